@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# What an installation has: the program, the library with its headers and tables, a CMake package, a pkg-config file, the
+# schema of the output, the manual.
+install(TARGETS smtpscope EXPORT smtpscope
+    FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    FILE_SET tables DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS smtpscope-program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/smtpscope)
+install(EXPORT smtpscope NAMESPACE smtpscope:: DESTINATION ${package_folder} FILE smtpscopeConfig.cmake)
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/smtpscopeConfigVersion.cmake" COMPATIBILITY SameMajorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/smtpscopeConfigVersion.cmake" DESTINATION ${package_folder})
+
+configure_file("${PROJECT_SOURCE_DIR}/cmake/smtpscope.pc.in" "${PROJECT_BINARY_DIR}/smtpscope.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/smtpscope.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+file(GLOB manual_pages CONFIGURE_DEPENDS man/*.1)
+install(FILES ${manual_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES share/smtpscope.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/smtpscope)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the judge says: one rule, one session, one cause, counted. */
+#ifndef SMTPSCOPE_FINDING_H
+#define SMTPSCOPE_FINDING_H
+
+#include "smtpscope/rule.h"
+#include "smtpscope/session.h"
+
+struct smtpscope_finding {
+    enum smtpscope_rule rule;
+    enum smtpscope_severity severity;
+    enum smtpscope_verdict verdict;
+    enum smtpscope_reason reason;
+    enum smtpscope_confidence confidence;
+    enum smtpscope_fault fault;
+    enum smtpscope_detail detail;
+    const char *detail_text; /* never NULL */
+    uint64_t detail_number;
+
+    uint32_t id;       /* in its session, from 1, in the order of the evidence */
+    uint32_t cause;    /* id of the finding that caused this one; 0 none */
+    uint32_t count;    /* how often, the first included; folded symptoms are not counted */
+    uint32_t folded;   /* symptoms folded under this finding */
+
+    const struct smtpscope_flow *flow;
+    smtpscope_time time, last_time;
+    uint64_t packet, last_packet; /* of the evidence */
+    enum smtpscope_side side;     /* whose stream `offset` counts */
+    uint64_t offset;
+
+    /* The exchange of the evidence. `command` and `text` are "" and `code` 0 where there is none. AUTH is redacted. */
+    const char *command, *argument, *text;
+    uint16_t code;
+    uint8_t enhanced_class;
+    uint16_t enhanced_subject, enhanced_detail;
+    const char *state;    /* smtpscope_state_name() before the exchange; "" where there is none */
+    const char *server;   /* the server's software as far as it is known ("Postfix"), "" */
+
+    /* Indexes of exchanges: the evidence first, `evidence_count` of them, then what is folded. */
+    const uint32_t *exchanges;
+    size_t exchange_count, evidence_count;
+};
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Facts of one session -> findings. The only judge and the only emitter. */
+#ifndef SMTPSCOPE_JUDGE_H
+#define SMTPSCOPE_JUDGE_H
+
+#include "smtpscope/finding.h"
+
+struct smtpscope_judge;
+
+struct smtpscope_judge_config {
+    const struct smtpscope_allocator *allocator; /* NULL: realloc(3) */
+    /* Called once a finding, in order of their evidence, when the session ends. All it points to is valid during the call. */
+    void (*finding)(void *ctx, const struct smtpscope_finding *finding);
+    void *ctx;
+};
+
+/* The judge of one session. `config` is kept by reference and may be shared. NULL when out of memory. */
+struct smtpscope_judge *smtpscope_judge_new(const struct smtpscope_judge_config *config);
+void smtpscope_judge_free(struct smtpscope_judge *judge);
+
+/* One fact of the session, in order. SMTPSCOPE_FACT_END emits the findings. */
+void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_session *session,
+                          const struct smtpscope_fact *fact);
+
+/* The reason of a 4yz or 5yz as far as verb, code, enhanced code and text tell it; UNSPECIFIED rather than a guess. */
+enum smtpscope_reason smtpscope_reason_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* TCP segments in any order -> flows, and per direction the octets in order, gaps and the close. Sans-IO. */
+#ifndef SMTPSCOPE_STREAM_H
+#define SMTPSCOPE_STREAM_H
+
+#include "smtpscope/segment.h"
+#include "smtpscope/types.h"
+
+struct smtpscope_streams;
+
+/* What is known of a flow from the start. Owned by the flow; valid until its close() has returned. */
+struct smtpscope_flow {
+    struct smtpscope_endpoint side[2];
+    uint64_t first_packet;
+    smtpscope_time first_time;
+    bool midstream; /* no handshake was seen: octets may be missing before offset 0 */
+};
+
+/* Octets of one direction, in order. `data` is valid during the call only. */
+struct smtpscope_octets {
+    enum smtpscope_side side;
+    const uint8_t *data;
+    size_t len;
+    uint64_t offset; /* of data[0] in this direction's stream; 0 is the first octet after the SYN, or the first seen */
+    uint64_t acked;  /* octets of the other direction that the sender had acknowledged when it sent these */
+    smtpscope_time time;
+    uint64_t packet;
+};
+
+enum smtpscope_close {
+    SMTPSCOPE_CLOSE_FIN,     /* both sides closed, or one did and the other fell silent */
+    SMTPSCOPE_CLOSE_RESET,   /* RST */
+    SMTPSCOPE_CLOSE_IDLE,    /* silent for longer than the idle limit */
+    SMTPSCOPE_CLOSE_END,     /* the capture ended first */
+    SMTPSCOPE_CLOSE_REUSED,  /* a new connection on the same ports */
+    SMTPSCOPE_CLOSE_EVICTED, /* our own limit */
+};
+
+/* How a flow ended. Valid during close() only. */
+struct smtpscope_ending {
+    enum smtpscope_close why;
+    enum smtpscope_side by; /* who sent the first FIN, or the RST */
+    bool fin[2];            /* which sides sent a FIN */
+    bool seen[2];           /* which sides were captured at all */
+    smtpscope_time time;
+    uint64_t packet;
+};
+
+/*
+ * What the owner of the streams is told. `user` is what opened() returned for the flow; NULL there means "not followed",
+ * and nothing more is told of that flow. `ctx` is the owner's.
+ * `gap`: `len` octets of that direction will never come. `conflict`: octets were sent again with other content; the first stay valid.
+ */
+struct smtpscope_stream_events {
+    void *(*opened)(void *ctx, const struct smtpscope_flow *flow);
+    void (*octets)(void *ctx, void *user, const struct smtpscope_octets *octets);
+    void (*gap)(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
+                uint64_t packet);
+    void (*conflict)(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time, uint64_t packet);
+    void (*closed)(void *ctx, void *user, const struct smtpscope_ending *ending);
+};
+
+struct smtpscope_stream_config {
+    const struct smtpscope_allocator *allocator; /* NULL: realloc(3). Must outlive the streams */
+    const struct smtpscope_stream_events *events;
+    void *ctx;
+    const uint8_t *ports;   /* a bit per TCP port, 8192 octets: the server's side. Must outlive the streams */
+    uint64_t hash_seed;     /* anything an attacker cannot know */
+    size_t max_flows;       /* 0: the default. The least useful flow is closed as EVICTED beyond it */
+    size_t max_held;        /* octets held out of order, all flows together; 0: the default */
+    smtpscope_time idle;    /* 0: the default */
+};
+
+/* Counters since the start. */
+struct smtpscope_stream_stats {
+    uint64_t segments, octets, flows, out_of_order, retransmitted, gaps, gap_octets, conflicts, evicted, held_now, held_max;
+    uint64_t flows_now, ignored; /* ignored: a segment of no flow that opened none (a RST, a bare ACK after the close) */
+};
+
+/* NULL when out of memory. The caller frees with smtpscope_streams_free(), which closes nothing: flush first. */
+struct smtpscope_streams *smtpscope_streams_new(const struct smtpscope_stream_config *config);
+void smtpscope_streams_free(struct smtpscope_streams *streams);
+
+/* One segment, in capture order. Neither port watched: ignored. Never fails; what could not be kept is counted. */
+void smtpscope_streams_segment(struct smtpscope_streams *streams, const struct smtpscope_segment *segment);
+
+/* Ends what has been silent too long at `now` (packet time). Cheap to call for each packet. */
+void smtpscope_streams_expire(struct smtpscope_streams *streams, smtpscope_time now);
+
+/* The capture is over: delivers what is held, and closes every flow as END, the oldest first. */
+void smtpscope_streams_flush(struct smtpscope_streams *streams);
+
+void smtpscope_streams_stats(const struct smtpscope_streams *streams, struct smtpscope_stream_stats *stats);
+
+#endif

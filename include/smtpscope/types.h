@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What every stage shares: sides, endpoints, the allocator. */
+#ifndef SMTPSCOPE_TYPES_H
+#define SMTPSCOPE_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Nanoseconds since the epoch, from the capture. The library has no other clock. */
+typedef int64_t smtpscope_time;
+
+#define SMTPSCOPE_SECOND ((smtpscope_time)1000000000)
+
+/* The two ends of a session; an index into every `side[2]` array. */
+enum smtpscope_side { SMTPSCOPE_CLIENT = 0, SMTPSCOPE_SERVER = 1 };
+
+/* An IP address and a TCP port. IPv4 is written as ::ffff:a.b.c.d (RFC 4291 2.5.5.2). The port is in host order. */
+struct smtpscope_endpoint {
+    uint8_t addr[16];
+    uint16_t port;
+};
+
+/*
+ * The memory of the library comes from here and nowhere else. `resize` has realloc's contract, and a size of 0 frees.
+ * It may return NULL: the library then drops what it was about to keep, counts it, and goes on.
+ * A NULL allocator, where one is accepted, means realloc(3).
+ */
+struct smtpscope_allocator {
+    void *(*resize)(void *ctx, void *memory, size_t size);
+    void *ctx;
+};
+
+/* Text that is not terminated and not owned. */
+struct smtpscope_text {
+    const char *at;
+    size_t len;
+};
+
+#endif

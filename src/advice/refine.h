@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which reason speaks for a rule: shared by the texts and the settings. */
+#ifndef SMTPSCOPE_ADVICE_REFINE_H
+#define SMTPSCOPE_ADVICE_REFINE_H
+
+#include "smtpscope/rule.h"
+
+/*
+ * The reason whose row of reasons.def serves the rule: its own for a deferral rule that carries a reason's word, else `reason`
+ * where it refines the rule's family, else SMTPSCOPE_REASON_NONE.
+ */
+enum smtpscope_reason smtpscope_advice_refine(enum smtpscope_rule rule, enum smtpscope_reason reason);
+
+#endif

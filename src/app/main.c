@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* smtpscope: the program. What it can do is in options.h; the work is in analyse.c and explain.c. */
+#include "app/analyse.h"
+#include "app/complain.h"
+#include "app/explain.h"
+#include "app/options.h"
+#include "app/usage.h"
+#include "app/words.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Findings by the hundred thousand go out in few calls. */
+#define OUTPUT_BUFFER_SIZE (1 << 17)
+
+/* Ends the output of a task that does not look after it; `status` unless it fails. */
+static enum status finish(FILE *out, int status)
+{
+    if (!fflush(out) && !ferror(out))
+        return (enum status)status;
+    if (errno == EPIPE)
+        return STATUS_DONE;
+    complain(_("standard output: %s"), strerror(errno));
+    return STATUS_FAILED;
+}
+
+static enum status run(const struct options *options, FILE *out)
+{
+    switch (options->task) {
+    case TASK_ANALYSE:
+        return analyse(options, out);
+    case TASK_RULES:
+        return finish(out, explain_rules(options->json, out));
+    case TASK_EXPLAIN:
+        return finish(out, explain_topic(options->topic[0], options->json, out));
+    case TASK_COMPARE:
+        return finish(out, explain_compare(options->topic[0], options->topic[1], options->json, out));
+    case TASK_HELP:
+        usage_help(out);
+        return finish(out, STATUS_DONE);
+    case TASK_VERSION:
+        usage_version(out);
+        return finish(out, STATUS_DONE);
+    }
+    return STATUS_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = { 0 };
+    enum status status = STATUS_FAILED;
+
+    /* A pipe whose reader is gone shows as an error of the write, which ends the work quietly. */
+    signal(SIGPIPE, SIG_IGN);
+    setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER_SIZE);
+    words_init(NULL);
+    if (options_parse(&options, argc, argv)) {
+        words_init(options.language);
+        status = run(&options, stdout);
+    }
+    options_fini(&options);
+    return status;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The allocator's one function, under the names of its three uses. */
+#ifndef BASE_MEMORY_H
+#define BASE_MEMORY_H
+
+#include "smtpscope/types.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* As realloc(3), from `allocator`, or from the C library when it is NULL. */
+static inline void *memory_resize(const struct smtpscope_allocator *allocator, void *memory, size_t size)
+{
+    if (allocator)
+        return allocator->resize(allocator->ctx, memory, size);
+    if (size)
+        return realloc(memory, size);
+    free(memory);
+    return NULL;
+}
+
+/* `size` zeroed octets, or NULL. */
+static inline void *memory_new(const struct smtpscope_allocator *allocator, size_t size)
+{
+    void *memory = memory_resize(allocator, NULL, size);
+
+    return memory ? memset(memory, 0, size) : NULL;
+}
+
+/* NULL is fine. */
+static inline void memory_free(const struct smtpscope_allocator *allocator, void *memory)
+{
+    if (memory)
+        memory_resize(allocator, memory, 0);
+}
+
+#endif

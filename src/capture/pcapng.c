@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libpcap (1.10) reads pcapng too, but as one handle has one link type and one snapshot length it refuses a file whose
+ * interfaces differ in either, and those are the files that `dumpcap -i any…` and several -i options write. So pcapng is
+ * always read here, and classic pcap always by libpcap: one reader a format.
+ *
+ * Read: section headers (either byte order, any number), interface descriptions (if_tsresol, if_tsoffset), enhanced, simple and
+ * obsolete packet blocks. All else is skipped: names, statistics, secrets, comments. Packets are handed out where they were
+ * read, without a copy.
+ */
+#include "capture/pcapng.h"
+
+#include "base/reader.h"
+
+#include <pcap/dlt.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The largest block that is looked into. The largest packet on a link that carries IP is half of it (Linux's BIG TCP), and a
+ * block that lies about its length is found out without memory for it. What is skipped has no bound.
+ */
+enum { MAX_BLOCK = 1 << 20 };
+/* As much is read at once as stays in the processor's cache. */
+enum { READ_AHEAD = 256 * 1024, BUFFER_SIZE = MAX_BLOCK + READ_AHEAD };
+/* Virtual interfaces by the thousand are met on hosts of containers; dumpcap has no bound of its own. */
+enum { MAX_INTERFACES = 4096 };
+
+enum block_type {
+    BLOCK_SECTION = 0x0a0d0d0a,
+    BLOCK_INTERFACE = 1,
+    BLOCK_PACKET = 2,
+    BLOCK_SIMPLE = 3,
+    BLOCK_ENHANCED = 6,
+};
+
+enum option { OPTION_END = 0, OPTION_TSRESOL = 9, OPTION_TSOFFSET = 14 };
+
+struct interface {
+    int link_type;
+    uint32_t snaplen;
+    uint8_t resolution; /* if_tsresol: 10^-n, or 2^-n when the first bit is set */
+    int64_t offset;     /* if_tsoffset: seconds */
+};
+
+struct pcapng {
+    struct input *input;
+    const char *error;
+    bool big; /* the section's byte order */
+    struct interface *interfaces;
+    size_t interface_count, interface_room;
+    smtpscope_time last_time;
+    size_t at, len; /* of what is in the buffer */
+    uint8_t buffer[BUFFER_SIZE];
+};
+
+struct pcapng *pcapng_new(struct input *input)
+{
+    struct pcapng *file = malloc(sizeof *file);
+    if (file == NULL)
+        return NULL;
+    memset(file, 0, offsetof(struct pcapng, buffer));
+    file->input = input;
+    file->error = "";
+    return file;
+}
+
+void pcapng_free(struct pcapng *file)
+{
+    if (file == NULL)
+        return;
+    free(file->interfaces);
+    free(file);
+}
+
+const char *pcapng_error(const struct pcapng *file)
+{
+    return file->error;
+}
+
+static int pcapng_fail(struct pcapng *file, const char *error)
+{
+    file->error = error;
+    return -1;
+}
+
+static uint16_t field16(const struct pcapng *file, const struct reader *reader, size_t off)
+{
+    return file->big ? reader_be16(reader, off) : reader_le16(reader, off);
+}
+
+static uint32_t field32(const struct pcapng *file, const struct reader *reader, size_t off)
+{
+    return file->big ? reader_be32(reader, off) : reader_le32(reader, off);
+}
+
+static uint64_t field64(const struct pcapng *file, const struct reader *reader, size_t off)
+{
+    uint64_t first = field32(file, reader, off), second = field32(file, reader, off + 4);
+    return file->big ? first << 32 | second : second << 32 | first;
+}
+
+/* Makes `want` octets stand together at buffer + at: 1, 0 when the file ends here, -1 when it ends within them. */
+static int buffer_need(struct pcapng *file, size_t want)
+{
+    if (file->len - file->at >= want)
+        return 1;
+    memmove(file->buffer, file->buffer + file->at, file->len - file->at);
+    file->len -= file->at;
+    file->at = 0;
+    while (file->len < want) {
+        size_t room = BUFFER_SIZE - file->len;
+        ssize_t got = input_read(file->input, file->buffer + file->len, room < READ_AHEAD ? room : READ_AHEAD);
+        if (got < 0)
+            return pcapng_fail(file, input_error(file->input));
+        if (got == 0)
+            return file->len == 0 ? 0 : pcapng_fail(file, "the file ends in the middle of a block");
+        file->len += (size_t)got;
+    }
+    return 1;
+}
+
+static int buffer_skip(struct pcapng *file, size_t count)
+{
+    while (count > 0) {
+        size_t left = file->len - file->at, step = left < count ? left : count;
+        file->at += step;
+        count -= step;
+        int more = count > 0 ? buffer_need(file, 1) : 1;
+        if (more == 0)
+            return pcapng_fail(file, "the file ends in the middle of a block");
+        if (more < 0)
+            return -1;
+    }
+    return 1;
+}
+
+/* LINKTYPE_ values are the file's, DLT_ values the program's; most are equal. */
+static int link_type_of(uint16_t value)
+{
+    static const struct {
+        uint16_t value;
+        int link_type;
+    } others[] = {
+        {100, DLT_ATM_RFC1483}, {101, DLT_RAW},      {102, DLT_SLIP_BSDOS},
+        {103, DLT_PPP_BSDOS},   {106, DLT_ATM_CLIP}, {246, DLT_PFSYNC},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (others[i].value == value)
+            return others[i].link_type;
+    return value;
+}
+
+/* Options are pairs of a code and a length, each padded to 4 octets. What is not all there is not looked at. */
+static void interface_options(const struct pcapng *file, struct interface *interface, struct reader options)
+{
+    struct reader head, value;
+    while (reader_part(&options, 4, &head)) {
+        uint16_t code = field16(file, &head, 0), len = field16(file, &head, 2);
+        if (code == OPTION_END || !reader_part(&options, len, &value))
+            return;
+        if (code == OPTION_TSRESOL && len == 1)
+            interface->resolution = reader_u8(&value, 0);
+        if (code == OPTION_TSOFFSET && len == 8)
+            interface->offset = (int64_t)field64(file, &value, 0);
+        reader_skip(&options, (4u - len % 4u) % 4u);
+    }
+}
+
+/* Link type (2), reserved (2), snapshot length (4), options */
+static int interface_add(struct pcapng *file, struct reader body)
+{
+    if (reader_left(&body) < 8)
+        return pcapng_fail(file, "an interface description is too short");
+    if (file->interface_count == MAX_INTERFACES)
+        return pcapng_fail(file, "more interfaces than can be");
+    if (file->interface_count == file->interface_room) {
+        size_t room = file->interface_room ? file->interface_room * 2 : 8;
+        struct interface *interfaces = realloc(file->interfaces, room * sizeof *interfaces);
+        if (interfaces == NULL)
+            return pcapng_fail(file, "out of memory");
+        file->interfaces = interfaces;
+        file->interface_room = room;
+    }
+    struct interface *interface = &file->interfaces[file->interface_count++];
+    *interface = (struct interface){
+        .link_type = link_type_of(field16(file, &body, 0)), .snaplen = field32(file, &body, 4), .resolution = 6};
+    reader_skip(&body, 8);
+    interface_options(file, interface, body);
+    return 1;
+}
+
+/* Units of 10^-n s. 10^19 is the largest power that 64 bits hold: what claims to be finer is taken as that. */
+static uint64_t ticks_decimal(uint64_t ticks, unsigned n, uint64_t *seconds)
+{
+    uint64_t unit = 1;
+    for (unsigned i = 0; i < n && i < 19; i++)
+        unit *= 10;
+    *seconds = ticks / unit;
+    uint64_t rest = ticks % unit;
+    for (; n < 9; n++)
+        rest *= 10;
+    for (n = n < 19 ? n : 19; n > 9; n--)
+        rest /= 10;
+    return rest;
+}
+
+/* Units of 2^-n s. 32 bits of a fraction are finer than a nanosecond. */
+static uint64_t ticks_binary(uint64_t ticks, unsigned n, uint64_t *seconds)
+{
+    n = n < 63 ? n : 63;
+    *seconds = ticks >> n;
+    uint64_t rest = ticks & ((UINT64_C(1) << n) - 1);
+    if (n > 32) {
+        rest >>= n - 32;
+        n = 32;
+    }
+    return rest * 1000000000 >> n;
+}
+
+/* A time that nanoseconds since 1970 cannot hold (a lie, or a damaged block) becomes the nearest that they can. */
+static smtpscope_time time_of(const struct interface *interface, uint64_t ticks)
+{
+    const int64_t most = INT64_MAX / SMTPSCOPE_SECOND - 1;
+    if (interface->resolution == 6 && interface->offset == 0 && ticks < (uint64_t)INT64_MAX / 1000)
+        return (smtpscope_time)ticks * 1000;
+    uint64_t seconds;
+    unsigned exponent = interface->resolution & 0x7f;
+    uint64_t rest =
+        interface->resolution & 0x80 ? ticks_binary(ticks, exponent, &seconds) : ticks_decimal(ticks, exponent, &seconds);
+    int64_t whole = seconds < (uint64_t)most ? (int64_t)seconds : most;
+    int64_t offset = interface->offset;
+    if (offset > most - whole)
+        whole = most;
+    else
+        whole = offset < -most - whole ? -most : whole + offset;
+    return whole * SMTPSCOPE_SECOND + (smtpscope_time)rest;
+}
+
+/* The packet behind a block's fixed part. */
+static int packet_fill(struct pcapng *file, struct frame *frame, struct reader body, uint32_t caplen, uint32_t len)
+{
+    if (caplen > reader_left(&body))
+        return pcapng_fail(file, "a packet is longer than its block");
+    frame->data = body.at;
+    frame->caplen = caplen;
+    frame->len = len;
+    frame->time = file->last_time;
+    return 1;
+}
+
+/*
+ * Enhanced packet: interface (4), time (4 high, 4 low), captured length (4), length (4), data, options.
+ * The obsolete packet block has two octets of interface and two of drops, and is otherwise the same.
+ */
+static int packet_timed(struct pcapng *file, struct frame *frame, struct reader body, bool obsolete)
+{
+    struct reader fixed;
+    if (!reader_part(&body, 20, &fixed))
+        return pcapng_fail(file, "a packet block is too short");
+    uint32_t id = obsolete ? field16(file, &fixed, 0) : field32(file, &fixed, 0);
+    if (id >= file->interface_count)
+        return pcapng_fail(file, "a packet of an interface that was not described");
+    const struct interface *interface = &file->interfaces[id];
+    uint64_t ticks = (uint64_t)field32(file, &fixed, 4) << 32 | field32(file, &fixed, 8);
+    frame->link_type = interface->link_type;
+    file->last_time = time_of(interface, ticks);
+    return packet_fill(file, frame, body, field32(file, &fixed, 12), field32(file, &fixed, 16));
+}
+
+/* Simple packet: length (4), data. It is of interface 0 and has no time: the one before it is the nearest that is known. */
+static int packet_simple(struct pcapng *file, struct frame *frame, struct reader body)
+{
+    struct reader fixed;
+    if (!reader_part(&body, 4, &fixed))
+        return pcapng_fail(file, "a packet block is too short");
+    if (file->interface_count == 0)
+        return pcapng_fail(file, "a packet of an interface that was not described");
+    const struct interface *interface = &file->interfaces[0];
+    uint32_t len = field32(file, &fixed, 0), caplen = len;
+    if (interface->snaplen != 0 && caplen > interface->snaplen)
+        caplen = interface->snaplen;
+    frame->link_type = interface->link_type;
+    return packet_fill(file, frame, body, caplen, len);
+}
+
+/* A section begins: its byte order holds from its own length on, and its interfaces are its own. */
+static int section_start(struct pcapng *file, const struct reader *head)
+{
+    static const uint8_t big[4] = {0x1a, 0x2b, 0x3c, 0x4d}, little[4] = {0x4d, 0x3c, 0x2b, 0x1a};
+    file->big = memcmp(head->at + 8, big, 4) == 0;
+    if (!file->big && memcmp(head->at + 8, little, 4) != 0)
+        return pcapng_fail(file, "a section has no byte order");
+    file->interface_count = 0;
+    return 1;
+}
+
+static bool block_is_wanted(uint32_t type)
+{
+    return type == BLOCK_ENHANCED || type == BLOCK_SIMPLE || type == BLOCK_PACKET || type == BLOCK_INTERFACE;
+}
+
+/* Takes a block whole: its body. The length stands at both ends. */
+static int block_body(struct pcapng *file, uint32_t len, struct reader *body)
+{
+    if (len > MAX_BLOCK)
+        return pcapng_fail(file, "a block is longer than any packet");
+    if (buffer_need(file, len) != 1)
+        return -1;
+    *body = reader_over(file->buffer + file->at + 8, len - 12);
+    struct reader trailer = reader_over(file->buffer + file->at + len - 4, 4);
+    file->at += len;
+    return field32(file, &trailer, 0) == len ? 1 : pcapng_fail(file, "a block's two lengths differ");
+}
+
+/* The head of a block at the buffer's start: its type and length; -1 when it cannot be one, 0 at the end. */
+static int block_head(struct pcapng *file, uint32_t *type, uint32_t *len)
+{
+    int more = buffer_need(file, 12);
+    if (more <= 0)
+        return more;
+    struct reader head = reader_over(file->buffer + file->at, 12);
+    *type = field32(file, &head, 0);
+    if (*type == BLOCK_SECTION && section_start(file, &head) < 0)
+        return -1;
+    *len = field32(file, &head, 4);
+    return *len >= 12 && *len % 4 == 0 ? 1 : pcapng_fail(file, "a block's length cannot be");
+}
+
+int pcapng_next(struct pcapng *file, struct frame *frame)
+{
+    for (;;) {
+        uint32_t type, len;
+        struct reader body;
+        int more = block_head(file, &type, &len);
+        if (more <= 0)
+            return more;
+        more = block_is_wanted(type) ? block_body(file, len, &body) : buffer_skip(file, len);
+        if (more < 0)
+            return -1;
+        if (type == BLOCK_ENHANCED || type == BLOCK_PACKET)
+            return packet_timed(file, frame, body, type == BLOCK_PACKET);
+        if (type == BLOCK_SIMPLE)
+            return packet_simple(file, frame, body);
+        if (type == BLOCK_INTERFACE && interface_add(file, body) < 0)
+            return -1;
+    }
+}

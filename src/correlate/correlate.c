@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A deferral is followed by its triple: the client's network (/24, /64: senders retry from a pool), the sender, the
+ * recipient. The triple is kept as a hash in a fixed table; when its neighbourhood is full, the entry that was silent
+ * longest makes room. The server is not part of the key, as a retry may go to another exchanger; but only a retry at the
+ * same server can be too soon.
+ */
+#include "correlate.h"
+
+#include "base/hash.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* 64 Ki deferred recipients at a time: about 7 MiB; neighbourhoods of 16 slots. */
+#define SLOTS 65536u
+#define NEIGHBOURS 16u
+
+#define DEFAULT_TOO_SOON (60 * SMTPSCOPE_SECOND)
+#define DEFAULT_PERSISTENT (4 * 3600 * SMTPSCOPE_SECOND)
+#define DEFAULT_TRIES 5
+#define DEFAULT_ABANDONED (4 * 3600 * SMTPSCOPE_SECOND)
+
+struct deferral {
+    uint64_t key; /* 0: free */
+    uint64_t server;
+    smtpscope_time first, last;
+    struct smtpscope_flow flow; /* of the last try */
+    uint64_t packet;
+    uint32_t tries, exchange;
+    uint16_t code;
+    uint8_t enhanced_class;
+    uint16_t enhanced_subject, enhanced_detail;
+    bool told_soon, told_persistent;
+};
+
+struct correlate {
+    struct correlate_config config;
+    uint64_t forgotten;
+    struct deferral slots[SLOTS];
+};
+
+struct correlate *correlate_new(const struct correlate_config *config)
+{
+    struct correlate *correlate = calloc(1, sizeof *correlate);
+
+    if (!correlate)
+        return NULL;
+    correlate->config = *config;
+    if (!correlate->config.too_soon)
+        correlate->config.too_soon = DEFAULT_TOO_SOON;
+    if (!correlate->config.persistent_time)
+        correlate->config.persistent_time = DEFAULT_PERSISTENT;
+    if (!correlate->config.persistent_tries)
+        correlate->config.persistent_tries = DEFAULT_TRIES;
+    if (!correlate->config.abandoned)
+        correlate->config.abandoned = DEFAULT_ABANDONED;
+    return correlate;
+}
+
+void correlate_free(struct correlate *correlate)
+{
+    free(correlate);
+}
+
+uint64_t correlate_forgotten(const struct correlate *correlate)
+{
+    return correlate->forgotten;
+}
+
+static bool is_ipv4(const uint8_t *addr)
+{
+    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+    return !memcmp(addr, mapped, sizeof mapped);
+}
+
+static uint64_t triple_key(const struct smtpscope_flow *flow, struct smtpscope_text sender, struct smtpscope_text recipient)
+{
+    const uint8_t *client = flow->side[SMTPSCOPE_CLIENT].addr;
+    uint64_t key = hash_octets(client, is_ipv4(client) ? 15 : 8, 0);
+
+    key = hash_octets(sender.at, sender.len, key);
+    key = hash_octets(recipient.at, recipient.len, key);
+    return key ? key : 1;
+}
+
+static struct deferral *deferral_find(struct correlate *correlate, uint64_t key)
+{
+    for (uint64_t i = 0; i < NEIGHBOURS; i++)
+        if (correlate->slots[(key + i) % SLOTS].key == key)
+            return &correlate->slots[(key + i) % SLOTS];
+    return NULL;
+}
+
+static struct deferral *deferral_add(struct correlate *correlate, uint64_t key)
+{
+    struct deferral *best = &correlate->slots[key % SLOTS];
+
+    for (uint64_t i = 0; i < NEIGHBOURS && best->key; i++) {
+        struct deferral *slot = &correlate->slots[(key + i) % SLOTS];
+
+        if (!slot->key || slot->last < best->last)
+            best = slot;
+    }
+    correlate->forgotten += best->key != 0;
+    *best = (struct deferral){ .key = key };
+    return best;
+}
+
+static void tell(struct correlate *correlate, const struct deferral *deferral, enum smtpscope_rule rule,
+                 enum smtpscope_detail detail, const char *text, uint64_t number, smtpscope_time time)
+{
+    struct smtpscope_finding finding = {
+        .rule = rule, .severity = smtpscope_rule_info(rule)->severity, .confidence = SMTPSCOPE_CERTAIN, .detail = detail,
+        .detail_text = text, .detail_number = number, .count = 1, .flow = &deferral->flow, .time = time, .last_time = time,
+        .packet = deferral->packet, .last_packet = deferral->packet, .side = SMTPSCOPE_SERVER, .command = "", .argument = "",
+        .text = "", .code = deferral->code, .enhanced_class = deferral->enhanced_class,
+        .enhanced_subject = deferral->enhanced_subject, .enhanced_detail = deferral->enhanced_detail, .state = "", .server = "",
+        .exchanges = &deferral->exchange, .exchange_count = deferral->exchange != UINT32_MAX,
+        .evidence_count = deferral->exchange != UINT32_MAX, .fault = SMTPSCOPE_FAULT_CLIENT,
+    };
+
+    if (rule == SMTPSCOPE_RULE_DEFERRAL_RESOLVED)
+        finding.fault = SMTPSCOPE_FAULT_NOBODY;
+    else if (rule == SMTPSCOPE_RULE_DEFERRAL_TURNED_PERMANENT || rule == SMTPSCOPE_RULE_DEFERRAL_PERSISTENT)
+        finding.fault = SMTPSCOPE_FAULT_SERVER;
+    correlate->config.finding(correlate->config.ctx, &finding);
+}
+
+/* A recipient of a message, and what became of it: the message's own outcome counts for those that RCPT accepted. */
+struct outcome {
+    const struct smtpscope_flow *flow;
+    smtpscope_time time;
+    uint64_t packet;
+    enum smtpscope_outcome outcome;
+    const struct smtpscope_recipient *recipient;
+    uint32_t exchange;
+};
+
+static void deferral_move(struct deferral *deferral, const struct outcome *outcome)
+{
+    const struct smtpscope_recipient *recipient = outcome->recipient;
+
+    deferral->flow = *outcome->flow;
+    deferral->last = outcome->time;
+    deferral->packet = outcome->packet;
+    deferral->exchange = outcome->exchange;
+    deferral->code = recipient->code;
+    deferral->enhanced_class = recipient->enhanced_class;
+    deferral->enhanced_subject = recipient->enhanced_subject;
+    deferral->enhanced_detail = recipient->enhanced_detail;
+    deferral->server = hash_octets(outcome->flow->side[SMTPSCOPE_SERVER].addr, sizeof outcome->flow->side[0].addr, 0);
+}
+
+static uint64_t seconds(smtpscope_time time)
+{
+    return time > 0 ? (uint64_t)(time / SMTPSCOPE_SECOND) : 0;
+}
+
+static void deferred_again(struct correlate *correlate, struct deferral *deferral, const struct outcome *outcome)
+{
+    const struct correlate_config *config = &correlate->config;
+    smtpscope_time since = outcome->time - deferral->last;
+    uint64_t server = deferral->server;
+
+    deferral_move(deferral, outcome);
+    deferral->tries++;
+    if (since < config->too_soon && server == deferral->server && !deferral->told_soon) {
+        deferral->told_soon = true;
+        tell(correlate, deferral, SMTPSCOPE_RULE_DEFERRAL_RETRY_TOO_SOON, SMTPSCOPE_DETAIL_RETRY, "", seconds(since), outcome->time);
+    }
+    if (deferral->tries > config->persistent_tries && outcome->time - deferral->first > config->persistent_time &&
+        !deferral->told_persistent) {
+        deferral->told_persistent = true;
+        tell(correlate, deferral, SMTPSCOPE_RULE_DEFERRAL_PERSISTENT, SMTPSCOPE_DETAIL_PERSISTENT, "", deferral->tries, outcome->time);
+    }
+}
+
+static void deferral_ended(struct correlate *correlate, struct deferral *deferral, const struct outcome *outcome)
+{
+    bool accepted = outcome->outcome == SMTPSCOPE_OUTCOME_ACCEPTED;
+    uint64_t after = seconds(outcome->time - deferral->first);
+    char digits[12];
+    size_t at = sizeof digits - 1;
+
+    deferral_move(deferral, outcome);
+    digits[at] = '\0';
+    for (uint32_t tries = deferral->tries + 1; tries; tries /= 10)
+        digits[--at] = (char)('0' + tries % 10);
+    tell(correlate, deferral, accepted ? SMTPSCOPE_RULE_DEFERRAL_RESOLVED : SMTPSCOPE_RULE_DEFERRAL_TURNED_PERMANENT,
+         accepted ? SMTPSCOPE_DETAIL_RESOLVED : SMTPSCOPE_DETAIL_RETRY, accepted ? digits + at : "", after, outcome->time);
+    deferral->key = 0;
+}
+
+static void outcome_note(struct correlate *correlate, uint64_t key, const struct outcome *outcome)
+{
+    struct deferral *deferral = deferral_find(correlate, key);
+
+    switch (outcome->outcome) {
+    case SMTPSCOPE_OUTCOME_DEFERRED:
+        if (deferral) {
+            deferred_again(correlate, deferral, outcome);
+        } else {
+            deferral = deferral_add(correlate, key);
+            deferral->first = outcome->time;
+            deferral->tries = 1;
+            deferral_move(deferral, outcome);
+        }
+        break;
+    case SMTPSCOPE_OUTCOME_ACCEPTED: case SMTPSCOPE_OUTCOME_REFUSED:
+        if (deferral)
+            deferral_ended(correlate, deferral, outcome);
+        break;
+    case SMTPSCOPE_OUTCOME_LOST: case SMTPSCOPE_OUTCOME_UNKNOWN: break; /* no word from the server */
+    }
+}
+
+void correlate_fact(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_message *message = fact->message;
+
+    if (fact->type != SMTPSCOPE_FACT_MESSAGE)
+        return;
+    for (size_t i = 0; i < message->recipient_count; i++) {
+        const struct smtpscope_recipient *recipient = &message->recipients[i];
+        bool accepted = recipient->outcome == SMTPSCOPE_OUTCOME_ACCEPTED;
+        struct outcome outcome = { .flow = smtpscope_session_flow(session), .time = fact->time, .packet = fact->packet,
+                                   .outcome = recipient->outcome, .recipient = recipient, .exchange = recipient->exchange };
+
+        if (accepted && !message->sent)
+            continue; /* accepted, and the client gave the message up */
+        if (accepted) {
+            outcome.outcome = message->outcome;
+            outcome.exchange = message->exchange;
+        }
+        outcome_note(correlate, triple_key(outcome.flow, message->mail_from, recipient->path), &outcome);
+    }
+}
+
+void correlate_finish(struct correlate *correlate, smtpscope_time end)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct deferral *deferral = &correlate->slots[i];
+
+        if (deferral->key && end - deferral->last >= correlate->config.abandoned)
+            tell(correlate, deferral, SMTPSCOPE_RULE_DEFERRAL_ABANDONED, SMTPSCOPE_DETAIL_ABANDONED, "",
+                 seconds(end - deferral->last), deferral->last);
+    }
+}

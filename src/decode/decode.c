@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "decode/decode.h"
+
+#include "decode/fragment.h"
+#include "decode/walk.h"
+
+#include <stdlib.h>
+
+/*
+ * Headers, tags, labels and extension headers of one frame. What is met in the field is about a dozen: Ethernet, two VLAN
+ * tags, a label stack, IP, UDP, GTP-U, IP, TCP. Each layer takes at least one octet, so a frame ends by itself too; the
+ * bound keeps a hostile frame from costing more than a few ordinary ones.
+ */
+enum { MAX_LAYERS = 32 };
+
+/* Half of Linux's share for reassembly is plenty for one tap; its time is Linux's (ipfrag_high_thresh, ipfrag_time). */
+enum { DEFAULT_DATAGRAMS = 256, DEFAULT_FRAGMENT_OCTETS = 4 << 20, DEFAULT_FRAGMENT_SECONDS = 30 };
+
+struct link {
+    uint16_t type;
+    uint8_t skip; /* octets in front of `layer` */
+    uint8_t layer;
+    const char *name;
+};
+
+/*
+ * libpcap's link types (DLT_ values, and LINKTYPE_ values where a reader passes them on as they are). The last rows are met
+ * often enough to be named when they are refused.
+ */
+static const struct link links[] = {
+    {1, 12, LAYER_ETHERTYPE, "EN10MB"},
+    {113, 14, LAYER_ETHERTYPE, "LINUX_SLL"},
+    {276, 0, LAYER_SLL2, "LINUX_SLL2"},
+    {12, 0, LAYER_IP, "RAW"},
+    {14, 0, LAYER_IP, "RAW"},
+    {101, 0, LAYER_IP, "RAW"},
+    {228, 0, LAYER_IPV4, "IPV4"},
+    {229, 0, LAYER_IPV6, "IPV6"},
+    {0, 0, LAYER_FAMILY, "NULL"},
+    {108, 0, LAYER_FAMILY, "LOOP"},
+    {9, 0, LAYER_PPP, "PPP"},
+    {50, 0, LAYER_PPP, "PPP_SERIAL"},
+    {51, 0, LAYER_PPPOE, "PPP_ETHER"},
+    {166, 2, LAYER_PPP, "PPP_PPPD"}, /* the direction takes the place of the address octet, then control */
+    {204, 1, LAYER_PPP, "PPP_WITH_DIR"},
+    {104, 2, LAYER_ETHERTYPE, "C_HDLC"},
+    {205, 3, LAYER_ETHERTYPE, "C_HDLC_WITH_DIR"},
+    {219, 0, LAYER_MPLS, "MPLS"},
+    {138, 16, LAYER_ETHERTYPE, "APPLE_IP_OVER_IEEE1394"},
+    {6, 0, END_UNKNOWN_LINK, "IEEE802"},
+    {105, 0, END_UNKNOWN_LINK, "IEEE802_11"},
+    {107, 0, END_UNKNOWN_LINK, "FRELAY"},
+    {117, 0, END_UNKNOWN_LINK, "PFLOG"},
+    {127, 0, END_UNKNOWN_LINK, "IEEE802_11_RADIO"},
+    {189, 0, END_UNKNOWN_LINK, "USB_LINUX"},
+    {192, 0, END_UNKNOWN_LINK, "PPI"},
+    {220, 0, END_UNKNOWN_LINK, "USB_LINUX_MMAPPED"},
+    {239, 0, END_UNKNOWN_LINK, "NFLOG"},
+    {249, 0, END_UNKNOWN_LINK, "USBPCAP"},
+    {258, 0, END_UNKNOWN_LINK, "PKTAP"},
+};
+
+static enum layer (*const layers[LAYERS])(struct walk *walk) = {
+    [LAYER_ETHERTYPE] = layer_ethertype,
+    [LAYER_SLL2] = layer_sll2,
+    [LAYER_FAMILY] = layer_family,
+    [LAYER_PPP] = layer_ppp,
+    [LAYER_PPPOE] = layer_pppoe,
+    [LAYER_MPLS] = layer_mpls,
+    [LAYER_IP] = layer_ip,
+    [LAYER_IPV4] = layer_ipv4,
+    [LAYER_IPV6] = layer_ipv6,
+    [LAYER_EXTENSION] = layer_extension,
+    [LAYER_AUTHENTICATION] = layer_authentication,
+    [LAYER_FRAGMENT] = layer_fragment,
+    [LAYER_UDP] = layer_udp,
+    [LAYER_GRE] = layer_gre,
+    [LAYER_ERSPAN2] = layer_erspan2,
+    [LAYER_ERSPAN3] = layer_erspan3,
+    [LAYER_VXLAN] = layer_vxlan,
+    [LAYER_VXLAN_GPE] = layer_vxlan_gpe,
+    [LAYER_GENEVE] = layer_geneve,
+    [LAYER_GTP] = layer_gtp,
+    [LAYER_L2TP] = layer_l2tp,
+    [LAYER_TZSP] = layer_tzsp,
+    [LAYER_TCP] = layer_tcp,
+};
+
+struct decoder {
+    struct decoder_config config;
+    struct fragments *fragments;
+    const struct link *link; /* of the frame before: a capture has one link type, or a few */
+    int link_type;
+    uint64_t frames, snapped, bad_checksums;
+    uint64_t ends[ENDS - END_SEGMENT];
+    int unknown_link;
+};
+
+static const struct link unknown_link = {0, 0, END_UNKNOWN_LINK, NULL};
+
+static const struct link *link_find(int type)
+{
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
+        if (links[i].type == type)
+            return &links[i];
+    return &unknown_link;
+}
+
+const char *decoder_link_name(int link_type)
+{
+    return link_find(link_type)->name;
+}
+
+struct decoder *decoder_new(const struct decoder_config *config)
+{
+    struct decoder *decoder = calloc(1, sizeof *decoder);
+    if (decoder == NULL)
+        return NULL;
+    decoder->config = *config;
+    decoder->link = link_find(1);
+    decoder->link_type = 1;
+    decoder->unknown_link = -1;
+    struct fragments_config bounds = {
+        .max_datagrams = config->max_datagrams ? config->max_datagrams : DEFAULT_DATAGRAMS,
+        .max_octets = config->max_fragment_octets ? config->max_fragment_octets : DEFAULT_FRAGMENT_OCTETS,
+        .timeout = config->fragment_timeout ? config->fragment_timeout : DEFAULT_FRAGMENT_SECONDS * SMTPSCOPE_SECOND,
+    };
+    decoder->fragments = fragments_new(&bounds);
+    if (decoder->fragments == NULL) {
+        free(decoder);
+        return NULL;
+    }
+    return decoder;
+}
+
+void decoder_free(struct decoder *decoder)
+{
+    if (decoder == NULL)
+        return;
+    fragments_free(decoder->fragments);
+    free(decoder);
+}
+
+static const struct link *decoder_link(struct decoder *decoder, int link_type)
+{
+    if (decoder->link_type != link_type) {
+        decoder->link_type = link_type;
+        decoder->link = link_find(link_type);
+    }
+    return decoder->link;
+}
+
+static enum layer walk_frame(struct walk *walk, const struct link *link)
+{
+    enum layer layer = walk_skip(walk, link->skip, (enum layer)link->layer);
+    for (int count = 0; layer < LAYERS; count++) {
+        if (count == MAX_LAYERS)
+            return END_TOO_DEEP;
+        layer = layers[layer](walk);
+    }
+    return layer;
+}
+
+bool decoder_frame(struct decoder *decoder, int link_type, const uint8_t *data, uint32_t caplen, uint32_t len,
+                   smtpscope_time time, uint64_t number, struct smtpscope_segment *segment)
+{
+    const struct link *link = decoder_link(decoder, link_type);
+    struct walk walk = {
+        .in = reader_over(data, caplen),
+        .beyond = len > caplen ? len - caplen : 0,
+        .ports = decoder->config.ports,
+        .fragments = decoder->fragments,
+        .time = time,
+        .verify_checksums = decoder->config.verify_checksums,
+        .segment = segment,
+    };
+    enum layer end = walk_frame(&walk, link);
+    decoder->frames++;
+    decoder->ends[end - END_SEGMENT]++;
+    if (end == END_UNKNOWN_LINK)
+        decoder->unknown_link = link_type;
+    if (end != END_SEGMENT)
+        return false;
+    segment->time = time;
+    segment->packet = number;
+    decoder->snapped += segment->missing > 0;
+    decoder->bad_checksums += walk.bad_checksum;
+    return true;
+}
+
+void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats)
+{
+    struct fragments_stats fragments;
+    fragments_stats(decoder->fragments, &fragments);
+    *stats = (struct decoder_stats){
+        .frames = decoder->frames,
+        .segments = decoder->ends[END_SEGMENT - END_SEGMENT],
+        .dismissed = decoder->ends[END_DISMISSED - END_SEGMENT],
+        .malformed = decoder->ends[END_MALFORMED - END_SEGMENT],
+        .headers_cut = decoder->ends[END_CUT - END_SEGMENT],
+        .held = decoder->ends[END_HELD - END_SEGMENT],
+        .dropped = decoder->ends[END_DROPPED - END_SEGMENT],
+        .too_deep = decoder->ends[END_TOO_DEEP - END_SEGMENT],
+        .unknown_links = decoder->ends[END_UNKNOWN_LINK - END_SEGMENT],
+        .snapped = decoder->snapped,
+        .bad_checksums = decoder->bad_checksums,
+        .fragments = fragments.fragments,
+        .reassembled = fragments.reassembled,
+        .fragments_lost = fragments.lost,
+        .datagrams_evicted = fragments.evicted,
+        .fragments_waiting = fragments.waiting,
+        .unknown_link = decoder->unknown_link,
+    };
+}

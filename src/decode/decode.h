@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Frames -> TCP segments on watched ports: link layers, tunnels, IP and its fragments.
+ *
+ * A frame that is no TCP on a watched port is dismissed on sight of its ports. Nothing is trusted: a length that lies, a
+ * header that is cut, a chain of headers without end is counted and dismissed, never an error.
+ */
+#ifndef DECODE_DECODE_H
+#define DECODE_DECODE_H
+
+#include "smtpscope/segment.h"
+#include "smtpscope/types.h"
+
+struct decoder;
+
+struct decoder_config {
+    const uint8_t *ports;            /* 8192 octets: TCP port p is bit p % 8 of octet p / 8. Must outlive the decoder */
+    size_t max_datagrams;            /* IP datagrams under reassembly; 0: the default, 256 */
+    size_t max_fragment_octets;      /* octets of fragments held, all datagrams together; 0: the default, 4 MiB */
+    smtpscope_time fragment_timeout; /* of packet time; 0: the default, 30 s */
+    bool verify_checksums;           /* count wrong TCP checksums: costs a pass over the payload */
+};
+
+/* Counters since the start. Each frame is counted once in one of the eight from `segments` to `unknown_links`. */
+struct decoder_stats {
+    uint64_t frames;
+    uint64_t segments;      /* given to the caller */
+    uint64_t dismissed;     /* not TCP, or on no watched port */
+    uint64_t malformed;     /* a header contradicts itself or ends too early */
+    uint64_t headers_cut;   /* the snapshot length cut a header that was needed */
+    uint64_t held;          /* a fragment that was kept for its datagram */
+    uint64_t dropped;       /* a fragment that could not be kept: it contradicts its datagram, or no memory */
+    uint64_t too_deep;      /* more headers and tags than any sane frame has */
+    uint64_t unknown_links; /* of a link type that is not known here */
+
+    uint64_t snapped;           /* segments whose payload the snapshot length cut */
+    uint64_t bad_checksums;     /* of the segments, when verify_checksums is set; often offloading, not damage */
+    uint64_t fragments;         /* IP fragments that might carry what is watched */
+    uint64_t reassembled;       /* datagrams that came together */
+    uint64_t fragments_lost;    /* fragments held in vain: time ran out, or the bounds were reached */
+    uint64_t datagrams_evicted; /* of these losses, how many datagrams the bounds cost */
+    uint64_t fragments_waiting; /* held now */
+    int unknown_link;           /* the last link type that was not known; -1 none */
+};
+
+/* A decoder, or NULL when out of memory. `config` is copied. The caller frees with decoder_free(). */
+struct decoder *decoder_new(const struct decoder_config *config);
+void decoder_free(struct decoder *decoder);
+
+/*
+ * Takes one frame: `caplen` octets at `data` of `len` that were on the wire, captured at `time` as number `number` over a
+ * link of libpcap's type `link_type` (DLT_ value). True when it is a TCP segment with a watched port on one side, or completes
+ * one: `segment` is then filled. segment->data points into the frame, or into the decoder until its next call.
+ */
+bool decoder_frame(struct decoder *decoder, int link_type, const uint8_t *data, uint32_t caplen, uint32_t len,
+                   smtpscope_time time, uint64_t number, struct smtpscope_segment *segment);
+
+/* The counters so far. */
+void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats);
+
+/* libpcap's name of a link type without "DLT_", or NULL when it is not in our table. Static. */
+const char *decoder_link_name(int link_type);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* IPv4, IPv6, their fragments, and TCP. */
+#include "decode/fragment.h"
+#include "decode/walk.h"
+
+#include <string.h>
+
+#define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
+
+enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, IPV6_ADDRESSES = 32 };
+
+/* IP protocols and IPv6 next headers are one number space. */
+static const struct next protocols[] = {
+    {PROTOCOL_TCP, 0, LAYER_TCP},
+    {PROTOCOL_UDP, 0, LAYER_UDP},
+    {4, 0, LAYER_IPV4},
+    {41, 0, LAYER_IPV6},
+    {47, 0, LAYER_GRE},
+    {0, 0, LAYER_EXTENSION},   /* hop-by-hop options */
+    {43, 0, LAYER_EXTENSION},  /* routing */
+    {60, 0, LAYER_EXTENSION},  /* destination options */
+    {135, 0, LAYER_EXTENSION}, /* mobility */
+    {139, 0, LAYER_EXTENSION}, /* HIP */
+    {140, 0, LAYER_EXTENSION}, /* shim6 */
+    {44, 0, LAYER_FRAGMENT},
+    {51, 0, LAYER_AUTHENTICATION},
+    {97, 2 + 12, LAYER_ETHERTYPE}, /* EtherIP, RFC 3378 */
+    {137, 0, LAYER_MPLS},          /* RFC 4023 */
+};
+
+static enum layer walk_protocol(struct walk *walk, uint8_t protocol)
+{
+    return walk_next(walk, protocols, COUNT(protocols), protocol);
+}
+
+static bool port_is_watched(const struct walk *walk, uint16_t port)
+{
+    return walk->ports[port >> 3] >> (port & 7) & 1;
+}
+
+/*
+ * The IP header says how much follows: what is behind that is padding or a trailer of the link, what is short of it was not
+ * captured. The header is believed over the frame's length, since some tools cut frames without telling.
+ */
+static void walk_trim(struct walk *walk, uint32_t len)
+{
+    size_t left = reader_left(&walk->in);
+    walk->beyond = len > left ? len - (uint32_t)left : 0;
+    reader_limit(&walk->in, len);
+}
+
+/* Whether the first fragment shows ports that nobody wants. A fragment too short to tell (RFC 1858) is held. */
+static bool fragment_is_unwanted(const struct walk *walk, const struct fragment *fragment)
+{
+    if (fragment->offset != 0 || !reader_has(&walk->in, 0, 4))
+        return false;
+    uint16_t src = reader_be16(&walk->in, 0), dst = reader_be16(&walk->in, 2);
+    if (fragment->protocol == PROTOCOL_TCP)
+        return !port_is_watched(walk, src) && !port_is_watched(walk, dst);
+    return fragment->protocol == PROTOCOL_UDP && !udp_is_tunnel(dst);
+}
+
+static enum layer walk_whole(struct walk *walk, const struct datagram *whole)
+{
+    walk->in = whole->data;
+    walk->beyond = whole->beyond;
+    return walk_protocol(walk, whole->protocol);
+}
+
+/* Takes a fragment whose addresses and octets are in the walk already, and whose place is in `fragment`. */
+static enum layer walk_fragment(struct walk *walk, struct fragment *fragment)
+{
+    fragment->addresses = walk->addresses;
+    fragment->data = walk->in;
+    fragment->beyond = walk->beyond;
+    fragment->time = walk->time;
+    if (next_find(protocols, COUNT(protocols), fragment->protocol) == NULL)
+        return END_DISMISSED;
+    if (fragment_is_unwanted(walk, fragment)) {
+        fragments_dismiss(walk->fragments, fragment);
+        return END_DISMISSED;
+    }
+    struct datagram whole;
+    switch (fragments_add(walk->fragments, fragment, &whole)) {
+    case FRAGMENT_HELD:
+        return END_HELD;
+    case FRAGMENT_COMPLETES:
+        return walk_whole(walk, &whole);
+    case FRAGMENT_DISMISSED:
+        return END_DISMISSED;
+    case FRAGMENT_DROPPED:
+        break;
+    }
+    return END_DROPPED;
+}
+
+enum layer layer_ip(struct walk *walk)
+{
+    if (reader_left(&walk->in) == 0)
+        return walk_short(walk);
+    uint8_t version = reader_u8(&walk->in, 0) >> 4;
+    return version == 4 ? LAYER_IPV4 : version == 6 ? LAYER_IPV6 : END_DISMISSED;
+}
+
+/*
+ * RFC 791 3.1
+ *  0 version, header length | service | 2 total length
+ *  4 identification                   | 6 flags, fragment offset
+ *  8 time to live           | protocol| 10 checksum
+ * 12 source, 16 destination, 20 options
+ * A total length of 0 is what segmentation offload leaves above 64 KiB: the frame's length counts.
+ */
+enum layer layer_ipv4(struct walk *walk)
+{
+    struct reader header;
+    if (!reader_part(&walk->in, 20, &header))
+        return walk_short(walk);
+    uint8_t first = reader_u8(&header, 0);
+    uint32_t header_len = (first & 15u) * 4, total = reader_be16(&header, 2);
+    if (first >> 4 != 4 || header_len < 20 || (total != 0 && total < header_len))
+        return END_MALFORMED;
+    if (total != 0)
+        walk_trim(walk, total - 20);
+    if (!reader_skip(&walk->in, header_len - 20))
+        return walk_short(walk);
+    uint8_t protocol = reader_u8(&header, 9);
+    uint16_t place = reader_be16(&header, 6);
+    uint16_t id = reader_be16(&header, 4);
+    reader_skip(&header, 12);
+    walk->addresses = header;
+    if ((place & 0x3fff) == 0)
+        return walk_protocol(walk, protocol);
+    return walk_fragment(
+        walk, &(struct fragment){.id = id, .protocol = protocol, .more = place & 0x2000, .offset = (place & 0x1fffu) * 8});
+}
+
+/*
+ * RFC 8200 3
+ * 0 version, class, flow label | 4 payload length | 6 next header | 7 hop limit | 8 source, 24 destination
+ * A payload length of 0: a jumbogram (RFC 2675) or segmentation offload; the frame's length counts.
+ */
+enum layer layer_ipv6(struct walk *walk)
+{
+    struct reader header;
+    if (!reader_part(&walk->in, 40, &header))
+        return walk_short(walk);
+    if (reader_u8(&header, 0) >> 4 != 6)
+        return END_MALFORMED;
+    uint16_t payload = reader_be16(&header, 4);
+    if (payload != 0)
+        walk_trim(walk, payload);
+    uint8_t next = reader_u8(&header, 6);
+    reader_skip(&header, 8);
+    walk->addresses = header;
+    return walk_protocol(walk, next);
+}
+
+/* RFC 8200 4: next header, then the length in units of 8 octets without the first, and in all `unit * length + base`. */
+static enum layer walk_extension(struct walk *walk, size_t base, size_t unit)
+{
+    struct reader header = walk->in;
+    size_t len = base + unit * reader_u8(&header, 1);
+    if (!reader_skip(&walk->in, len))
+        return walk_short(walk);
+    return walk_protocol(walk, reader_u8(&header, 0));
+}
+
+/* Protocol 0 and the others are extension headers behind IPv6 only. */
+enum layer layer_extension(struct walk *walk)
+{
+    return reader_left(&walk->addresses) == IPV6_ADDRESSES ? walk_extension(walk, 8, 8) : END_DISMISSED;
+}
+
+/* RFC 4302 2.2: the length is in units of 4 octets, less 2. */
+enum layer layer_authentication(struct walk *walk)
+{
+    return walk_extension(walk, 8, 4);
+}
+
+/* RFC 8200 4.5: next header, reserved, offset (13 bits) with the M flag last, identification (4) */
+enum layer layer_fragment(struct walk *walk)
+{
+    struct reader header;
+    if (reader_left(&walk->addresses) != IPV6_ADDRESSES)
+        return END_DISMISSED;
+    if (!reader_part(&walk->in, 8, &header))
+        return walk_short(walk);
+    uint8_t next = reader_u8(&header, 0);
+    uint16_t place = reader_be16(&header, 2);
+    if ((place & 0xfff9) == 0) /* RFC 6946: an atomic fragment is whole */
+        return walk_protocol(walk, next);
+    return walk_fragment(
+        walk,
+        &(struct fragment){.id = reader_be32(&header, 4), .protocol = next, .more = place & 1, .offset = place & 0xfff8u});
+}
+
+/* RFC 1071. Big-endian words; `odd` octets at the end are padded with zero. */
+static uint64_t checksum_add(uint64_t sum, struct reader data)
+{
+    struct reader word;
+    while (reader_part(&data, 4, &word))
+        sum += reader_be32(&word, 0);
+    for (uint32_t shift = 24; reader_left(&data) > 0; shift -= 8) {
+        sum += (uint32_t)reader_u8(&data, 0) << shift;
+        reader_skip(&data, 1);
+    }
+    return sum;
+}
+
+/* RFC 9293 3.1: over the addresses, the protocol, the length, and the segment */
+static bool checksum_is_right(const struct walk *walk, struct reader segment)
+{
+    uint64_t sum = checksum_add(PROTOCOL_TCP, walk->addresses) + reader_left(&segment);
+    sum = checksum_add(sum, segment);
+    while (sum >> 16 != 0)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return sum == 0xffff;
+}
+
+/* Leaves walk->in at the payload. Options that were cut leave no payload, and less behind it. */
+static bool walk_options(struct walk *walk, uint32_t len)
+{
+    size_t left = reader_left(&walk->in);
+    if (len <= left)
+        return reader_skip(&walk->in, len);
+    uint32_t cut = len - (uint32_t)left;
+    if (cut > walk->beyond)
+        return false;
+    walk->beyond -= cut;
+    return reader_skip(&walk->in, left);
+}
+
+/* RFC 4291 2.5.5.2 for IPv4 */
+static void endpoint_set(struct smtpscope_endpoint *endpoint, const struct reader *address, uint16_t port)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    size_t len = reader_left(address);
+    if (len == 4)
+        memcpy(endpoint->addr, mapped, sizeof mapped);
+    memcpy(endpoint->addr + 16 - len, address->at, len);
+    endpoint->port = port;
+}
+
+static void segment_addresses(struct smtpscope_segment *segment, struct reader addresses, uint16_t src_port, uint16_t dst_port)
+{
+    struct reader src;
+    reader_part(&addresses, reader_left(&addresses) / 2, &src);
+    endpoint_set(&segment->src, &src, src_port);
+    endpoint_set(&segment->dst, &addresses, dst_port);
+}
+
+/*
+ * RFC 9293 3.1
+ *  0 source port | 2 destination port | 4 sequence number | 8 acknowledgment number
+ * 12 data offset | 13 flags | 14 window | 16 checksum | 18 urgent pointer | 20 options
+ */
+enum layer layer_tcp(struct walk *walk)
+{
+    uint16_t src_port = reader_be16(&walk->in, 0), dst_port = reader_be16(&walk->in, 2);
+    struct reader whole = walk->in, header;
+    bool watched = port_is_watched(walk, src_port) || port_is_watched(walk, dst_port);
+    if (!watched && reader_has(&walk->in, 0, 4))
+        return END_DISMISSED;
+    if (!reader_part(&walk->in, 20, &header))
+        return walk_short(walk);
+    uint32_t header_len = (reader_u8(&header, 12) >> 4) * 4u;
+    if (header_len < 20 || !walk_options(walk, header_len - 20))
+        return END_MALFORMED;
+    struct smtpscope_segment *segment = walk->segment;
+    segment_addresses(segment, walk->addresses, src_port, dst_port);
+    segment->seq = reader_be32(&header, 4);
+    segment->ack = reader_be32(&header, 8);
+    segment->flags = reader_u8(&header, 13) & 0x1f;
+    segment->window = reader_be16(&header, 14);
+    segment->data = walk->in.at;
+    segment->len = (uint32_t)reader_left(&walk->in);
+    segment->missing = walk->beyond;
+    walk->bad_checksum = walk->verify_checksums && walk->beyond == 0 && !checksum_is_right(walk, whole);
+    return END_SEGMENT;
+}

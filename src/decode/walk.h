@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The walk through the headers of one frame: one loop, one function a layer, each of which says what comes next.
+ *
+ * Most layers differ only in a number that names the next one and in octets to skip before it, so these are rows of tables
+ * (struct next), and only what has a shape of its own is a function.
+ */
+#ifndef DECODE_WALK_H
+#define DECODE_WALK_H
+
+#include "base/reader.h"
+#include "smtpscope/segment.h"
+
+struct fragments;
+
+/* What the octets at walk.in are. The values from END_SEGMENT on end the walk, and say how. */
+enum layer {
+    LAYER_ETHERTYPE, /* two octets that name what follows: Ethernet, 802.1Q, SLL, Cisco HDLC */
+    LAYER_SLL2,
+    LAYER_FAMILY, /* BSD loopback: an address family */
+    LAYER_PPP,
+    LAYER_PPPOE,
+    LAYER_MPLS,
+    LAYER_IP, /* IPv4 or IPv6 by the version */
+    LAYER_IPV4,
+    LAYER_IPV6,
+    LAYER_EXTENSION,      /* an IPv6 extension header of the common shape */
+    LAYER_AUTHENTICATION, /* RFC 4302 */
+    LAYER_FRAGMENT,       /* the IPv6 fragment header */
+    LAYER_UDP,
+    LAYER_GRE,
+    LAYER_ERSPAN2,
+    LAYER_ERSPAN3,
+    LAYER_VXLAN,
+    LAYER_VXLAN_GPE,
+    LAYER_GENEVE,
+    LAYER_GTP,
+    LAYER_L2TP,
+    LAYER_TZSP,
+    LAYER_TCP,
+    LAYERS,
+
+    END_SEGMENT = LAYERS,
+    END_DISMISSED,
+    END_MALFORMED,
+    END_CUT,
+    END_HELD,
+    END_DROPPED,
+    END_TOO_DEEP,
+    END_UNKNOWN_LINK,
+    ENDS,
+};
+
+struct walk {
+    struct reader in;        /* what was captured from here on, as far as the innermost IP header says that it reaches */
+    uint32_t beyond;         /* octets that were on the wire behind in.end */
+    struct reader addresses; /* source and destination of the innermost IP header: 8 or 32 octets */
+    const uint8_t *ports;    /* the bitmap of watched TCP ports */
+    struct fragments *fragments;
+    smtpscope_time time;
+    bool verify_checksums, bad_checksum;
+    struct smtpscope_segment *segment; /* filled by layer_tcp() */
+};
+
+/* A row: behind `key`, skip `skip` octets, and `layer` is there. */
+struct next {
+    uint16_t key;
+    uint8_t skip;
+    uint8_t layer;
+};
+
+/* A header is not all there: cut by the capture, or never sent. */
+static inline enum layer walk_short(const struct walk *walk)
+{
+    return walk->beyond > 0 ? END_CUT : END_MALFORMED;
+}
+
+/* Skips octets that must be there for `layer` to begin. */
+static inline enum layer walk_skip(struct walk *walk, size_t len, enum layer layer)
+{
+    return reader_skip(&walk->in, len) ? layer : walk_short(walk);
+}
+
+static inline const struct next *next_find(const struct next *rows, size_t count, unsigned key)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].key == key)
+            return &rows[i];
+    return NULL;
+}
+
+/* Goes where the row of `key` says; what has no row is nothing that is followed. */
+static inline enum layer walk_next(struct walk *walk, const struct next *rows, size_t count, unsigned key)
+{
+    const struct next *row = next_find(rows, count, key);
+    return row == NULL ? END_DISMISSED : walk_skip(walk, row->skip, (enum layer)row->layer);
+}
+
+/* What an EtherType (also GRE's and GENEVE's protocol) and a PPP protocol lead to; link.c. */
+enum layer walk_ethertype(struct walk *walk, uint16_t type);
+
+/* Whether a UDP port is a tunnel's; tunnel.c. */
+bool udp_is_tunnel(uint16_t port);
+
+/* The layers, by the file that has them. Each takes its header off walk->in and returns what follows. */
+enum layer layer_ethertype(struct walk *walk);
+enum layer layer_sll2(struct walk *walk);
+enum layer layer_family(struct walk *walk);
+enum layer layer_ppp(struct walk *walk);
+enum layer layer_pppoe(struct walk *walk);
+enum layer layer_mpls(struct walk *walk);
+
+enum layer layer_ip(struct walk *walk);
+enum layer layer_ipv4(struct walk *walk);
+enum layer layer_ipv6(struct walk *walk);
+enum layer layer_extension(struct walk *walk);
+enum layer layer_authentication(struct walk *walk);
+enum layer layer_fragment(struct walk *walk);
+enum layer layer_tcp(struct walk *walk);
+
+enum layer layer_udp(struct walk *walk);
+enum layer layer_gre(struct walk *walk);
+enum layer layer_erspan2(struct walk *walk);
+enum layer layer_erspan3(struct walk *walk);
+enum layer layer_vxlan(struct walk *walk);
+enum layer layer_vxlan_gpe(struct walk *walk);
+enum layer layer_geneve(struct walk *walk);
+enum layer layer_gtp(struct walk *walk);
+enum layer layer_l2tp(struct walk *walk);
+enum layer layer_tzsp(struct walk *walk);
+
+#endif

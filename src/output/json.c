@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * JSON Lines. What is the same for many lines is written once and copied: the endpoints of a session, the remediation of a kind
+ * of finding. Each line goes out with one write.
+ */
+#include "output/format.h"
+#include "output/json_writer.h"
+#include "output/output_format.h"
+#include "output/remedies.h"
+#include "smtpscope/advice.h"
+
+#include <stdlib.h>
+
+/* A detail is a template of one line around one word or number. */
+#define DETAIL_TEXT_MAX 1024
+
+struct json {
+    struct remedies *remedies;
+    struct writer session; /* the members that all lines of the flow below share */
+    uint64_t first_packet; /* that flow's; 0 none yet */
+};
+
+static void json_destroy(void *state)
+{
+    struct json *json = state;
+
+    remedies_free(json->remedies);
+    writer_fini(&json->session);
+    free(json);
+}
+
+static void *json_create(void)
+{
+    struct json *json = calloc(1, sizeof *json);
+
+    if (json)
+        json->remedies = remedies_new();
+    if (json && !json->remedies) {
+        free(json);
+        return NULL;
+    }
+    return json;
+}
+
+static void put_member_time(struct writer *writer, const char *key, smtpscope_time time)
+{
+    put_key(writer, key);
+    writer_char(writer, '"');
+    format_time(writer, time, 'T', 9);
+    writer_char(writer, '"');
+}
+
+static void put_member_address(struct writer *writer, const char *key, const struct smtpscope_endpoint *endpoint)
+{
+    put_key(writer, key);
+    writer_char(writer, '"');
+    format_address(writer, endpoint);
+    writer_char(writer, '"');
+}
+
+static void put_member_enhanced(struct writer *writer, unsigned klass, unsigned subject, unsigned detail)
+{
+    put_key(writer, "enhanced");
+    if (!klass) {
+        put_null(writer);
+        return;
+    }
+    writer_char(writer, '"');
+    format_enhanced(writer, klass, subject, detail);
+    writer_char(writer, '"');
+}
+
+static void json_describe_flow(struct output *output, struct writer *writer, const struct smtpscope_flow *flow)
+{
+    char id[OUTPUT_COMMUNITY_ID_SIZE] = "";
+
+    writer_clear(writer);
+    put_member_number(writer, "session", flow->first_packet);
+    put_member_address(writer, "src_ip", &flow->side[SMTPSCOPE_CLIENT]);
+    put_member_number(writer, "src_port", flow->side[SMTPSCOPE_CLIENT].port);
+    put_member_address(writer, "dest_ip", &flow->side[SMTPSCOPE_SERVER]);
+    put_member_number(writer, "dest_port", flow->side[SMTPSCOPE_SERVER].port);
+    put_member_string(writer, "proto", "TCP");
+    output->config.community_id(flow, id);
+    put_member_nonempty(writer, "community_id", id);
+}
+
+/* Opens an object with the members that all events of a session have. */
+static void json_begin(struct output *output, struct json *json, const char *event, smtpscope_time time,
+                       const struct smtpscope_flow *flow)
+{
+    struct writer *line = &output->line;
+
+    if (json->first_packet != flow->first_packet || !json->session.len) {
+        json_describe_flow(output, &json->session, flow);
+        json->first_packet = flow->first_packet;
+    }
+    put_open(line, '{');
+    put_member_time(line, "timestamp", time);
+    put_member_string(line, "event_type", event);
+    put_raw(line, json->session.at, json->session.len);
+}
+
+static void json_end(struct output *output)
+{
+    put_close(&output->line, '}');
+    writer_char(&output->line, '\n');
+    output_write(output);
+}
+
+/* The packet in its file; returns the file's name. */
+static const char *put_packet(struct output *output, const char *key, uint64_t ordinal)
+{
+    uint64_t number;
+    const char *file = packets_find(output->config.packets, ordinal, &number);
+
+    put_member_nonzero(&output->line, key, number);
+    return file;
+}
+
+/* --- findings */
+
+static void put_finding_exchange(struct writer *line, const struct smtpscope_finding *finding)
+{
+    bool any = *finding->command || finding->code || *finding->text;
+
+    put_key(line, "exchange");
+    if (!any) {
+        put_null(line);
+        return;
+    }
+    put_open(line, '{');
+    put_member_nonempty(line, "command", finding->command);
+    put_member_string(line, "argument", *finding->command ? finding->argument : NULL);
+    put_member_nonzero(line, "code", finding->code);
+    put_member_enhanced(line, finding->enhanced_class, finding->enhanced_subject, finding->enhanced_detail);
+    put_member_text(line, "text", format_first_line(format_text(finding->text)));
+    put_close(line, '}');
+}
+
+static void put_indexes(struct writer *line, const char *key, const uint32_t *indexes, size_t count)
+{
+    put_key(line, key);
+    put_open(line, '[');
+    for (size_t i = 0; i < count; i++)
+        put_number(line, indexes[i]);
+    put_close(line, ']');
+}
+
+static void put_detail(struct writer *line, const struct smtpscope_finding *finding)
+{
+    char text[DETAIL_TEXT_MAX] = "";
+
+    put_key(line, "detail");
+    if (finding->detail == SMTPSCOPE_DETAIL_NONE) {
+        put_null(line);
+        return;
+    }
+    smtpscope_advice_detail(finding, text, sizeof text);
+    put_open(line, '{');
+    put_member_string(line, "word", smtpscope_detail_name(finding->detail));
+    put_member_string(line, "text", text);
+    put_close(line, '}');
+}
+
+static void put_judgement(struct writer *line, const struct smtpscope_finding *finding)
+{
+    enum smtpscope_retry retry = smtpscope_reason_retry(finding->reason);
+
+    put_member_number(line, "id", finding->id);
+    put_member_string(line, "rule", smtpscope_rule_info(finding->rule)->id);
+    put_member_string(line, "severity", smtpscope_severity_name(finding->severity));
+    put_member_string(line, "summary", smtpscope_advice_summary(finding->rule));
+    put_member_string(line, "verdict", smtpscope_verdict_name(finding->verdict));
+    put_member_string(line, "fault", smtpscope_fault_name(finding->fault));
+    put_member_string(line, "reason", smtpscope_reason_name(finding->reason));
+    put_member_string(line, "retry", finding->reason == SMTPSCOPE_REASON_NONE ? NULL : smtpscope_retry_name(retry));
+    put_member_string(line, "confidence", smtpscope_confidence_name(finding->confidence));
+    put_member_nonzero(line, "cause", finding->cause);
+    put_member_number(line, "count", finding->count);
+    put_member_number(line, "folded", finding->folded);
+}
+
+static void json_finding(struct output *output, void *state, const struct smtpscope_finding *finding)
+{
+    struct json *json = state;
+    struct writer *line = &output->line;
+
+    json_begin(output, json, "finding", finding->time, finding->flow);
+    put_judgement(line, finding);
+    put_member_string(line, "file", put_packet(output, "packet", finding->packet));
+    put_packet(output, "last_packet", finding->last_packet);
+    put_member_time(line, "last_timestamp", finding->last_time);
+    put_member_string(line, "side", format_side(finding->side));
+    put_member_number(line, "offset", finding->offset);
+    put_member_nonempty(line, "state", finding->state);
+    put_member_nonempty(line, "server", finding->server);
+    put_finding_exchange(line, finding);
+    put_indexes(line, "exchanges", finding->exchanges, finding->exchange_count);
+    put_detail(line, finding);
+    remedies_put(json->remedies, line, finding);
+    json_end(output);
+}
+
+/* --- sessions */
+
+static void put_command(struct writer *line, const struct record *record, const struct record_exchange *exchange)
+{
+    put_key(line, "command");
+    if (!exchange->command.len) {
+        put_null(line);
+        put_member_string(line, "argument", NULL);
+        return;
+    }
+    put_text(line, record_text(record, exchange->command).at, exchange->command.len);
+    put_member_text(line, "argument", record_text(record, exchange->argument));
+}
+
+static void put_exchanges(struct output *output, const struct record *record)
+{
+    size_t answered = record->exchange_count - record->unanswered_count;
+    struct writer *line = &output->line;
+
+    put_key(line, "exchanges");
+    put_open(line, '[');
+    for (const struct record_exchange *exchange = record->exchanges; exchange < record->exchanges + answered; exchange++) {
+        put_open(line, '{');
+        put_command(line, record, exchange);
+        put_member_number(line, "code", exchange->code);
+        put_member_enhanced(line, exchange->enhanced_class, exchange->enhanced_subject, exchange->enhanced_detail);
+        put_member_text(line, "text", format_first_line(record_text(record, exchange->reply)));
+        put_packet(output, "packet", exchange->packet);
+        put_close(line, '}');
+    }
+    put_close(line, ']');
+    put_key(line, "unanswered");
+    put_open(line, '[');
+    for (size_t i = answered; i < record->exchange_count; i++) {
+        put_open(line, '{');
+        put_command(line, record, &record->exchanges[i]);
+        put_packet(output, "packet", record->exchanges[i].packet);
+        put_close(line, '}');
+    }
+    put_close(line, ']');
+    put_member_number(line, "omitted", record->omitted);
+}
+
+static void put_lines(struct writer *line, const char *key, struct smtpscope_text lines)
+{
+    struct smtpscope_text first;
+
+    put_key(line, key);
+    put_open(line, '[');
+    while (lines.len) {
+        first = format_first_line(lines);
+        put_text(line, first.at, first.len);
+        first.len += first.len < lines.len;
+        lines.at += first.len;
+        lines.len -= first.len;
+    }
+    put_close(line, ']');
+}
+
+static void put_tls(struct output *output, const struct record_tls *tls)
+{
+    struct writer *line = &output->line;
+
+    put_key(line, "tls");
+    if (!tls->seen) {
+        put_null(line);
+        return;
+    }
+    put_open(line, '{');
+    put_member_time(line, "timestamp", tls->time);
+    put_packet(output, "packet", tls->packet);
+    put_member_bool(line, "started", tls->started);
+    put_member_bool(line, "command_injection", tls->command_injection);
+    put_member_bool(line, "response_injection", tls->response_injection);
+    put_close(line, '}');
+}
+
+static void put_closing(struct writer *line, const struct smtpscope_end *end)
+{
+    const struct smtpscope_ending *ending = end->ending;
+    bool by = ending->why == SMTPSCOPE_CLOSE_RESET || ending->fin[SMTPSCOPE_CLIENT] || ending->fin[SMTPSCOPE_SERVER];
+
+    put_member_string(line, "closed", format_close(ending->why));
+    put_member_string(line, "closed_by", by ? format_side(ending->by) : NULL);
+    put_member_bool(line, "quit", end->quit_sent);
+}
+
+static void put_gaps(struct writer *line, const struct record *record)
+{
+    put_key(line, "gaps");
+    put_open(line, '[');
+    for (size_t i = 0; i < record->gap_count; i++) {
+        put_open(line, '{');
+        put_member_string(line, "side", format_side(record->gaps[i].side));
+        put_member_number(line, "offset", record->gaps[i].offset);
+        put_member_number(line, "length", record->gaps[i].len);
+        put_close(line, '}');
+    }
+    put_close(line, ']');
+}
+
+static void put_octets(struct writer *line, const struct smtpscope_end *end)
+{
+    put_key(line, "octets");
+    put_open(line, '{');
+    for (int side = SMTPSCOPE_CLIENT; side <= SMTPSCOPE_SERVER; side++)
+        put_member_number(line, format_side((enum smtpscope_side)side), end->octets[side]);
+    put_close(line, '}');
+}
+
+static void json_session(struct output *output, void *state, const struct smtpscope_flow *flow, const struct record *record,
+                         const struct smtpscope_end *end)
+{
+    struct writer *line = &output->line;
+    struct smtpscope_text greeting = record_text(record, record->greeting), helo = record_text(record, record->helo);
+
+    json_begin(output, state, "session", flow->first_time, flow);
+    put_member_time(line, "end_timestamp", end->ending->time);
+    put_member_string(line, "file", put_packet(output, "packet", flow->first_packet));
+    put_key(line, "greeting");
+    if (record->has_greeting)
+        put_text(line, greeting.at, greeting.len);
+    else
+        put_null(line);
+    put_key(line, "helo");
+    if (helo.len)
+        put_text(line, helo.at, helo.len);
+    else
+        put_null(line);
+    put_lines(line, "extensions", record_text(record, record->extensions));
+    put_tls(output, &record->tls);
+    put_closing(line, end);
+    put_member_bool(line, "midstream", flow->midstream);
+    put_gaps(line, record);
+    put_octets(line, end);
+    put_exchanges(output, record);
+    json_end(output);
+}
+
+/* --- messages */
+
+static void put_recipient(struct writer *line, const struct smtpscope_recipient *recipient)
+{
+    put_open(line, '{');
+    put_member_text(line, "to", recipient->path);
+    put_member_nonzero(line, "code", recipient->code);
+    put_member_enhanced(line, recipient->enhanced_class, recipient->enhanced_subject, recipient->enhanced_detail);
+    put_member_string(line, "outcome", smtpscope_outcome_name(recipient->outcome));
+    put_close(line, '}');
+}
+
+static void json_message(struct output *output, void *state, const struct smtpscope_flow *flow,
+                         const struct smtpscope_message *message)
+{
+    struct writer *line = &output->line;
+
+    json_begin(output, state, "message", message->time, flow);
+    put_member_text(line, "mail_from", message->mail_from);
+    put_key(line, "rcpt");
+    put_open(line, '[');
+    for (size_t i = 0; i < message->recipient_count; i++)
+        put_recipient(line, &message->recipients[i]);
+    put_close(line, ']');
+    put_member_number(line, "size", message->size);
+    put_member_string(line, "via", message->bdat ? "BDAT" : "DATA");
+    put_member_string(line, "outcome", smtpscope_outcome_name(message->outcome));
+    put_member_nonzero(line, "code", message->code);
+    put_member_string(line, "file", put_packet(output, "packet", message->packet));
+    json_end(output);
+}
+
+/* --- the totals */
+
+static void put_outcomes(struct writer *line, const char *key, const uint64_t counts[SUMMARY_OUTCOMES], bool lost)
+{
+    put_key(line, key);
+    put_open(line, '{');
+    for (int outcome = 0; outcome < SUMMARY_OUTCOMES; outcome++)
+        if (lost || outcome != SMTPSCOPE_OUTCOME_LOST)
+            put_member_number(line, smtpscope_outcome_name((enum smtpscope_outcome)outcome), counts[outcome]);
+    put_close(line, '}');
+}
+
+static void put_finding_counts(struct writer *line, const struct summary *summary)
+{
+    put_key(line, "findings");
+    put_open(line, '{');
+    put_member_number(line, "total", summary_findings(summary));
+    put_key(line, "by_severity");
+    put_open(line, '{');
+    for (int severity = 0; severity < SMTPSCOPE_SEVERITIES; severity++)
+        put_member_number(line, smtpscope_severity_name((enum smtpscope_severity)severity), summary->by_severity[severity]);
+    put_close(line, '}');
+    put_key(line, "by_rule");
+    put_open(line, '{');
+    for (int rule = 0; rule < SMTPSCOPE_RULES; rule++)
+        if (summary->findings[rule])
+            put_member_number(line, smtpscope_rule_info((enum smtpscope_rule)rule)->id, summary->findings[rule]);
+    put_close(line, '}');
+    put_close(line, '}');
+}
+
+static void put_certainty(struct writer *line, const struct summary *summary)
+{
+    put_key(line, "certainty");
+    put_open(line, '{');
+    put_member_number(line, "gaps", summary->gaps);
+    put_member_number(line, "gap_octets", summary->gap_octets);
+    put_member_number(line, "conflicts", summary->conflicts);
+    put_member_number(line, "midstream", summary->midstream);
+    put_member_number(line, "one_sided", summary->one_sided);
+    put_member_number(line, "unfinished", summary->unfinished);
+    put_member_number(line, "encrypted", summary->encrypted);
+    put_member_number(line, "not_smtp", summary->not_smtp);
+    put_member_number(line, "evicted", summary->evicted);
+    put_member_number(line, "overflowed", summary->overflowed);
+    put_member_number(line, "unknown_links", summary->unknown_links);
+    put_member_number(line, "damaged_files", summary->damaged_files);
+    put_member_bool(line, "interrupted", summary->interrupted);
+    put_close(line, '}');
+}
+
+static void put_stage(struct writer *line, const struct summary_stage *stage)
+{
+    put_key(line, stage->name);
+    put_open(line, '{');
+    for (size_t i = 0; i < stage->count; i++)
+        put_member_number(line, stage->counters[i].name, stage->counters[i].value);
+    put_close(line, '}');
+}
+
+static void json_finish(struct output *output, void *state, const struct summary *summary)
+{
+    struct writer *line = &output->line;
+
+    (void)state;
+    if (!output->config.summary)
+        return;
+    put_open(line, '{');
+    put_member_time(line, "timestamp", summary->last_time);
+    put_member_string(line, "event_type", "stats");
+    put_member_time(line, "first_timestamp", summary->first_time);
+    put_member_number(line, "files", summary->files);
+    put_member_number(line, "packets", summary->packets);
+    put_member_number(line, "octets", summary->octets);
+    put_member_number(line, "sessions", summary->sessions);
+    put_member_number(line, "exchanges", summary->exchanges);
+    put_outcomes(line, "messages", summary->messages, true);
+    put_outcomes(line, "recipients", summary->recipients, false);
+    put_finding_counts(line, summary);
+    put_certainty(line, summary);
+    put_key(line, "stages");
+    put_open(line, '{');
+    for (size_t i = 0; i < summary->stage_count; i++)
+        put_stage(line, &summary->stages[i]);
+    put_close(line, '}');
+    json_end(output);
+}
+
+const struct output_format output_json = {
+    .create = json_create,
+    .destroy = json_destroy,
+    .finding = json_finding,
+    .session = json_session,
+    .message = json_message,
+    .finish = json_finish,
+};

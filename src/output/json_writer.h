@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * JSON (RFC 8259) written straight into a line. A tree of objects, as jansson builds, costs an allocation a member, and findings
+ * come by the hundred thousand. Commas place themselves.
+ */
+#ifndef OUTPUT_JSON_WRITER_H
+#define OUTPUT_JSON_WRITER_H
+
+#include "output/writer.h"
+#include "smtpscope/types.h"
+
+/* '{' or '[', as the next element, or as the value of the key that was put last. */
+void put_open(struct writer *writer, char bracket);
+void put_close(struct writer *writer, char bracket);
+/* A member's name, of our own; its value is put next. */
+void put_key(struct writer *writer, const char *key);
+
+void put_null(struct writer *writer);
+void put_bool(struct writer *writer, bool value);
+void put_number(struct writer *writer, uint64_t number);
+/* Any octets, escaped. */
+void put_text(struct writer *writer, const char *at, size_t len);
+/* NULL is null. */
+void put_string(struct writer *writer, const char *string);
+/* JSON that was written before. */
+void put_raw(struct writer *writer, const char *at, size_t len);
+
+/* Key and value. */
+void put_member_number(struct writer *writer, const char *key, uint64_t number);
+void put_member_bool(struct writer *writer, const char *key, bool value);
+void put_member_string(struct writer *writer, const char *key, const char *string);
+/* Empty is null. */
+void put_member_nonempty(struct writer *writer, const char *key, const char *string);
+void put_member_text(struct writer *writer, const char *key, struct smtpscope_text text);
+/* 0 is null. */
+void put_member_nonzero(struct writer *writer, const char *key, uint64_t number);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Findings, sessions, messages and totals -> the world. A format is a table of functions. */
+#ifndef OUTPUT_OUTPUT_H
+#define OUTPUT_OUTPUT_H
+
+#include "output/packets.h"
+#include "output/record.h"
+#include "output/summary.h"
+#include "smtpscope/finding.h"
+
+#include <stdio.h>
+
+/* Community ID v1 is "1:" and 28 characters; with room for a later version's. */
+#define OUTPUT_COMMUNITY_ID_SIZE 64
+
+struct output;
+struct output_format;
+
+extern const struct output_format output_text; /* for people: grouped, the remedy once a group */
+extern const struct output_format output_json; /* JSON Lines: one object a line, see share/smtpscope.schema.json */
+
+/* All that it points to must outlive the output. */
+struct output_config {
+    const struct output_format *format;
+    FILE *stream;
+    const struct packets *packets;
+    /* Writes the flow's community ID, terminated; "" when it has none. */
+    void (*community_id)(const struct smtpscope_flow *flow, char id[OUTPUT_COMMUNITY_ID_SIZE]);
+    unsigned columns; /* of the terminal; text only */
+    bool colour;      /* text only */
+    bool summary;     /* print the totals at the end; text always does */
+};
+
+/* NULL when out of memory. `config` is copied. */
+struct output *output_new(const struct output_config *config);
+void output_free(struct output *output);
+
+/* Each is valid during the call only. */
+void output_finding(struct output *output, const struct smtpscope_finding *finding);
+void output_session(struct output *output, const struct smtpscope_flow *flow, const struct record *record,
+                    const struct smtpscope_end *end);
+void output_message(struct output *output, const struct smtpscope_flow *flow, const struct smtpscope_message *message);
+/* The last call but output_free(): what is still held, and the totals; flushes the stream. */
+void output_finish(struct output *output, const struct summary *summary);
+
+/* 0, or the errno of the first write that failed; nothing more is written then. */
+int output_error(const struct output *output);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a format has to do. For the formats and output.c alone. */
+#ifndef OUTPUT_OUTPUT_FORMAT_H
+#define OUTPUT_OUTPUT_FORMAT_H
+
+#include "output/output.h"
+
+/* `state` is what create() returned. Each puts its lines into output->line and ends them with output_write(). */
+struct output_format {
+    void *(*create)(void); /* NULL: out of memory */
+    void (*destroy)(void *state);
+    void (*finding)(struct output *output, void *state, const struct smtpscope_finding *finding);
+    void (*session)(struct output *output, void *state, const struct smtpscope_flow *flow, const struct record *record,
+                    const struct smtpscope_end *end);
+    void (*message)(struct output *output, void *state, const struct smtpscope_flow *flow,
+                    const struct smtpscope_message *message);
+    void (*finish)(struct output *output, void *state, const struct summary *summary);
+};
+
+struct output {
+    struct output_config config;
+    void *state;
+    struct writer line; /* what is being put together */
+    int error;
+};
+
+/* Writes the line and empties it. */
+void output_write(struct output *output);
+
+#endif

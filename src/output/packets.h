@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which file, and which of its packets, an ordinal of the whole run stands for. */
+#ifndef OUTPUT_PACKETS_H
+#define OUTPUT_PACKETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct packets_file {
+    const char *name;
+    uint64_t before; /* packets of the run before the file's first */
+};
+
+/* The files of a run in the order in which they were read. All zero is empty. */
+struct packets {
+    struct packets_file *files;
+    size_t count;
+};
+
+/* The next file; `name` must outlive the table. false: out of memory. */
+bool packets_add(struct packets *packets, const char *name, uint64_t before);
+/* The file of an ordinal that counts from 1; `*number` is its packet there, from 1. NULL and 0 when there is none. */
+const char *packets_find(const struct packets *packets, uint64_t ordinal, uint64_t *number);
+void packets_fini(struct packets *packets);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Text for people. Sessions and messages are printed as they come; findings when all are known, a group at a time. */
+#include "output/text.h"
+
+#include "output/format.h"
+#include "output/output_format.h"
+#include "output/words.h"
+
+#include <stdlib.h>
+
+struct text {
+    struct groups *groups;
+    uint64_t dropped; /* findings that memory was too short for */
+};
+
+static void text_destroy(void *state)
+{
+    struct text *text = state;
+
+    groups_free(text->groups);
+    free(text);
+}
+
+static void *text_create(void)
+{
+    struct text *text = calloc(1, sizeof *text);
+
+    if (text)
+        text->groups = groups_new();
+    if (text && !text->groups) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static struct layout text_layout(struct output *output)
+{
+    return (struct layout){ &output->line, output->config.columns, output->config.colour };
+}
+
+void text_packet(const struct layout *layout, const struct packets *packets, uint64_t ordinal)
+{
+    uint64_t number;
+    const char *file = packets_find(packets, ordinal, &number);
+
+    if (!file)
+        return;
+    writer_format(layout->writer, _("packet %llu"), (unsigned long long)number);
+    if (packets->count > 1) {
+        writer_string(layout->writer, " (");
+        writer_escaped(layout->writer, file, format_text(file).len, ESCAPE_TERMINAL);
+        writer_char(layout->writer, ')');
+    }
+}
+
+void text_code(struct writer *writer, unsigned code, char separator, unsigned klass, unsigned subject, unsigned detail)
+{
+    if (code) {
+        writer_digits(writer, code, 3);
+        writer_char(writer, separator);
+    }
+    if (klass) {
+        format_enhanced(writer, klass, subject, detail);
+        writer_char(writer, ' ');
+    }
+}
+
+static void text_finding(struct output *output, void *state, const struct smtpscope_finding *finding)
+{
+    struct text *text = state;
+
+    (void)output;
+    if (!groups_add(text->groups, finding))
+        text->dropped++;
+}
+
+static void text_session_event(struct output *output, void *state, const struct smtpscope_flow *flow,
+                               const struct record *record, const struct smtpscope_end *end)
+{
+    struct layout layout = text_layout(output);
+
+    (void)state;
+    text_session(&layout, output->config.packets, flow, record, end);
+    output_write(output);
+}
+
+static void text_message_event(struct output *output, void *state, const struct smtpscope_flow *flow,
+                               const struct smtpscope_message *message)
+{
+    struct layout layout = text_layout(output);
+
+    (void)state;
+    text_message(&layout, output->config.packets, flow, message);
+    output_write(output);
+}
+
+/* The groups with a remedy first; what is only context shares one block. */
+static void text_groups(struct output *output, struct text *text)
+{
+    struct layout layout = text_layout(output);
+    size_t count, i = 0;
+    struct group *const *groups = groups_sorted(text->groups, &count);
+
+    for (; i < count && groups[i]->severity != SMTPSCOPE_INFO; i++) {
+        text_group(&layout, output->config.packets, groups[i]);
+        output_write(output);
+    }
+    if (i == count)
+        return;
+    layout_painted(&layout, PAINT_BOLD, _("Also noted"));
+    writer_char(layout.writer, '\n');
+    for (; i < count; i++)
+        text_group_brief(&layout, output->config.packets, groups[i]);
+    writer_char(layout.writer, '\n');
+    output_write(output);
+}
+
+static void text_finish(struct output *output, void *state, const struct summary *summary)
+{
+    struct text *text = state;
+    struct layout layout = text_layout(output);
+
+    text_groups(output, text);
+    if (text->dropped)
+        writer_format(&output->line, _("Memory was too short to show %llu findings.\n"), (unsigned long long)text->dropped);
+    text_summary(&layout, output->config.packets, summary);
+    output_write(output);
+}
+
+const struct output_format output_text = {
+    .create = text_create,
+    .destroy = text_destroy,
+    .finding = text_finding,
+    .session = text_session_event,
+    .message = text_message_event,
+    .finish = text_finish,
+};

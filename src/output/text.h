@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of the text format. */
+#ifndef OUTPUT_TEXT_H
+#define OUTPUT_TEXT_H
+
+#include "output/groups.h"
+#include "output/layout.h"
+#include "output/output.h"
+
+/* All put their lines into layout->writer. */
+void text_group(const struct layout *layout, const struct packets *packets, const struct group *group);
+/* A group of context, on a line or two. */
+void text_group_brief(const struct layout *layout, const struct packets *packets, const struct group *group);
+void text_session(const struct layout *layout, const struct packets *packets, const struct smtpscope_flow *flow,
+                  const struct record *record, const struct smtpscope_end *end);
+void text_message(const struct layout *layout, const struct packets *packets, const struct smtpscope_flow *flow,
+                  const struct smtpscope_message *message);
+void text_summary(const struct layout *layout, const struct packets *packets, const struct summary *summary);
+
+/* "packet 14", with the file's name when there are several files. */
+void text_packet(const struct layout *layout, const struct packets *packets, uint64_t ordinal);
+/* "503 5.5.1 " */
+void text_code(struct writer *writer, unsigned code, char separator, unsigned klass, unsigned subject, unsigned detail);
+
+#endif

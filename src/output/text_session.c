@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A session as a dialogue, a message as a line. */
+#include "output/format.h"
+#include "output/text.h"
+#include "output/words.h"
+
+
+static enum paint reply_paint(unsigned code)
+{
+    if (code >= 500)
+        return PAINT_RED;
+    return code >= 400 ? PAINT_YELLOW : PAINT_PLAIN;
+}
+
+static void session_heading(const struct layout *layout, const struct packets *packets, const struct smtpscope_flow *flow)
+{
+    struct writer *writer = layout->writer;
+
+    layout_paint(layout, PAINT_BOLD);
+    writer_format(writer, _("Session %llu"), (unsigned long long)flow->first_packet);
+    layout_paint(layout, PAINT_PLAIN);
+    writer_string(writer, "  ");
+    format_time(writer, flow->first_time, ' ', 3);
+    writer_string(writer, "  ");
+    format_endpoint(writer, &flow->side[SMTPSCOPE_CLIENT]);
+    writer_string(writer, " -> ");
+    format_endpoint(writer, &flow->side[SMTPSCOPE_SERVER]);
+    if (packets->count > 1) {
+        writer_string(writer, "  ");
+        text_packet(layout, packets, flow->first_packet);
+    }
+    writer_char(writer, '\n');
+    if (flow->midstream)
+        writer_format(writer, "  [%s]\n", _("the capture began in the middle of this session"));
+}
+
+static void session_command(const struct layout *layout, const struct record *record, const struct record_exchange *exchange)
+{
+    struct smtpscope_text command = record_text(record, exchange->command), argument = record_text(record, exchange->argument);
+
+    if (!command.len)
+        return;
+    writer_string(layout->writer, "  C: ");
+    writer_escaped(layout->writer, command.at, command.len, ESCAPE_TERMINAL);
+    if (argument.len) {
+        writer_char(layout->writer, ' ');
+        writer_escaped(layout->writer, argument.at, argument.len, ESCAPE_TERMINAL);
+    }
+    writer_char(layout->writer, '\n');
+}
+
+/* All lines of the reply, as they were on the wire but for what the parser took out of them and we put back. */
+static void session_reply(const struct layout *layout, const struct record *record, const struct record_exchange *exchange)
+{
+    struct smtpscope_text text = record_text(record, exchange->reply), first;
+    bool more;
+
+    layout_paint(layout, reply_paint(exchange->code));
+    do {
+        first = format_first_line(text);
+        more = first.len < text.len;
+        writer_string(layout->writer, "  S: ");
+        text_code(layout->writer, exchange->code, more ? '-' : ' ', exchange->enhanced_class, exchange->enhanced_subject,
+                  exchange->enhanced_detail);
+        writer_escaped(layout->writer, first.at, first.len, ESCAPE_TERMINAL);
+        if (!more && reply_paint(exchange->code) != PAINT_PLAIN)
+            layout_paint(layout, PAINT_PLAIN);
+        writer_char(layout->writer, '\n');
+        text.at += first.len + more;
+        text.len -= first.len + more;
+    } while (more);
+}
+
+static void session_gap(const struct layout *layout, const struct record_gap *gap)
+{
+    writer_string(layout->writer, "  [");
+    writer_format(layout->writer, gap->side == SMTPSCOPE_CLIENT ? _("%llu octets of the client are missing in the capture") :
+                                                                  _("%llu octets of the server are missing in the capture"),
+                  (unsigned long long)gap->len);
+    writer_string(layout->writer, "]\n");
+}
+
+static void session_tls(const struct layout *layout, const struct record_tls *tls)
+{
+    if (tls->command_injection)
+        writer_format(layout->writer, "  [%s]\n", _("the client sent commands in clear behind STARTTLS"));
+    if (tls->response_injection)
+        writer_format(layout->writer, "  [%s]\n", _("the server sent replies in clear behind the 220 to STARTTLS"));
+    if (tls->started)
+        writer_format(layout->writer, "  [%s]\n", _("TLS from here: what follows cannot be seen"));
+}
+
+static const char *close_words(enum smtpscope_close close)
+{
+    static const char *const words[] = {
+        [SMTPSCOPE_CLOSE_FIN] = N_("closed"),
+        [SMTPSCOPE_CLOSE_RESET] = N_("reset"),
+        [SMTPSCOPE_CLOSE_IDLE] = N_("fell silent"),
+        [SMTPSCOPE_CLOSE_END] = N_("the capture ended first"),
+        [SMTPSCOPE_CLOSE_REUSED] = N_("a new connection took the same ports"),
+        [SMTPSCOPE_CLOSE_EVICTED] = N_("no longer followed: this program's limit"),
+    };
+
+    return _(words[close]);
+}
+
+static void session_end(const struct layout *layout, const struct smtpscope_flow *flow, const struct smtpscope_end *end)
+{
+    enum smtpscope_close why = end->ending->why;
+    smtpscope_time lasted = end->ending->time - flow->first_time;
+
+    writer_format(layout->writer, "  -- %s", close_words(why));
+    if (why == SMTPSCOPE_CLOSE_FIN || why == SMTPSCOPE_CLOSE_RESET)
+        writer_format(layout->writer, " %s", end->ending->by == SMTPSCOPE_CLIENT ? _("by the client") : _("by the server"));
+    if (!end->quit_sent)
+        writer_format(layout->writer, ", %s", _("without QUIT"));
+    writer_format(layout->writer, _(", after %.3f s\n\n"), (double)lasted / (double)SMTPSCOPE_SECOND);
+}
+
+void text_session(const struct layout *layout, const struct packets *packets, const struct smtpscope_flow *flow,
+                  const struct record *record, const struct smtpscope_end *end)
+{
+    size_t answered = record->exchange_count - record->unanswered_count, gap = 0;
+
+    session_heading(layout, packets, flow);
+    for (size_t i = 0; i < answered; i++) {
+        for (; gap < record->gap_count && record->gaps[gap].before <= i; gap++)
+            session_gap(layout, &record->gaps[gap]);
+        session_command(layout, record, &record->exchanges[i]);
+        session_reply(layout, record, &record->exchanges[i]);
+    }
+    for (; gap < record->gap_count; gap++)
+        session_gap(layout, &record->gaps[gap]);
+    session_tls(layout, &record->tls);
+    for (size_t i = answered; i < record->exchange_count; i++) {
+        session_command(layout, record, &record->exchanges[i]);
+        writer_format(layout->writer, "     [%s]\n", _("no reply"));
+    }
+    if (record->omitted)
+        writer_format(layout->writer, _("  [%llu more exchanges are not kept]\n"), (unsigned long long)record->omitted);
+    session_end(layout, flow, end);
+}
+
+static enum paint outcome_paint(enum smtpscope_outcome outcome)
+{
+    static const enum paint paints[SUMMARY_OUTCOMES] = {
+        [SMTPSCOPE_OUTCOME_ACCEPTED] = PAINT_GREEN, [SMTPSCOPE_OUTCOME_DEFERRED] = PAINT_YELLOW,
+        [SMTPSCOPE_OUTCOME_REFUSED] = PAINT_RED,    [SMTPSCOPE_OUTCOME_LOST] = PAINT_RED,
+        [SMTPSCOPE_OUTCOME_UNKNOWN] = PAINT_YELLOW,
+    };
+
+    return paints[outcome];
+}
+
+static const char *outcome_words(enum smtpscope_outcome outcome)
+{
+    static const char *const words[SUMMARY_OUTCOMES] = {
+        [SMTPSCOPE_OUTCOME_ACCEPTED] = N_("accepted"), [SMTPSCOPE_OUTCOME_DEFERRED] = N_("deferred"),
+        [SMTPSCOPE_OUTCOME_REFUSED] = N_("refused"),   [SMTPSCOPE_OUTCOME_LOST] = N_("lost"),
+        [SMTPSCOPE_OUTCOME_UNKNOWN] = N_("unknown"),
+    };
+
+    return _(words[outcome]);
+}
+
+static void message_recipient(const struct layout *layout, const struct smtpscope_recipient *recipient)
+{
+    writer_char(layout->writer, '<');
+    writer_escaped(layout->writer, recipient->path.at, recipient->path.len, ESCAPE_TERMINAL);
+    writer_char(layout->writer, '>');
+    if (recipient->outcome == SMTPSCOPE_OUTCOME_ACCEPTED)
+        return;
+    writer_string(layout->writer, " (");
+    layout_painted(layout, outcome_paint(recipient->outcome), outcome_words(recipient->outcome));
+    if (recipient->code)
+        writer_format(layout->writer, " %03u", recipient->code);
+    writer_char(layout->writer, ')');
+}
+
+void text_message(const struct layout *layout, const struct packets *packets, const struct smtpscope_flow *flow,
+                  const struct smtpscope_message *message)
+{
+    struct writer *writer = layout->writer;
+    size_t unnamed = message->recipient_total - message->recipient_count;
+
+    format_time(writer, message->time, ' ', 3);
+    writer_string(writer, "  ");
+    layout_painted(layout, outcome_paint(message->outcome), outcome_words(message->outcome));
+    if (message->code)
+        writer_format(writer, " %03u", message->code);
+    writer_string(writer, "  <");
+    writer_escaped(writer, message->mail_from.at, message->mail_from.len, ESCAPE_TERMINAL);
+    writer_string(writer, "> -> ");
+    for (size_t i = 0; i < message->recipient_count; i++) {
+        writer_string(writer, i ? ", " : "");
+        message_recipient(layout, &message->recipients[i]);
+    }
+    if (unnamed)
+        writer_format(writer, ngettext(", %llu more", ", %llu more", (unsigned long)unnamed), (unsigned long long)unnamed);
+    writer_format(writer, _("  %llu octets by %s, session %llu, "), (unsigned long long)message->size,
+                  message->bdat ? "BDAT" : "DATA", (unsigned long long)flow->first_packet);
+    text_packet(layout, packets, message->packet);
+    writer_char(writer, '\n');
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the capture lacks, what was left unanswered, and how the session ended. */
+#include "judge_private.h"
+
+#include <string.h>
+
+static struct smtpscope_text word(const char *at)
+{
+    return (struct smtpscope_text){ at, strlen(at) };
+}
+
+void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_gap *gap = fact->gap;
+    bool conflict = fact->type == SMTPSCOPE_FACT_CONFLICT;
+    struct ground ground = { .rule = conflict ? SMTPSCOPE_RULE_TRANSPORT_OVERLAP_CONFLICT : SMTPSCOPE_RULE_TRANSPORT_GAP,
+                             .fact = fact, .side = gap->side, .offset = gap->offset, .fault = SMTPSCOPE_FAULT_NETWORK };
+    struct note *note;
+
+    judge->doubtful |= !conflict && strcmp(gap->phase, "message") && strcmp(gap->phase, "tls");
+    /* A side that was never captured is one finding of its own, not a gap. */
+    if (!conflict && !(gap->side == SMTPSCOPE_CLIENT ? judge->client_seen : judge->server_seen))
+        return;
+    if (!conflict) {
+        ground.detail = SMTPSCOPE_DETAIL_GAP;
+        ground.detail_text = word(gap->phase);
+    }
+    note = note_add(judge, &ground);
+    if (note)
+        note->finding.detail_number += gap->len;
+}
+
+void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_command *command = fact->command;
+    const char *name = smtpscope_verb_name(command->verb);
+    struct ground ground = { .rule = SMTPSCOPE_RULE_REPLY_MISSING, .command = command, .verdict = SMTPSCOPE_VERDICT_UNANSWERED,
+                             .detail = SMTPSCOPE_DETAIL_UNANSWERED, .detail_text = name ? word(name) : command->name,
+                             .fault = SMTPSCOPE_FAULT_UNDETERMINED,
+                             .confidence = judge->doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN };
+
+    if (!judge->server_seen || judge->alien || judge->lost_message || command->oddities & SMTPSCOPE_COMMAND_UNTERMINATED)
+        return;
+    note_add(judge, &ground);
+}
+
+static struct ground end_ground(const struct smtpscope_fact *fact, enum smtpscope_rule rule)
+{
+    const struct smtpscope_ending *ending = fact->end->ending;
+
+    return (struct ground){ .rule = rule, .fact = fact, .side = ending->by, .fault = SMTPSCOPE_FAULT_UNDETERMINED,
+                            .offset = fact->end->octets[ending->by] + fact->end->lost[ending->by] };
+}
+
+static const char *side_name(enum smtpscope_side side)
+{
+    return side == SMTPSCOPE_CLIENT ? "client" : "server";
+}
+
+static void judge_one_sided(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_ending *ending = fact->end->ending;
+    struct ground ground = end_ground(fact, SMTPSCOPE_RULE_TRANSPORT_ONE_SIDED);
+    bool octets = fact->end->octets[0] || fact->end->octets[1];
+
+    if ((ending->seen[0] && ending->seen[1]) || !octets)
+        return;
+    ground.fault = SMTPSCOPE_FAULT_NETWORK;
+    ground.detail = SMTPSCOPE_DETAIL_ONE_SIDED;
+    ground.detail_text = word(side_name(ending->seen[SMTPSCOPE_CLIENT] ? SMTPSCOPE_CLIENT : SMTPSCOPE_SERVER));
+    note_add(judge, &ground);
+}
+
+/* A server that closes on a silent client without a word (RFC 5321 3.8 asks for 421): how long it waited. */
+#define SILENCE (5 * SMTPSCOPE_SECOND)
+
+static void judge_silence(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_ending *ending = fact->end->ending;
+    struct ground ground = end_ground(fact, SMTPSCOPE_RULE_DEFERRAL_TIMEOUT);
+
+    if (ending->by != SMTPSCOPE_SERVER || fact->end->opaque || judge->doubtful || !judge->last_heard ||
+        ending->time - judge->last_heard < SILENCE || judge->closing_seen)
+        return;
+    ground.reason = SMTPSCOPE_REASON_TIMEOUT;
+    ground.detail = SMTPSCOPE_DETAIL_LATE;
+    ground.detail_number = (uint64_t)((ending->time - judge->last_heard) / SMTPSCOPE_SECOND);
+    ground.confidence = SMTPSCOPE_LIKELY;
+    note_add(judge, &ground);
+}
+
+static void judge_close(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_end *end = fact->end;
+    enum smtpscope_close why = end->ending->why;
+    struct ground ground = end_ground(fact, SMTPSCOPE_RULE_TRANSPORT_CLOSED_WITHOUT_QUIT);
+    bool silent = !end->octets[0] && !end->octets[1];
+
+    ground.detail = SMTPSCOPE_DETAIL_CLOSED_BY;
+    ground.detail_text = word(side_name(end->ending->by));
+    switch (why) {
+    case SMTPSCOPE_CLOSE_RESET:
+        ground.rule = SMTPSCOPE_RULE_TRANSPORT_RESET;
+        if (!end->quit_sent && !end->opaque && !silent)
+            note_add(judge, &ground);
+        break;
+    case SMTPSCOPE_CLOSE_FIN:
+        judge_silence(judge, fact);
+        if (!end->quit_sent && !end->opaque && !silent && !judge->doubtful)
+            note_add(judge, &ground);
+        break;
+    case SMTPSCOPE_CLOSE_IDLE:
+        ground.rule = SMTPSCOPE_RULE_TRANSPORT_IDLE_TIMEOUT;
+        ground.detail = SMTPSCOPE_DETAIL_NONE;
+        ground.detail_text = word("");
+        if (!end->quit_answered)
+            note_add(judge, &ground);
+        break;
+    case SMTPSCOPE_CLOSE_EVICTED:
+        ground = end_ground(fact, SMTPSCOPE_RULE_TRANSPORT_EVICTED);
+        ground.fault = SMTPSCOPE_FAULT_NOBODY;
+        note_add(judge, &ground);
+        break;
+    case SMTPSCOPE_CLOSE_END: case SMTPSCOPE_CLOSE_REUSED: break;
+    }
+}
+
+void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    struct ground ground = end_ground(fact, SMTPSCOPE_RULE_TRANSPORT_MIDSTREAM);
+    struct note *early = note_find(judge, judge->early);
+
+    if (judge->flow->midstream && (fact->end->octets[0] || fact->end->octets[1])) {
+        ground.fault = SMTPSCOPE_FAULT_NETWORK;
+        note_add(judge, &ground);
+    }
+    judge_one_sided(judge, fact);
+    judge_close(judge, fact);
+    if (judge->starttls_offered && judge->mail_in_clear && !fact->end->opaque) {
+        ground = end_ground(fact, SMTPSCOPE_RULE_SECURITY_STARTTLS_NOT_USED);
+        ground.fault = SMTPSCOPE_FAULT_CLIENT;
+        note_add(judge, &ground);
+    }
+    if (early && !judge->early_refused) {
+        early->finding.verdict = SMTPSCOPE_VERDICT_TOLERATED;
+        early->finding.severity = SMTPSCOPE_NOTICE;
+    }
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Facts in, notes, findings out: which detector hears of which fact, and what is remembered between facts. */
+#include "judge_private.h"
+
+#include "base/memory.h"
+
+/* RFC 5321 4.5.3.1.8: every server must take 100. */
+#define RECIPIENTS_EVERY_SERVER_TAKES 100
+/* Postfix's smtpd_soft_error_limit: where servers begin to slow down. */
+#define MANY_ERRORS 10
+/* Nobody mistypes so often in one session. */
+#define MANY_LOGINS 5
+#define MANY_UNKNOWN 10
+
+struct smtpscope_judge *smtpscope_judge_new(const struct smtpscope_judge_config *config)
+{
+    struct smtpscope_judge *judge = memory_new(config->allocator, sizeof *judge);
+
+    if (judge) {
+        judge->config = config;
+        judge->server = "";
+    }
+    return judge;
+}
+
+void smtpscope_judge_free(struct smtpscope_judge *judge)
+{
+    if (!judge)
+        return;
+    notes_free(judge);
+    memory_free(judge->config->allocator, judge);
+}
+
+/* Told once, when the number is reached, with the exchange that reaches it. */
+static void count_check(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, uint32_t count, uint32_t limit,
+                        enum smtpscope_rule rule, enum smtpscope_detail detail)
+{
+    struct ground ground = { .rule = rule, .exchange = exchange, .fault = SMTPSCOPE_FAULT_CLIENT, .detail = detail, .detail_number = limit };
+
+    if (count == limit)
+        note_add(judge, &ground);
+}
+
+static void remember_accepted(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    switch (exchange->command->verb) {
+    case SMTPSCOPE_VERB_EHLO:
+        if (exchange->after->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS))
+            judge->starttls_offered = true;
+        judge->mail = (struct refusal){ 0 };
+        judge->hello = (struct refusal){ 0 };
+        judge->rcpt_count = 0;
+        break;
+    case SMTPSCOPE_VERB_HELO: {
+        struct note *note = note_find(judge, judge->hello.note);
+
+        if (note && note->finding.rule == SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED) {
+            note->finding.reason = SMTPSCOPE_REASON_FELL_BACK;
+            note->finding.severity = SMTPSCOPE_NOTICE;
+        }
+        judge->hello = (struct refusal){ 0 };
+        break;
+    }
+    case SMTPSCOPE_VERB_MAIL:
+        judge->recipients = 0;
+        judge->mail_in_clear |= !exchange->before->tls;
+        judge->mail = (struct refusal){ 0 };
+        judge->rcpt_count = 0;
+        break;
+    case SMTPSCOPE_VERB_RSET: case SMTPSCOPE_VERB_EOD:
+        judge->mail = (struct refusal){ 0 };
+        judge->rcpt_count = 0;
+        break;
+    default: break; /* the others change nothing that is remembered */
+    }
+}
+
+static void judge_auth(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_AUTH_IN_CLEAR, .exchange = exchange, .fault = SMTPSCOPE_FAULT_CLIENT };
+    enum smtpscope_verb verb = exchange->command->verb;
+    bool sent = verb == SMTPSCOPE_VERB_ANSWER || (verb == SMTPSCOPE_VERB_AUTH && exchange->reply->code != 334);
+
+    /* With an initial response, or an answer, a password crossed the network (RFC 4954 4). */
+    if (sent && !exchange->before->tls && (exchange->reply->code == 235 || exchange->reply->code == 535))
+        note_add(judge, &ground);
+}
+
+static void judge_verified(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    struct ground ground = { .rule = SMTPSCOPE_RULE_REJECTION_VERIFY_DISABLED, .severity = SEVERITY(INFO), .exchange = exchange,
+                             .verdict = SMTPSCOPE_VERDICT_TOLERATED, .fault = SMTPSCOPE_FAULT_NOBODY };
+
+    if (exchange->reply->code == 252 && smtpscope_verb_family(exchange->command->verb) == SMTPSCOPE_FAMILY_VERIFY)
+        note_add(judge, &ground);
+}
+
+static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    uint16_t code = exchange->reply->code;
+
+    if (!judge->server[0] && (exchange->greeting || exchange->command->verb == SMTPSCOPE_VERB_EHLO))
+        judge->server = server_of(&exchange->reply->text);
+    judge->closing_seen |= code == 421 || code == 221;
+    judge->last_heard = exchange->reply->time;
+    judge_oddities(judge, exchange);
+    judge_auth(judge, exchange);
+    judge->recipients += exchange->command->verb == SMTPSCOPE_VERB_RCPT;
+    count_check(judge, exchange, judge->recipients, RECIPIENTS_EVERY_SERVER_TAKES + 1, SMTPSCOPE_RULE_COMMAND_TOO_MANY_RECIPIENTS,
+                SMTPSCOPE_DETAIL_RECIPIENTS);
+    if (code >= 400) {
+        judge_refused(judge, exchange);
+        judge->errors++;
+        count_check(judge, exchange, judge->errors, MANY_ERRORS, SMTPSCOPE_RULE_COMMAND_TOO_MANY_ERRORS, SMTPSCOPE_DETAIL_ERRORS);
+        if (exchange->reply->code >= 500)
+            count_check(judge, exchange, judge->failed_logins, MANY_LOGINS, SMTPSCOPE_RULE_SECURITY_AUTH_GUESSING, SMTPSCOPE_DETAIL_ERRORS);
+        count_check(judge, exchange, judge->unknown_recipients, MANY_UNKNOWN, SMTPSCOPE_RULE_SECURITY_RECIPIENT_HARVESTING,
+                    SMTPSCOPE_DETAIL_RECIPIENTS);
+    } else if (code) {
+        judge_tolerated(judge, exchange);
+        judge_pipelining(judge, exchange);
+        judge_accepted_parameters(judge, exchange);
+        judge_verified(judge, exchange);
+        remember_accepted(judge, exchange);
+    }
+    if (exchange->command->verb == SMTPSCOPE_VERB_EOD)
+        judge->rcpt_count = 0;
+}
+
+static void judge_early(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    struct ground ground = { .rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_BEFORE_GREETING, .command = fact->command,
+                             .fault = SMTPSCOPE_FAULT_CLIENT, .verdict = SMTPSCOPE_VERDICT_UNANSWERED };
+    struct note *note = judge->early ? NULL : note_add(judge, &ground);
+
+    if (note)
+        judge->early = note->finding.id;
+}
+
+static void judge_tls(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    static const int rules[] = {
+        [SMTPSCOPE_TLS_STARTED] = -1,
+        [SMTPSCOPE_TLS_COMMAND_INJECTION] = SMTPSCOPE_RULE_SECURITY_STARTTLS_COMMAND_INJECTION,
+        [SMTPSCOPE_TLS_RESPONSE_INJECTION] = SMTPSCOPE_RULE_SECURITY_STARTTLS_RESPONSE_INJECTION,
+        [SMTPSCOPE_TLS_NOT_FOLLOWED] = SMTPSCOPE_RULE_SECURITY_STARTTLS_NOT_FOLLOWED,
+    };
+    bool server = fact->tls == SMTPSCOPE_TLS_RESPONSE_INJECTION;
+    struct ground ground = { .fact = fact, .side = server ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT,
+                             .fault = server ? SMTPSCOPE_FAULT_SERVER : SMTPSCOPE_FAULT_CLIENT };
+
+    if (rules[fact->tls] < 0)
+        return;
+    ground.rule = (enum smtpscope_rule)rules[fact->tls];
+    note_add(judge, &ground);
+}
+
+static void judge_alien(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    const char *name = smtpscope_alien_name(fact->alien);
+    struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_NOT_SMTP, .fact = fact, .fault = SMTPSCOPE_FAULT_CLIENT,
+                             .detail = SMTPSCOPE_DETAIL_PROTOCOL, .detail_text = { name, strlen(name) } };
+    struct note *note = note_add(judge, &ground);
+
+    if (note)
+        judge->alien = note->finding.id;
+}
+
+static void judge_cross(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_CROSS_PROTOCOL, .command = fact->command,
+                             .fault = SMTPSCOPE_FAULT_CLIENT, .cause = judge->alien };
+
+    note_add(judge, &ground);
+}
+
+static void judge_overflow(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    struct ground ground = { .rule = SMTPSCOPE_RULE_TRANSPORT_EVICTED, .fact = fact, .fault = SMTPSCOPE_FAULT_NOBODY };
+
+    judge->doubtful = true;
+    note_add(judge, &ground);
+}
+
+void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
+{
+    switch (fact->type) {
+    case SMTPSCOPE_FACT_OPEN:
+        judge->flow = fact->flow;
+        judge->doubtful = fact->flow->midstream;
+        break;
+    case SMTPSCOPE_FACT_COMMAND: judge_early(judge, fact); break;
+    case SMTPSCOPE_FACT_EXCHANGE:
+        judge->server_seen = true;
+        judge->client_seen |= !(fact->exchange->command->circumstances & SMTPSCOPE_COMMAND_LOST) &&
+                              fact->exchange->command->verb != SMTPSCOPE_VERB_NONE;
+        judge_exchange(judge, fact->exchange);
+        break;
+    case SMTPSCOPE_FACT_UNANSWERED: judge_unanswered(judge, fact); break;
+    case SMTPSCOPE_FACT_MESSAGE: judge_message(judge, fact, smtpscope_session_state(session)); break;
+    case SMTPSCOPE_FACT_TLS: judge_tls(judge, fact); break;
+    case SMTPSCOPE_FACT_ALIEN: judge_alien(judge, fact); break;
+    case SMTPSCOPE_FACT_CROSS: judge_cross(judge, fact); break;
+    case SMTPSCOPE_FACT_GAP: case SMTPSCOPE_FACT_CONFLICT: judge_gap(judge, fact); break;
+    case SMTPSCOPE_FACT_OVERFLOW: judge_overflow(judge, fact); break;
+    case SMTPSCOPE_FACT_END:
+        judge_end(judge, fact);
+        notes_emit(judge);
+        break;
+    }
+}

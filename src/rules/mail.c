@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What became of the mail: deferrals (every 4yz) and refusals (every other 5yz), and messages that were cut or are odd. */
+#include "judge_private.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* The deferral rules stand in the order of the reasons, so one is found from the other. */
+static enum smtpscope_rule deferral_rule(enum smtpscope_reason reason)
+{
+    static_assert(SMTPSCOPE_RULE_DEFERRAL_UNSPECIFIED - SMTPSCOPE_RULE_DEFERRAL_GREYLISTED ==
+                  SMTPSCOPE_REASON_UNSPECIFIED - SMTPSCOPE_REASON_GREYLISTED, "rules.def and reasons.def are in the same order");
+    return (enum smtpscope_rule)(SMTPSCOPE_RULE_DEFERRAL_GREYLISTED + (reason - SMTPSCOPE_REASON_GREYLISTED));
+}
+
+/* The reasons that are no deferral's, and the one that comes nearest. */
+static enum smtpscope_reason deferral_reason(enum smtpscope_reason reason)
+{
+    switch (reason) {
+    case SMTPSCOPE_REASON_RELAY_DENIED: return SMTPSCOPE_REASON_POLICY;
+    case SMTPSCOPE_REASON_MAILBOX_UNKNOWN: case SMTPSCOPE_REASON_MAILBOX_SYNTAX: return SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED;
+    case SMTPSCOPE_REASON_MESSAGE_SIZE: return SMTPSCOPE_REASON_SERVER_RESOURCES;
+    case SMTPSCOPE_REASON_CREDENTIALS: case SMTPSCOPE_REASON_MECHANISM: return SMTPSCOPE_REASON_AUTH_TEMPORARY;
+    case SMTPSCOPE_REASON_NO_SERVICE: return SMTPSCOPE_REASON_SHUTTING_DOWN;
+    default: return reason <= SMTPSCOPE_REASON_UNSPECIFIED ? reason : SMTPSCOPE_REASON_UNSPECIFIED;
+    }
+}
+
+static bool is_auth(enum smtpscope_verb verb)
+{
+    return verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER;
+}
+
+static bool is_mailbox_reason(enum smtpscope_reason reason)
+{
+    return reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN || reason == SMTPSCOPE_REASON_MAILBOX_SYNTAX ||
+           reason == SMTPSCOPE_REASON_MAILBOX_DISABLED || reason == SMTPSCOPE_REASON_MAILBOX_FULL ||
+           reason == SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED || reason == SMTPSCOPE_REASON_MAILBOX_BUSY;
+}
+
+/* No words, no enhanced code: the code itself, by RFC 5321 4.2.3 and the verb. */
+static enum smtpscope_rule refusal_of_code(const struct refused *refused)
+{
+    bool rcpt = refused->verb == SMTPSCOPE_VERB_RCPT || refused->verb == SMTPSCOPE_VERB_VRFY;
+
+    switch (refused->code) {
+    case 500: case 501: return SMTPSCOPE_RULE_REFUSAL_SYNTAX;
+    case 551: case 553: return SMTPSCOPE_RULE_REFUSAL_MAILBOX;
+    case 550: return rcpt ? SMTPSCOPE_RULE_REFUSAL_MAILBOX : SMTPSCOPE_RULE_REFUSAL_POLICY;
+    case 552: return SMTPSCOPE_RULE_REFUSAL_SIZE;
+    case 521: case 556: return SMTPSCOPE_RULE_REFUSAL_NO_SERVICE;
+    case 554: return refused->exchange->greeting ? SMTPSCOPE_RULE_REFUSAL_NO_SERVICE : SMTPSCOPE_RULE_REFUSAL_UNSPECIFIED;
+    }
+    return SMTPSCOPE_RULE_REFUSAL_UNSPECIFIED;
+}
+
+static enum smtpscope_rule refusal_rule(const struct refused *refused, enum smtpscope_reason reason)
+{
+    if (refused->code == 535 || refused->code == 534 || refused->code == 538 || (is_auth(refused->verb) && refused->code != 530))
+        return SMTPSCOPE_RULE_REFUSAL_AUTH_FAILED;
+    if (refused->code == 530 || reason == SMTPSCOPE_REASON_AUTH_REQUIRED)
+        return SMTPSCOPE_RULE_REFUSAL_AUTH_REQUIRED;
+    if (refused->exchange->greeting && (refused->code == 521 || refused->code == 554))
+        return SMTPSCOPE_RULE_REFUSAL_NO_SERVICE;
+    if (reason == SMTPSCOPE_REASON_MESSAGE_SIZE || (refused->code == 552 && reason != SMTPSCOPE_REASON_MAILBOX_FULL))
+        return SMTPSCOPE_RULE_REFUSAL_SIZE;
+    if (is_mailbox_reason(reason))
+        return SMTPSCOPE_RULE_REFUSAL_MAILBOX;
+    if (reason != SMTPSCOPE_REASON_UNSPECIFIED && reason != SMTPSCOPE_REASON_NO_SERVICE)
+        return SMTPSCOPE_RULE_REFUSAL_POLICY;
+    return refusal_of_code(refused);
+}
+
+static enum smtpscope_fault fault_of(enum smtpscope_reason reason)
+{
+    switch (reason) {
+    case SMTPSCOPE_REASON_SERVER_RESOURCES: case SMTPSCOPE_REASON_SERVER_ERROR: case SMTPSCOPE_REASON_TLS_TEMPORARY:
+    case SMTPSCOPE_REASON_AUTH_TEMPORARY: case SMTPSCOPE_REASON_SHUTTING_DOWN: case SMTPSCOPE_REASON_NO_SERVICE:
+    case SMTPSCOPE_REASON_MAILBOX_FULL: case SMTPSCOPE_REASON_MAILBOX_BUSY: case SMTPSCOPE_REASON_MAILBOX_DISABLED:
+        return SMTPSCOPE_FAULT_SERVER;
+    case SMTPSCOPE_REASON_UNSPECIFIED: case SMTPSCOPE_REASON_TIMEOUT: case SMTPSCOPE_REASON_POLICY:
+        return SMTPSCOPE_FAULT_UNDETERMINED;
+    case SMTPSCOPE_REASON_GREYLISTED: return SMTPSCOPE_FAULT_NOBODY;
+    default: return SMTPSCOPE_FAULT_CLIENT;
+    }
+}
+
+/* Words that say the client answered "*" to a challenge (RFC 4954 4). */
+static enum smtpscope_reason auth_reason(const struct refused *refused, enum smtpscope_reason reason)
+{
+    if (is_auth(refused->verb) && refused->code == 501)
+        return SMTPSCOPE_REASON_CANCELLED;
+    return is_auth(refused->verb) && reason == SMTPSCOPE_REASON_POLICY ? SMTPSCOPE_REASON_CREDENTIALS : reason;
+}
+
+uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refused)
+{
+    enum smtpscope_reason reason = smtpscope_reason_of(refused->verb, refused->reply);
+    struct ground ground = { .exchange = refused->exchange, .verdict = SMTPSCOPE_VERDICT_NONE, .confidence = refused->confidence };
+    struct note *note;
+
+    if (refused->code < 500) {
+        ground.reason = deferral_reason(reason);
+        ground.rule = deferral_rule(ground.reason);
+    } else {
+        ground.reason = auth_reason(refused, reason);
+        ground.rule = refusal_rule(refused, reason);
+    }
+    ground.fault = fault_of(ground.reason);
+    if (ground.rule == SMTPSCOPE_RULE_REFUSAL_SIZE || ground.rule == SMTPSCOPE_RULE_REFUSAL_MAILBOX)
+        ground.fault = SMTPSCOPE_FAULT_CLIENT;
+    if (ground.reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN)
+        judge->unknown_recipients++;
+    if (ground.rule == SMTPSCOPE_RULE_REFUSAL_AUTH_FAILED && ground.reason != SMTPSCOPE_REASON_CANCELLED)
+        judge->failed_logins++;
+    /* What this exchange says is certain even where the state is not. */
+    if (!(refused->command->circumstances & SMTPSCOPE_COMMAND_LOST))
+        ground.confidence = SMTPSCOPE_CERTAIN;
+    note = note_add(judge, &ground);
+    return note ? note->finding.id : 0;
+}
+
+struct oddity_row {
+    uint32_t oddity;
+    enum smtpscope_rule rule;
+};
+
+static const struct oddity_row oddity_rows[] = {
+    { SMTPSCOPE_DATA_BARE_LF, SMTPSCOPE_RULE_DATA_BARE_LF },
+    { SMTPSCOPE_DATA_BARE_CR, SMTPSCOPE_RULE_DATA_BARE_CR },
+    { SMTPSCOPE_DATA_NUL, SMTPSCOPE_RULE_DATA_NUL },
+    { SMTPSCOPE_DATA_LINE_TOO_LONG, SMTPSCOPE_RULE_DATA_LINE_TOO_LONG },
+    { SMTPSCOPE_DATA_BINARY, SMTPSCOPE_RULE_DATA_BINARY_IN_DATA },
+};
+
+static struct ground message_ground(const struct smtpscope_fact *fact, enum smtpscope_rule rule)
+{
+    const struct smtpscope_message *message = fact->message;
+
+    return (struct ground){ .rule = rule, .fact = fact, .side = SMTPSCOPE_CLIENT, .fault = SMTPSCOPE_FAULT_CLIENT,
+                            .offset = message->odd_offset ? message->odd_offset : message->offset };
+}
+
+static void judge_lookalike(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_message *message = fact->message;
+    struct ground ground = message_ground(fact, SMTPSCOPE_RULE_DATA_SMUGGLING);
+    const char *name = smtpscope_lookalike_name(message->lookalike);
+
+    if (!(message->oddities & SMTPSCOPE_DATA_LOOKALIKE) || !name)
+        return;
+    ground.detail = SMTPSCOPE_DETAIL_LOOKALIKE;
+    ground.detail_text = (struct smtpscope_text){ name, strlen(name) };
+    if (message->oddities & SMTPSCOPE_DATA_LOOKALIKE_COMMANDS)
+        ground.detail = SMTPSCOPE_DETAIL_LOOKALIKE_COMMANDS;
+    else
+        ground.severity = SEVERITY(NOTICE);
+    if (message->oddities & SMTPSCOPE_DATA_LOOKALIKE_TAKEN) {
+        ground.detail = SMTPSCOPE_DETAIL_LOOKALIKE_TAKEN;
+        ground.severity = SEVERITY(ERROR);
+        ground.verdict = SMTPSCOPE_VERDICT_TOLERATED;
+    }
+    note_add(judge, &ground);
+}
+
+static void judge_size(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, const struct smtpscope_state *state)
+{
+    const struct smtpscope_message *message = fact->message;
+    char digits[24];
+    size_t at = sizeof digits;
+    uint64_t limit = message->has_declared_size && message->size > message->declared_size ? message->declared_size : 0;
+    struct ground ground = message_ground(fact, SMTPSCOPE_RULE_DATA_SIZE_UNDER_DECLARED);
+
+    ground.detail = SMTPSCOPE_DETAIL_SIZE_DECLARED;
+    if (state->size_limit && message->size > state->size_limit) {
+        limit = state->size_limit;
+        ground.rule = SMTPSCOPE_RULE_DATA_SIZE_OVER_LIMIT;
+        ground.detail = SMTPSCOPE_DETAIL_SIZE;
+    }
+    if (!limit)
+        return;
+    ground.detail_number = message->size;
+    for (; limit; limit /= 10)
+        digits[--at] = (char)('0' + limit % 10);
+    ground.detail_text = (struct smtpscope_text){ digits + at, sizeof digits - at };
+    note_add(judge, &ground);
+}
+
+static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_message *message = fact->message;
+    bool lost = message->outcome == SMTPSCOPE_OUTCOME_LOST;
+    struct ground ground = message_ground(fact, lost ? SMTPSCOPE_RULE_DATA_CONNECTION_LOST : SMTPSCOPE_RULE_DATA_OUTCOME_UNKNOWN);
+
+    if (!lost && message->outcome != SMTPSCOPE_OUTCOME_UNKNOWN)
+        return;
+    judge->lost_message = true;
+    ground.offset = message->offset;
+    ground.fault = SMTPSCOPE_FAULT_UNDETERMINED;
+    ground.detail = SMTPSCOPE_DETAIL_LINE_OCTETS;
+    ground.detail_number = message->size;
+    if (judge->doubtful || message->oddities & SMTPSCOPE_DATA_GAP)
+        ground.confidence = SMTPSCOPE_LIKELY;
+    if (!judge->server_seen)
+        return; /* nothing of the server was captured: the reply may well have come */
+    note_add(judge, &ground);
+}
+
+void judge_message(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, const struct smtpscope_state *state)
+{
+    const struct smtpscope_message *message = fact->message;
+    struct ground ground;
+
+    if (!message->sent)
+        return;
+    judge_lookalike(judge, fact);
+    for (size_t i = 0; i < sizeof oddity_rows / sizeof *oddity_rows; i++)
+        if (message->oddities & oddity_rows[i].oddity) {
+            ground = message_ground(fact, oddity_rows[i].rule);
+            note_add(judge, &ground);
+        }
+    if (message->oddities & SMTPSCOPE_DATA_EIGHT_BIT && !message->body_8bitmime && !message->smtputf8) {
+        ground = message_ground(fact, SMTPSCOPE_RULE_DATA_EIGHT_BIT_WITHOUT_8BITMIME);
+        note_add(judge, &ground);
+    }
+    judge_size(judge, fact, state);
+    judge_outcome(judge, fact);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is wrong with a command or a reply itself, whatever was meant by it. */
+#include "judge_private.h"
+
+#include <string.h>
+
+/* RFC 5321 4.5.3.2: how long a client must wait, in seconds. */
+static const struct {
+    enum smtpscope_verb verb;
+    unsigned wait;
+} waits[] = {
+    { SMTPSCOPE_VERB_NONE, 300 }, { SMTPSCOPE_VERB_MAIL, 300 }, { SMTPSCOPE_VERB_RCPT, 300 },
+    { SMTPSCOPE_VERB_DATA, 120 }, { SMTPSCOPE_VERB_EOD, 600 },
+};
+#define OTHER_WAIT 300
+
+struct row {
+    uint32_t oddity;
+    enum smtpscope_rule rule;
+    enum smtpscope_detail detail;
+};
+
+static const struct row reply_rows[] = {
+    { SMTPSCOPE_REPLY_MALFORMED, SMTPSCOPE_RULE_REPLY_MALFORMED, SMTPSCOPE_DETAIL_NONE },
+    { SMTPSCOPE_REPLY_CODE_CHANGES, SMTPSCOPE_RULE_REPLY_CODE_CHANGES, SMTPSCOPE_DETAIL_NONE },
+    { SMTPSCOPE_REPLY_TOO_LONG, SMTPSCOPE_RULE_REPLY_TOO_LONG, SMTPSCOPE_DETAIL_NONE },
+    { SMTPSCOPE_REPLY_BARE_LF, SMTPSCOPE_RULE_REPLY_BARE_LF, SMTPSCOPE_DETAIL_NONE },
+};
+
+#define TOO_LONG_PATH (SMTPSCOPE_COMMAND_PATH_TOO_LONG | SMTPSCOPE_COMMAND_LOCAL_TOO_LONG | SMTPSCOPE_COMMAND_DOMAIN_TOO_LONG)
+
+static const struct row command_rows[] = {
+    { SMTPSCOPE_COMMAND_LINE_TOO_LONG, SMTPSCOPE_RULE_COMMAND_LINE_TOO_LONG, SMTPSCOPE_DETAIL_LINE_OCTETS },
+    { TOO_LONG_PATH, SMTPSCOPE_RULE_COMMAND_PATH_TOO_LONG, SMTPSCOPE_DETAIL_LINE_OCTETS },
+    { SMTPSCOPE_COMMAND_BARE_LF, SMTPSCOPE_RULE_COMMAND_BARE_LF, SMTPSCOPE_DETAIL_NONE },
+    { SMTPSCOPE_COMMAND_NUL, SMTPSCOPE_RULE_COMMAND_NUL, SMTPSCOPE_DETAIL_NONE },
+    { SMTPSCOPE_COMMAND_NAME_OF_SERVER, SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID, SMTPSCOPE_DETAIL_NAME_OF_SERVER },
+    { SMTPSCOPE_COMMAND_NAME_BARE_IP, SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID, SMTPSCOPE_DETAIL_NAME_BARE_IP },
+    { SMTPSCOPE_COMMAND_NAME_INVALID, SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID, SMTPSCOPE_DETAIL_NAME_INVALID },
+    { SMTPSCOPE_COMMAND_NAME_NOT_QUALIFIED, SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID, SMTPSCOPE_DETAIL_NAME_NOT_QUALIFIED },
+    { SMTPSCOPE_COMMAND_EXPLOIT, SMTPSCOPE_RULE_SECURITY_EXPLOIT_ATTEMPT, SMTPSCOPE_DETAIL_NONE },
+};
+
+static struct ground ground_of(const struct smtpscope_exchange *exchange, enum smtpscope_rule rule, enum smtpscope_fault fault)
+{
+    return (struct ground){ .rule = rule, .exchange = exchange, .fault = fault };
+}
+
+static void judge_late(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    smtpscope_time sent = exchange->command->time, waited = exchange->reply->time - sent;
+    unsigned wait = OTHER_WAIT;
+    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_LATE, SMTPSCOPE_FAULT_SERVER);
+
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++)
+        if (waits[i].verb == exchange->command->verb)
+            wait = waits[i].wait;
+    if (!sent || waited <= (smtpscope_time)wait * SMTPSCOPE_SECOND)
+        return;
+    ground.detail = SMTPSCOPE_DETAIL_LATE;
+    ground.detail_number = (uint64_t)(waited / SMTPSCOPE_SECOND);
+    note_add(judge, &ground);
+}
+
+static void judge_class(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    const struct smtpscope_reply *reply = exchange->reply;
+    enum smtpscope_verb verb = exchange->command->verb;
+    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_WRONG_CLASS, SMTPSCOPE_FAULT_SERVER);
+
+    if (verb <= SMTPSCOPE_VERB_UNKNOWN || reply->code >= 400 || reply->code < 200 || smtpscope_verb_allows(verb, reply->code))
+        return;
+    ground.detail = SMTPSCOPE_DETAIL_ALLOWED_CODES;
+    ground.detail_number = reply->code;
+    ground.detail_text = (struct smtpscope_text){ smtpscope_verb_success(verb), strlen(smtpscope_verb_success(verb)) };
+    note_add(judge, &ground);
+}
+
+static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    const struct smtpscope_reply *reply = exchange->reply;
+    struct ground ground;
+
+    for (size_t i = 0; i < sizeof reply_rows / sizeof *reply_rows; i++)
+        if (reply->oddities & reply_rows[i].oddity) {
+            ground = ground_of(exchange, reply_rows[i].rule, SMTPSCOPE_FAULT_SERVER);
+            note_add(judge, &ground);
+        }
+    if (reply->enhanced_class && reply->code && reply->enhanced_class != reply->code / 100 &&
+        !(reply->code / 100 == 3 && reply->enhanced_class == 2)) {
+        ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_ENHANCED_MISMATCH, SMTPSCOPE_FAULT_SERVER);
+        note_add(judge, &ground);
+    }
+    if (reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED && reply->code != 421 && !judge->alien && !judge->doubtful) {
+        ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED, SMTPSCOPE_FAULT_SERVER);
+        note_add(judge, &ground);
+    }
+    judge_late(judge, exchange);
+    judge_class(judge, exchange);
+}
+
+/* A line that the server took although RFC 5321 does not allow it. What it refused is refusal.syntax, told once. */
+static void judge_grammar(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    const struct smtpscope_command *command = exchange->command;
+    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_MALFORMED, SMTPSCOPE_FAULT_CLIENT);
+
+    ground.detail = detail_of_oddities(command->oddities);
+    if (ground.detail == SMTPSCOPE_DETAIL_NONE || exchange->reply->code >= 400 || judge->alien)
+        return;
+    ground.verdict = SMTPSCOPE_VERDICT_TOLERATED;
+    note_add(judge, &ground);
+}
+
+static void judge_command(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    const struct smtpscope_command *command = exchange->command;
+    bool utf8 = command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8);
+    bool envelope = command->verb == SMTPSCOPE_VERB_MAIL || command->verb == SMTPSCOPE_VERB_EHLO || command->verb == SMTPSCOPE_VERB_HELO;
+    struct ground ground;
+
+    if (judge->alien)
+        return;
+    for (size_t i = 0; i < sizeof command_rows / sizeof *command_rows; i++)
+        if (command->oddities & command_rows[i].oddity) {
+            ground = ground_of(exchange, command_rows[i].rule, SMTPSCOPE_FAULT_CLIENT);
+            ground.detail = command_rows[i].detail;
+            ground.detail_number = command->len;
+            if (command_rows[i].rule == SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID)
+                ground.detail_text = command->path;
+            note_add(judge, &ground);
+        }
+    /* SMTPUTF8 stands at MAIL and covers the RCPTs behind it (RFC 6531 3.4). */
+    if (command->oddities & SMTPSCOPE_COMMAND_EIGHT_BIT && !utf8 && envelope) {
+        ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_EIGHT_BIT_WITHOUT_SMTPUTF8, SMTPSCOPE_FAULT_CLIENT);
+        note_add(judge, &ground);
+    }
+    judge_grammar(judge, exchange);
+}
+
+static void judge_declared_size(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    uint64_t limit = exchange->before->size_limit;
+    const struct smtpscope_command *command = exchange->command;
+    char digits[24];
+    size_t at = sizeof digits;
+    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_SIZE_OVER_LIMIT, SMTPSCOPE_FAULT_CLIENT);
+
+    if (command->verb != SMTPSCOPE_VERB_MAIL || !limit || !command->has_size || command->declared_size <= limit)
+        return;
+    for (; limit; limit /= 10)
+        digits[--at] = (char)('0' + limit % 10);
+    ground.detail = SMTPSCOPE_DETAIL_SIZE;
+    ground.detail_number = command->declared_size;
+    ground.detail_text = (struct smtpscope_text){ digits + at, sizeof digits - at };
+    ground.verdict = exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER;
+    note_add(judge, &ground);
+}
+
+/* A parameter or command of an extension that was not advertised, and taken all the same. */
+void judge_accepted_parameters(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    const struct smtpscope_state *before = exchange->before;
+    enum smtpscope_extension own = smtpscope_verb_extension(exchange->command->verb);
+    uint64_t used = exchange->command->parameters | (own < SMTPSCOPE_EXTENSIONS ? SMTPSCOPE_EXT_BIT(own) : 0);
+    uint64_t missing = used & ~before->extensions;
+    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED, SMTPSCOPE_FAULT_CLIENT);
+    const char *keyword;
+
+    if (!missing || before->doubt || judge->doubtful || before->hello == SMTPSCOPE_HELLO_NONE)
+        return;
+    keyword = smtpscope_extension_keyword((enum smtpscope_extension)__builtin_ctzll(missing));
+    ground.severity = SEVERITY(NOTICE);
+    ground.verdict = SMTPSCOPE_VERDICT_TOLERATED;
+    ground.detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING;
+    ground.detail_text = (struct smtpscope_text){ keyword, strlen(keyword) };
+    note_add(judge, &ground);
+}
+
+void judge_oddities(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    judge_reply(judge, exchange);
+    judge_command(judge, exchange);
+    judge_declared_size(judge, exchange);
+}

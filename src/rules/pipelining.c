@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* RFC 2920 3.1: who may send what before the reply to what. */
+#include "judge_private.h"
+
+#include <string.h>
+
+/* The client did not wait for the reply to a command that ends a group: which one. VERB_NONE: it did wait, or was early. */
+static enum smtpscope_verb barrier_of(const struct smtpscope_exchange *exchange)
+{
+    enum smtpscope_verb previous = exchange->previous;
+
+    if (!exchange->behind && !(exchange->command->circumstances & SMTPSCOPE_COMMAND_HELD))
+        return SMTPSCOPE_VERB_NONE;
+    return previous != SMTPSCOPE_VERB_NONE && smtpscope_verb_ends_group(previous) ? previous : SMTPSCOPE_VERB_NONE;
+}
+
+/* Pipelined without leave? The rule, or SMTPSCOPE_RULES when all is well. */
+static enum smtpscope_rule violation_of(const struct smtpscope_exchange *exchange)
+{
+    bool advertised = exchange->before->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_PIPELINING);
+
+    if (exchange->command->circumstances & (SMTPSCOPE_COMMAND_EARLY | SMTPSCOPE_COMMAND_SMUGGLED | SMTPSCOPE_COMMAND_LOST))
+        return SMTPSCOPE_RULES;
+    if (barrier_of(exchange) != SMTPSCOPE_VERB_NONE)
+        return SMTPSCOPE_RULE_PIPELINING_AFTER_BARRIER;
+    if (exchange->behind && !advertised && !(exchange->before->doubt & SMTPSCOPE_DOUBT_EXTENSIONS))
+        return SMTPSCOPE_RULE_PIPELINING_NOT_ADVERTISED;
+    return SMTPSCOPE_RULES;
+}
+
+static struct note *report(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, enum smtpscope_rule rule,
+                           enum smtpscope_verdict verdict)
+{
+    enum smtpscope_verb barrier = barrier_of(exchange);
+    const char *name = barrier == SMTPSCOPE_VERB_NONE ? NULL : smtpscope_verb_name(barrier);
+    struct ground ground = { .rule = rule, .verdict = verdict, .fault = SMTPSCOPE_FAULT_CLIENT, .exchange = exchange,
+                             .confidence = judge->doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN };
+    struct note *note;
+
+    if (rule == SMTPSCOPE_RULE_PIPELINING_AFTER_BARRIER && name) {
+        ground.detail = SMTPSCOPE_DETAIL_BARRIER;
+        ground.detail_text = (struct smtpscope_text){ name, strlen(name) };
+    }
+    note = note_add(judge, &ground);
+    if (note)
+        judge->pipelined = note->finding.id;
+    return note;
+}
+
+/* The server let it pass. */
+void judge_pipelining(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    enum smtpscope_rule rule = violation_of(exchange);
+
+    if (rule != SMTPSCOPE_RULES && !judge->alien && !judge->doubtful)
+        report(judge, exchange, rule, SMTPSCOPE_VERDICT_TOLERATED);
+}
+
+/* The server's words are about pipelining: the command before this one, or the octets behind it, were sent too soon. */
+uint32_t detect_pipelining(struct smtpscope_judge *judge, const struct refused *refused)
+{
+    enum smtpscope_rule rule = violation_of(refused->exchange);
+    bool advertised = refused->before->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_PIPELINING);
+    struct note *note;
+
+    if (refused->reading != READING_PIPELINING)
+        return 0;
+    if (rule == SMTPSCOPE_RULES)
+        rule = advertised || refused->before->hello != SMTPSCOPE_HELLO_EHLO ? SMTPSCOPE_RULE_PIPELINING_AFTER_BARRIER
+                                                                           : SMTPSCOPE_RULE_PIPELINING_NOT_ADVERTISED;
+    note = report(judge, refused->exchange, rule, refused->verdict);
+    return note ? note->finding.id : 0;
+}

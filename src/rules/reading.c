@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Text -> meaning. Addresses, host names in brackets and URLs are taken out first: what is in them is not the server's word
+ * ("<quota@example.com>: unknown"). Then the first phrase of the table that is found decides; where none is, the enhanced
+ * code does (RFC 3463); where there is none either, the code and the verb say what little they can.
+ */
+#include "reading.h"
+
+#include <string.h>
+
+#define TEXT_MAX_READ 1024
+
+enum codes { ANY, TEMPORARY, PERMANENT };
+
+static const struct phrase {
+    enum reading reading;
+    enum codes codes;
+    const char *server, *pattern;
+} phrases[] = {
+#define PHRASE(reading, codes, server, pattern) { READING_##reading, codes, server, pattern },
+#include "phrases.def"
+};
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* The length of a part to leave out that begins at `at`: <...>, [...], a URL; 0 none. */
+static size_t stripped_len(const char *at, size_t len)
+{
+    const char *close = NULL;
+    size_t used = 0;
+
+    /* "<LF>" and "<CR>" are words of the server, an address has an @ or is a host name. */
+    if (*at == '<')
+        close = len > 4 ? memchr(at, '>', len) : NULL;
+    else if (*at == '[')
+        close = memchr(at, ']', len);
+    if (close)
+        return close - at > 3 ? (size_t)(close - at) + 1 : 0;
+    if (len > 8 && (!strncmp(at, "http://", 7) || !strncmp(at, "https://", 8)))
+        while (used < len && at[used] != ' ' && at[used] != '\n')
+            used++;
+    return used;
+}
+
+/* Lower case, in one line, without what the server quotes. */
+static size_t normalise(const struct smtpscope_text *text, char *to)
+{
+    size_t len = 0;
+
+    for (size_t at = 0; at < text->len && len < TEXT_MAX_READ - 1;) {
+        size_t skip = stripped_len(text->at + at, text->len - at);
+
+        if (skip) {
+            at += skip;
+            continue;
+        }
+        to[len++] = text->at[at] == '\n' ? ' ' : lower(text->at[at]);
+        at++;
+    }
+    to[len] = '\0';
+    return len;
+}
+
+static bool part_found(const char **at, const char *part, size_t len)
+{
+    for (const char *here = *at; *here; here++)
+        if (!strncmp(here, part, len)) {
+            *at = here + len;
+            return true;
+        }
+    return false;
+}
+
+static bool pattern_found(const char *text, const char *pattern)
+{
+    for (const char *at = text;; pattern++) {
+        size_t len = strcspn(pattern, "*");
+
+        if (!part_found(&at, pattern, len))
+            return false;
+        pattern += len;
+        if (!*pattern)
+            return true;
+    }
+}
+
+enum reading reading_of(const struct smtpscope_reply *reply)
+{
+    char text[TEXT_MAX_READ];
+    bool temporary = reply->code >= 400 && reply->code < 500;
+
+    normalise(&reply->text, text);
+    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
+        if ((phrases[i].codes == ANY || (phrases[i].codes == TEMPORARY) == temporary) && pattern_found(text, phrases[i].pattern))
+            return phrases[i].reading;
+    return READING_NONE;
+}
+
+/* RFC 3463 and its registry: what the subject and detail say when no phrase does. */
+static const struct enhanced_row {
+    uint16_t subject, detail;
+    enum smtpscope_reason reason;
+} enhanced[] = {
+    { 1, 1, SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED }, { 1, 2, SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED },
+    { 1, 3, SMTPSCOPE_REASON_MAILBOX_SYNTAX }, { 1, 7, SMTPSCOPE_REASON_SENDER_UNVERIFIED },
+    { 1, 8, SMTPSCOPE_REASON_SENDER_UNVERIFIED }, { 2, 1, SMTPSCOPE_REASON_MAILBOX_DISABLED },
+    { 2, 2, SMTPSCOPE_REASON_MAILBOX_FULL }, { 2, 3, SMTPSCOPE_REASON_MESSAGE_SIZE },
+    { 3, 1, SMTPSCOPE_REASON_SERVER_RESOURCES }, { 3, 2, SMTPSCOPE_REASON_SHUTTING_DOWN },
+    { 3, 4, SMTPSCOPE_REASON_MESSAGE_SIZE }, { 3, 5, SMTPSCOPE_REASON_SERVER_ERROR }, { 3, 0, SMTPSCOPE_REASON_SERVER_ERROR },
+    { 4, 2, SMTPSCOPE_REASON_TIMEOUT }, { 4, 3, SMTPSCOPE_REASON_SERVER_ERROR }, { 4, 5, SMTPSCOPE_REASON_RATE_LIMITED },
+    { 5, 3, SMTPSCOPE_REASON_TOO_MANY_RECIPIENTS }, { 7, 8, SMTPSCOPE_REASON_CREDENTIALS },
+    { 7, 10, SMTPSCOPE_REASON_TLS_REQUIRED }, { 7, 11, SMTPSCOPE_REASON_TLS_REQUIRED },
+    { 7, 20, SMTPSCOPE_REASON_SENDER_AUTHENTICATION }, { 7, 23, SMTPSCOPE_REASON_SENDER_AUTHENTICATION },
+    { 7, 24, SMTPSCOPE_REASON_SENDER_AUTHENTICATION }, { 7, 25, SMTPSCOPE_REASON_CLIENT_IDENTITY },
+    { 7, 26, SMTPSCOPE_REASON_SENDER_AUTHENTICATION }, { 7, 28, SMTPSCOPE_REASON_RATE_LIMITED },
+    { 7, 650, SMTPSCOPE_REASON_REPUTATION }, { 7, 0, SMTPSCOPE_REASON_POLICY }, { 7, 1, SMTPSCOPE_REASON_POLICY },
+};
+
+static enum smtpscope_reason reason_of_enhanced(const struct smtpscope_reply *reply)
+{
+    if (!reply->enhanced_class)
+        return SMTPSCOPE_REASON_NONE;
+    for (size_t i = 0; i < sizeof enhanced / sizeof *enhanced; i++)
+        if (enhanced[i].subject == reply->enhanced_subject && enhanced[i].detail == reply->enhanced_detail)
+            return enhanced[i].reason;
+    if (reply->enhanced_subject == 7 && reply->enhanced_detail >= 500 && reply->enhanced_detail < 600)
+        return SMTPSCOPE_REASON_REPUTATION; /* Exchange Online */
+    return reply->enhanced_subject == 7 ? SMTPSCOPE_REASON_POLICY : SMTPSCOPE_REASON_NONE;
+}
+
+static enum smtpscope_reason reason_of_code(enum smtpscope_verb verb, const struct smtpscope_reply *reply)
+{
+    switch (reply->code) {
+    case 450: return verb == SMTPSCOPE_VERB_RCPT && reply->enhanced_subject == 2 ? SMTPSCOPE_REASON_MAILBOX_BUSY : SMTPSCOPE_REASON_NONE;
+    case 452: return SMTPSCOPE_REASON_SERVER_RESOURCES;
+    case 421: return SMTPSCOPE_REASON_SHUTTING_DOWN;
+    case 432: case 435: return SMTPSCOPE_REASON_AUTH_TEMPORARY;
+    case 454:
+        if (verb == SMTPSCOPE_VERB_STARTTLS)
+            return SMTPSCOPE_REASON_TLS_TEMPORARY;
+        return verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER ? SMTPSCOPE_REASON_AUTH_TEMPORARY : SMTPSCOPE_REASON_NONE;
+    case 530: return SMTPSCOPE_REASON_AUTH_REQUIRED;
+    case 535: return SMTPSCOPE_REASON_CREDENTIALS;
+    case 534: case 538: return SMTPSCOPE_REASON_MECHANISM;
+    case 521: case 556: return SMTPSCOPE_REASON_NO_SERVICE;
+    }
+    return SMTPSCOPE_REASON_NONE;
+}
+
+enum smtpscope_reason smtpscope_reason_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply)
+{
+    enum reading reading = reading_of(reply);
+    enum smtpscope_reason reason = SMTPSCOPE_REASON_NONE;
+
+    if (reading_is_reason(reading))
+        reason = (enum smtpscope_reason)reading;
+    if (reason == SMTPSCOPE_REASON_NONE && (verb == SMTPSCOPE_VERB_STARTTLS || verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER))
+        reason = reason_of_code(verb, reply);
+    if (reason == SMTPSCOPE_REASON_NONE)
+        reason = reason_of_enhanced(reply);
+    if (reason == SMTPSCOPE_REASON_NONE)
+        reason = reason_of_code(verb, reply);
+    return reason == SMTPSCOPE_REASON_NONE ? SMTPSCOPE_REASON_UNSPECIFIED : reason;
+}
+
+static const struct software_row {
+    const char *pattern, *name;
+} software[] = {
+    { "postfix", "Postfix" }, { "exim", "Exim" }, { "sendmail", "Sendmail" }, { "microsoft esmtp", "Exchange" },
+    { "opensmtpd", "OpenSMTPD" }, { "haraka", "Haraka" }, { "python smtp", "aiosmtpd" }, { "gsmtp", "Gmail" },
+    { "hmailserver", "hMailServer" }, { "dovecot", "Dovecot" }, { "qmail", "qmail" }, { "courier", "Courier" },
+    { "zimbra", "Zimbra" }, { "mdaemon", "MDaemon" }, { "mailenable", "MailEnable" }, { "kerio", "Kerio Connect" },
+    { "domino", "Domino" }, { "stalwart", "Stalwart" }, { "maddy", "maddy" }, { "james", "Apache James" },
+    { "amazon", "Amazon SES" }, { "ironport", "Cisco ESA" }, { "mimecast", "Mimecast" }, { "proofpoint", "Proofpoint" },
+};
+
+const char *server_of(const struct smtpscope_text *text)
+{
+    char normal[TEXT_MAX_READ];
+
+    normalise(text, normal);
+    for (size_t i = 0; i < sizeof software / sizeof *software; i++)
+        if (pattern_found(normal, software[i].pattern))
+            return software[i].name;
+    return "";
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every reply of 400 and above is explained once. The detectors are asked in the order in which an explanation is a cause
+ * of the next: a client that does not speak SMTP, one that did not wait, a step that is missing, an extension that is not
+ * there, a malformed line, a command the server does not do; then policy under the wrong code; and only then the mail
+ * itself. The first that takes the exchange reports it, or folds it under the finding it follows from. The last always does.
+ *
+ * The road not taken: going by the code. Some servers say 502 where RFC 5321 says 503, 500 for a pipelined command, 503
+ * for an extension that is not offered; the state decides the family, the text comes second, the code last.
+ */
+#include "judge_private.h"
+
+/* A line among another protocol's: whatever the server makes of it, the cause is known. */
+static uint32_t detect_alien(struct smtpscope_judge *judge, const struct refused *refused)
+{
+    if (!judge->alien || refused->reading == READING_PIPELINING)
+        return 0;
+    return note_fold(judge, judge->alien, refused->exchange->index) ? judge->alien : 0;
+}
+
+/* The refusal of a client that spoke before the greeting, at once or later. */
+static uint32_t detect_early(struct smtpscope_judge *judge, const struct refused *refused)
+{
+    bool follows = refused->exchange->greeting || (refused->reading == READING_PIPELINING && !refused->exchange->behind);
+    struct note *note = note_find(judge, judge->early);
+
+    if (!note || !follows)
+        return 0;
+    note->finding.verdict = refused->code == 503 ? SMTPSCOPE_VERDICT_REFUSED_503 : SMTPSCOPE_VERDICT_REFUSED_OTHER;
+    judge->early_refused = true;
+    note_fold(judge, judge->early, refused->exchange->index);
+    return judge->early;
+}
+
+static uint32_t (*const procedure[])(struct smtpscope_judge *, const struct refused *) = {
+    detect_early, detect_alien, detect_pipelining, detect_sequence, detect_syntax, detect_extension, detect_verb,
+    detect_parameter, detect_refused_in_order, detect_mail,
+};
+
+/* What later refusals may follow from is remembered with the finding that explains it. */
+static void refusal_remember(struct smtpscope_judge *judge, const struct refused *refused, uint32_t note)
+{
+    struct refusal refusal = { .note = note, .reply_end = refused->reply->end, .exchange = refused->exchange->index };
+
+    switch (refused->verb) {
+    case SMTPSCOPE_VERB_EHLO: case SMTPSCOPE_VERB_HELO: judge->hello = refusal; break;
+    case SMTPSCOPE_VERB_MAIL: judge->mail = refusal; break;
+    case SMTPSCOPE_VERB_RCPT:
+        if (judge->rcpt_count < ROOTS_MAX)
+            judge->rcpt[judge->rcpt_count++] = refusal;
+        else
+            judge->rcpt[ROOTS_MAX - 1].reply_end = refusal.reply_end;
+        break;
+    default: break; /* nothing follows from the others */
+    }
+}
+
+uint32_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    uint16_t code = exchange->reply->code;
+    bool doubtful = judge->doubtful || (exchange->command->circumstances & SMTPSCOPE_COMMAND_LOST);
+    struct refused refused = {
+        .exchange = exchange, .command = exchange->command, .reply = exchange->reply, .before = exchange->before,
+        .verb = exchange->command->verb, .code = code, .reading = reading_of(exchange->reply),
+        .verdict = code == 503 ? SMTPSCOPE_VERDICT_REFUSED_503 : SMTPSCOPE_VERDICT_REFUSED_OTHER,
+        .confidence = doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN,
+    };
+    uint32_t note = 0;
+
+    for (size_t i = 0; !note && i < sizeof procedure / sizeof *procedure; i++)
+        note = procedure[i](judge, &refused);
+    refusal_remember(judge, &refused, note);
+    return note;
+}

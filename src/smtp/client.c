@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The client's octets. What they are depends on what the server answers, so behind DATA, STARTTLS and AUTH they are held
+ * until the reply is there: 354, and only 354, makes them a message, from the octet after the DATA line on; a 220 makes
+ * them an injection; a 334 makes them an answer. A client that waits, as it must, is never copied.
+ */
+#include "session_private.h"
+
+#include "base/hash.h"
+#include "base/memory.h"
+
+/* RFC 8314 3.3: TLS from the first octet on. */
+#define IMPLICIT_TLS_PORT 465
+
+static void oddity_place(struct transaction *transaction, const struct place *place)
+{
+    if (!transaction->message.odd_packet)
+        transaction->message.odd_packet = place->packet;
+}
+
+/* A line is complete, or will never be. `total` is its length with its end. */
+static void command_fill(struct smtpscope_session *session, struct smtpscope_command *command, const char *line, size_t len,
+                         uint64_t total, const struct place *place)
+{
+    command->offset = place->offset;
+    command->acked = place->acked;
+    command->time = place->time;
+    command->packet = place->packet;
+    command->len = (uint32_t)(total < UINT32_MAX ? total : UINT32_MAX);
+    if (len && line[len - 1] == '\n') {
+        len--;
+        if (len && line[len - 1] == '\r')
+            len--;
+        else
+            command->oddities |= SMTPSCOPE_COMMAND_BARE_LF;
+    }
+    if (session->smuggled)
+        command->circumstances |= SMTPSCOPE_COMMAND_SMUGGLED;
+    if (session->was_held)
+        command->circumstances |= SMTPSCOPE_COMMAND_HELD;
+    if (!session->flow->midstream && !session->lost[SMTPSCOPE_SERVER] &&
+        (!session->greeted || place->acked < session->greeting_end))
+        command->circumstances |= SMTPSCOPE_COMMAND_EARLY;
+    command_parse(command, line, len);
+}
+
+/* Keeps what must not come back in a reply's text until that reply was read. */
+static void secret_keep(struct smtpscope_session *session, struct pending *entry, const char *line, size_t len)
+{
+    while (len && (line[len - 1] == '\n' || line[len - 1] == '\r' || line[len - 1] == ' '))
+        len--;
+    if (len < 4 || !(entry->secret = memory_resize(session->config->allocator, NULL, len)))
+        return;
+    memcpy(entry->secret, line, len);
+    entry->secret_len = (uint32_t)len;
+}
+
+static void secret_of_auth(struct smtpscope_session *session, struct pending *entry, const char *line, size_t len)
+{
+    const char *end = line + len, *at = line;
+
+    for (int words = 0; words < 2; words++) { /* AUTH, the mechanism */
+        if (words && !entry->command.argument.len)
+            break;
+        while (at < end && *at != ' ' && *at != '\t')
+            at++;
+        while (at < end && (*at == ' ' || *at == '\t'))
+            at++;
+    }
+    secret_keep(session, entry, at, (size_t)(end - at));
+}
+
+static void alien_check(struct smtpscope_session *session, const struct smtpscope_command *command, const char *line, size_t len)
+{
+    enum smtpscope_alien alien;
+
+    if (session->any_verb || session->alien || session->flow->midstream || session->smuggled)
+        return;
+    alien = alien_of(line, len);
+    if (alien == SMTPSCOPE_ALIEN_NONE)
+        return;
+    session->alien = (uint8_t)alien;
+    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_ALIEN, .time = command->time,
+                                                 .packet = command->packet, .alien = alien });
+}
+
+/* Puts what was parsed in its place: an alien's line, a possible secret, a command. */
+static void command_classify(struct smtpscope_session *session, struct smtpscope_command *command, const char *line, size_t len)
+{
+    bool known = command->verb > SMTPSCOPE_VERB_ANSWER;
+
+    alien_check(session, command, line, len);
+    if (session->alien && known)
+        fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_CROSS, .time = command->time,
+                                                     .packet = command->packet, .command = command });
+    if (session->alien && !known) {
+        command->verb = SMTPSCOPE_VERB_RAW;
+        command->name.len = 0;
+        command->argument = (struct smtpscope_text){ line, len };
+    }
+    if (known) {
+        session->secret = command->verb == SMTPSCOPE_VERB_AUTH;
+        session->any_verb = true;
+    } else if (session->secret) {
+        command->verb = SMTPSCOPE_VERB_ANSWER;
+        command->name.len = command->argument.len = 0;
+    }
+}
+
+static void after_command(struct smtpscope_session *session, const struct smtpscope_command *command)
+{
+    if (command->verb == SMTPSCOPE_VERB_QUIT)
+        session->quit_sent = true;
+    if (command->verb == SMTPSCOPE_VERB_BDAT && command->has_size && command->declared_size) {
+        session->bdat_left = command->declared_size;
+        session->client = CLIENT_BDAT;
+    } else if (verb_holds(command->verb)) {
+        session->client = CLIENT_HOLDING;
+    } else {
+        session->client = CLIENT_COMMANDS;
+    }
+}
+
+static void client_line(struct smtpscope_session *session, const char *line, size_t len, uint64_t total, struct place place)
+{
+    struct smtpscope_command command = { 0 };
+    struct pending *entry;
+
+    command_fill(session, &command, line, len, total, &place);
+    if (session->client == CLIENT_ANSWER) {
+        command.verb = SMTPSCOPE_VERB_ANSWER;
+        command.name.len = command.argument.len = command.path.len = 0;
+        command.oddities &= SMTPSCOPE_COMMAND_BARE_LF;
+        session->secret = true;
+    } else {
+        command_classify(session, &command, line, len);
+    }
+    if (command.circumstances & SMTPSCOPE_COMMAND_EARLY)
+        fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_COMMAND, .time = place.time, .packet = place.packet,
+                                                     .command = &command });
+    if ((command.verb == SMTPSCOPE_VERB_EHLO || command.verb == SMTPSCOPE_VERB_HELO) && command.path.len && session->name_hash &&
+        hash_octets(command.path.at, command.path.len, 0) == session->name_hash)
+        command.oddities |= SMTPSCOPE_COMMAND_NAME_OF_SERVER;
+    entry = queue_push(session, &command);
+    if (entry && command.verb == SMTPSCOPE_VERB_ANSWER)
+        secret_keep(session, entry, line, len);
+    else if (entry && command.verb == SMTPSCOPE_VERB_AUTH)
+        secret_of_auth(session, entry, line, len);
+    after_command(session, &command);
+}
+
+/* Takes one line, or the part of it that is there. Returns the octets used. */
+static size_t take_line(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+{
+    const char *lf = memchr(data, '\n', len);
+    size_t take = lf ? (size_t)(lf - data) + 1 : len;
+    struct kept **kept = &session->line[SMTPSCOPE_CLIENT];
+
+    if (lf && !*kept) {
+        client_line(session, data, take < LINE_MAX_KEPT ? take : LINE_MAX_KEPT, take, *place);
+        return take;
+    }
+    kept_append(session, kept, data, take, LINE_MAX_KEPT, place);
+    if (lf && *kept) {
+        struct kept *line = *kept;
+        struct place end = *place;
+
+        *kept = NULL;
+        end.offset = line->place.offset;
+        client_line(session, line->at, line->len, line->total, end);
+        kept_free(session, &line);
+    }
+    return take;
+}
+
+static void end_of_data(struct smtpscope_session *session, const struct place *place)
+{
+    struct smtpscope_command command = { .verb = SMTPSCOPE_VERB_EOD, .offset = place->offset, .acked = place->acked,
+                                         .time = place->time, .packet = place->packet };
+
+    session->client = CLIENT_COMMANDS;
+    if (session->smuggled)
+        command.circumstances |= SMTPSCOPE_COMMAND_SMUGGLED;
+    if (!session->early_reply)
+        queue_push(session, &command);
+    else
+        transaction_end(session, session->transaction->message.outcome, session->transaction->message.code,
+                        session->transaction->message.exchange);
+    session->early_reply = false;
+}
+
+/* The octets behind a look-alike are kept until the server shows how it read them. */
+static void tail_note(struct smtpscope_session *session, struct transaction *transaction, const struct place *place)
+{
+    if (session->tail && command_is_known(session->tail->at, session->tail->len < 10 ? session->tail->len : 10))
+        return;
+    kept_free(session, &session->tail);
+    if (!transaction->message.lookalike)
+        transaction->message.lookalike = (enum smtpscope_lookalike)transaction->scan.lookalike;
+    kept_append(session, &session->tail, "", 0, TAIL_MAX, place);
+}
+
+static size_t take_data(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+{
+    struct transaction *transaction = transaction_need(session);
+    struct place here = *place;
+    enum scan_event event;
+    uint32_t before;
+    size_t used;
+
+    if (!transaction)
+        return len;
+    before = transaction->scan.oddities;
+    event = scan_sweep(&transaction->scan, (const uint8_t *)data, len, &used);
+    transaction->message.size += used;
+    transaction->message.packet = place->packet;
+    if (transaction->scan.oddities != before)
+        oddity_place(transaction, place);
+    if (session->tail)
+        kept_append(session, &session->tail, data, used, TAIL_MAX, place);
+    here.offset += used;
+    if (event == SCAN_LOOKALIKE) {
+        tail_note(session, transaction, &here);
+    } else if (event == SCAN_END) {
+        here.offset--; /* of the final line end: behind every command before it, and before the next */
+        end_of_data(session, &here);
+    }
+    return used;
+}
+
+static bool is_tls(const char *data, size_t len)
+{
+    /* RFC 8446 5.1: handshake (22), legacy version 3.x. A cut record still shows its first octet. */
+    return data[0] == 0x16 && (len < 2 || data[1] == 3);
+}
+
+static size_t take_tls(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+{
+    bool tls = is_tls(data, len);
+    struct smtpscope_fact fact = { .type = SMTPSCOPE_FACT_TLS, .time = place->time, .packet = place->packet,
+                                   .tls = tls ? SMTPSCOPE_TLS_STARTED : SMTPSCOPE_TLS_NOT_FOLLOWED };
+
+    session->client = tls ? CLIENT_OPAQUE : CLIENT_COMMANDS;
+    if (tls) {
+        session->clear_end[SMTPSCOPE_CLIENT] = place->offset;
+        session->state.tls = true;
+        session->state.extensions = 0;
+        session->state.hello = SMTPSCOPE_HELLO_NONE;
+        if (session->server != SERVER_TLS_WAIT) {
+            session->server = SERVER_OPAQUE;
+            session->clear_end[SMTPSCOPE_SERVER] = session->next[SMTPSCOPE_SERVER];
+        }
+    } else {
+        session->not_followed = true;
+        session->server = SERVER_REPLIES;
+    }
+    fact_tell(session, &fact);
+    return 0;
+}
+
+/* Behind a gap, or at a start in midstream: a command of the table, TLS, or else the text of a message. */
+static size_t take_guess(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+{
+    const char *lf = memchr(data, '\n', len);
+    size_t line = lf ? (size_t)(lf - data) : len;
+    struct pending *data_command = NULL;
+
+    while (line && (data[line - 1] == '\r' || data[line - 1] == ' '))
+        line--;
+    if (is_tls(data, len)) {
+        session->client = CLIENT_TLS_WAIT;
+        return 0;
+    }
+    for (struct pending *entry = session->first; entry; entry = entry->next)
+        if (entry->command.verb == SMTPSCOPE_VERB_DATA)
+            data_command = entry;
+    if (command_is_known(data, line) || session->secret || (!data_command && session->last)) {
+        session->client = CLIENT_COMMANDS;
+        return 0;
+    }
+    while (data_command && session->first != data_command)
+        queue_pop(session);
+    if (data_command)
+        queue_pop(session);
+    session->client = CLIENT_DATA;
+    if (transaction_need(session)) {
+        session->transaction->message.sent = true;
+        session->transaction->message.offset = place->offset;
+        session->transaction->doubtful = true;
+        scan_start(&session->transaction->scan);
+    }
+    return 0;
+}
+
+static size_t take_commands(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+{
+    if (!session->line[SMTPSCOPE_CLIENT] && session->last_code == 220 && session->state.greeting && session->any_verb &&
+        is_tls(data, len)) {
+        session->client = CLIENT_TLS_WAIT; /* the 220 to a STARTTLS that was lost */
+        return 0;
+    }
+    if (!session->greeted && !session->any_verb && session->flow->side[SMTPSCOPE_SERVER].port == IMPLICIT_TLS_PORT &&
+        is_tls(data, len)) {
+        session->client = CLIENT_TLS_WAIT;
+        return 0;
+    }
+    return take_line(session, data, len, place);
+}
+
+static size_t client_take(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+{
+    size_t take;
+
+    switch ((enum client_mode)session->client) {
+    case CLIENT_COMMANDS: return take_commands(session, data, len, place);
+    case CLIENT_ANSWER: return take_line(session, data, len, place);
+    case CLIENT_DATA: return take_data(session, data, len, place);
+    case CLIENT_GUESSING: return take_guess(session, data, len, place);
+    case CLIENT_TLS_WAIT: return take_tls(session, data, len, place);
+    case CLIENT_OPAQUE: return len;
+    case CLIENT_BDAT:
+        take = len < session->bdat_left ? len : (size_t)session->bdat_left;
+        session->bdat_left -= take;
+        if (!session->bdat_left)
+            session->client = CLIENT_COMMANDS;
+        return take;
+    case CLIENT_HOLDING:
+        kept_append(session, &session->hold, data, len, HOLD_MAX, place);
+        return len;
+    }
+    return len;
+}
+
+void client_octets(struct smtpscope_session *session, const char *data, size_t len, struct place place)
+{
+    while (len) {
+        size_t used = client_take(session, data, len, &place);
+
+        data += used;
+        len -= used;
+        place.offset += used;
+    }
+}
+
+/* Reads held octets again, now that it is known what they are. */
+static void release(struct smtpscope_session *session)
+{
+    struct kept *hold = session->hold;
+    uint64_t beyond;
+
+    if (!hold)
+        return;
+    session->hold = NULL;
+    beyond = hold->total - hold->len;
+    session->was_held = true;
+    client_octets(session, hold->at, hold->len, hold->place);
+    if (beyond)
+        client_gap(session, beyond, &hold->place);
+    session->was_held = false;
+    kept_free(session, &hold);
+}
+
+void client_resolve(struct smtpscope_session *session, enum client_mode mode)
+{
+    session->client = (uint8_t)mode;
+    if (mode == CLIENT_DATA && transaction_need(session)) {
+        struct smtpscope_message *message = &session->transaction->message;
+
+        message->sent = true;
+        message->offset = session->hold ? session->hold->place.offset : session->next[SMTPSCOPE_CLIENT];
+        scan_start(&session->transaction->scan);
+        if (session->state.binary)
+            message->oddities |= SMTPSCOPE_DATA_BINARY;
+    }
+    if (mode == CLIENT_TLS_WAIT && session->hold && !is_tls(session->hold->at, session->hold->len)) {
+        fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_TLS, .time = session->hold->place.time,
+                                                     .packet = session->hold->place.packet,
+                                                     .tls = SMTPSCOPE_TLS_COMMAND_INJECTION });
+        kept_free(session, &session->hold);
+    }
+    release(session);
+}
+
+void client_resolve_unknown(struct smtpscope_session *session)
+{
+    if (session->client == CLIENT_HOLDING) {
+        session->client = CLIENT_GUESSING;
+        release(session);
+    }
+}
+
+void client_replay_tail(struct smtpscope_session *session)
+{
+    struct kept *tail = session->tail;
+    bool smuggled = session->smuggled;
+    uint8_t mode = session->client;
+
+    session->tail = NULL;
+    session->client = CLIENT_COMMANDS;
+    session->smuggled = true;
+    client_octets(session, tail->at, tail->len, tail->place);
+    session->smuggled = smuggled;
+    if (session->client == CLIENT_COMMANDS)
+        session->client = mode;
+    kept_free(session, &tail);
+}
+
+/* What was lost may have been a command: a place in the queue that may take replies. */
+static void lost_push(struct smtpscope_session *session, uint64_t len, const struct place *place)
+{
+    struct smtpscope_command lost = { .verb = SMTPSCOPE_VERB_NONE, .circumstances = SMTPSCOPE_COMMAND_LOST,
+                                      .offset = place->offset, .acked = place->acked, .time = place->time,
+                                      .packet = place->packet };
+
+    lost.len = (uint32_t)(len < UINT32_MAX ? len : UINT32_MAX);
+    queue_push(session, &lost);
+    session->state.doubt |= SMTPSCOPE_DOUBT_ALL;
+}
+
+void client_gap(struct smtpscope_session *session, uint64_t len, const struct place *place)
+{
+    switch ((enum client_mode)session->client) {
+    case CLIENT_BDAT: /* a known length bridges the gap */
+        if (len <= session->bdat_left) {
+            session->bdat_left -= len;
+            if (!session->bdat_left)
+                session->client = CLIENT_COMMANDS;
+            return;
+        }
+        session->bdat_left = 0;
+        break;
+    case CLIENT_DATA:
+        if (session->transaction) {
+            session->transaction->message.size += len;
+            session->transaction->message.oddities |= SMTPSCOPE_DATA_GAP;
+            scan_resume(&session->transaction->scan, len);
+        }
+        kept_free(session, &session->tail);
+        return;
+    case CLIENT_OPAQUE: case CLIENT_TLS_WAIT: return;
+    case CLIENT_COMMANDS: case CLIENT_ANSWER: case CLIENT_HOLDING: case CLIENT_GUESSING: break;
+    }
+    kept_free(session, &session->line[SMTPSCOPE_CLIENT]);
+    lost_push(session, len, place);
+    if (session->client != CLIENT_HOLDING)
+        session->client = CLIENT_GUESSING;
+}
+
+/* An unfinished line at the end was sent all the same. */
+void client_close(struct smtpscope_session *session)
+{
+    struct kept *line = session->line[SMTPSCOPE_CLIENT];
+
+    if (line && line->len && (session->client == CLIENT_COMMANDS || session->client == CLIENT_ANSWER)) {
+        struct smtpscope_command command = { .oddities = SMTPSCOPE_COMMAND_UNTERMINATED };
+
+        command_fill(session, &command, line->at, line->len, line->total, &line->place);
+        if (session->client == CLIENT_ANSWER || (session->secret && command.verb <= SMTPSCOPE_VERB_ANSWER)) {
+            command.verb = SMTPSCOPE_VERB_ANSWER;
+            command.name.len = command.argument.len = 0;
+        } else {
+            alien_check(session, &command, line->at, line->len);
+        }
+        queue_push(session, &command);
+    }
+}

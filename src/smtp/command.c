@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One command line -> verb, argument, path, parameters, and what is odd about it. Accepts everything: what RFC 5321 does
+ * not allow is noted, never refused.
+ *
+ *   command   = verb [SP argument]
+ *   argument  = "FROM:" reverse-path / "TO:" forward-path, [SP esmtp-param *(SP esmtp-param)]     RFC 5321 4.1.1, 4.1.2
+ */
+#include "session_private.h"
+
+#include <string.h>
+
+/* RFC 5321 4.5.3.1 */
+#define LOCAL_PART_MAX 64
+#define DOMAIN_MAX 255
+#define PATH_MAX_OCTETS 256
+#define COMMAND_LINE_MAX 512
+#define VERB_MAX 32
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool is_alpha(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool starts_with(const char *at, size_t len, const char *prefix)
+{
+    size_t i = 0;
+
+    for (; prefix[i]; i++)
+        if (i == len || (at[i] != prefix[i] && !(is_alpha(at[i]) && (at[i] ^ 0x20) == prefix[i])))
+            return false;
+    return true;
+}
+
+/* The length of the word that could be a verb: letters, digits and hyphens, then a space or the end. 0: none. */
+static size_t verb_len(const char *line, size_t len)
+{
+    size_t at = 0;
+
+    while (at < len && (is_alpha(line[at]) || is_digit(line[at]) || (at && (line[at] == '-' || line[at] == '_'))))
+        at++;
+    if (!at || at > VERB_MAX || !is_alpha(line[0]) || (at < len && !is_space(line[at])))
+        return 0;
+    return at;
+}
+
+bool command_is_known(const char *line, size_t len)
+{
+    size_t word = verb_len(line, len);
+
+    return word && verb_find(line, word) > SMTPSCOPE_VERB_UNKNOWN;
+}
+
+static uint64_t number(const char *at, size_t len, bool *valid)
+{
+    uint64_t value = 0;
+
+    *valid = len > 0;
+    for (size_t i = 0; i < len; i++) {
+        uint64_t digit = (uint64_t)(at[i] - '0');
+
+        if (!is_digit(at[i])) {
+            *valid = false;
+            return 0;
+        }
+        value = value > (UINT64_MAX - digit) / 10 ? UINT64_MAX : value * 10 + digit;
+    }
+    return value;
+}
+
+static void parameter_parse(struct smtpscope_command *command, const char *at, size_t len)
+{
+    const char *equals = memchr(at, '=', len);
+    size_t keyword = equals ? (size_t)(equals - at) : len;
+    uint64_t extension = parameter_extension(command->verb, at, keyword);
+    bool valid;
+
+    for (size_t i = 0; i < keyword; i++)
+        if (!is_alpha(at[i]) && !is_digit(at[i]) && at[i] != '-')
+            command->oddities |= SMTPSCOPE_COMMAND_BAD_PARAMETER;
+    if (!keyword || (equals && keyword + 1 == len))
+        command->oddities |= SMTPSCOPE_COMMAND_BAD_PARAMETER;
+    command->parameters |= extension;
+    if (!extension && !command->unknown_parameter.len)
+        command->unknown_parameter = (struct smtpscope_text){ at, len };
+    if (extension == SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SIZE)) {
+        command->declared_size = number(at + keyword + 1, len > keyword ? len - keyword - 1 : 0, &valid);
+        command->has_size = valid;
+        if (!valid)
+            command->oddities |= SMTPSCOPE_COMMAND_BAD_PARAMETER;
+    }
+    if (starts_with(at, len, "BODY=BINARYMIME"))
+        command->parameters |= SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_BINARYMIME);
+    else if (starts_with(at, len, "BODY=") && !starts_with(at, len, "BODY=8BITMIME") && !starts_with(at, len, "BODY=7BIT"))
+        command->unknown_parameter = (struct smtpscope_text){ at, len };
+}
+
+static void parameters_parse(struct smtpscope_command *command, const char *at, const char *end)
+{
+    while (at < end) {
+        const char *word;
+
+        while (at < end && is_space(*at))
+            at++;
+        for (word = at; at < end && !is_space(*at);)
+            at++;
+        if (at > word)
+            parameter_parse(command, word, (size_t)(at - word));
+    }
+}
+
+/* ${run{...}} of Exim, shell metacharacters where an address should be. */
+static bool looks_like_exploit(const char *path, size_t len)
+{
+    for (size_t i = 0; i + 1 < len; i++)
+        if ((path[i] == '$' && (path[i + 1] == '{' || path[i + 1] == '(')) || path[i] == '`' || (path[i] == '|' && i == 0))
+            return true;
+    return false;
+}
+
+static void path_measure(struct smtpscope_command *command)
+{
+    const char *path = command->path.at;
+    size_t len = command->path.len, at = len;
+
+    while (at && path[at - 1] != '@')
+        at--;
+    if (len + 2 > PATH_MAX_OCTETS)
+        command->oddities |= SMTPSCOPE_COMMAND_PATH_TOO_LONG;
+    if ((at ? at - 1 : len) > LOCAL_PART_MAX)
+        command->oddities |= SMTPSCOPE_COMMAND_LOCAL_TOO_LONG;
+    if (at && len - at > DOMAIN_MAX)
+        command->oddities |= SMTPSCOPE_COMMAND_DOMAIN_TOO_LONG;
+    if (looks_like_exploit(path, len))
+        command->oddities |= SMTPSCOPE_COMMAND_EXPLOIT;
+}
+
+/* The end of a path in brackets: the bracket that closes it, not one in a quoted local part. */
+static const char *path_close(const char *at, const char *end)
+{
+    bool quoted = false;
+
+    for (; at < end; at++) {
+        if (quoted && *at == '\\' && at + 1 < end)
+            at++;
+        else if (*at == '"')
+            quoted = !quoted;
+        else if (*at == '>' && !quoted)
+            return at;
+    }
+    return NULL;
+}
+
+static void path_parse(struct smtpscope_command *command, const char *at, const char *end)
+{
+    const char *keyword = command->verb == SMTPSCOPE_VERB_RCPT ? "TO" : "FROM", *close, *begin;
+
+    if (!starts_with(at, (size_t)(end - at), keyword)) {
+        command->oddities |= at == end ? SMTPSCOPE_COMMAND_NO_ARGUMENT : SMTPSCOPE_COMMAND_NO_PATH;
+        return;
+    }
+    at += strlen(keyword);
+    if (at < end && is_space(*at)) {
+        command->oddities |= SMTPSCOPE_COMMAND_SPACE_AT_COLON;
+        while (at < end && is_space(*at))
+            at++;
+    }
+    if (at == end || *at != ':') {
+        command->oddities |= SMTPSCOPE_COMMAND_NO_PATH;
+        return;
+    }
+    for (at++; at < end && is_space(*at); at++)
+        command->oddities |= SMTPSCOPE_COMMAND_SPACE_AT_COLON;
+    close = at < end && *at == '<' ? path_close(at + 1, end) : NULL;
+    begin = at;
+    if (close) {
+        command->path = (struct smtpscope_text){ begin + 1, (size_t)(close - begin - 1) };
+        parameters_parse(command, close + 1, end);
+    } else {
+        command->oddities |= SMTPSCOPE_COMMAND_NO_PATH;
+        while (at < end && !is_space(*at))
+            at++;
+        command->path = (struct smtpscope_text){ begin, (size_t)(at - begin) };
+        parameters_parse(command, at, end);
+    }
+    path_measure(command);
+}
+
+static bool is_ipv4(const char *at, size_t len)
+{
+    size_t dots = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (at[i] != '.' && !is_digit(at[i]))
+            return false;
+        dots += at[i] == '.';
+    }
+    return dots == 3;
+}
+
+/* RFC 5321 4.1.1.1: a fully qualified name, or an address literal in brackets. */
+static void name_check(struct smtpscope_command *command)
+{
+    const char *name = command->path.at;
+    size_t len = command->path.len;
+    bool dot = false, colon = false, valid = true;
+
+    if (!len || name[0] == '[')
+        return;
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+
+        dot |= c == '.' && i + 1 < len;
+        colon |= c == ':';
+        /* Not RFC: the underscore is no letter of a host name, but it is common and harmless. */
+        valid &= is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || (c & 0x80);
+    }
+    if (is_ipv4(name, len) || (colon && len > 2))
+        command->oddities |= SMTPSCOPE_COMMAND_NAME_BARE_IP;
+    else if (!valid)
+        command->oddities |= SMTPSCOPE_COMMAND_NAME_INVALID;
+    else if (!dot)
+        command->oddities |= SMTPSCOPE_COMMAND_NAME_NOT_QUALIFIED;
+}
+
+static void bdat_parse(struct smtpscope_command *command, const char *at, const char *end)
+{
+    const char *digits = at;
+    bool valid;
+
+    while (at < end && !is_space(*at))
+        at++;
+    command->declared_size = number(digits, (size_t)(at - digits), &valid);
+    command->has_size = valid;
+    while (at < end && is_space(*at))
+        at++;
+    if (end - at == 4 && starts_with(at, 4, "LAST"))
+        command->last = true;
+    else if (at < end)
+        valid = false;
+    if (!valid)
+        command->oddities |= SMTPSCOPE_COMMAND_BAD_PARAMETER;
+}
+
+static bool is_mechanism(const char *at, size_t len)
+{
+    /* RFC 4422 3.1: upper case letters, digits, hyphens, underscores; at most 20. What is not is not shown. */
+    for (size_t i = 0; i < len; i++)
+        if (!((at[i] >= 'A' && at[i] <= 'Z') || is_digit(at[i]) || at[i] == '-' || at[i] == '_'))
+            return starts_with(at, len, "PLAIN") || starts_with(at, len, "LOGIN") || starts_with(at, len, "CRAM-MD5");
+    return len && len <= 20;
+}
+
+/* Of an AUTH argument the mechanism is all that leaves the parser. */
+static void auth_parse(struct smtpscope_command *command, const char *at, const char *end)
+{
+    const char *begin = at;
+
+    while (at < end && !is_space(*at))
+        at++;
+    if (at > begin && is_mechanism(begin, (size_t)(at - begin)) && at - begin <= 20)
+        command->argument = (struct smtpscope_text){ begin, (size_t)(at - begin) };
+    else
+        command->argument = (struct smtpscope_text){ "", 0 };
+}
+
+static void argument_parse(struct smtpscope_command *command, const char *at, const char *end)
+{
+    enum verb_argument wanted = verb_argument(command->verb);
+
+    if (wanted == ARGUMENT_PATH) {
+        path_parse(command, at, end);
+        return;
+    }
+    if (wanted == ARGUMENT_NO && at < end)
+        command->oddities |= SMTPSCOPE_COMMAND_ARGUMENT;
+    if (wanted == ARGUMENT_REQUIRED && at == end)
+        command->oddities |= SMTPSCOPE_COMMAND_NO_ARGUMENT;
+    if (command->verb == SMTPSCOPE_VERB_BDAT)
+        bdat_parse(command, at, end);
+    else if (command->verb == SMTPSCOPE_VERB_AUTH)
+        auth_parse(command, at, end);
+    else if (command->verb == SMTPSCOPE_VERB_XLINK2STATE && starts_with(at, (size_t)(end - at), "CHUNK"))
+        command->oddities |= SMTPSCOPE_COMMAND_EXPLOIT;
+    else if (command->verb == SMTPSCOPE_VERB_EHLO || command->verb == SMTPSCOPE_VERB_HELO) {
+        command->path = (struct smtpscope_text){ at, (size_t)(end - at) };
+        name_check(command);
+    }
+}
+
+/* An extension may add to the 512 octets (RFC 5321 4.1.1.11): DSN, AUTH and SIZE parameters do; 512 more is beyond all. */
+static void length_check(struct smtpscope_command *command)
+{
+    uint32_t limit = COMMAND_LINE_MAX + (command->parameters ? 512 : 0);
+
+    if (command->verb == SMTPSCOPE_VERB_AUTH || command->verb == SMTPSCOPE_VERB_ANSWER)
+        limit = 12288; /* RFC 4954 4 */
+    if (command->len > limit)
+        command->oddities |= SMTPSCOPE_COMMAND_LINE_TOO_LONG;
+}
+
+static void octets_check(struct smtpscope_command *command, const char *line, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (line[i] == '\0')
+            command->oddities |= SMTPSCOPE_COMMAND_NUL;
+        else if (line[i] & 0x80)
+            command->oddities |= SMTPSCOPE_COMMAND_EIGHT_BIT;
+    }
+}
+
+void command_parse(struct smtpscope_command *command, const char *line, size_t len)
+{
+    const char *at = line, *end = line + len, *word;
+    size_t word_len;
+
+    octets_check(command, line, len);
+    if (at < end && is_space(*at)) {
+        command->oddities |= SMTPSCOPE_COMMAND_LEADING_SPACE;
+        while (at < end && is_space(*at))
+            at++;
+    }
+    if (end > at && is_space(end[-1])) {
+        command->oddities |= SMTPSCOPE_COMMAND_TRAILING_SPACE;
+        while (end > at && is_space(end[-1]))
+            end--;
+    }
+    word = at;
+    word_len = verb_len(at, (size_t)(end - at));
+    command->verb = word_len ? verb_find(at, word_len) : SMTPSCOPE_VERB_RAW;
+    if (at == end)
+        command->oddities |= SMTPSCOPE_COMMAND_EMPTY;
+    command->name = (struct smtpscope_text){ word, word_len };
+    for (at += word_len; at < end && is_space(*at);)
+        at++;
+    command->argument = (struct smtpscope_text){ at, (size_t)(end - at) };
+    if (command->verb > SMTPSCOPE_VERB_ANSWER)
+        argument_parse(command, at, end);
+    length_check(command);
+}
+
+static const struct alien_row {
+    const char *prefix;
+    size_t len;
+    enum smtpscope_alien alien;
+} aliens[] = {
+#define ROW(prefix, alien) { prefix, sizeof prefix - 1, SMTPSCOPE_ALIEN_##alien }
+    ROW("GET /", HTTP), ROW("POST /", HTTP), ROW("HEAD /", HTTP), ROW("PUT /", HTTP), ROW("CONNECT ", HTTP), ROW("GET http", HTTP),
+    ROW("POST http", HTTP), ROW("OPTIONS /", HTTP), ROW("OPTIONS *", HTTP), ROW("PRI * HTTP/2", HTTP), ROW("DELETE /", HTTP),
+    ROW("SSH-", SSH), ROW("OPTIONS sip:", SIP), ROW("INVITE sip:", SIP), ROW("REGISTER sip:", SIP),
+    ROW("\x16\x03\x01", TLS), ROW("\x16\x03\x02", TLS), ROW("\x16\x03\x03", TLS), ROW("\x16\x03\x04", TLS), ROW("\x16\x03\x00", TLS),
+#undef ROW
+};
+
+enum smtpscope_alien alien_of(const char *line, size_t len)
+{
+    size_t odd = 0;
+
+    for (size_t i = 0; i < sizeof aliens / sizeof *aliens; i++)
+        if (len >= aliens[i].len && !memcmp(line, aliens[i].prefix, aliens[i].len))
+            return aliens[i].alien;
+    for (size_t i = 0; i < len; i++)
+        odd += (unsigned char)line[i] < 0x20 && line[i] != '\t' && line[i] != '\r' && line[i] != '\n';
+    return odd * 8 > len ? SMTPSCOPE_ALIEN_BINARY : SMTPSCOPE_ALIEN_NONE;
+}
+
+const char *smtpscope_alien_name(enum smtpscope_alien alien)
+{
+    static const char *const names[] = { [SMTPSCOPE_ALIEN_NONE] = "", [SMTPSCOPE_ALIEN_HTTP] = "HTTP",
+        [SMTPSCOPE_ALIEN_TLS] = "TLS", [SMTPSCOPE_ALIEN_SSH] = "SSH", [SMTPSCOPE_ALIEN_SIP] = "SIP",
+        [SMTPSCOPE_ALIEN_BINARY] = "binary", [SMTPSCOPE_ALIEN_TEXT] = "text" };
+
+    return names[alien];
+}

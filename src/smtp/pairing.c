@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A reply meets its command. What the reply makes of the server's state is computed first, then the exchange is told, and
+ * only then its consequences happen: held octets are read, a message ends, TLS begins.
+ */
+#include "session_private.h"
+
+#include "base/hash.h"
+
+#include <string.h>
+
+static const struct smtpscope_command no_command = { .verb = SMTPSCOPE_VERB_NONE, .name = { "", 0 }, .argument = { "", 0 },
+                                                     .path = { "", 0 }, .unknown_parameter = { "", 0 } };
+
+static void transaction_reset(struct smtpscope_state *state)
+{
+    state->transaction = state->bdat_open = state->bdat_done = state->binary = false;
+    state->rcpt_accepted = state->rcpt_deferred = state->rcpt_refused = 0;
+    state->doubt &= (uint8_t)~SMTPSCOPE_DOUBT_TRANSACTION;
+}
+
+/* RFC 5321 4.1.1.1: ehlo-line = ehlo-keyword *( SP ehlo-param ); the first line is the server's name. */
+void extensions_parse(struct smtpscope_state *state, const struct smtpscope_reply *reply)
+{
+    const char *at = reply->text.at, *end = at + reply->text.len;
+
+    state->extensions = state->size_limit = 0;
+    for (at = memchr(at, '\n', reply->text.len); at; at = memchr(at, '\n', (size_t)(end - at))) {
+        const char *word = ++at;
+        uint64_t bit;
+
+        while (at < end && *at != ' ' && *at != '=' && *at != '\n' && *at != '\r')
+            at++; /* Not RFC: "AUTH=LOGIN", an old habit */
+        state->extensions |= bit = extension_find(word, (size_t)(at - word));
+        if (bit == SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SIZE))
+            for (at += at < end; at < end && *at >= '0' && *at <= '9' && state->size_limit < UINT64_MAX / 16; at++)
+                state->size_limit = state->size_limit * 10 + (uint64_t)(*at - '0');
+    }
+}
+
+static void state_hello(struct smtpscope_state *state, enum smtpscope_hello hello, const struct smtpscope_reply *reply)
+{
+    state->hello = (uint8_t)hello;
+    transaction_reset(state);
+    extensions_parse(state, reply);
+    if (reply->oddities & SMTPSCOPE_REPLY_UNFINISHED)
+        state->doubt |= SMTPSCOPE_DOUBT_EXTENSIONS;
+    else
+        state->doubt &= (uint8_t)~(SMTPSCOPE_DOUBT_HELLO | SMTPSCOPE_DOUBT_EXTENSIONS);
+}
+
+static void state_rcpt(struct smtpscope_state *state, uint16_t code)
+{
+    if (code < 400) {
+        state->transaction = true; /* it must have been open, whatever was lost */
+        state->rcpt_accepted++;
+    } else if (code < 500) {
+        state->rcpt_deferred++;
+    } else {
+        state->rcpt_refused++;
+    }
+}
+
+static void state_bdat(struct smtpscope_state *state, const struct smtpscope_command *command, uint16_t code)
+{
+    if (code < 400 && !command->last)
+        state->bdat_open = true;
+    else if (command->last && (code < 400 || state->rcpt_accepted))
+        transaction_reset(state);
+}
+
+/* What the reply makes of the state: RFC 5321 4.1.4, RFC 3207 4.2, RFC 4954 4, RFC 3030 2. */
+static void state_apply(struct smtpscope_state *state, enum smtpscope_verb verb, const struct smtpscope_command *command,
+                        const struct smtpscope_reply *reply)
+{
+    bool good = reply->code >= 200 && reply->code < 300;
+
+    switch (verb) {
+    case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_HELO:
+        if (good)
+            state_hello(state, verb == SMTPSCOPE_VERB_EHLO ? SMTPSCOPE_HELLO_EHLO : SMTPSCOPE_HELLO_HELO, reply);
+        break;
+    case SMTPSCOPE_VERB_MAIL:
+        if (good) {
+            transaction_reset(state);
+            state->transaction = true;
+            state->binary = command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_BINARYMIME);
+        }
+        break;
+    case SMTPSCOPE_VERB_RCPT: state_rcpt(state, reply->code); break;
+    case SMTPSCOPE_VERB_BDAT: state_bdat(state, command, reply->code); break;
+    case SMTPSCOPE_VERB_EOD: transaction_reset(state); break;
+    case SMTPSCOPE_VERB_RSET:
+        if (good)
+            transaction_reset(state);
+        break;
+    case SMTPSCOPE_VERB_AUTH:
+    case SMTPSCOPE_VERB_ANSWER:
+        if (good) {
+            state->authenticated = true;
+            state->doubt &= (uint8_t)~SMTPSCOPE_DOUBT_AUTH;
+        }
+        break;
+    case SMTPSCOPE_VERB_QUIT: state->quit |= good; break;
+    case SMTPSCOPE_VERB_XCLIENT:
+        if (good) { /* the server begins anew, with a greeting */
+            transaction_reset(state);
+            state->hello = SMTPSCOPE_HELLO_NONE;
+        }
+        break;
+    default: /* no other command changes the state */
+        break;
+    }
+}
+
+static void exchange_tell(struct smtpscope_session *session, const struct smtpscope_command *command,
+                          const struct smtpscope_reply *reply, const struct smtpscope_state *before,
+                          const struct pending *entry, bool greeting)
+{
+    struct smtpscope_exchange exchange = { .index = session->exchanges++, .command = command, .reply = reply, .before = before,
+                                           .after = &session->state, .greeting = greeting };
+
+    if (entry) {
+        exchange.behind = entry->behind;
+        exchange.previous = entry->previous;
+    }
+    session->last_code = reply->code;
+    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_EXCHANGE, .time = reply->time, .packet = reply->packet,
+                                                 .exchange = &exchange });
+}
+
+static void greeting_arrived(struct smtpscope_session *session, const struct smtpscope_reply *reply)
+{
+    struct smtpscope_state before = session->state;
+    const char *name = reply->first.at;
+    size_t len = 0;
+
+    while (len < reply->first.len && name[len] != ' ')
+        len++;
+    session->greeted = true;
+    session->greeting_end = reply->end;
+    session->name_hash = len ? hash_octets(name, len, 0) : 0;
+    session->state.greeting = reply->code / 100 == 2 ? SMTPSCOPE_GREETING_ACCEPTED : SMTPSCOPE_GREETING_REFUSED;
+    if (!session->lost[0] && !session->lost[1])
+        session->state.doubt = 0;
+    exchange_tell(session, &no_command, reply, &before, NULL, true);
+}
+
+/* A message is complete on the server's side: `session->transaction` holds it. */
+static void message_answered(struct smtpscope_session *session, uint16_t code, uint32_t exchange)
+{
+    enum smtpscope_outcome outcome = code < 400 ? SMTPSCOPE_OUTCOME_ACCEPTED
+                                     : code < 500 ? SMTPSCOPE_OUTCOME_DEFERRED : SMTPSCOPE_OUTCOME_REFUSED;
+
+    transaction_end(session, outcome, code, exchange);
+}
+
+static void bdat_answered(struct smtpscope_session *session, const struct smtpscope_command *command, uint16_t code, uint32_t index)
+{
+    struct transaction *transaction = session->transaction;
+
+    if (!transaction)
+        return;
+    transaction->message.bdat = transaction->message.sent = true;
+    transaction->message.size += command->declared_size;
+    if (!transaction->message.offset)
+        transaction->message.offset = command->offset + command->len;
+    if (command->last)
+        message_answered(session, code, index);
+}
+
+/* What the held octets are, now that their command is answered. */
+static enum client_mode mode_behind(enum smtpscope_verb verb, uint16_t code)
+{
+    if (verb == SMTPSCOPE_VERB_DATA && code == 354)
+        return CLIENT_DATA;
+    if (verb == SMTPSCOPE_VERB_STARTTLS && code == 220)
+        return CLIENT_TLS_WAIT;
+    if ((verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER) && code == 334)
+        return CLIENT_ANSWER;
+    return CLIENT_COMMANDS;
+}
+
+static void consequences(struct smtpscope_session *session, enum smtpscope_verb verb, const struct smtpscope_command *command,
+                         const struct smtpscope_reply *reply, uint32_t index)
+{
+    bool good = reply->code >= 200 && reply->code < 300;
+
+    switch (verb) {
+    case SMTPSCOPE_VERB_MAIL:
+        if (good)
+            transaction_begin(session, command);
+        break;
+    case SMTPSCOPE_VERB_RCPT:
+        if (good)
+            transaction_need(session);
+        transaction_add(session, command, reply, index);
+        break;
+    case SMTPSCOPE_VERB_EOD: message_answered(session, reply->code, index); break;
+    case SMTPSCOPE_VERB_BDAT: bdat_answered(session, command, reply->code, index); break;
+    case SMTPSCOPE_VERB_RSET:
+    case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_HELO:
+    case SMTPSCOPE_VERB_XCLIENT:
+        if (good)
+            transaction_abandon(session);
+        break;
+    default: /* the others end no transaction */
+        break;
+    }
+}
+
+/* An echo of what the client sent as a secret does not leave the parser either. */
+static void redact(struct smtpscope_reply *reply, const struct pending *entry)
+{
+    static const char redacted[] = "(redacted)";
+
+    for (size_t at = 0; entry->secret && at + entry->secret_len <= reply->text.len; at++) {
+        size_t same = 0;
+
+        while (same < entry->secret_len && (reply->text.at[at + same] | 0x20) == (entry->secret[same] | 0x20))
+            same++;
+        if (same == entry->secret_len) {
+            reply->text = reply->first = (struct smtpscope_text){ redacted, sizeof redacted - 1 };
+            return;
+        }
+    }
+}
+
+static void hold_resolve(struct smtpscope_session *session, enum smtpscope_verb verb, uint16_t code)
+{
+    if (session->client != CLIENT_HOLDING || !verb_holds(verb))
+        return;
+    session->held_behind = (uint8_t)verb;
+    if (verb == SMTPSCOPE_VERB_STARTTLS && code == 220)
+        session->server = SERVER_TLS_WAIT;
+    client_resolve(session, mode_behind(verb, code));
+}
+
+/* A reply to a command that the capture lost: what it says by itself is all that is known. */
+static void lost_answered(struct smtpscope_session *session, struct pending *lost, struct smtpscope_reply *reply)
+{
+    struct smtpscope_state before = session->state;
+    struct smtpscope_command command = no_command;
+    enum smtpscope_verb verb = reply_implies(reply);
+
+    lost->absorbed++;
+    command.circumstances = SMTPSCOPE_COMMAND_LOST;
+    command.offset = lost->command.offset;
+    if (verb != SMTPSCOPE_VERB_BDAT && verb != SMTPSCOPE_VERB_NONE)
+        state_apply(&session->state, verb, &command, reply);
+    exchange_tell(session, &command, reply, &before, NULL, false);
+    consequences(session, verb, &command, reply, session->exchanges - 1);
+    if (reply->code == 354 && (session->client == CLIENT_COMMANDS || session->client == CLIENT_GUESSING))
+        client_resolve(session, CLIENT_DATA);
+    else if (reply->code == 334)
+        session->client = CLIENT_ANSWER;
+}
+
+static void entry_answered(struct smtpscope_session *session, struct pending *entry, struct smtpscope_reply *reply)
+{
+    struct smtpscope_state before = session->state;
+    enum smtpscope_verb verb = entry->command.verb;
+    uint32_t index = session->exchanges;
+
+    redact(reply, entry);
+    state_apply(&session->state, verb, &entry->command, reply);
+    exchange_tell(session, &entry->command, reply, &before, entry, false);
+    consequences(session, verb, &entry->command, reply, index);
+    queue_pop(session);
+    hold_resolve(session, verb, reply->code);
+}
+
+static void unsolicited_arrived(struct smtpscope_session *session, struct smtpscope_reply *reply)
+{
+    struct smtpscope_state before = session->state;
+
+    if (!(session->state.doubt & SMTPSCOPE_DOUBT_TRANSACTION))
+        reply->oddities |= SMTPSCOPE_REPLY_UNSOLICITED;
+    exchange_tell(session, &no_command, reply, &before, NULL, false);
+}
+
+/* The message's end was lost, or the server did not wait for it. */
+static void data_answered(struct smtpscope_session *session, struct smtpscope_reply *reply)
+{
+    struct smtpscope_state before = session->state;
+    struct smtpscope_command eod = no_command;
+    struct transaction *transaction = session->transaction;
+    bool lost = (transaction->message.oddities & SMTPSCOPE_DATA_GAP) || transaction->doubtful;
+    bool taken = session->tail && command_is_known(session->tail->at, session->tail->len) && reply->code < 400;
+
+    eod.verb = SMTPSCOPE_VERB_EOD;
+    if (reply->code == 421 || (reply->code < 400 && !lost && !taken)) {
+        unsolicited_arrived(session, reply);
+        return;
+    }
+    if (!lost && !taken)
+        reply->oddities |= SMTPSCOPE_REPLY_EARLY;
+    state_apply(&session->state, SMTPSCOPE_VERB_EOD, &eod, reply);
+    exchange_tell(session, &eod, reply, &before, NULL, false);
+    if (lost || taken) {
+        session->client = CLIENT_COMMANDS;
+        message_answered(session, reply->code, session->exchanges - 1);
+        if (taken) {
+            suspect_end(session, true);
+            client_replay_tail(session);
+        }
+        return;
+    }
+    transaction->message.oddities |= SMTPSCOPE_DATA_EARLY_REPLY;
+    transaction->message.outcome = reply->code < 500 ? SMTPSCOPE_OUTCOME_DEFERRED : SMTPSCOPE_OUTCOME_REFUSED;
+    transaction->message.code = reply->code;
+    transaction->message.exchange = session->exchanges - 1;
+    session->early_reply = true;
+}
+
+/* Two replies to what a strict reader calls one message: the server took the look-alike for its end. */
+static void suspect_check(struct smtpscope_session *session, const struct smtpscope_reply *reply)
+{
+    bool taken = session->first ? !reply_fits(session->first->command.verb, reply) : reply->code != 421;
+
+    if (!session->suspect)
+        return;
+    suspect_end(session, taken);
+    if (taken)
+        client_replay_tail(session);
+}
+
+static bool is_greeting(const struct smtpscope_session *session, const struct smtpscope_reply *reply)
+{
+    if (session->greeted || !reply->code)
+        return false;
+    if (session->flow->midstream || session->lost[SMTPSCOPE_SERVER])
+        return reply->code == 220 && !session->client_seen && !session->lost[SMTPSCOPE_CLIENT];
+    return true;
+}
+
+void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *reply, uint64_t acked)
+{
+    struct pending *entry;
+
+    suspect_check(session, reply);
+    if (is_greeting(session, reply)) {
+        greeting_arrived(session, reply);
+        return;
+    }
+    session->greeted = true;
+    if (!reply->code) {
+        unsolicited_arrived(session, reply);
+        return;
+    }
+    if (session->client == CLIENT_DATA && !session->first && session->transaction && !session->early_reply &&
+        reply_implies(reply) == SMTPSCOPE_VERB_NONE) {
+        data_answered(session, reply);
+        return;
+    }
+    entry = queue_match(session, reply, acked);
+    if (!entry)
+        unsolicited_arrived(session, reply);
+    else if (entry->command.circumstances & SMTPSCOPE_COMMAND_LOST)
+        lost_answered(session, entry, reply);
+    else
+        entry_answered(session, entry, reply);
+}

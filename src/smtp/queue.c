@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The commands that wait for their replies: one queue a session, in the order of the client's stream. A reply answers the
+ * first entry, and that is all there is to it while the capture is whole. When octets are missing, a reply may belong to a
+ * later command, or to one that was lost; then the reply itself (354, 2.1.0, 221 ...) and the server's acknowledgement
+ * decide: what the server had not received it cannot have answered.
+ */
+#include "session_private.h"
+
+#include "base/memory.h"
+
+static void text_move(struct smtpscope_text *text, char **to)
+{
+    if (text->len)
+        memcpy(*to, text->at, text->len);
+    text->at = *to;
+    *to += text->len;
+}
+
+/* Points `inner`, a part of `outer` as it was, into `outer` as it is now. */
+static void text_rebase(struct smtpscope_text *inner, const char *old, const struct smtpscope_text *outer)
+{
+    if (inner->len && old && inner->at >= old && inner->at + inner->len <= old + outer->len)
+        inner->at = outer->at + (inner->at - old);
+    else
+        *inner = (struct smtpscope_text){ "", 0 };
+}
+
+static void queue_insert(struct smtpscope_session *session, struct pending *entry)
+{
+    struct pending **at = &session->first;
+
+    if (session->last && session->last->command.offset <= entry->command.offset)
+        at = &session->last->next;
+    else
+        while (*at && (*at)->command.offset <= entry->command.offset)
+            at = &(*at)->next;
+    entry->next = *at;
+    *at = entry;
+    if (!entry->next)
+        session->last = entry;
+    session->pending_count++;
+}
+
+struct pending *queue_push(struct smtpscope_session *session, const struct smtpscope_command *command)
+{
+    struct smtpscope_command copy = *command;
+    const char *argument = copy.argument.at;
+    struct pending *entry;
+    char *to;
+
+    if (session->pending_count >= PENDING_MAX) {
+        fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_OVERFLOW, .time = command->time, .packet = command->packet });
+        return NULL;
+    }
+    if (copy.argument.len > SMTPSCOPE_ARGUMENT_MAX)
+        copy.argument.len = SMTPSCOPE_ARGUMENT_MAX;
+    entry = memory_resize(session->config->allocator, NULL, sizeof *entry + copy.name.len + copy.argument.len);
+    if (!entry)
+        return NULL;
+    *entry = (struct pending){ .behind = session->pending_count,
+                               .previous = session->last ? session->last->command.verb : SMTPSCOPE_VERB_NONE };
+    if (session->was_held && !session->last)
+        entry->previous = (enum smtpscope_verb)session->held_behind;
+    to = entry->text;
+    text_move(&copy.name, &to);
+    for (size_t i = 0; i < copy.name.len; i++)
+        if (entry->text[i] >= 'a' && entry->text[i] <= 'z')
+            entry->text[i] = (char)(entry->text[i] - 'a' + 'A');
+    text_move(&copy.argument, &to);
+    text_rebase(&copy.path, argument, &copy.argument);
+    text_rebase(&copy.unknown_parameter, argument, &copy.argument);
+    entry->command = copy;
+    queue_insert(session, entry);
+    return entry;
+}
+
+void queue_pop(struct smtpscope_session *session)
+{
+    struct pending *entry = session->first;
+
+    session->first = entry->next;
+    if (!session->first)
+        session->last = NULL;
+    session->pending_count--;
+    if (entry->secret) {
+        memset(entry->secret, 0, entry->secret_len);
+        memory_free(session->config->allocator, entry->secret);
+    }
+    memory_free(session->config->allocator, entry);
+}
+
+void queue_free(struct smtpscope_session *session)
+{
+    while (session->first)
+        queue_pop(session);
+}
+
+void queue_mark_maybe(struct smtpscope_session *session)
+{
+    for (struct pending *entry = session->first; entry; entry = entry->next)
+        entry->maybe_answered = true;
+}
+
+static bool is_lost(const struct pending *entry)
+{
+    return entry->command.circumstances & SMTPSCOPE_COMMAND_LOST;
+}
+
+/* Had the server received the command when it sent the reply? */
+static bool was_received(const struct pending *entry, uint64_t acked)
+{
+    return entry->command.offset + entry->command.len <= acked;
+}
+
+/* Behind a lost command: does the reply answer the lost one, or the one after it? */
+static struct pending *match_behind_lost(struct pending *lost, const struct smtpscope_reply *reply, uint64_t acked)
+{
+    struct pending *next = lost->next;
+
+    if (!next || is_lost(next) || !was_received(next, acked))
+        return lost;
+    switch (reply_fits(next->command.verb, reply)) {
+    case 2: return next;
+    case 1: return lost->absorbed || reply_implies(reply) == SMTPSCOPE_VERB_NONE ? next : lost;
+    }
+    return lost;
+}
+
+/* Some of the first entries may have been answered by octets that were lost. */
+static struct pending *match_behind_gap(struct smtpscope_session *session, const struct smtpscope_reply *reply, uint64_t acked)
+{
+    struct pending *fallback = NULL;
+    int head = reply_fits(session->first->command.verb, reply);
+
+    /* At least one reply was lost, so the first entry is the last choice among equals. */
+    for (struct pending *entry = session->first->next; entry && was_received(entry, acked); entry = entry->next) {
+        int fits = reply_fits(entry->command.verb, reply);
+
+        if (fits == 2)
+            return entry;
+        if (fits == 1 && !fallback)
+            fallback = entry;
+        if (!entry->maybe_answered)
+            break;
+    }
+    if (head == 2 || !fallback)
+        return session->first;
+    return fallback;
+}
+
+struct pending *queue_match(struct smtpscope_session *session, const struct smtpscope_reply *reply, uint64_t acked)
+{
+    struct pending *match = session->first;
+
+    if (!match)
+        return NULL;
+    if (match->maybe_answered && match->next)
+        match = match_behind_gap(session, reply, acked);
+    if (is_lost(match))
+        match = match_behind_lost(match, reply, acked);
+    while (session->first != match)
+        queue_pop(session);
+    for (struct pending *entry = match; entry; entry = entry->next)
+        entry->maybe_answered = false;
+    return match;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A session from its first octet to its close. The two directions are read by client.c and server.c; pairing.c joins them.
+ * Nothing here judges: see src/rules.
+ */
+#include "session_private.h"
+
+#include "base/memory.h"
+
+void fact_tell(struct smtpscope_session *session, const struct smtpscope_fact *fact)
+{
+    session->config->fact(session->config->ctx, session, fact);
+}
+
+struct smtpscope_session *smtpscope_session_new(const struct smtpscope_session_config *config, const struct smtpscope_flow *flow,
+                                                void *user)
+{
+    struct smtpscope_session *session = memory_new(config->allocator, sizeof *session);
+
+    if (!session)
+        return NULL;
+    session->config = config;
+    session->flow = flow;
+    session->user = user;
+    if (flow->midstream) {
+        session->state.doubt = SMTPSCOPE_DOUBT_ALL;
+        session->client = CLIENT_GUESSING;
+        session->server = SERVER_RESYNC;
+    }
+    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_OPEN, .time = flow->first_time,
+                                                 .packet = flow->first_packet, .flow = flow });
+    return session;
+}
+
+void smtpscope_session_free(struct smtpscope_session *session)
+{
+    if (!session)
+        return;
+    queue_free(session);
+    kept_free(session, &session->line[0]);
+    kept_free(session, &session->line[1]);
+    kept_free(session, &session->hold);
+    kept_free(session, &session->tail);
+    reply_lines_free(session);
+    transaction_free(session, session->transaction);
+    transaction_free(session, session->suspect);
+    memory_free(session->config->allocator, session);
+}
+
+void *smtpscope_session_user(const struct smtpscope_session *session)
+{
+    return session->user;
+}
+
+const struct smtpscope_flow *smtpscope_session_flow(const struct smtpscope_session *session)
+{
+    return session->flow;
+}
+
+const struct smtpscope_state *smtpscope_session_state(const struct smtpscope_session *session)
+{
+    return &session->state;
+}
+
+static bool is_opaque(const struct smtpscope_session *session, enum smtpscope_side side)
+{
+    return side == SMTPSCOPE_CLIENT ? session->client == CLIENT_OPAQUE : session->server == SERVER_OPAQUE;
+}
+
+void smtpscope_session_feed(struct smtpscope_session *session, const struct smtpscope_octets *octets)
+{
+    struct place place = { .offset = octets->offset, .acked = octets->acked, .packet = octets->packet, .time = octets->time };
+
+    session->next[octets->side] = octets->offset + octets->len;
+    if (octets->side == SMTPSCOPE_CLIENT) {
+        session->client_seen = true;
+        client_octets(session, (const char *)octets->data, octets->len, place);
+    } else {
+        server_octets(session, (const char *)octets->data, octets->len, place);
+    }
+}
+
+void smtpscope_session_gap(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset, uint64_t len,
+                           smtpscope_time time, uint64_t packet)
+{
+    struct place place = { .offset = offset, .acked = session->next[!side], .packet = packet, .time = time };
+    struct smtpscope_gap gap = { .side = side, .offset = offset, .len = len, .phase = "commands" };
+
+    if (is_opaque(session, side))
+        gap.phase = "tls";
+    else if (side == SMTPSCOPE_SERVER)
+        gap.phase = "replies";
+    else if (session->client == CLIENT_DATA || session->client == CLIENT_BDAT)
+        gap.phase = "message";
+    if (!is_opaque(session, side))
+        session->lost[side] += len;
+    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_GAP, .time = time, .packet = packet, .gap = &gap });
+    if (side == SMTPSCOPE_CLIENT)
+        client_gap(session, len, &place);
+    else
+        server_gap(session);
+    session->next[side] = offset + len;
+}
+
+void smtpscope_session_conflict(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset, smtpscope_time time,
+                                uint64_t packet)
+{
+    struct smtpscope_gap gap = { .side = side, .offset = offset, .phase = "" };
+
+    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_CONFLICT, .time = time, .packet = packet, .gap = &gap });
+}
+
+/* What becomes of a message whose reply will not come. */
+static void message_close(struct smtpscope_session *session)
+{
+    bool complete = false, bdat = session->client == CLIENT_BDAT;
+    struct transaction *transaction = session->transaction;
+
+    for (const struct pending *entry = session->first; entry; entry = entry->next) {
+        complete |= entry->command.verb == SMTPSCOPE_VERB_EOD || (entry->command.verb == SMTPSCOPE_VERB_BDAT && entry->command.last);
+        bdat |= entry->command.verb == SMTPSCOPE_VERB_BDAT;
+    }
+    if (!transaction)
+        return;
+    if (bdat && !transaction->message.sent)
+        transaction->message.sent = transaction->message.bdat = true;
+    if (session->early_reply)
+        transaction_end(session, transaction->message.outcome, transaction->message.code, transaction->message.exchange);
+    else if (!transaction->message.sent || (session->quit_sent && !complete && session->client != CLIENT_DATA))
+        transaction_abandon(session);
+    else
+        transaction_end(session, complete && session->client != CLIENT_BDAT ? SMTPSCOPE_OUTCOME_UNKNOWN : SMTPSCOPE_OUTCOME_LOST, 0,
+                        UINT32_MAX);
+}
+
+void smtpscope_session_close(struct smtpscope_session *session, const struct smtpscope_ending *ending)
+{
+    struct smtpscope_end end = { .ending = ending, .state = &session->state };
+
+    client_close(session);
+    server_close(session);
+    suspect_end(session, false);
+    end.in_message = session->client == CLIENT_DATA || session->client == CLIENT_BDAT;
+    message_close(session);
+    for (const struct pending *entry = session->first; entry; entry = entry->next)
+        if (!(entry->command.circumstances & SMTPSCOPE_COMMAND_LOST) && !entry->maybe_answered)
+            fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_UNANSWERED, .time = entry->command.time,
+                                                         .packet = entry->command.packet, .command = &entry->command });
+    end.quit_sent = session->quit_sent;
+    end.quit_answered = session->state.quit;
+    end.opaque = session->client == CLIENT_OPAQUE;
+    end.exchanges = session->exchanges;
+    for (enum smtpscope_side side = SMTPSCOPE_CLIENT; side <= SMTPSCOPE_SERVER; side++) {
+        uint64_t clear = is_opaque(session, side) ? session->clear_end[side] : session->next[side];
+
+        end.octets[side] = clear - session->lost[side];
+        end.lost[side] = session->lost[side];
+    }
+    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_END, .time = ending->time, .packet = ending->packet,
+                                                 .end = &end });
+}
+
+const char *smtpscope_state_name(const struct smtpscope_state *state)
+{
+    if (state->quit)
+        return "quit";
+    if (state->bdat_open)
+        return "bdat";
+    if (state->transaction)
+        return state->rcpt_accepted ? "rcpt" : "mail";
+    switch ((enum smtpscope_hello)state->hello) {
+    case SMTPSCOPE_HELLO_EHLO: return "ehlo";
+    case SMTPSCOPE_HELLO_HELO: return "helo";
+    case SMTPSCOPE_HELLO_NONE: break;
+    }
+    return state->greeting == SMTPSCOPE_GREETING_ACCEPTED ? "greeted" : "connected";
+}

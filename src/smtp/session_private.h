@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A session as the follower keeps it, and what its files tell one another. Internal to smtp. */
+#ifndef SMTP_SESSION_PRIVATE_H
+#define SMTP_SESSION_PRIVATE_H
+
+#include "scan.h"
+#include "smtpscope/session.h"
+
+/* Where and when octets were seen: travels with them when they are kept. */
+struct place {
+    uint64_t offset, acked, packet;
+    smtpscope_time time;
+};
+
+/* Octets kept: a line that straddles two calls, or what the client sent before we can know what it is. */
+struct kept {
+    char *at;
+    size_t len, capacity;
+    uint64_t total; /* octets that came, also those beyond the bound */
+    struct place place; /* of the first */
+};
+
+/* A command that waits for its reply. The queue is ordered by `command.offset`. */
+struct pending {
+    struct pending *next;
+    struct smtpscope_command command; /* its texts point into `text` */
+    uint32_t behind;
+    enum smtpscope_verb previous; /* the command right before it, when that was unanswered; VERB_NONE */
+    uint32_t absorbed;   /* replies that were given to a lost command */
+    bool maybe_answered; /* its reply may be among octets that the capture lacks */
+    uint32_t secret_len; /* behind the other texts: what must not come back in the reply's text */
+    char *secret;
+    char text[];
+};
+
+struct reply_lines; /* a multi-line reply that is being read, see reply.c */
+
+/* MAIL to the end of its message. */
+struct transaction {
+    struct smtpscope_message message; /* recipients point to `recipients`, mail_from into `mail_from` */
+    struct smtpscope_recipient *recipients;
+    size_t recipient_capacity;
+    char *mail_from;
+    struct scan scan;
+    bool doubtful; /* its MAIL was not seen */
+    bool bdat_failed;
+};
+
+enum client_mode {
+    CLIENT_COMMANDS,
+    CLIENT_ANSWER,   /* the next line answers a 334 */
+    CLIENT_HOLDING,  /* behind DATA, STARTTLS or AUTH: the reply decides what the octets are */
+    CLIENT_DATA,
+    CLIENT_BDAT,
+    CLIENT_GUESSING, /* after a gap or a midstream start: the next octets decide */
+    CLIENT_TLS_WAIT, /* STARTTLS was accepted */
+    CLIENT_OPAQUE,
+};
+
+enum server_mode { SERVER_REPLIES, SERVER_RESYNC /* skips the rest of a cut line */, SERVER_TLS_WAIT, SERVER_OPAQUE };
+
+struct smtpscope_session {
+    const struct smtpscope_session_config *config;
+    const struct smtpscope_flow *flow;
+    void *user;
+    struct smtpscope_state state;
+    struct pending *first, *last;
+    uint32_t pending_count;
+    uint32_t exchanges;
+    struct kept *line[2];
+    struct kept *hold;  /* CLIENT_HOLDING */
+    struct kept *tail;  /* what stands behind an end-of-data look-alike */
+    struct reply_lines *reply;
+    struct transaction *transaction;
+    struct transaction *suspect; /* an answered message whose look-alike may have been taken */
+    uint64_t bdat_left;
+    uint64_t next[2];       /* the stream offset of the next octet of each side */
+    uint64_t lost[2];       /* clear-text octets that the capture lacks */
+    uint64_t clear_end[2];  /* where TLS begins, when it does */
+    uint64_t greeting_end;  /* in the server's stream */
+    uint64_t name_hash;     /* of the server's name in the greeting */
+    uint16_t last_code;
+    uint8_t client, server; /* enum client_mode, enum server_mode */
+    uint8_t alien;
+    bool greeted;      /* the greeting was seen, or is past */
+    bool secret;       /* an AUTH is about: lines that are no commands may be its answers */
+    bool smuggled;     /* the octets being read stood behind a look-alike */
+    bool was_held;     /* the octets being read were held */
+    uint8_t held_behind; /* enum smtpscope_verb: behind which command */
+    bool quit_sent;
+    bool early_reply;  /* the message being sent was answered already */
+    bool client_seen;  /* client octets were seen */
+    bool not_followed;
+    bool any_verb;     /* a command of the table was seen */
+};
+
+/* A bound on the queue: 64 KiB of pipelined "NOOP\r\n" is what one TCP window holds. */
+#define PENDING_MAX 16384
+/* What is kept of a line; RFC 5321 4.5.3.1 says 512, extensions and the real world more. */
+#define LINE_MAX_KEPT (SMTPSCOPE_ARGUMENT_MAX + 128)
+/* What is held behind DATA or AUTH; more than an early window of a client that does not wait. */
+#define HOLD_MAX 65536
+#define TAIL_MAX 16384
+/* RFC 5321 4.5.3.1.8 says 100; 1000 is the common limit. The rest are counted, not kept. */
+#define RECIPIENTS_MAX 2000
+
+/* verbs.c */
+enum smtpscope_verb verb_find(const char *name, size_t len);
+bool verb_holds(enum smtpscope_verb verb);
+enum verb_argument { ARGUMENT_NO, ARGUMENT_OPTIONAL, ARGUMENT_REQUIRED, ARGUMENT_PATH };
+enum verb_argument verb_argument(enum smtpscope_verb verb);
+uint64_t extension_find(const char *keyword, size_t len);
+/* The extension that defines an ESMTP parameter of MAIL or RCPT, as a bit; 0 unknown. */
+uint64_t parameter_extension(enum smtpscope_verb verb, const char *keyword, size_t len);
+/* How well a reply fits as the answer to a verb: 0 not at all, 1 it may, 2 it says so itself. */
+int reply_fits(enum smtpscope_verb verb, const struct smtpscope_reply *reply);
+/* The verb that a reply names by itself, for a command that was lost; VERB_NONE when it does not. */
+enum smtpscope_verb reply_implies(const struct smtpscope_reply *reply);
+
+/* command.c: one line, without its end. Texts point into the line. */
+void command_parse(struct smtpscope_command *command, const char *line, size_t len);
+/* Is the line's first word a verb of the table? */
+bool command_is_known(const char *line, size_t len);
+enum smtpscope_alien alien_of(const char *line, size_t len);
+
+/* kept.c */
+/* Appends up to `max` octets in all. False when out of memory. */
+bool kept_append(const struct smtpscope_session *session, struct kept **kept, const char *data, size_t len, size_t max,
+                 const struct place *place);
+void kept_free(const struct smtpscope_session *session, struct kept **kept);
+
+/* queue.c */
+struct pending *queue_push(struct smtpscope_session *session, const struct smtpscope_command *command);
+void queue_pop(struct smtpscope_session *session);
+void queue_free(struct smtpscope_session *session);
+/* The entry a reply answers, or NULL. Entries before it are dropped: their replies are among the lost octets. */
+struct pending *queue_match(struct smtpscope_session *session, const struct smtpscope_reply *reply, uint64_t acked);
+void queue_mark_maybe(struct smtpscope_session *session);
+
+/* client.c */
+void client_octets(struct smtpscope_session *session, const char *data, size_t len, struct place place);
+void client_gap(struct smtpscope_session *session, uint64_t len, const struct place *place);
+/* The reply to the command that held the client's octets back has come. */
+void client_resolve(struct smtpscope_session *session, enum client_mode mode);
+/* The server's reply to a held command is lost: the octets themselves decide. */
+void client_resolve_unknown(struct smtpscope_session *session);
+/* What stood behind the look-alike is read again, as the commands the server took it for. */
+void client_replay_tail(struct smtpscope_session *session);
+void client_close(struct smtpscope_session *session);
+
+/* server.c */
+void server_octets(struct smtpscope_session *session, const char *data, size_t len, struct place place);
+void server_gap(struct smtpscope_session *session);
+void server_close(struct smtpscope_session *session);
+void reply_lines_free(struct smtpscope_session *session);
+
+/* pairing.c: a whole reply */
+void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *reply, uint64_t acked);
+/* The keywords of an EHLO reply, from its joined text. */
+void extensions_parse(struct smtpscope_state *state, const struct smtpscope_reply *reply);
+
+/* transaction.c */
+struct transaction *transaction_begin(struct smtpscope_session *session, const struct smtpscope_command *mail);
+struct transaction *transaction_need(struct smtpscope_session *session);
+void transaction_add(struct smtpscope_session *session, const struct smtpscope_command *rcpt,
+                     const struct smtpscope_reply *reply, uint32_t exchange);
+/* Tells the message and ends the transaction. `code` 0 and `exchange` UINT32_MAX: unanswered. */
+void transaction_end(struct smtpscope_session *session, enum smtpscope_outcome outcome, uint16_t code, uint32_t exchange);
+/* The client gave the transaction up (RSET, EHLO, QUIT): told, as not sent. */
+void transaction_abandon(struct smtpscope_session *session);
+void suspect_end(struct smtpscope_session *session, bool taken);
+void transaction_free(struct smtpscope_session *session, struct transaction *transaction);
+
+/* session.c */
+void fact_tell(struct smtpscope_session *session, const struct smtpscope_fact *fact);
+
+#endif

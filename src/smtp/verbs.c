@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The tables of verbs, extensions and parameters, and what they tell of a reply. */
+#include "session_private.h"
+
+#include <string.h>
+
+enum holds { PIPE, LAST, HOLD };
+
+struct verb_row {
+    const char *name;
+    enum smtpscope_verb_family family;
+    enum smtpscope_extension extension;
+    enum holds holds;
+    enum verb_argument argument;
+    const char *success;
+    uint16_t detail;
+};
+
+static const struct verb_row verbs[SMTPSCOPE_VERBS] = {
+    [SMTPSCOPE_VERB_NONE] = { NULL, SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0 },
+    [SMTPSCOPE_VERB_RAW] = { "(raw)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0 },
+    [SMTPSCOPE_VERB_UNKNOWN] = { NULL, SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0 },
+    [SMTPSCOPE_VERB_EOD] = { ".", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_NO, "250", 0 },
+    [SMTPSCOPE_VERB_ANSWER] = { "(auth)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, HOLD, ARGUMENT_NO, "235 334", 0 },
+#define VERB(id, name, family, extension, holds, argument, success, detail)                                                   \
+    [SMTPSCOPE_VERB_##id] = { name, SMTPSCOPE_FAMILY_##family, SMTPSCOPE_EXT_##extension, holds, ARGUMENT_##argument, success, detail },
+#include "smtpscope/verbs.def"
+};
+
+static const char *const extensions[SMTPSCOPE_EXTENSIONS] = {
+#define EXTENSION(id, keyword, source) [SMTPSCOPE_EXT_##id] = keyword,
+#include "smtpscope/extensions.def"
+};
+
+/* ESMTP parameters (RFC 5321 4.1.2) and the extension that defines each. */
+static const struct parameter_row {
+    enum smtpscope_verb verb;
+    const char *keyword;
+    enum smtpscope_extension extension;
+} parameters[] = {
+    { SMTPSCOPE_VERB_MAIL, "SIZE", SMTPSCOPE_EXT_SIZE },
+    { SMTPSCOPE_VERB_MAIL, "BODY", SMTPSCOPE_EXT_EIGHTBITMIME },
+    { SMTPSCOPE_VERB_MAIL, "SMTPUTF8", SMTPSCOPE_EXT_SMTPUTF8 },
+    { SMTPSCOPE_VERB_MAIL, "RET", SMTPSCOPE_EXT_DSN },
+    { SMTPSCOPE_VERB_MAIL, "ENVID", SMTPSCOPE_EXT_DSN },
+    { SMTPSCOPE_VERB_RCPT, "NOTIFY", SMTPSCOPE_EXT_DSN },
+    { SMTPSCOPE_VERB_RCPT, "ORCPT", SMTPSCOPE_EXT_DSN },
+    { SMTPSCOPE_VERB_MAIL, "AUTH", SMTPSCOPE_EXT_AUTH },
+    { SMTPSCOPE_VERB_MAIL, "BY", SMTPSCOPE_EXT_DELIVERBY },
+    { SMTPSCOPE_VERB_MAIL, "HOLDFOR", SMTPSCOPE_EXT_FUTURERELEASE },
+    { SMTPSCOPE_VERB_MAIL, "HOLDUNTIL", SMTPSCOPE_EXT_FUTURERELEASE },
+    { SMTPSCOPE_VERB_MAIL, "REQUIRETLS", SMTPSCOPE_EXT_REQUIRETLS },
+    { SMTPSCOPE_VERB_MAIL, "MT-PRIORITY", SMTPSCOPE_EXT_MT_PRIORITY },
+    { SMTPSCOPE_VERB_MAIL, "MTRK", SMTPSCOPE_EXT_MTRK },
+    { SMTPSCOPE_VERB_MAIL, "TRANSID", SMTPSCOPE_EXT_CHECKPOINT },
+    { SMTPSCOPE_VERB_MAIL, "SUBMITTER", SMTPSCOPE_EXT_SUBMITTER },
+    { SMTPSCOPE_VERB_MAIL, "SOLICIT", SMTPSCOPE_EXT_NO_SOLICITING },
+    { SMTPSCOPE_VERB_MAIL, "CONPERM", SMTPSCOPE_EXT_CONPERM },
+    { SMTPSCOPE_VERB_RCPT, "CONNEG", SMTPSCOPE_EXT_CONNEG },
+    { SMTPSCOPE_VERB_RCPT, "RRVS", SMTPSCOPE_EXT_RRVS },
+    { SMTPSCOPE_VERB_MAIL, "ALT-ADDRESS", SMTPSCOPE_EXT_UTF8SMTP },
+};
+
+const char *smtpscope_verb_name(enum smtpscope_verb verb)
+{
+    return verbs[verb].name;
+}
+
+enum smtpscope_verb_family smtpscope_verb_family(enum smtpscope_verb verb)
+{
+    return verbs[verb].family;
+}
+
+enum smtpscope_extension smtpscope_verb_extension(enum smtpscope_verb verb)
+{
+    return verbs[verb].extension;
+}
+
+const char *smtpscope_verb_success(enum smtpscope_verb verb)
+{
+    return verbs[verb].success;
+}
+
+const char *smtpscope_extension_keyword(enum smtpscope_extension extension)
+{
+    return extension < SMTPSCOPE_EXTENSIONS ? extensions[extension] : NULL;
+}
+
+bool verb_holds(enum smtpscope_verb verb)
+{
+    return verbs[verb].holds == HOLD;
+}
+
+bool smtpscope_verb_ends_group(enum smtpscope_verb verb)
+{
+    return verbs[verb].holds != PIPE;
+}
+
+enum verb_argument verb_argument(enum smtpscope_verb verb)
+{
+    return verbs[verb].argument;
+}
+
+static char upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+static bool word_is(const char *word, size_t len, const char *upper_case)
+{
+    for (size_t i = 0; i < len; i++)
+        if (upper(word[i]) != upper_case[i])
+            return false;
+    return upper_case[len] == '\0';
+}
+
+enum smtpscope_verb verb_find(const char *name, size_t len)
+{
+    /* In order of frequency, as the table is: a handful of comparisons of the first letter. */
+    for (int verb = SMTPSCOPE_VERB_UNKNOWN + 1; verb < SMTPSCOPE_VERBS; verb++)
+        if (verbs[verb].name[0] == upper(name[0]) && word_is(name, len, verbs[verb].name) && verb > SMTPSCOPE_VERB_ANSWER)
+            return (enum smtpscope_verb)verb;
+    return SMTPSCOPE_VERB_UNKNOWN;
+}
+
+uint64_t extension_find(const char *keyword, size_t len)
+{
+    for (int i = 0; i < SMTPSCOPE_EXTENSIONS; i++)
+        if (len && extensions[i][0] == upper(keyword[0]) && word_is(keyword, len, extensions[i]))
+            return SMTPSCOPE_EXT_BIT(i);
+    return 0;
+}
+
+uint64_t parameter_extension(enum smtpscope_verb verb, const char *keyword, size_t len)
+{
+    for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
+        if (parameters[i].verb == verb && word_is(keyword, len, parameters[i].keyword))
+            return SMTPSCOPE_EXT_BIT(parameters[i].extension);
+    return 0;
+}
+
+static bool code_is_listed(const char *list, uint16_t code)
+{
+    for (; *list; list += list[3] ? 4 : 3)
+        if ((list[0] - '0') * 100 + (list[1] - '0') * 10 + (list[2] - '0') == code)
+            return true;
+    return false;
+}
+
+bool smtpscope_verb_allows(enum smtpscope_verb verb, uint16_t code)
+{
+    return code_is_listed(verbs[verb].success, code);
+}
+
+enum smtpscope_verb reply_implies(const struct smtpscope_reply *reply)
+{
+    uint64_t known = 0;
+    struct smtpscope_state state = { 0 };
+
+    switch (reply->code) {
+    case 354: return SMTPSCOPE_VERB_DATA;
+    case 221: return SMTPSCOPE_VERB_QUIT;
+    case 334: case 235: return SMTPSCOPE_VERB_AUTH;
+    case 220: return SMTPSCOPE_VERB_STARTTLS;
+    case 250: break;
+    default: return SMTPSCOPE_VERB_NONE;
+    }
+    if (reply->enhanced_class == 2 && reply->enhanced_subject == 1)
+        return reply->enhanced_detail == 0 ? SMTPSCOPE_VERB_MAIL
+               : reply->enhanced_detail == 5 ? SMTPSCOPE_VERB_RCPT : SMTPSCOPE_VERB_NONE;
+    if (reply->lines > 1) {
+        extensions_parse(&state, reply);
+        known = state.extensions;
+    }
+    return known ? SMTPSCOPE_VERB_EHLO : SMTPSCOPE_VERB_NONE;
+}
+
+int reply_fits(enum smtpscope_verb verb, const struct smtpscope_reply *reply)
+{
+    enum smtpscope_verb implied = reply_implies(reply);
+
+    if (reply->code >= 400 || verb == SMTPSCOPE_VERB_UNKNOWN || verb == SMTPSCOPE_VERB_RAW)
+        return 1;
+    if (verb == implied || (verb == SMTPSCOPE_VERB_ANSWER && implied == SMTPSCOPE_VERB_AUTH))
+        return 2;
+    return implied == SMTPSCOPE_VERB_NONE && code_is_listed(verbs[verb].success, reply->code);
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Order, per flow and for both directions at once.
+ *
+ * A segment is delivered when two things hold: nothing is missing before it, and all that it acknowledges of the other
+ * side was delivered too. The second is what puts a reply behind its command and a command behind the reply it waited
+ * for, whatever order the capture has them in. Nearly all segments pass at once, in place; the others are copied and held.
+ *
+ * A hole is given up when it can no longer be filled. If the other side has acknowledged octets behind it, the network
+ * delivered them and only the capture lacks them: a short wait, for captures that are slightly out of order, is enough.
+ * If not, a retransmission will come: we wait for as long as TCP would. The road not taken: waiting by sequence numbers
+ * alone, which stalls a session at each packet that the capture missed, and joins what stood on both sides of it.
+ *
+ * A gap ends at the first octet that either side is known to need next: so two commands lost one after the other, with
+ * their replies captured, are two gaps with the first reply between them.
+ */
+#include "flow.h"
+
+#include "base/hash.h"
+#include "base/memory.h"
+
+/* A capture that is merely out of order puts it right within so many segments, or so long. */
+#define ACKED_HOLE_SEGMENTS 32
+#define ACKED_HOLE_TIME (2 * SMTPSCOPE_SECOND)
+/* A lost segment is sent again within RFC 6298's longest usual timers, and within one large window. */
+#define OPEN_HOLE_TIME (60 * SMTPSCOPE_SECOND)
+#define OPEN_HOLE_OCTETS (1u << 20)
+#define OPEN_HOLE_SEGMENTS 4096
+/* Nothing real jumps ahead by more than the largest window, RFC 7323 2.3. */
+#define WINDOW_MAX (1 << 30)
+/* Commands and replies are this short; larger segments are message text, which is not compared when sent again. */
+#define COMPARED_MAX 512u
+
+/* What is delivered next: a view, of the caller's segment or of a held one. */
+struct piece {
+    const uint8_t *data;
+    uint32_t seq, ack, len, missing;
+    bool has_ack, fin;
+    smtpscope_time time;
+    uint64_t packet;
+};
+
+static uint32_t piece_hash(const uint8_t *data, uint32_t len)
+{
+    return (uint32_t)hash_octets(data, len, 0);
+}
+
+static void recent_add(struct half *half, const struct piece *piece)
+{
+    if (piece->len > COMPARED_MAX)
+        return;
+    half->recent[half->recent_at++ % RECENT_SEGMENTS] =
+        (struct recent){ .seq = piece->seq, .len = piece->len, .hash = piece_hash(piece->data, piece->len) };
+}
+
+/* Was the same range delivered lately with other content? */
+static bool recent_differs(const struct half *half, const struct piece *piece)
+{
+    for (unsigned i = 0; i < RECENT_SEGMENTS; i++)
+        if (half->recent[i].len == piece->len && half->recent[i].seq == piece->seq)
+            return half->recent[i].hash != piece_hash(piece->data, piece->len);
+    return false;
+}
+
+static void tell_conflict(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                          const struct piece *piece)
+{
+    const struct half *half = &flow->half[side];
+
+    streams->stats.conflicts++;
+    if (flow->user)
+        streams->config.events->conflict(streams->config.ctx, flow->user, side,
+                                         half->delivered + (uint64_t)(int64_t)seq_diff(piece->seq, half->nxt), piece->time,
+                                         piece->packet);
+}
+
+static void tell_gap(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, uint32_t len,
+                     smtpscope_time time, uint64_t packet)
+{
+    struct half *half = &flow->half[side];
+
+    if (!len)
+        return;
+    streams->stats.gaps++;
+    streams->stats.gap_octets += len;
+    if (flow->user)
+        streams->config.events->gap(streams->config.ctx, flow->user, side, half->delivered, len, time, packet);
+    half->nxt += len;
+    half->delivered += len;
+}
+
+/* How far the other side's stream was acknowledged by the sender of this piece, as an offset. */
+static uint64_t acked_offset(const struct half *other, const struct piece *piece)
+{
+    int32_t behind = piece->has_ack && other->known ? seq_diff(other->nxt, piece->ack) : 0;
+
+    return behind > 0 && (uint64_t)behind <= other->delivered ? other->delivered - (uint64_t)behind : other->delivered;
+}
+
+static void deliver(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, struct piece piece)
+{
+    struct half *half = &flow->half[side];
+    int32_t old = seq_diff(half->nxt, piece.seq);
+
+    if (old > 0) { /* the front was delivered before: the first octets win */
+        uint32_t cut = (uint32_t)old;
+
+        if (cut >= piece.len + piece.missing) {
+            if (piece.fin && cut == piece.len + piece.missing)
+                half->fin = true;
+            return;
+        }
+        uint32_t cut_data = cut < piece.len ? cut : piece.len;
+        piece.data += cut_data;
+        piece.len -= cut_data;
+        piece.missing -= cut - cut_data;
+        piece.seq += cut;
+    }
+    if (piece.len) {
+        struct smtpscope_octets octets = {
+            .side = side, .data = piece.data, .len = piece.len, .offset = half->delivered,
+            .acked = acked_offset(&flow->half[!side], &piece), .time = piece.time, .packet = piece.packet,
+        };
+
+        recent_add(half, &piece);
+        half->nxt += piece.len;
+        half->delivered += piece.len;
+        streams->stats.octets += piece.len;
+        if (flow->user)
+            streams->config.events->octets(streams->config.ctx, flow->user, &octets);
+    }
+    tell_gap(streams, flow, side, piece.missing, piece.time, piece.packet);
+    if (piece.fin)
+        half->fin = true;
+}
+
+static bool ack_is_covered(const struct half *other, bool has_ack, uint32_t ack)
+{
+    /* The FIN takes a sequence number of its own. */
+    return !has_ack || !other->known || seq_diff(ack, other->nxt) <= (other->fin ? 1 : 0);
+}
+
+static struct piece held_piece(const struct held *held)
+{
+    return (struct piece){ .data = held->data, .seq = held->seq, .ack = held->ack, .len = held->len, .missing = held->missing,
+                           .has_ack = held->has_ack, .fin = held->fin, .time = held->time, .packet = held->packet };
+}
+
+static void held_pop(struct smtpscope_streams *streams, struct flow *flow, struct half *half)
+{
+    struct held *held = half->held;
+
+    half->held = held->next;
+    flow->held_segments--;
+    flow->held_octets -= held->len;
+    streams->stats.held_now -= held->len;
+    memory_free(streams->config.allocator, held);
+}
+
+/* Delivers what can be delivered now. True when anything was. */
+static bool pump(struct smtpscope_streams *streams, struct flow *flow)
+{
+    bool any = false;
+
+    for (bool again = true; again;) {
+        again = false;
+        for (int side = 0; side < 2; side++) {
+            struct half *half = &flow->half[side];
+
+            while (half->held && seq_diff(half->held->seq, half->nxt) <= 0 &&
+                   ack_is_covered(&flow->half[!side], half->held->has_ack, half->held->ack)) {
+                deliver(streams, flow, (enum smtpscope_side)side, held_piece(half->held));
+                held_pop(streams, flow, half);
+                again = any = true;
+            }
+        }
+    }
+    return any;
+}
+
+/* How many octets of this side are missing before either side can go on; 0 when it is not this side that blocks. */
+static uint32_t hole(const struct flow *flow, enum smtpscope_side side)
+{
+    const struct half *half = &flow->half[side];
+    const struct held *mine = half->held, *theirs = flow->half[!side].held;
+    int32_t need = 0;
+
+    if (!half->known)
+        return 0;
+    if (mine && seq_diff(mine->seq, half->nxt) > 0)
+        need = seq_diff(mine->seq, half->nxt);
+    if (theirs && theirs->has_ack && seq_diff(theirs->ack, half->nxt) > 0) {
+        int32_t acked = seq_diff(theirs->ack, half->nxt);
+
+        need = need && need < acked ? need : acked;
+    }
+    return (uint32_t)need;
+}
+
+/*
+ * Declares the hole that blocks the flow. True when it did: the flow can go on. A FIN takes a sequence number: when nothing
+ * of a side is held and one number more than its octets was acknowledged, what the capture lacks is the FIN.
+ */
+static bool give_up(struct smtpscope_streams *streams, struct flow *flow)
+{
+    for (int side = 0; side < 2; side++) {
+        struct half *half = &flow->half[side];
+        const struct held *next = half->held ? half->held : flow->half[!side].held;
+        uint32_t missing = hole(flow, (enum smtpscope_side)side);
+
+        if (missing == 1 && !half->held && !half->fin) {
+            half->fin = true;
+            return true;
+        }
+        if (missing && next) {
+            tell_gap(streams, flow, (enum smtpscope_side)side, missing, next->time, next->packet);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Was what is missing acknowledged, and so seen by the other side? */
+static bool hole_is_acked(const struct flow *flow)
+{
+    for (int side = 0; side < 2; side++) {
+        const struct half *half = &flow->half[side];
+
+        if (hole(flow, (enum smtpscope_side)side) && half->has_acked && seq_diff(half->acked, half->nxt) > 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_hopeless(const struct smtpscope_streams *streams, const struct flow *flow)
+{
+    smtpscope_time waited = streams->now - flow->since;
+
+    if (hole_is_acked(flow)) {
+        /* A side that was never captured will not come late either. */
+        if (!flow->half[0].seen || !flow->half[1].seen)
+            return flow->stuck_segments > 2 || waited > ACKED_HOLE_TIME;
+        return flow->stuck_segments > ACKED_HOLE_SEGMENTS || waited > ACKED_HOLE_TIME;
+    }
+    return waited > OPEN_HOLE_TIME || flow->held_octets > OPEN_HOLE_OCTETS || flow->held_segments > OPEN_HOLE_SEGMENTS;
+}
+
+/* Keeps the flow in the list its condition asks for. */
+static void settle(struct smtpscope_streams *streams, struct flow *flow)
+{
+    if (flow->list == LIST_LINGER)
+        return;
+    if (!flow->held_segments && flow->list == LIST_STUCK) {
+        flow->stuck_segments = 0;
+        flow_move(streams, flow, LIST_IDLE, streams->now);
+    } else if (flow->held_segments && flow->list == LIST_IDLE) {
+        flow->stuck_segments = 0;
+        flow_move(streams, flow, LIST_STUCK, streams->now);
+    }
+}
+
+static void unstick(struct smtpscope_streams *streams, struct flow *flow)
+{
+    while (flow->held_segments && is_hopeless(streams, flow)) {
+        if (!give_up(streams, flow)) {
+            reassembly_discard(streams, flow);
+            break;
+        }
+        pump(streams, flow);
+    }
+    settle(streams, flow);
+}
+
+/* Two held segments that overlap must agree where they do. */
+static bool held_differs(const struct held *held, const struct piece *piece)
+{
+    int32_t shift = seq_diff(piece->seq, held->seq);
+    uint32_t from = shift > 0 ? (uint32_t)shift : 0, skip = shift < 0 ? (uint32_t)-shift : 0;
+    uint32_t mine = piece->len > skip ? piece->len - skip : 0, theirs = held->len > from ? held->len - from : 0;
+
+    return memcmp(held->data + (from < held->len ? from : held->len), piece->data + (skip < piece->len ? skip : piece->len),
+                  mine < theirs ? mine : theirs) != 0;
+}
+
+static void hold(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, const struct piece *piece)
+{
+    struct held **at = &flow->half[side].held, *held;
+
+    for (; *at && seq_diff((*at)->seq, piece->seq) <= 0; at = &(*at)->next) {
+        if (held_differs(*at, piece))
+            tell_conflict(streams, flow, side, piece);
+        if ((*at)->seq == piece->seq && (*at)->len >= piece->len && (*at)->fin >= piece->fin && (*at)->missing <= piece->missing) {
+            streams->stats.retransmitted++;
+            return;
+        }
+    }
+    if (*at && held_differs(*at, piece))
+        tell_conflict(streams, flow, side, piece);
+    held = memory_resize(streams->config.allocator, NULL, sizeof *held + piece->len);
+    if (!held)
+        return; /* it becomes a gap */
+    *held = (struct held){ .next = *at, .time = piece->time, .packet = piece->packet, .seq = piece->seq, .ack = piece->ack,
+                           .len = piece->len, .missing = piece->missing, .has_ack = piece->has_ack, .fin = piece->fin };
+    if (piece->len)
+        memcpy(held->data, piece->data, piece->len);
+    *at = held;
+    flow->held_segments++;
+    flow->held_octets += piece->len;
+    streams->stats.out_of_order++;
+    streams->stats.held_now += piece->len;
+    if (streams->stats.held_now > streams->stats.held_max)
+        streams->stats.held_max = streams->stats.held_now;
+}
+
+static void note_ack(struct half *other, const struct piece *piece)
+{
+    if (!piece->has_ack)
+        return;
+    if (!other->known) {
+        other->known = true;
+        other->nxt = piece->ack;
+    }
+    if (!other->has_acked || seq_diff(piece->ack, other->acked) > 0) {
+        other->has_acked = true;
+        other->acked = piece->ack;
+    }
+}
+
+/* A keep-alive or window probe repeats the last octet with any content (RFC 9293 3.8.4). */
+static bool is_probe(const struct half *half, const struct piece *piece)
+{
+    return piece->len <= 1 && seq_diff(half->nxt, piece->seq) == 1;
+}
+
+void reassembly_segment(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                        const struct smtpscope_segment *segment)
+{
+    struct half *half = &flow->half[side], *other = &flow->half[!side];
+    bool syn = segment->flags & SMTPSCOPE_TCP_SYN;
+    struct piece piece = { .data = segment->data, .seq = segment->seq + syn, .ack = segment->ack, .len = segment->len,
+                           .missing = segment->missing, .has_ack = segment->flags & SMTPSCOPE_TCP_ACK,
+                           .fin = segment->flags & SMTPSCOPE_TCP_FIN, .time = segment->time, .packet = segment->packet };
+
+    half->seen = true;
+    if (!half->known) {
+        half->known = true;
+        half->nxt = piece.seq;
+    }
+    note_ack(other, &piece);
+    if (piece.len || piece.missing || piece.fin) {
+        int32_t ahead = seq_diff(piece.seq, half->nxt);
+
+        if (ahead > WINDOW_MAX)
+            return;
+        if (ahead < 0 && piece.len && !is_probe(half, &piece)) {
+            streams->stats.retransmitted++;
+            if (recent_differs(half, &piece))
+                tell_conflict(streams, flow, side, &piece);
+        }
+        if (ahead <= 0 && !half->held && ack_is_covered(other, piece.has_ack, piece.ack))
+            deliver(streams, flow, side, piece);
+        else if (ahead >= 0 || seq_diff(piece.seq + piece.len + piece.missing, half->nxt) > 0)
+            hold(streams, flow, side, &piece);
+    }
+    if (flow->held_segments) {
+        if (flow->stuck_segments < UINT16_MAX)
+            flow->stuck_segments++;
+        pump(streams, flow);
+        settle(streams, flow);
+        unstick(streams, flow);
+        if (streams->stats.held_now > streams->config.max_held)
+            reassembly_drain(streams, flow);
+    }
+}
+
+void reassembly_tick(struct smtpscope_streams *streams, struct flow *flow)
+{
+    unstick(streams, flow);
+}
+
+/* Octets at the end that were acknowledged and never captured. */
+static void drain_tail(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side)
+{
+    struct half *half = &flow->half[side];
+    int32_t missing = half->has_acked ? seq_diff(half->acked, half->nxt) : 0;
+
+    /* One number may be a FIN's: a single octet more than was seen is no proof of data. */
+    if (missing > 1 && missing < WINDOW_MAX && !half->fin)
+        tell_gap(streams, flow, side, (uint32_t)missing - 1, flow->last_time, flow->last_packet);
+}
+
+void reassembly_drain(struct smtpscope_streams *streams, struct flow *flow)
+{
+    pump(streams, flow);
+    while (flow->held_segments) {
+        if (!give_up(streams, flow)) {
+            reassembly_discard(streams, flow);
+            break;
+        }
+        pump(streams, flow);
+    }
+    settle(streams, flow);
+    drain_tail(streams, flow, SMTPSCOPE_CLIENT);
+    drain_tail(streams, flow, SMTPSCOPE_SERVER);
+}
+
+void reassembly_discard(struct smtpscope_streams *streams, struct flow *flow)
+{
+    for (int side = 0; side < 2; side++)
+        while (flow->half[side].held)
+            held_pop(streams, flow, &flow->half[side]);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of flows. Open addressing with linear probing and backward-shift deletion: no tombstones, so a table that
+ * lives for weeks does not decay. A slot holds the hash beside the pointer, so that a probe touches a flow only when it
+ * is almost surely the right one. The key is symmetric: both directions of a connection find the same slot.
+ */
+#include "flow.h"
+
+#include "base/hash.h"
+#include "base/memory.h"
+
+#define INITIAL_CAPACITY 1024u
+
+/* Both directions hash alike: the two ends are combined by operations that do not care about their order. */
+uint64_t flow_hash(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
+{
+    uint64_t seed = streams->config.hash_seed;
+    uint64_t src = hash_octets(segment->src.addr, sizeof segment->src.addr, seed ^ segment->src.port);
+    uint64_t dst = hash_octets(segment->dst.addr, sizeof segment->dst.addr, seed ^ segment->dst.port);
+
+    return hash_mix(src + dst, src ^ dst ^ seed);
+}
+
+static bool endpoint_equal(const struct smtpscope_endpoint *a, const struct smtpscope_endpoint *b)
+{
+    return a->port == b->port && !memcmp(a->addr, b->addr, sizeof a->addr);
+}
+
+static bool flow_is(const struct flow *flow, const struct smtpscope_segment *segment)
+{
+    const struct smtpscope_endpoint *side = flow->public.side;
+
+    return (endpoint_equal(&side[0], &segment->src) && endpoint_equal(&side[1], &segment->dst)) ||
+           (endpoint_equal(&side[1], &segment->src) && endpoint_equal(&side[0], &segment->dst));
+}
+
+struct flow *flow_find(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment, uint64_t hash)
+{
+    size_t mask = streams->capacity - 1;
+
+    if (!streams->capacity)
+        return NULL;
+    for (size_t at = hash & mask; streams->slots[at].flow; at = (at + 1) & mask)
+        if (streams->slots[at].hash == hash && flow_is(streams->slots[at].flow, segment))
+            return streams->slots[at].flow;
+    return NULL;
+}
+
+static void slot_insert(struct slot *slots, size_t mask, uint64_t hash, struct flow *flow)
+{
+    size_t at = hash & mask;
+
+    while (slots[at].flow)
+        at = (at + 1) & mask;
+    slots[at] = (struct slot){ .hash = hash, .flow = flow };
+}
+
+static bool table_grow(struct smtpscope_streams *streams)
+{
+    size_t capacity = streams->capacity ? streams->capacity * 2 : INITIAL_CAPACITY;
+    struct slot *slots = memory_new(streams->config.allocator, capacity * sizeof *slots);
+
+    if (!slots)
+        return false;
+    for (size_t i = 0; i < streams->capacity; i++)
+        if (streams->slots[i].flow)
+            slot_insert(slots, capacity - 1, streams->slots[i].hash, streams->slots[i].flow);
+    memory_free(streams->config.allocator, streams->slots);
+    streams->slots = slots;
+    streams->capacity = capacity;
+    return true;
+}
+
+static void list_unlink(struct smtpscope_streams *streams, struct flow *flow)
+{
+    struct flow_queue *queue = &streams->lists[flow->list];
+
+    *(flow->prev ? &flow->prev->next : &queue->first) = flow->next;
+    *(flow->next ? &flow->next->prev : &queue->last) = flow->prev;
+}
+
+static void list_append(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list, smtpscope_time now)
+{
+    struct flow_queue *queue = &streams->lists[list];
+
+    flow->list = (uint8_t)list;
+    flow->since = now;
+    flow->prev = queue->last;
+    flow->next = NULL;
+    *(queue->last ? &queue->last->next : &queue->first) = flow;
+    queue->last = flow;
+}
+
+void flow_move(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list, smtpscope_time now)
+{
+    list_unlink(streams, flow);
+    list_append(streams, flow, list, now);
+}
+
+struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash, smtpscope_time now)
+{
+    struct flow *flow = streams->spare;
+
+    /* Two thirds full at most: linear probing stays at a few slots. */
+    if ((streams->used + 1) * 3 > streams->capacity * 2 && !table_grow(streams))
+        return NULL;
+    if (flow)
+        streams->spare = flow->next;
+    else if (!(flow = memory_resize(streams->config.allocator, NULL, sizeof *flow)))
+        return NULL;
+    memset(flow, 0, sizeof *flow);
+    flow->hash = hash;
+    slot_insert(streams->slots, streams->capacity - 1, hash, flow);
+    streams->used++;
+    list_append(streams, flow, LIST_IDLE, now);
+    return flow;
+}
+
+/* Closes the hole at `at`: whatever stood behind it only because its own slot was taken moves up. */
+static void slot_delete(struct smtpscope_streams *streams, size_t at)
+{
+    size_t mask = streams->capacity - 1;
+    struct slot *slots = streams->slots;
+
+    for (size_t next = (at + 1) & mask; slots[next].flow; next = (next + 1) & mask) {
+        size_t home = slots[next].hash & mask;
+
+        if (((next - home) & mask) >= ((next - at) & mask)) {
+            slots[at] = slots[next];
+            at = next;
+        }
+    }
+    slots[at] = (struct slot){ 0 };
+}
+
+void flow_remove(struct smtpscope_streams *streams, struct flow *flow)
+{
+    size_t mask = streams->capacity - 1, at = flow->hash & mask;
+
+    while (streams->slots[at].flow != flow)
+        at = (at + 1) & mask;
+    slot_delete(streams, at);
+    streams->used--;
+    list_unlink(streams, flow);
+    flow->next = streams->spare;
+    streams->spare = flow;
+}
+
+void table_free(struct smtpscope_streams *streams)
+{
+    for (size_t i = 0; i < streams->capacity; i++)
+        memory_free(streams->config.allocator, streams->slots[i].flow);
+    for (struct flow *flow = streams->spare, *next; flow; flow = next) {
+        next = flow->next;
+        memory_free(streams->config.allocator, flow);
+    }
+    memory_free(streams->config.allocator, streams->slots);
+}

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Running the program under test: `python3 test_X.py PROGRAM`."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.normpath(os.path.join(HERE, "..", ".."))
+PCAPS = os.path.join(TOP, "pcaps")
+FAMILIES = os.path.join(PCAPS, "all-three-families.pcap")
+TIMEOUT_S = 120
+PROGRAM = None
+
+sys.path.insert(0, os.path.join(TOP, "tests", "tools"))
+
+
+class Done:
+    def __init__(self, done):
+        self.status = done.returncode
+        self.out = done.stdout.decode("utf-8") if done.stdout is not None else ""
+        self.err = done.stderr.decode("utf-8", "replace") if done.stderr is not None else ""
+
+    def events(self, kind=None):
+        found = [json.loads(line) for line in self.out.splitlines()]
+        return [event for event in found if kind is None or event["event_type"] == kind]
+
+    def rules(self):
+        return sorted(event["rule"] for event in self.events("finding"))
+
+
+def run(*arguments, stdin=subprocess.DEVNULL, **options):
+    """Runs the program with a plain environment; `input=` gives it standard input."""
+    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", **options.pop("environment", {})}
+    for name, value in os.environ.items():
+        if name.endswith("SAN_OPTIONS"):
+            environment[name] = value
+    options.setdefault("stdout", subprocess.PIPE)
+    if "input" not in options:
+        options["stdin"] = stdin
+    return Done(subprocess.run([PROGRAM, *arguments], stderr=subprocess.PIPE, env=environment, timeout=TIMEOUT_S, **options))
+
+
+class ProgramTest(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def path(self, name, octets=None):
+        """A path in the test's own folder; with `octets`, of a file that has them."""
+        path = os.path.join(self.folder, name)
+        if octets is not None:
+            with open(path, "wb") as file:
+                file.write(octets)
+        return path
+
+    def assert_status(self, done, status):
+        self.assertEqual(done.status, status, "standard error: %s" % done.err)
+
+    def assert_one_line(self, done, *words):
+        """One line on standard error, with the words in it."""
+        lines = done.err.splitlines()
+        self.assertEqual(len(lines), 1, "wanted one line, got: %s" % done.err)
+        for word in words:
+            self.assertIn(word, lines[0])
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def main():
+    global PROGRAM
+    if len(sys.argv) < 2:
+        sys.exit("usage: %s PROGRAM" % sys.argv[0])
+    PROGRAM = os.path.abspath(sys.argv.pop(1))
+    unittest.main(module="__main__", verbosity=2)

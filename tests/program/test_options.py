@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The command line: what users and scripts rely on."""
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+import harness
+from harness import FAMILIES, ProgramTest, read, run
+
+ORDER = ["error", "warning", "notice", "info"]
+
+
+class Choices(ProgramTest):
+    def findings(self, *arguments):
+        done = run("-r", FAMILIES, "--format", "json", *arguments)
+        self.assert_status(done, 0)
+        return done.events("finding")
+
+    def test_the_three_families(self):
+        rules = {finding["rule"].split(".")[0] for finding in self.findings()}
+        self.assertLessEqual({"sequence", "rejection", "deferral"}, rules)
+
+    def test_rule(self):
+        for choice, prefix in (("deferral", "deferral."), ("sequence.*", "sequence."), ("deferral.*", "deferral.")):
+            found = self.findings("--rule", choice)
+            self.assertTrue(found)
+            self.assertTrue(all(finding["rule"].startswith(prefix) for finding in found))
+
+    def test_rule_twice(self):
+        either = {finding["rule"].split(".")[0] for finding in self.findings("--rule", "deferral", "--rule", "sequence")}
+        self.assertEqual(either, {"deferral", "sequence"})
+
+    def test_min_severity(self):
+        everything = self.findings()
+        for i, severity in enumerate(ORDER):
+            want = [finding["id"] for finding in everything if ORDER.index(finding["severity"]) <= i]
+            self.assertEqual([finding["id"] for finding in self.findings("--min-severity", severity)], want)
+
+    def test_fail_on(self):
+        worst = min(ORDER.index(finding["severity"]) for finding in self.findings())
+        for i, severity in enumerate(ORDER):
+            done = run("-r", FAMILIES, "--fail-on", severity)
+            self.assert_status(done, 1 if worst <= i else 0)
+
+    def test_ports(self):
+        self.assertEqual(self.findings("--ports", "2525"), [])
+        self.assertTrue(self.findings("--ports", "20-30"))
+
+    def test_events(self):
+        done = run("-r", FAMILIES, "--format", "json", "--sessions", "--messages", "--summary")
+        kinds = {event["event_type"] for event in done.events()}
+        self.assertLessEqual({"finding", "session", "message", "stats"}, kinds)
+        sessions = {event["session"] for event in done.events("session")}
+        for finding in done.events("finding"):
+            self.assertIn(finding["session"], sessions)
+
+    def test_replies_are_covered(self):
+        done = run("-r", FAMILIES, "--format", "json", "--sessions")
+        for session in done.events("session"):
+            covered = {i for finding in done.events("finding") if finding["session"] == session["session"] for i in finding["exchanges"]}
+            for i, exchange in enumerate(session["exchanges"]):
+                if exchange["code"] >= 400:
+                    self.assertIn(i, covered, "session %d: %s" % (session["session"], exchange))
+
+
+class Words(ProgramTest):
+    def test_help_and_version(self):
+        for option in ("--help", "--version"):
+            done = run(option)
+            self.assert_status(done, 0)
+            self.assertIn("smtpscope", done.out)
+            self.assertEqual(done.err, "")
+
+    def test_text_names_rule_and_remedy(self):
+        done = run("-r", FAMILIES)
+        self.assert_status(done, 0)
+        for word in ("450", "503", "502", "sequence.", "deferral.", "rejection."):
+            self.assertIn(word, done.out)
+
+    def test_colour(self):
+        self.assertNotIn("\x1b", run("-r", FAMILIES).out)
+        self.assertNotIn("\x1b", run("-r", FAMILIES, "--color", "never").out)
+        self.assertIn("\x1b", run("-r", FAMILIES, "--color", "always").out)
+
+    def test_rules(self):
+        text, events = run("rules"), run("rules", "--format", "json")
+        self.assert_status(text, 0)
+        self.assert_status(events, 0)
+        self.assertIn("sequence.nested-mail", text.out)
+        self.assertIn("sequence.nested-mail", events.out)
+
+    def test_explain(self):
+        for topic in ("450", "450 4.7.1", "503", "502", "sequence.nested-mail", "deferral.greylisted"):
+            done = run("explain", topic)
+            self.assert_status(done, 0)
+            self.assertIn(topic.split()[0], done.out)
+
+    def test_compare(self):
+        done = run("compare", "450", "503")
+        self.assert_status(done, 0)
+        self.assertIn("450", done.out)
+        self.assertIn("503", done.out)
+
+    def test_wrong_use(self):
+        wrong = (["--no-such-option"], ["-r"], ["-r", FAMILIES, "--format", "xml"], ["-r", FAMILIES, "--ports", "99999"],
+                 ["-r", FAMILIES, "--min-severity", "loud"], ["explain", "no-such-topic"], ["compare", "450"], ["compare", "450", "xyz"],
+                 ["nonsense"], ["-r", FAMILIES, "--fail-on", ""])
+        for arguments in wrong:
+            done = run(*arguments)
+            self.assert_status(done, 2)
+            self.assertTrue(done.err, "%s: says nothing" % arguments)
+            self.assertEqual(done.out, "", "%s: wrong use is told on standard error" % arguments)
+
+
+class Output(ProgramTest):
+    def test_disk_full(self):
+        for form in ("text", "json"):
+            with open("/dev/full", "wb") as full:
+                done = run("-r", FAMILIES, "--format", form, "--sessions", stdout=full)
+            self.assert_status(done, 2)
+            self.assert_one_line(done)
+
+    def test_reader_goes_away(self):
+        reading, writing = os.pipe()
+        os.close(reading)
+        try:
+            done = run("-r", FAMILIES, "--format", "json", "--sessions", stdout=writing)
+        finally:
+            os.close(writing)
+        self.assertIn(done.status, (0, 2, -signal.SIGPIPE, 128 + signal.SIGPIPE))
+        self.assertNotIn("ERROR", done.err)
+        self.assertLessEqual(len(done.err.splitlines()), 1)
+
+    def test_interrupt(self):
+        """SIGINT: what was found so far is printed."""
+        process = subprocess.Popen([harness.PROGRAM, "-r", "-", "--format", "json", "--sessions"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        process.stdin.write(read(FAMILIES))
+        process.stdin.flush()
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(harness.TIMEOUT_S)
+        finally:
+            process.kill()
+            process.stdin.close()
+        self.assertIn(b"deferral.", process.stdout.read())
+
+    def test_closed_standard_input(self):
+        done = run("-r", FAMILIES, "--format", "json", stdin=None, preexec_fn=lambda: os.close(0))
+        self.assert_status(done, 0)
+        self.assertTrue(done.rules())
+
+    def test_nothing_secret(self):
+        """AUTH is redacted wherever it could appear."""
+        import dialogue
+        import tcpwire
+        path = self.path("auth.pcap")
+        with open(self.path("auth.txt"), "w", encoding="utf-8") as file:
+            file.write("S: 220 mx.example ESMTP\nC: EHLO client.example\nS: 250-mx.example\nS& 250 AUTH PLAIN LOGIN\n"
+                       "C: AUTH PLAIN c2VjcmV0LWluaXRpYWw=\nS: 535 5.7.8 no\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\n"
+                       "C: c2VjcmV0LXVzZXI=\nS: 334 UGFzc3dvcmQ6\nC: c2VjcmV0LXBhc3M=\nS: 535 5.7.8 no\nC: QUIT\nS: 221 bye\n")
+        with open(path, "wb") as file:
+            tcpwire.write_pcap(file, dialogue.play(dialogue.parse(self.path("auth.txt"))))
+        for form in ("text", "json"):
+            done = run("-r", path, "--format", form, "--sessions", "--messages", "--summary")
+            self.assert_status(done, 0)
+            self.assertNotIn("c2VjcmV0", done.out + done.err)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What leaves the program: escaping, JSON lines, text, the record of a session, totals, community IDs. */
+#include "unit.h"
+
+#include "detect/community_id.h"
+#include "output/format.h"
+#include "output/groups.h"
+#include "output/json_writer.h"
+#include "output/layout.h"
+#include "output/output.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <jansson.h>
+
+/* --- helpers */
+
+static char *written(struct writer *writer)
+{
+    writer_char(writer, '\0');
+    assert_false(writer->failed);
+    return writer->at;
+}
+
+static struct smtpscope_text text_of(const char *string)
+{
+    return (struct smtpscope_text){ string, strlen(string) };
+}
+
+static struct smtpscope_endpoint endpoint_of(const char *address, uint16_t port)
+{
+    struct smtpscope_endpoint endpoint = { .port = port, .addr = { [10] = 0xff, [11] = 0xff } };
+
+    if (inet_pton(AF_INET, address, endpoint.addr + 12) != 1)
+        assert_int_equal(inet_pton(AF_INET6, address, endpoint.addr), 1);
+    return endpoint;
+}
+
+static struct smtpscope_flow flow_of(uint64_t first_packet)
+{
+    return (struct smtpscope_flow){
+        .side = { endpoint_of("192.0.2.200", 53732), endpoint_of("192.0.2.10", 25) },
+        .first_packet = first_packet,
+        .first_time = 1795297521 * SMTPSCOPE_SECOND + 976820001,
+    };
+}
+
+static struct smtpscope_finding finding_of(const struct smtpscope_flow *flow)
+{
+    static const uint32_t exchanges[] = { 4, 5 };
+
+    return (struct smtpscope_finding){
+        .rule = SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_RCPT,
+        .severity = SMTPSCOPE_WARNING,
+        .verdict = SMTPSCOPE_VERDICT_REFUSED_503,
+        .fault = SMTPSCOPE_FAULT_CLIENT,
+        .detail_text = "",
+        .id = 1,
+        .count = 2,
+        .flow = flow,
+        .time = flow->first_time,
+        .last_time = flow->first_time,
+        .packet = flow->first_packet + 3,
+        .last_packet = flow->first_packet + 5,
+        .side = SMTPSCOPE_SERVER,
+        .offset = 77,
+        .command = "DATA",
+        .argument = "",
+        .text = "Error: need RCPT command",
+        .code = 503,
+        .enhanced_class = 5,
+        .enhanced_subject = 5,
+        .enhanced_detail = 1,
+        .state = "mail",
+        .server = "",
+        .exchanges = exchanges,
+        .exchange_count = 2,
+        .evidence_count = 1,
+    };
+}
+
+static void no_community_id(const struct smtpscope_flow *flow, char id[OUTPUT_COMMUNITY_ID_SIZE])
+{
+    (void)flow;
+    memcpy(id, "1:test", 7);
+}
+
+/* An output into memory. */
+struct bench {
+    struct packets packets;
+    struct output *output;
+    FILE *stream;
+    char *text;
+    size_t len;
+};
+
+static void bench_init(struct bench *bench, const struct output_format *format)
+{
+    *bench = (struct bench){ 0 };
+    assert_true(packets_add(&bench->packets, "a.pcap", 0));
+    bench->stream = open_memstream(&bench->text, &bench->len);
+    bench->output = output_new(&(struct output_config){
+        .format = format, .stream = bench->stream, .packets = &bench->packets, .community_id = no_community_id, .columns = 80,
+        .summary = true });
+    assert_non_null(bench->output);
+}
+
+static void bench_fini(struct bench *bench)
+{
+    output_free(bench->output);
+    fclose(bench->stream);
+    free(bench->text);
+    packets_fini(&bench->packets);
+}
+
+static void assert_json_text(json_t *object, const char *key, const char *want)
+{
+    const char *got = json_string_value(json_object_get(object, key));
+
+    assert_non_null(got);
+    assert_string_equal(got, want);
+}
+
+/* --- tests */
+
+static void escapes(void **state)
+{
+    static const struct {
+        const char *label, *octets;
+        size_t len;
+        const char *want_terminal, *want_json;
+    } rows[] = {
+        { "plain", "Ok: queued", 10, "Ok: queued", "Ok: queued" },
+        { "quotes", "a\"b\\c", 5, "a\"b\\c", "a\\\"b\\\\c" },
+        { "UTF-8", "j\xc3\xb6rg", 5, "j\xc3\xb6rg", "j\xc3\xb6rg" },
+        { "four octets", "\xf0\x9f\x93\xa7", 4, "\xf0\x9f\x93\xa7", "\xf0\x9f\x93\xa7" },
+        { "Latin-1", "j\xf6rg", 4, "j\\xf6rg", "j\\\\xf6rg" },
+        { "overlong", "\xc0\xaf", 2, "\\xc0\\xaf", "\\\\xc0\\\\xaf" },
+        { "surrogate", "\xed\xa0\x80", 3, "\\xed\\xa0\\x80", "\\\\xed\\\\xa0\\\\x80" },
+        { "beyond Unicode", "\xf4\x90\x80\x80", 4, "\\xf4\\x90\\x80\\x80", "\\\\xf4\\\\x90\\\\x80\\\\x80" },
+        { "cut", "\xe2\x82", 2, "\\xe2\\x82", "\\\\xe2\\\\x82" },
+        { "escape sequence", "\033[2J", 4, "\\x1b[2J", "\\u001b[2J" },
+        { "NUL, tab, DEL", "\0\t\x7f", 3, "\\x00\\x09\\x7f", "\\u0000\\u0009\\u007f" },
+        { "C1 control", "\xc2\x9b", 2, "\\xc2\\x9b", "\\u009b" },
+        { "right-to-left override", "\xe2\x80\xae", 3, "\\xe2\\x80\\xae", "\\u202e" },
+        { "tag beyond the BMP", "\xf3\xa0\x80\x81", 4, "\\xf3\\xa0\\x80\\x81", "\\udb40\\udc01" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < unit_count(rows); i++) {
+        struct unit_guarded octets = unit_guarded_init(rows[i].octets, rows[i].len);
+        struct writer terminal = { 0 }, json = { 0 };
+
+        writer_escaped(&terminal, (const char *)octets.data, rows[i].len, ESCAPE_TERMINAL);
+        writer_escaped(&json, (const char *)octets.data, rows[i].len, ESCAPE_JSON);
+        assert_string_equal(written(&terminal), rows[i].want_terminal);
+        assert_string_equal(written(&json), rows[i].want_json);
+        writer_fini(&terminal);
+        writer_fini(&json);
+        unit_guarded_fini(&octets);
+    }
+}
+
+/* Whatever the octets, a JSON string of them is valid, and nothing of them reaches a terminal raw. */
+static void escapes_anything(void **state)
+{
+    uint32_t seed = 1;
+
+    (void)state;
+    for (int round = 0; round < 2000; round++) {
+        struct writer json = { 0 }, terminal = { 0 };
+        char octets[24];
+        size_t len = (size_t)round % sizeof octets;
+        json_t *value;
+
+        for (size_t i = 0; i < len; i++) {
+            seed = seed * 1664525 + 1013904223;
+            octets[i] = (char)(seed >> 24);
+        }
+        put_open(&json, '[');
+        put_text(&json, octets, len);
+        put_close(&json, ']');
+        value = json_loadb(json.at, json.len, JSON_ALLOW_NUL, NULL);
+        assert_non_null(value);
+        json_decref(value);
+        writer_escaped(&terminal, octets, len, ESCAPE_TERMINAL);
+        for (size_t i = 0; i < terminal.len; i++)
+            assert_true((unsigned char)terminal.at[i] >= 0x20 && terminal.at[i] != 0x7f);
+        writer_fini(&json);
+        writer_fini(&terminal);
+    }
+}
+
+static void commas(void **state)
+{
+    struct writer writer = { 0 };
+
+    (void)state;
+    put_open(&writer, '{');
+    put_member_number(&writer, "a", 18446744073709551615u);
+    put_key(&writer, "b");
+    put_open(&writer, '[');
+    put_string(&writer, "x{");
+    put_null(&writer);
+    put_open(&writer, '{');
+    put_close(&writer, '}');
+    put_bool(&writer, true);
+    put_close(&writer, ']');
+    put_member_nonzero(&writer, "c", 0);
+    put_member_nonempty(&writer, "d", "");
+    put_close(&writer, '}');
+    assert_string_equal(written(&writer), "{\"a\":18446744073709551615,\"b\":[\"x{\",null,{},true],\"c\":null,\"d\":null}");
+    writer_fini(&writer);
+}
+
+static void packets_in_files(void **state)
+{
+    static const struct {
+        uint64_t ordinal, want_number;
+        const char *want_name;
+    } rows[] = {
+        { 0, 0, NULL }, { 1, 1, "a" }, { 10, 10, "a" }, { 11, 1, "c" }, { 15, 5, "c" },
+    };
+    struct packets packets = { 0 };
+    uint64_t number;
+
+    (void)state;
+    assert_true(packets_add(&packets, "a", 0));
+    assert_true(packets_add(&packets, "b", 10)); /* a file without packets */
+    assert_true(packets_add(&packets, "c", 10));
+    for (size_t i = 0; i < unit_count(rows); i++) {
+        const char *name = packets_find(&packets, rows[i].ordinal, &number);
+
+        assert_int_equal(number, rows[i].want_number);
+        if (rows[i].want_name)
+            assert_string_equal(name, rows[i].want_name);
+        else
+            assert_null(name);
+    }
+    packets_fini(&packets);
+}
+
+static void times(void **state)
+{
+    static const struct {
+        smtpscope_time time;
+        unsigned digits;
+        const char *want;
+    } rows[] = {
+        { 0, 9, "1970-01-01T00:00:00.000000000Z" },
+        { 1795297521976820001, 9, "2026-11-21T21:45:21.976820001Z" },
+        { 1795297521976820001, 3, "2026-11-21T21:45:21.976Z" },
+        { 1795297521976820001, 0, "2026-11-21T21:45:21Z" },
+        { -1, 9, "1969-12-31T23:59:59.999999999Z" },
+        { 951782400000000000, 0, "2000-02-29T00:00:00Z" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < unit_count(rows); i++) {
+        struct writer writer = { 0 };
+
+        format_time(&writer, rows[i].time, 'T', rows[i].digits);
+        assert_string_equal(written(&writer), rows[i].want);
+        writer_fini(&writer);
+    }
+}
+
+static void endpoints(void **state)
+{
+    struct smtpscope_endpoint four = endpoint_of("192.0.2.10", 25), six = endpoint_of("2001:db8::1", 587);
+    struct writer writer = { 0 };
+
+    (void)state;
+    format_endpoint(&writer, &four);
+    writer_char(&writer, ' ');
+    format_endpoint(&writer, &six);
+    assert_string_equal(written(&writer), "192.0.2.10:25 [2001:db8::1]:587");
+    writer_fini(&writer);
+}
+
+/* The vectors of the specification's baseline; the same for both directions. */
+static void community_ids(void **state)
+{
+    static const struct {
+        const char *client, *server;
+        uint16_t client_port, server_port;
+        const char *want;
+    } rows[] = {
+        { "128.232.110.120", "66.35.250.204", 34855, 80, "1:LQU9qZlK+B5F3KDmev6m5PMibrg=" },
+        { "66.35.250.204", "128.232.110.120", 80, 34855, "1:LQU9qZlK+B5F3KDmev6m5PMibrg=" },
+        { "2001:470:e5bf:dead:4957:2174:e82c:4887", "2607:f8b0:400c:c03::1a", 63943, 25, "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4=" },
+    };
+    char id[COMMUNITY_ID_SIZE], small[8];
+
+    (void)state;
+    for (size_t i = 0; i < unit_count(rows); i++) {
+        struct smtpscope_flow flow = { .side = { endpoint_of(rows[i].client, rows[i].client_port),
+                                                 endpoint_of(rows[i].server, rows[i].server_port) } };
+
+        assert_true(community_id(&flow, id, sizeof id));
+        assert_string_equal(id, rows[i].want);
+        assert_false(community_id(&flow, small, sizeof small));
+        assert_string_equal(small, "");
+    }
+}
+
+static void wraps(void **state)
+{
+    struct writer writer = { 0 };
+    struct layout layout = { &writer, 20, false };
+
+    (void)state;
+    layout_paragraph(&layout, "Sender", "one two three f\xc3\xbc"
+                                        "nf six", 10);
+    layout_paragraph(&layout, "A long label", "supercalifragilistic word", 10);
+    layout_paragraph(&layout, "Nothing", NULL, 10);
+    assert_string_equal(written(&writer), "  Sender  one two\n"
+                                          "          three f\xc3\xbcnf\n"
+                                          "          six\n"
+                                          "  A long label supercalifragilistic\n"
+                                          "          word\n");
+    writer_fini(&writer);
+}
+
+static void json_finding(void **state)
+{
+    struct smtpscope_flow flow = flow_of(10);
+    struct smtpscope_finding finding = finding_of(&flow);
+    struct bench bench;
+    json_t *line, *exchange;
+
+    (void)state;
+    bench_init(&bench, &output_json);
+    finding.argument = "x\xff\033";
+    output_finding(bench.output, &finding);
+    output_finding(bench.output, &finding);
+    fflush(bench.stream);
+    assert_int_equal(output_error(bench.output), 0);
+    line = json_loadb(bench.text, bench.len / 2, 0, NULL);
+    assert_non_null(line);
+    assert_memory_equal(bench.text, bench.text + bench.len / 2, bench.len / 2);
+    assert_json_text(line, "timestamp", "2026-11-21T21:45:21.976820001Z");
+    assert_json_text(line, "rule", "sequence.data-before-rcpt");
+    assert_json_text(line, "src_ip", "192.0.2.200");
+    assert_json_text(line, "verdict", "refused-503");
+    assert_json_text(line, "community_id", "1:test");
+    assert_json_text(line, "file", "a.pcap");
+    assert_int_equal(json_integer_value(json_object_get(line, "packet")), 13);
+    assert_int_equal(json_integer_value(json_object_get(line, "session")), 10);
+    assert_int_equal(json_array_size(json_object_get(line, "exchanges")), 2);
+    assert_true(json_is_null(json_object_get(line, "reason")));
+    exchange = json_object_get(line, "exchange");
+    assert_json_text(exchange, "argument", "x\\xff\033");
+    assert_json_text(exchange, "enhanced", "5.5.1");
+    json_decref(line);
+    bench_fini(&bench);
+}
+
+static void text_groups(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_init(&bench, &output_text);
+    for (uint64_t session = 1; session <= 5; session++) {
+        struct smtpscope_flow flow = flow_of(session * 10);
+        struct smtpscope_finding finding = finding_of(&flow);
+
+        finding.text = "no \033[31m such \x9b thing";
+        output_finding(bench.output, &finding);
+    }
+    output_finish(bench.output, &(struct summary){ .files = 1, .packets = 99, .sessions = 5 });
+    for (size_t i = 0; i < bench.len; i++)
+        assert_true((unsigned char)bench.text[i] >= 0x20 || bench.text[i] == '\n');
+    assert_non_null(strstr(bench.text, "sequence.data-before-rcpt"));
+    assert_non_null(strstr(bench.text, "5 sessions, 10 times"));
+    assert_non_null(strstr(bench.text, "S: 503 5.5.1 no \\x1b[31m such \\x9b thing"));
+    assert_non_null(strstr(bench.text, "... and 2 more sessions"));
+    assert_non_null(strstr(bench.text, "Summary"));
+    bench_fini(&bench);
+}
+
+static void groups_count(void **state)
+{
+    struct groups *groups = groups_new();
+    struct smtpscope_flow flow = flow_of(1), other = flow_of(2);
+    struct smtpscope_finding finding = finding_of(&flow), worse = finding_of(&other);
+    struct group *const *sorted;
+    size_t count;
+
+    (void)state;
+    assert_non_null(groups);
+    worse.rule = SMTPSCOPE_RULE_REFUSAL_POLICY;
+    worse.severity = SMTPSCOPE_ERROR;
+    assert_true(groups_add(groups, &finding));
+    finding.id = 2; /* the same kind, the same session, another cause */
+    assert_true(groups_add(groups, &finding));
+    assert_true(groups_add(groups, &worse));
+    finding.flow = &other;
+    finding.cause = 1;
+    finding.id = 2;
+    assert_true(groups_add(groups, &finding));
+    sorted = groups_sorted(groups, &count);
+    assert_int_equal(count, 2);
+    assert_int_equal(sorted[0]->rule, SMTPSCOPE_RULE_REFUSAL_POLICY);
+    assert_int_equal(sorted[1]->sessions, 2);
+    assert_int_equal(sorted[1]->count, 6);
+    assert_int_equal(sorted[1]->example_count, 2);
+    assert_int_equal(sorted[1]->cause_count, 1);
+    assert_int_equal(sorted[1]->causes[0], SMTPSCOPE_RULE_REFUSAL_POLICY);
+    groups_free(groups);
+}
+
+static void tell_exchange(struct record *record, const struct smtpscope_command *command, unsigned code, const char *text,
+                          bool greeting)
+{
+    struct smtpscope_reply reply = { .code = (uint16_t)code, .text = text_of(text), .packet = 7 };
+    struct smtpscope_exchange exchange = { .command = command, .reply = &reply, .greeting = greeting };
+
+    record_fact(record, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_EXCHANGE, .exchange = &exchange });
+}
+
+static void json_session(void **state)
+{
+    struct smtpscope_command none = { 0 }, ehlo = { .verb = SMTPSCOPE_VERB_EHLO, .argument = text_of("me.example x"),
+                                                    .path = text_of("me.example") };
+    struct smtpscope_command raw = { .verb = SMTPSCOPE_VERB_RAW, .argument = text_of("GET /"), .packet = 9 };
+    struct smtpscope_gap gap = { SMTPSCOPE_SERVER, 100, 20, "replies" };
+    struct smtpscope_ending ending = { .why = SMTPSCOPE_CLOSE_END };
+    struct smtpscope_end end = { .ending = &ending, .octets = { 11, 22 } };
+    struct smtpscope_flow flow = flow_of(1);
+    struct record *record = record_new();
+    struct bench bench;
+    json_t *line, *exchanges;
+
+    (void)state;
+    bench_init(&bench, &output_json);
+    tell_exchange(record, &none, 220, "mx.example ESMTP\nsecond line", true);
+    tell_exchange(record, &ehlo, 250, "mx.example\nPIPELINING\nSIZE 10", false);
+    tell_exchange(record, &ehlo, 501, "no", false);
+    record_fact(record, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_GAP, .gap = &gap });
+    record_fact(record, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_UNANSWERED, .command = &raw });
+    output_session(bench.output, &flow, record, &end);
+    fflush(bench.stream);
+    line = json_loadb(bench.text, bench.len, 0, NULL);
+    assert_non_null(line);
+    assert_json_text(line, "greeting", "mx.example ESMTP");
+    assert_json_text(line, "helo", "me.example");
+    assert_json_text(line, "closed", "end");
+    assert_true(json_is_null(json_object_get(line, "closed_by")));
+    assert_true(json_is_null(json_object_get(line, "tls")));
+    assert_int_equal(json_array_size(json_object_get(line, "extensions")), 2);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(line, "extensions"), 1)), "SIZE 10");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(line, "octets"), "server")), 22);
+    exchanges = json_object_get(line, "exchanges");
+    assert_int_equal(json_array_size(exchanges), 3);
+    assert_true(json_is_null(json_object_get(json_array_get(exchanges, 0), "command")));
+    assert_json_text(json_array_get(exchanges, 1), "command", "EHLO");
+    assert_json_text(json_array_get(exchanges, 1), "text", "mx.example");
+    assert_json_text(json_array_get(json_object_get(line, "unanswered"), 0), "command", "(raw)");
+    assert_json_text(json_array_get(json_object_get(line, "unanswered"), 0), "argument", "GET /");
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(json_object_get(line, "gaps"), 0), "length")), 20);
+    json_decref(line);
+    record_free(record);
+    bench_fini(&bench);
+}
+
+/* A flood of commands fills neither the memory nor the line without end, and what is left out is told. */
+static void record_is_bounded(void **state)
+{
+    struct smtpscope_command noop = { .verb = SMTPSCOPE_VERB_NOOP };
+    struct record *record = record_new();
+    char long_text[SMTPSCOPE_REPLY_TEXT_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i < RECORD_EXCHANGES_MAX + 10; i++)
+        tell_exchange(record, &noop, 250, "ok", false);
+    assert_int_equal(record->exchange_count, RECORD_EXCHANGES_MAX);
+    assert_int_equal(record->omitted, 10);
+    record_free(record);
+
+    record = record_new();
+    memset(long_text, 'x', SMTPSCOPE_REPLY_TEXT_MAX);
+    long_text[SMTPSCOPE_REPLY_TEXT_MAX] = '\0';
+    for (size_t i = 0; i < RECORD_EXCHANGES_MAX; i++)
+        tell_exchange(record, &noop, 250, long_text, false);
+    assert_true(record->octets.len <= RECORD_OCTETS_MAX);
+    assert_true(record->omitted > 0);
+    record_free(record);
+}
+
+static void summary_counts(void **state)
+{
+    struct smtpscope_message sent = { .sent = true, .outcome = SMTPSCOPE_OUTCOME_DEFERRED, .recipients_accepted = 2,
+                                      .recipients_refused = 1, .recipient_total = 4 };
+    struct smtpscope_message unsent = { .recipients_deferred = 1, .recipient_total = 1 };
+    struct summary summary = { 0 };
+
+    (void)state;
+    summary_fact(&summary, NULL, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_MESSAGE, .message = &sent });
+    summary_fact(&summary, NULL, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_MESSAGE, .message = &unsent });
+    assert_int_equal(summary.messages[SMTPSCOPE_OUTCOME_DEFERRED], 1);
+    assert_int_equal(summary.messages[SMTPSCOPE_OUTCOME_ACCEPTED], 0);
+    assert_int_equal(summary.recipients[SMTPSCOPE_OUTCOME_ACCEPTED], 2);
+    assert_int_equal(summary.recipients[SMTPSCOPE_OUTCOME_DEFERRED], 1);
+    assert_int_equal(summary.recipients[SMTPSCOPE_OUTCOME_REFUSED], 1);
+    assert_int_equal(summary.recipients[SMTPSCOPE_OUTCOME_UNKNOWN], 1);
+}
+
+static void write_errors_are_kept(void **state)
+{
+    FILE *full = fopen("/dev/full", "w");
+    struct packets packets = { 0 };
+    struct smtpscope_flow flow = flow_of(1);
+    struct smtpscope_finding finding = finding_of(&flow);
+    struct output *output;
+
+    (void)state;
+    if (!full)
+        skip();
+    output = output_new(&(struct output_config){
+        .format = &output_json, .stream = full, .packets = &packets, .community_id = no_community_id });
+    output_finding(output, &finding);
+    output_finish(output, &(struct summary){ 0 });
+    assert_int_equal(output_error(output), ENOSPC);
+    output_free(output);
+    fclose(full);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(escapes),          cmocka_unit_test(escapes_anything),  cmocka_unit_test(commas),
+        cmocka_unit_test(packets_in_files), cmocka_unit_test(times),             cmocka_unit_test(endpoints),
+        cmocka_unit_test(community_ids),    cmocka_unit_test(wraps),             cmocka_unit_test(json_finding),
+        cmocka_unit_test(text_groups),      cmocka_unit_test(groups_count),      cmocka_unit_test(json_session),
+        cmocka_unit_test(record_is_bounded), cmocka_unit_test(summary_counts),   cmocka_unit_test(write_errors_are_kept),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
