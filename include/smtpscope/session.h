@@ -229,6 +229,7 @@ struct smtpscope_message {
     bool sent;                        /* DATA was answered by 354, or a BDAT chunk was sent */
     bool bdat;
     uint64_t size;                    /* octets as sent: dot-stuffed, with the terminator; BDAT: the chunks */
+    uint64_t content;                 /* octets as RFC 1870 3 counts them: without stuffing and terminator */
     uint64_t declared_size;           /* MAIL SIZE= */
     bool has_declared_size;
     enum smtpscope_outcome outcome;
@@ -274,7 +275,7 @@ enum smtpscope_fact_type {
     SMTPSCOPE_FACT_OPEN,        /* `flow` */
     SMTPSCOPE_FACT_COMMAND,     /* `command`: sent before the greeting ended (EARLY), told when it is seen */
     SMTPSCOPE_FACT_EXCHANGE,    /* `exchange` */
-    SMTPSCOPE_FACT_UNANSWERED,  /* `command`, at the end of the session; after all exchanges */
+    SMTPSCOPE_FACT_UNANSWERED,  /* `command`, while the session is closed (see smtpscope_session_ending); after all exchanges */
     SMTPSCOPE_FACT_MESSAGE,     /* `message` */
     SMTPSCOPE_FACT_TLS,         /* `tls` */
     SMTPSCOPE_FACT_ALIEN,       /* `alien` */
@@ -324,6 +325,8 @@ void smtpscope_session_free(struct smtpscope_session *session);
 void *smtpscope_session_user(const struct smtpscope_session *session);
 const struct smtpscope_flow *smtpscope_session_flow(const struct smtpscope_session *session);
 const struct smtpscope_state *smtpscope_session_state(const struct smtpscope_session *session);
+/* How it ends, while smtpscope_session_close() tells its last facts; NULL before. */
+const struct smtpscope_ending *smtpscope_session_ending(const struct smtpscope_session *session);
 
 /* The octets of both sides, each side in order; a reply after the command it acknowledges. */
 void smtpscope_session_feed(struct smtpscope_session *session, const struct smtpscope_octets *octets);

@@ -15,7 +15,7 @@ struct code_row {
 };
 
 static const struct code_row codes[] = {
-#define RELATED(...) (const uint16_t[]){__VA_ARGS__, 0}
+#define RELATED(...) ((const uint16_t[]){__VA_ARGS__, 0})
 #define CODE(code, name, reference, acts, retry, ...)                                                                          \
     {code, name, reference, SMTPSCOPE_FAULT_##acts, SMTPSCOPE_RETRY_##retry, __VA_ARGS__},
 #include "codes.def"

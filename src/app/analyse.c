@@ -48,7 +48,7 @@ static void interrupt(int number)
 /* The first SIGINT ends the reading, and what was found is printed; a second one ends the program. */
 static void watch_signals(void)
 {
-    struct sigaction action = { .sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND };
+    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
 
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
@@ -62,7 +62,7 @@ static void flow_community_id(const struct smtpscope_flow *flow, char id[OUTPUT_
 
 static unsigned terminal_columns(FILE *out)
 {
-    struct winsize size = { 0 };
+    struct winsize size = {0};
     const char *environment = getenv("COLUMNS");
     long columns = COLUMNS_DEFAULT;
 
@@ -98,7 +98,7 @@ static bool analysis_init(struct analysis *analysis, FILE *out)
     });
     if (analysis->output)
         analysis->sessions = sessions_new(options, analysis->output, &analysis->summary);
-    analysis->decoder = decoder_new(&(struct decoder_config){ .ports = options->ports });
+    analysis->decoder = decoder_new(&(struct decoder_config){.ports = options->ports});
     if (analysis->sessions && analysis->decoder)
         return true;
     complain(_("out of memory"));
@@ -117,8 +117,8 @@ static void analysis_fini(struct analysis *analysis)
 /* false: nobody takes the output any more, or the user wants an end. */
 static bool analysis_tick(struct analysis *analysis, const struct source *source)
 {
-    progress_tick(&analysis->progress, analysis->summary.packets,
-                  analysis->octets_before + savefile_octets_read(source->file), analysis->octets_total);
+    progress_tick(&analysis->progress, analysis->summary.packets, analysis->octets_before + savefile_octets_read(source->file),
+                  analysis->octets_total);
     return !output_error(analysis->output);
 }
 
@@ -163,7 +163,7 @@ static void analysis_read(struct analysis *analysis, struct source *source)
     sources_close(source);
 }
 
-#define COUNTER(stats, name) { #name, (stats).name }
+#define COUNTER(stats, name) #name, (stats).name
 #define COUNTERS(array) (array), sizeof(array) / sizeof(array)[0]
 
 static void analysis_print_end(struct analysis *analysis)
@@ -175,19 +175,20 @@ static void analysis_print_end(struct analysis *analysis)
     sessions_stats(analysis->sessions, &s);
 
     const struct summary_counter decode[] = {
-        COUNTER(d, frames),       COUNTER(d, segments),       COUNTER(d, dismissed),      COUNTER(d, malformed),
-        COUNTER(d, headers_cut),  COUNTER(d, held),           COUNTER(d, dropped),        COUNTER(d, too_deep),
-        COUNTER(d, unknown_links), COUNTER(d, snapped),       COUNTER(d, bad_checksums),  COUNTER(d, fragments),
-        COUNTER(d, reassembled),  COUNTER(d, fragments_lost), COUNTER(d, datagrams_evicted),
+        {COUNTER(d, frames)},        {COUNTER(d, segments)},       {COUNTER(d, dismissed)},         {COUNTER(d, malformed)},
+        {COUNTER(d, headers_cut)},   {COUNTER(d, held)},           {COUNTER(d, dropped)},           {COUNTER(d, too_deep)},
+        {COUNTER(d, unknown_links)}, {COUNTER(d, snapped)},        {COUNTER(d, bad_checksums)},     {COUNTER(d, fragments)},
+        {COUNTER(d, reassembled)},   {COUNTER(d, fragments_lost)}, {COUNTER(d, datagrams_evicted)},
     };
     const struct summary_counter stream[] = {
-        COUNTER(s, segments),   COUNTER(s, octets),    COUNTER(s, flows),    COUNTER(s, out_of_order), COUNTER(s, retransmitted),
-        COUNTER(s, gaps),       COUNTER(s, gap_octets), COUNTER(s, conflicts), COUNTER(s, evicted),    COUNTER(s, held_max),
-        COUNTER(s, ignored),
+        {COUNTER(s, segments)},      {COUNTER(s, octets)},   {COUNTER(s, flows)},      {COUNTER(s, out_of_order)},
+        {COUNTER(s, retransmitted)}, {COUNTER(s, gaps)},     {COUNTER(s, gap_octets)}, {COUNTER(s, conflicts)},
+        {COUNTER(s, evicted)},       {COUNTER(s, held_max)}, {COUNTER(s, ignored)},
     };
-    const struct summary_stage stages[] = { { "decode", COUNTERS(decode) }, { "stream", COUNTERS(stream) } };
+    const struct summary_stage stages[] = {{"decode", COUNTERS(decode)}, {"stream", COUNTERS(stream)}};
 
     analysis->summary.unknown_links = d.unknown_links;
+    analysis->summary.forgotten = sessions_forgotten(analysis->sessions);
     analysis->summary.stages = stages;
     analysis->summary.stage_count = sizeof stages / sizeof stages[0];
     output_finish(analysis->output, &analysis->summary);
@@ -227,7 +228,7 @@ static void analysis_run(struct analysis *analysis)
 
 enum status analyse(const struct options *options, FILE *out)
 {
-    struct analysis analysis = { .options = options };
+    struct analysis analysis = {.options = options};
     enum status status = STATUS_FAILED;
 
     if (sources_open(&analysis.sources, options->files, options->file_count) && analysis_init(&analysis, out)) {

@@ -11,7 +11,7 @@
 
 void complain(const char *format, ...)
 {
-    struct writer line = { 0 };
+    struct writer line = {0};
     char text[COMPLAINT_MAX];
     va_list arguments;
     int len;

@@ -148,8 +148,7 @@ static enum smtpscope_rule rule_of_reason(enum smtpscope_reason reason)
     for (int i = 0; i < SMTPSCOPE_RULES; i++) {
         const struct smtpscope_rule_info *info = smtpscope_rule_info((enum smtpscope_rule)i);
 
-        if (strcmp(info->family, "deferral") == 0 &&
-            strcmp(info->id + strlen("deferral."), smtpscope_reason_name(reason)) == 0)
+        if (strcmp(info->family, "deferral") == 0 && strcmp(info->id + strlen("deferral."), smtpscope_reason_name(reason)) == 0)
             return (enum smtpscope_rule)i;
     }
     return reason == SMTPSCOPE_REASON_UNKNOWN ? SMTPSCOPE_RULE_SEQUENCE_REFUSED_IN_ORDER : SMTPSCOPE_RULE_REFUSAL_UNSPECIFIED;

@@ -64,7 +64,7 @@ static const struct {
     uint16_t from, to;
     const char *family;
 } families_of_codes[] = {
-    {400, 499, "deferral"}, {500, 500, "rejection"}, {502, 502, "rejection"}, {503, 503, "sequence"},
+    {400, 499, "deferral"},  {500, 500, "rejection"}, {502, 502, "rejection"}, {503, 503, "sequence"},
     {504, 504, "rejection"}, {555, 555, "rejection"}, {500, 599, "refusal"},
 };
 
@@ -74,9 +74,9 @@ static json_t *json_of_code(const struct smtpscope_code_advice *code)
 
     for (const uint16_t *at = code->related; *at != 0; at++)
         json_array_append_new(related, json_integer(*at));
-    return json_pack("{ss si ss ss ss sb sb ss ss? ss ss ss ss so}", "type", "code", "code", (int)code->code, "name", code->name,
-                     "reference", code->reference, "class", code->klass, "transient", (int)code->transient, "permanent",
-                     (int)code->permanent, "acts", smtpscope_fault_name(code->acts), "retry",
+    return json_pack("{ss si ss ss ss sb sb ss ss? ss ss ss ss so}", "type", "code", "code", (int)code->code, "name",
+                     code->name, "reference", code->reference, "class", code->klass, "transient", (int)code->transient,
+                     "permanent", (int)code->permanent, "acts", smtpscope_fault_name(code->acts), "retry",
                      code->code < 400 ? NULL : smtpscope_retry_name(code->retry), "meaning", code->meaning, "seen", code->seen,
                      "resolve", code->resolve, "use", smtpscope_advice_code_use(code->code), "related", related);
 }
@@ -359,8 +359,8 @@ static json_t *json_of_comparison(const struct smtpscope_code_advice code[2])
     };
 
     for (size_t i = 0; i < COUNT(rows); i++)
-        json_array_append_new(differences, json_pack("{ss s[ss] sb}", "what", rows[i].what, "texts", rows[i].left, rows[i].right,
-                                                     "same", strcmp(rows[i].left, rows[i].right) == 0));
+        json_array_append_new(differences, json_pack("{ss s[ss] sb}", "what", rows[i].what, "texts", rows[i].left,
+                                                     rows[i].right, "same", strcmp(rows[i].left, rows[i].right) == 0));
     return json_pack("{ss so so}", "type", "comparison", "codes", codes, "differences", differences);
 }
 

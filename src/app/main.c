@@ -49,7 +49,7 @@ static enum status run(const struct options *options, FILE *out)
 
 int main(int argc, char **argv)
 {
-    struct options options = { 0 };
+    struct options options = {0};
     enum status status = STATUS_FAILED;
 
     /* A pipe whose reader is gone shows as an error of the write, which ends the work quietly. */
@@ -61,5 +61,5 @@ int main(int argc, char **argv)
         status = run(&options, stdout);
     }
     options_fini(&options);
-    return status;
+    return (int)status;
 }

@@ -27,25 +27,25 @@ enum option_id {
 };
 
 static const struct option long_options[] = {
-    { "read", required_argument, NULL, 'r' },
-    { "format", required_argument, NULL, OPTION_FORMAT },
-    { "ports", required_argument, NULL, OPTION_PORTS },
-    { "rule", required_argument, NULL, OPTION_RULE },
-    { "min-severity", required_argument, NULL, OPTION_MIN_SEVERITY },
-    { "sessions", no_argument, NULL, OPTION_SESSIONS },
-    { "messages", no_argument, NULL, OPTION_MESSAGES },
-    { "summary", no_argument, NULL, OPTION_SUMMARY },
-    { "lang", required_argument, NULL, OPTION_LANG },
-    { "color", required_argument, NULL, OPTION_COLOR },
-    { "fail-on", required_argument, NULL, OPTION_FAIL_ON },
-    { "help", no_argument, NULL, 'h' },
-    { "version", no_argument, NULL, OPTION_VERSION },
-    { 0 },
+    {"read", required_argument, NULL, 'r'},
+    {"format", required_argument, NULL, OPTION_FORMAT},
+    {"ports", required_argument, NULL, OPTION_PORTS},
+    {"rule", required_argument, NULL, OPTION_RULE},
+    {"min-severity", required_argument, NULL, OPTION_MIN_SEVERITY},
+    {"sessions", no_argument, NULL, OPTION_SESSIONS},
+    {"messages", no_argument, NULL, OPTION_MESSAGES},
+    {"summary", no_argument, NULL, OPTION_SUMMARY},
+    {"lang", required_argument, NULL, OPTION_LANG},
+    {"color", required_argument, NULL, OPTION_COLOR},
+    {"fail-on", required_argument, NULL, OPTION_FAIL_ON},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {0},
 };
 
-static const char *const formats[] = { "text", "json", NULL };
-static const char *const languages[] = { "en", "fr", "de", NULL };
-static const char *const colours[] = { [COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always", [COLOUR_NEVER] = "never", NULL };
+static const char *const formats[] = {"text", "json", NULL};
+static const char *const languages[] = {"en", "fr", "de", NULL};
+static const char *const colours[] = {[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always", [COLOUR_NEVER] = "never", NULL};
 
 /* The subcommands and how many words they take. */
 static const struct {
@@ -54,9 +54,9 @@ static const struct {
     size_t topics;
     const char *usage;
 } subcommands[] = {
-    { "rules", TASK_RULES, 0, "smtpscope rules [--format text|json]" },
-    { "explain", TASK_EXPLAIN, 1, "smtpscope explain 450 | \"450 4.7.1\" | sequence.nested-mail" },
-    { "compare", TASK_COMPARE, 2, "smtpscope compare 450 503" },
+    {"rules", TASK_RULES, 0, "smtpscope rules [--format text|json]"},
+    {"explain", TASK_EXPLAIN, 1, "smtpscope explain 450 | \"450 4.7.1\" | sequence.nested-mail"},
+    {"compare", TASK_COMPARE, 2, "smtpscope compare 450 503"},
 };
 
 /* The position of `word` in `words`; -1 after saying what is allowed. */
@@ -76,7 +76,7 @@ static int choose(const char *option, const char *word, const char *const *words
 
 static int choose_severity(const char *option, const char *word)
 {
-    const char *names[SMTPSCOPE_SEVERITIES + 1] = { 0 };
+    const char *names[SMTPSCOPE_SEVERITIES + 1] = {0};
 
     for (int i = 0; i < SMTPSCOPE_SEVERITIES; i++)
         names[i] = smtpscope_severity_name((enum smtpscope_severity)i);

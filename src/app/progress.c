@@ -13,7 +13,7 @@
 
 static int64_t clock_now(void)
 {
-    struct timespec now = { 0 };
+    struct timespec now = {0};
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
@@ -21,7 +21,7 @@ static int64_t clock_now(void)
 
 void progress_init(struct progress *progress)
 {
-    *progress = (struct progress){ .terminal = isatty(STDERR_FILENO) };
+    *progress = (struct progress){.terminal = isatty(STDERR_FILENO)};
     progress->begin_ns = clock_now();
     progress->next_ns = progress->begin_ns + FIRST_AFTER_NS;
 }

@@ -147,11 +147,11 @@ struct sessions *sessions_new(const struct options *options, struct output *outp
     sessions->output = output;
     sessions->summary = summary;
     sessions->worst = SMTPSCOPE_SEVERITIES;
-    sessions->session_config = (struct smtpscope_session_config){ .fact = sessions_fact, .ctx = sessions };
-    sessions->judge_config = (struct smtpscope_judge_config){ .finding = sessions_finding, .ctx = sessions };
-    sessions->correlate = correlate_new(&(struct correlate_config){ .finding = sessions_finding, .ctx = sessions });
+    sessions->session_config = (struct smtpscope_session_config){.fact = sessions_fact, .ctx = sessions};
+    sessions->judge_config = (struct smtpscope_judge_config){.finding = sessions_finding, .ctx = sessions};
+    sessions->correlate = correlate_new(&(struct correlate_config){.finding = sessions_finding, .ctx = sessions});
     sessions->streams = smtpscope_streams_new(&(struct smtpscope_stream_config){
-        .events = &stream_events, .ctx = sessions, .ports = options->ports, .hash_seed = random_seed() });
+        .events = &stream_events, .ctx = sessions, .ports = options->ports, .hash_seed = random_seed()});
     if (sessions->streams && sessions->correlate)
         return sessions;
     sessions_free(sessions);
@@ -188,6 +188,11 @@ void sessions_finish(struct sessions *sessions, smtpscope_time now)
 void sessions_stats(const struct sessions *sessions, struct smtpscope_stream_stats *stats)
 {
     smtpscope_streams_stats(sessions->streams, stats);
+}
+
+uint64_t sessions_forgotten(const struct sessions *sessions)
+{
+    return correlate_forgotten(sessions->correlate);
 }
 
 enum smtpscope_severity sessions_worst(const struct sessions *sessions)

@@ -21,6 +21,8 @@ void sessions_expire(struct sessions *sessions, smtpscope_time now);
 void sessions_finish(struct sessions *sessions, smtpscope_time now);
 
 void sessions_stats(const struct sessions *sessions, struct smtpscope_stream_stats *stats);
+/* Deferrals that were forgotten at a limit before it was seen what became of them. */
+uint64_t sessions_forgotten(const struct sessions *sessions);
 /* The most severe finding of a rule that was chosen, shown or not; SMTPSCOPE_SEVERITIES: none. */
 enum smtpscope_severity sessions_worst(const struct sessions *sessions);
 

@@ -82,5 +82,5 @@ void sources_fini(struct sources *sources)
     for (size_t i = 0; i < sources->count; i++)
         sources_close(&sources->items[i]);
     free(sources->items);
-    *sources = (struct sources){ 0 };
+    *sources = (struct sources){0};
 }

@@ -6,8 +6,8 @@
 #include "capture/savefile.h"
 
 struct source {
-    const char *path; /* as it was given */
-    const char *name; /* for people: "standard input" */
+    const char *path;      /* as it was given */
+    const char *name;      /* for people: "standard input" */
     struct savefile *file; /* NULL while it is not open */
     smtpscope_time first_time;
     bool has_first_time; /* false: no packet */

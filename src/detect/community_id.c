@@ -11,7 +11,7 @@
 
 static bool is_mapped(const struct smtpscope_endpoint *endpoint)
 {
-    static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
 
     return !memcmp(endpoint->addr, prefix, sizeof prefix);
 }
@@ -38,7 +38,8 @@ bool community_id(const struct smtpscope_flow *flow, char *id, size_t size)
     } else {
         memcpy(&source, client->addr, sizeof client->addr);
         memcpy(&destination, server->addr, sizeof server->addr);
-        failed = ndpi_flowv6_flow_hash(TCP_PROTOCOL, &source, &destination, client->port, server->port, 0, 0, hash, sizeof hash);
+        failed =
+            ndpi_flowv6_flow_hash(TCP_PROTOCOL, &source, &destination, client->port, server->port, 0, 0, hash, sizeof hash);
     }
     hash[sizeof hash - 1] = '\0';
     if (failed || strlen((const char *)hash) >= size) {

@@ -9,7 +9,7 @@ void format_time(struct writer *writer, smtpscope_time time, char between, unsig
 {
     smtpscope_time fraction = time % SMTPSCOPE_SECOND;
     time_t seconds = (time_t)(time / SMTPSCOPE_SECOND - (fraction < 0));
-    struct tm tm = { .tm_mday = 1, .tm_year = 70 };
+    struct tm tm = {.tm_mday = 1, .tm_year = 70};
 
     if (fraction < 0)
         fraction += SMTPSCOPE_SECOND;
@@ -36,7 +36,7 @@ void format_time(struct writer *writer, smtpscope_time time, char between, unsig
 
 static bool is_mapped(const uint8_t addr[16])
 {
-    static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
 
     return !memcmp(addr, prefix, sizeof prefix);
 }
@@ -75,7 +75,7 @@ void format_enhanced(struct writer *writer, unsigned klass, unsigned subject, un
 
 struct smtpscope_text format_text(const char *string)
 {
-    return (struct smtpscope_text){ string, string ? strlen(string) : 0 };
+    return (struct smtpscope_text){string, string ? strlen(string) : 0};
 }
 
 struct smtpscope_text format_verb(const struct smtpscope_command *command)

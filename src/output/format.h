@@ -22,7 +22,7 @@ struct smtpscope_text format_first_line(struct smtpscope_text text);
 /* A terminated string as a text. */
 struct smtpscope_text format_text(const char *string);
 
-const char *format_side(enum smtpscope_side side);     /* "client", "server" */
+const char *format_side(enum smtpscope_side side);    /* "client", "server" */
 const char *format_close(enum smtpscope_close close); /* "fin", "reset" ... */
 
 #endif

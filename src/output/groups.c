@@ -90,7 +90,7 @@ static bool group_add_example(struct group *group, const struct smtpscope_findin
     *example = (struct group_example){
         .time = finding->time,
         .packet = finding->packet,
-        .side = { finding->flow->side[SMTPSCOPE_CLIENT], finding->flow->side[SMTPSCOPE_SERVER] },
+        .side = {finding->flow->side[SMTPSCOPE_CLIENT], finding->flow->side[SMTPSCOPE_SERVER]},
         .command = strdup(finding->command),
         .argument = strdup(finding->argument),
         .text = strdup(finding->text),

@@ -20,7 +20,7 @@ enum paint layout_severity(enum smtpscope_severity severity)
 void layout_paint(const struct layout *layout, enum paint paint)
 {
     static const char *const codes[] = {
-        [PAINT_PLAIN] = "\033[0m",   [PAINT_BOLD] = "\033[1m",   [PAINT_FAINT] = "\033[2m", [PAINT_RED] = "\033[1;31m",
+        [PAINT_PLAIN] = "\033[0m",   [PAINT_BOLD] = "\033[1m",  [PAINT_FAINT] = "\033[2m",  [PAINT_RED] = "\033[1;31m",
         [PAINT_YELLOW] = "\033[33m", [PAINT_CYAN] = "\033[36m", [PAINT_GREEN] = "\033[32m",
     };
 

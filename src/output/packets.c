@@ -10,7 +10,7 @@ bool packets_add(struct packets *packets, const char *name, uint64_t before)
     if (!files)
         return false;
     packets->files = files;
-    packets->files[packets->count++] = (struct packets_file){ name, before };
+    packets->files[packets->count++] = (struct packets_file){name, before};
     return true;
 }
 
@@ -35,5 +35,5 @@ const char *packets_find(const struct packets *packets, uint64_t ordinal, uint64
 void packets_fini(struct packets *packets)
 {
     free(packets->files);
-    *packets = (struct packets){ 0 };
+    *packets = (struct packets){0};
 }

@@ -25,17 +25,17 @@ void record_free(struct record *record)
 
 struct smtpscope_text record_text(const struct record *record, struct record_slice slice)
 {
-    return (struct smtpscope_text){ slice.len ? record->octets.at + slice.at : "", slice.len };
+    return (struct smtpscope_text){slice.len ? record->octets.at + slice.at : "", slice.len};
 }
 
 static struct record_slice record_keep(struct record *record, struct smtpscope_text text)
 {
-    struct record_slice slice = { (uint32_t)record->octets.len, (uint32_t)text.len };
+    struct record_slice slice = {(uint32_t)record->octets.len, (uint32_t)text.len};
 
     if (text.len > RECORD_OCTETS_MAX - record->octets.len)
-        return (struct record_slice){ 0 };
+        return (struct record_slice){0};
     writer_octets(&record->octets, text.at, text.len);
-    return record->octets.failed ? (struct record_slice){ 0 } : slice;
+    return record->octets.failed ? (struct record_slice){0} : slice;
 }
 
 /* A new last exchange, or NULL at a bound. */
@@ -58,7 +58,7 @@ static struct record_exchange *record_append(struct record *record)
         record->exchange_size = size;
     }
     exchanges += record->exchange_count++;
-    *exchanges = (struct record_exchange){ 0 };
+    *exchanges = (struct record_exchange){0};
     return exchanges;
 }
 
@@ -82,9 +82,9 @@ static void record_hello(struct record *record, const struct smtpscope_exchange 
         record->helo = record_keep(record, command->path.len ? command->path : command->argument);
     if (!accepted)
         return;
-    record->extensions = (struct record_slice){ 0 };
+    record->extensions = (struct record_slice){0};
     if (command->verb == SMTPSCOPE_VERB_EHLO && reply.len > skip)
-        record->extensions = (struct record_slice){ reply.at + skip, reply.len - skip };
+        record->extensions = (struct record_slice){reply.at + skip, reply.len - skip};
 }
 
 static void record_exchange(struct record *record, const struct smtpscope_exchange *exchange)
@@ -131,7 +131,7 @@ static void record_gap(struct record *record, const struct smtpscope_gap *gap)
         return;
     }
     record->gaps = gaps;
-    gaps[record->gap_count++] = (struct record_gap){ gap->side, gap->offset, gap->len, (uint32_t)record->exchange_count };
+    gaps[record->gap_count++] = (struct record_gap){gap->side, gap->offset, gap->len, (uint32_t)record->exchange_count};
 }
 
 static void record_tls(struct record_tls *tls, const struct smtpscope_fact *fact)

@@ -44,7 +44,7 @@ struct record {
     size_t exchange_count, exchange_size, unanswered_count;
     struct record_gap *gaps;
     size_t gap_count;
-    uint64_t omitted; /* exchanges and gaps beyond the bounds */
+    uint64_t omitted;                               /* exchanges and gaps beyond the bounds */
     struct record_slice greeting, helo, extensions; /* extensions: lines joined by LF, of the last accepted EHLO */
     bool has_greeting;
     struct record_tls tls;

@@ -53,8 +53,10 @@ void remedies_free(struct remedies *remedies)
 const char *remedies_audience(enum smtpscope_fault fault)
 {
     static const char *const names[SMTPSCOPE_FAULTS] = {
-        [SMTPSCOPE_FAULT_UNDETERMINED] = "undetermined", [SMTPSCOPE_FAULT_CLIENT] = "sender",
-        [SMTPSCOPE_FAULT_SERVER] = "receiver",           [SMTPSCOPE_FAULT_NETWORK] = "network",
+        [SMTPSCOPE_FAULT_UNDETERMINED] = "undetermined",
+        [SMTPSCOPE_FAULT_CLIENT] = "sender",
+        [SMTPSCOPE_FAULT_SERVER] = "receiver",
+        [SMTPSCOPE_FAULT_NETWORK] = "network",
         [SMTPSCOPE_FAULT_NOBODY] = "nobody",
     };
 
@@ -92,7 +94,7 @@ static void put_settings(struct writer *writer, const struct smtpscope_finding *
 
 static void put_remedy(struct writer *writer, const struct smtpscope_finding *finding)
 {
-    struct smtpscope_advice advice = { 0 };
+    struct smtpscope_advice advice = {0};
 
     smtpscope_advice_rule(finding->rule, finding->reason, &advice);
     put_key(writer, "remediation");

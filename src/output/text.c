@@ -36,7 +36,7 @@ static void *text_create(void)
 
 static struct layout text_layout(struct output *output)
 {
-    return (struct layout){ &output->line, output->config.columns, output->config.colour };
+    return (struct layout){&output->line, output->config.columns, output->config.colour};
 }
 
 void text_packet(const struct layout *layout, const struct packets *packets, uint64_t ordinal)

@@ -94,7 +94,7 @@ static void group_heading(const struct layout *layout, const struct group *group
 {
     const struct smtpscope_rule_info *info = smtpscope_rule_info(group->rule);
     const char *label = severity_label(group->severity);
-    struct writer name = { 0 }, counts = { 0 };
+    struct writer name = {0}, counts = {0};
     size_t width = utf8_columns(label, strlen(label)), end;
 
     group_name(&name, group);
@@ -122,7 +122,7 @@ static void group_heading(const struct layout *layout, const struct group *group
 
 static void group_causes(const struct layout *layout, const struct group *group)
 {
-    struct writer causes = { 0 };
+    struct writer causes = {0};
 
     for (size_t i = 0; i < group->cause_count; i++) {
         writer_string(&causes, i ? ", " : "");
@@ -136,13 +136,13 @@ static void group_causes(const struct layout *layout, const struct group *group)
 
 static void group_certainty(const struct layout *layout, const struct group *group)
 {
-    struct writer text = { 0 };
+    struct writer text = {0};
 
     if (!group->likely)
         return;
-    writer_string(&text, group->likely >= group->sessions ?
-                             _("likely, not certain: the capture or the replies leave it open") :
-                             _("only likely in some of these sessions: the capture or the replies leave it open"));
+    writer_string(&text, group->likely >= group->sessions
+                             ? _("likely, not certain: the capture or the replies leave it open")
+                             : _("only likely in some of these sessions: the capture or the replies leave it open"));
     writer_char(&text, '\0');
     if (!text.failed)
         layout_paragraph(layout, _("Certainty"), text.at, TEXT_COLUMN);
@@ -166,7 +166,7 @@ static void example_exchange(const struct layout *layout, const struct group_exa
 {
     struct smtpscope_text reply = format_first_line(format_text(example->text));
     const char *verdict = verdict_words(example->verdict);
-    struct writer text = { 0 };
+    struct writer text = {0};
 
     if (*example->command) {
         writer_escaped(&text, example->command, strlen(example->command), ESCAPE_TERMINAL);
@@ -257,7 +257,7 @@ static void group_settings(const struct layout *layout, const struct group *grou
 
 static void group_remedy(const struct layout *layout, const struct group *group)
 {
-    struct smtpscope_advice advice = { 0 };
+    struct smtpscope_advice advice = {0};
 
     smtpscope_advice_rule(group->rule, group->reason, &advice);
     layout_paragraph(layout, _("Meaning"), advice.meaning, TEXT_COLUMN);

@@ -4,7 +4,6 @@
 #include "output/text.h"
 #include "output/words.h"
 
-
 static enum paint reply_paint(unsigned code)
 {
     if (code >= 500)
@@ -74,8 +73,9 @@ static void session_reply(const struct layout *layout, const struct record *reco
 static void session_gap(const struct layout *layout, const struct record_gap *gap)
 {
     writer_string(layout->writer, "  [");
-    writer_format(layout->writer, gap->side == SMTPSCOPE_CLIENT ? _("%llu octets of the client are missing in the capture") :
-                                                                  _("%llu octets of the server are missing in the capture"),
+    writer_format(layout->writer,
+                  gap->side == SMTPSCOPE_CLIENT ? _("%llu octets of the client are missing in the capture")
+                                                : _("%llu octets of the server are missing in the capture"),
                   (unsigned long long)gap->len);
     writer_string(layout->writer, "]\n");
 }

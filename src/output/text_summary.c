@@ -39,44 +39,47 @@ static void counted_list(struct writer *writer, const struct summary *summary, c
     }
 }
 
-#define COUNTED(member, one, many) { offsetof(struct summary, member), one, many }
+#define COUNTED(member, words) offsetof(struct summary, member), words
 #define COUNTED_ROWS(rows) (rows), sizeof(rows) / sizeof(rows)[0]
 
 static const struct counted message_rows[] = {
-    COUNTED(messages[SMTPSCOPE_OUTCOME_ACCEPTED], N_("%llu accepted"), N_("%llu accepted")),
-    COUNTED(messages[SMTPSCOPE_OUTCOME_DEFERRED], N_("%llu deferred"), N_("%llu deferred")),
-    COUNTED(messages[SMTPSCOPE_OUTCOME_REFUSED], N_("%llu refused"), N_("%llu refused")),
-    COUNTED(messages[SMTPSCOPE_OUTCOME_LOST], N_("%llu lost"), N_("%llu lost")),
-    COUNTED(messages[SMTPSCOPE_OUTCOME_UNKNOWN], N_("%llu unknown"), N_("%llu unknown")),
+    {COUNTED(messages[SMTPSCOPE_OUTCOME_ACCEPTED], NN_("%llu accepted", "%llu accepted"))},
+    {COUNTED(messages[SMTPSCOPE_OUTCOME_DEFERRED], NN_("%llu deferred", "%llu deferred"))},
+    {COUNTED(messages[SMTPSCOPE_OUTCOME_REFUSED], NN_("%llu refused", "%llu refused"))},
+    {COUNTED(messages[SMTPSCOPE_OUTCOME_LOST], NN_("%llu lost", "%llu lost"))},
+    {COUNTED(messages[SMTPSCOPE_OUTCOME_UNKNOWN], NN_("%llu unknown", "%llu unknown"))},
 };
 
 static const struct counted recipient_rows[] = {
-    COUNTED(recipients[SMTPSCOPE_OUTCOME_ACCEPTED], N_("%llu accepted"), N_("%llu accepted")),
-    COUNTED(recipients[SMTPSCOPE_OUTCOME_DEFERRED], N_("%llu deferred"), N_("%llu deferred")),
-    COUNTED(recipients[SMTPSCOPE_OUTCOME_REFUSED], N_("%llu refused"), N_("%llu refused")),
-    COUNTED(recipients[SMTPSCOPE_OUTCOME_UNKNOWN], N_("%llu unknown"), N_("%llu unknown")),
+    {COUNTED(recipients[SMTPSCOPE_OUTCOME_ACCEPTED], NN_("%llu accepted", "%llu accepted"))},
+    {COUNTED(recipients[SMTPSCOPE_OUTCOME_DEFERRED], NN_("%llu deferred", "%llu deferred"))},
+    {COUNTED(recipients[SMTPSCOPE_OUTCOME_REFUSED], NN_("%llu refused", "%llu refused"))},
+    {COUNTED(recipients[SMTPSCOPE_OUTCOME_UNKNOWN], NN_("%llu unknown", "%llu unknown"))},
 };
 
 static const struct counted severity_rows[] = {
-    COUNTED(by_severity[SMTPSCOPE_ERROR], N_("%llu error"), N_("%llu errors")),
-    COUNTED(by_severity[SMTPSCOPE_WARNING], N_("%llu warning"), N_("%llu warnings")),
-    COUNTED(by_severity[SMTPSCOPE_NOTICE], N_("%llu notice"), N_("%llu notices")),
-    COUNTED(by_severity[SMTPSCOPE_INFO], N_("%llu info"), N_("%llu info")),
+    {COUNTED(by_severity[SMTPSCOPE_ERROR], NN_("%llu error", "%llu errors"))},
+    {COUNTED(by_severity[SMTPSCOPE_WARNING], NN_("%llu warning", "%llu warnings"))},
+    {COUNTED(by_severity[SMTPSCOPE_NOTICE], NN_("%llu notice", "%llu notices"))},
+    {COUNTED(by_severity[SMTPSCOPE_INFO], NN_("%llu info", "%llu info"))},
 };
 
 static const struct counted certainty_rows[] = {
-    COUNTED(gaps, N_("%llu gap in what was captured"), N_("%llu gaps in what was captured")),
-    COUNTED(midstream, N_("%llu session that began before the capture"), N_("%llu sessions that began before the capture")),
-    COUNTED(unfinished, N_("%llu session that the capture's end cut off"), N_("%llu sessions that the capture's end cut off")),
-    COUNTED(one_sided, N_("%llu session of which one direction is missing"),
-            N_("%llu sessions of which one direction is missing")),
-    COUNTED(encrypted, N_("%llu session that went on inside TLS, unseen"), N_("%llu sessions that went on inside TLS, unseen")),
-    COUNTED(not_smtp, N_("%llu session that is not SMTP"), N_("%llu sessions that are not SMTP")),
-    COUNTED(conflicts, N_("%llu retransmission that differs from the first"), N_("%llu retransmissions that differ from the first")),
-    COUNTED(evicted, N_("%llu session dropped at this program's limit"), N_("%llu sessions dropped at this program's limit")),
-    COUNTED(overflowed, N_("%llu session beyond this program's bounds"), N_("%llu sessions beyond this program's bounds")),
-    COUNTED(unknown_links, N_("%llu packet of an unknown link type"), N_("%llu packets of an unknown link type")),
-    COUNTED(damaged_files, N_("%llu damaged file"), N_("%llu damaged files")),
+    {COUNTED(gaps, NN_("%llu gap in what was captured", "%llu gaps in what was captured"))},
+    {COUNTED(midstream, NN_("%llu session that began before the capture", "%llu sessions that began before the capture"))},
+    {COUNTED(unfinished, NN_("%llu session that the capture's end cut off", "%llu sessions that the capture's end cut off"))},
+    {COUNTED(one_sided,
+             NN_("%llu session of which one direction is missing", "%llu sessions of which one direction is missing"))},
+    {COUNTED(encrypted, NN_("%llu session that went on inside TLS, unseen", "%llu sessions that went on inside TLS, unseen"))},
+    {COUNTED(not_smtp, NN_("%llu session that is not SMTP", "%llu sessions that are not SMTP"))},
+    {COUNTED(conflicts,
+             NN_("%llu retransmission that differs from the first", "%llu retransmissions that differ from the first"))},
+    {COUNTED(evicted, NN_("%llu session dropped at this program's limit", "%llu sessions dropped at this program's limit"))},
+    {COUNTED(overflowed, NN_("%llu session beyond this program's bounds", "%llu sessions beyond this program's bounds"))},
+    {COUNTED(forgotten,
+             NN_("%llu deferral forgotten at this program's limit", "%llu deferrals forgotten at this program's limit"))},
+    {COUNTED(unknown_links, NN_("%llu packet of an unknown link type", "%llu packets of an unknown link type"))},
+    {COUNTED(damaged_files, NN_("%llu damaged file", "%llu damaged files"))},
 };
 
 static uint64_t total(const uint64_t *counts, size_t count)
@@ -145,7 +148,7 @@ static void summary_rules(const struct layout *layout, const struct summary *sum
 
 void text_summary(const struct layout *layout, const struct packets *packets, const struct summary *summary)
 {
-    struct writer text = { 0 };
+    struct writer text = {0};
 
     layout_painted(layout, PAINT_BOLD, _("Summary"));
     writer_char(layout->writer, '\n');

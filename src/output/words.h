@@ -7,5 +7,7 @@
 
 #define _(text) gettext(text)
 #define N_(text) text
+/* Singular and plural in a table, for ngettext(): xgettext wants --keyword=NN_:1,2. */
+#define NN_(one, many) one, many
 
 #endif

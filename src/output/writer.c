@@ -12,7 +12,7 @@
 void writer_fini(struct writer *writer)
 {
     free(writer->at);
-    *writer = (struct writer){ 0 };
+    *writer = (struct writer){0};
 }
 
 void writer_clear(struct writer *writer)
@@ -134,7 +134,7 @@ size_t utf8_columns(const char *text, size_t len)
 
 static uint32_t utf8_value(const uint8_t *at, size_t len)
 {
-    static const uint8_t mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+    static const uint8_t mask[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
     uint32_t value = at[0] & mask[len];
 
     for (size_t i = 1; i < len; i++)
@@ -200,7 +200,8 @@ void writer_escaped(struct writer *writer, const char *at, size_t len, enum esca
     size_t plain, i = 0;
 
     while (i < len) {
-        for (plain = i; plain < len && octet[plain] >= 0x20 && octet[plain] < 0x7f && octet[plain] != '"' && octet[plain] != '\\';)
+        for (plain = i;
+             plain < len && octet[plain] >= 0x20 && octet[plain] < 0x7f && octet[plain] != '"' && octet[plain] != '\\';)
             plain++;
         writer_octets(writer, at + i, plain - i);
         i = plain;

@@ -40,9 +40,9 @@ static const char *const severities[] = {
 };
 
 static const char *const retries[] = {
-    [SMTPSCOPE_RETRY_UNKNOWN] = "unknown", [SMTPSCOPE_RETRY_YES] = "yes",       [SMTPSCOPE_RETRY_SLOWER] = "slower",
-    [SMTPSCOPE_RETRY_SPLIT] = "split",     [SMTPSCOPE_RETRY_OWNER] = "owner",   [SMTPSCOPE_RETRY_RARELY] = "rarely",
-    [SMTPSCOPE_RETRY_SENDER] = "sender",   [SMTPSCOPE_RETRY_DNS] = "dns",       [SMTPSCOPE_RETRY_NEVER] = "never",
+    [SMTPSCOPE_RETRY_UNKNOWN] = "unknown", [SMTPSCOPE_RETRY_YES] = "yes",     [SMTPSCOPE_RETRY_SLOWER] = "slower",
+    [SMTPSCOPE_RETRY_SPLIT] = "split",     [SMTPSCOPE_RETRY_OWNER] = "owner", [SMTPSCOPE_RETRY_RARELY] = "rarely",
+    [SMTPSCOPE_RETRY_SENDER] = "sender",   [SMTPSCOPE_RETRY_DNS] = "dns",     [SMTPSCOPE_RETRY_NEVER] = "never",
 };
 
 static const char *const verdicts[] = {
@@ -59,9 +59,8 @@ static const char *const confidences[] = {
 };
 
 static const char *const faults[] = {
-    [SMTPSCOPE_FAULT_UNDETERMINED] = "undetermined", [SMTPSCOPE_FAULT_CLIENT] = "client",
-    [SMTPSCOPE_FAULT_SERVER] = "server",             [SMTPSCOPE_FAULT_NETWORK] = "network",
-    [SMTPSCOPE_FAULT_NOBODY] = "nobody",
+    [SMTPSCOPE_FAULT_UNDETERMINED] = "undetermined", [SMTPSCOPE_FAULT_CLIENT] = "client", [SMTPSCOPE_FAULT_SERVER] = "server",
+    [SMTPSCOPE_FAULT_NETWORK] = "network",           [SMTPSCOPE_FAULT_NOBODY] = "nobody",
 };
 
 _Static_assert(COUNT(rules) == SMTPSCOPE_RULES, "a rule without a row");

@@ -30,16 +30,16 @@ void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
         note->finding.detail_number += gap->len;
 }
 
-void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_command *command = fact->command;
     const char *name = smtpscope_verb_name(command->verb);
     struct ground ground = { .rule = SMTPSCOPE_RULE_REPLY_MISSING, .command = command, .verdict = SMTPSCOPE_VERDICT_UNANSWERED,
                              .detail = SMTPSCOPE_DETAIL_UNANSWERED, .detail_text = name ? word(name) : command->name,
-                             .fault = SMTPSCOPE_FAULT_UNDETERMINED,
-                             .confidence = judge->doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN };
+                             .fault = SMTPSCOPE_FAULT_UNDETERMINED };
 
-    if (!judge->server_seen || judge->alien || judge->lost_message || command->oddities & SMTPSCOPE_COMMAND_UNTERMINATED)
+    if (!judge->server_seen || judge->doubtful || judge->alien || judge->lost_message ||
+        !session_ended(smtpscope_session_ending(session)) || command->oddities & SMTPSCOPE_COMMAND_UNTERMINATED)
         return;
     note_add(judge, &ground);
 }

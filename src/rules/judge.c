@@ -196,8 +196,8 @@ void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_
                               fact->exchange->command->verb != SMTPSCOPE_VERB_NONE;
         judge_exchange(judge, fact->exchange);
         break;
-    case SMTPSCOPE_FACT_UNANSWERED: judge_unanswered(judge, fact); break;
-    case SMTPSCOPE_FACT_MESSAGE: judge_message(judge, fact, smtpscope_session_state(session)); break;
+    case SMTPSCOPE_FACT_UNANSWERED: judge_unanswered(judge, session, fact); break;
+    case SMTPSCOPE_FACT_MESSAGE: judge_message(judge, session, fact); break;
     case SMTPSCOPE_FACT_TLS: judge_tls(judge, fact); break;
     case SMTPSCOPE_FACT_ALIEN: judge_alien(judge, fact); break;
     case SMTPSCOPE_FACT_CROSS: judge_cross(judge, fact); break;

@@ -104,7 +104,7 @@ uint32_t detect_verb(struct smtpscope_judge *judge, const struct refused *refuse
 
 /* mail.c */
 uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refused);
-void judge_message(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, const struct smtpscope_state *state);
+void judge_message(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact);
 
 /* oddity.c: what is wrong with a command or a reply itself, whatever it means */
 void judge_oddities(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
@@ -117,7 +117,13 @@ uint32_t detect_pipelining(struct smtpscope_judge *judge, const struct refused *
 
 /* ending.c */
 void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
-void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
+void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact);
+
+/* Did the session itself end, and not only the capture or our tracking? */
+static inline bool session_ended(const struct smtpscope_ending *ending)
+{
+    return ending && ending->why != SMTPSCOPE_CLOSE_END && ending->why != SMTPSCOPE_CLOSE_EVICTED;
+}
 void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
 
 #endif

@@ -168,25 +168,25 @@ static void judge_size(struct smtpscope_judge *judge, const struct smtpscope_fac
     const struct smtpscope_message *message = fact->message;
     char digits[24];
     size_t at = sizeof digits;
-    uint64_t limit = message->has_declared_size && message->size > message->declared_size ? message->declared_size : 0;
+    uint64_t limit = message->has_declared_size && message->content > message->declared_size ? message->declared_size : 0;
     struct ground ground = message_ground(fact, SMTPSCOPE_RULE_DATA_SIZE_UNDER_DECLARED);
 
     ground.detail = SMTPSCOPE_DETAIL_SIZE_DECLARED;
-    if (state->size_limit && message->size > state->size_limit) {
+    if (state->size_limit && message->content > state->size_limit) {
         limit = state->size_limit;
         ground.rule = SMTPSCOPE_RULE_DATA_SIZE_OVER_LIMIT;
         ground.detail = SMTPSCOPE_DETAIL_SIZE;
     }
     if (!limit)
         return;
-    ground.detail_number = message->size;
+    ground.detail_number = message->content;
     for (; limit; limit /= 10)
         digits[--at] = (char)('0' + limit % 10);
     ground.detail_text = (struct smtpscope_text){ digits + at, sizeof digits - at };
     note_add(judge, &ground);
 }
 
-static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, const struct smtpscope_ending *ending)
 {
     const struct smtpscope_message *message = fact->message;
     bool lost = message->outcome == SMTPSCOPE_OUTCOME_LOST;
@@ -201,12 +201,12 @@ static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_
     ground.detail_number = message->size;
     if (judge->doubtful || message->oddities & SMTPSCOPE_DATA_GAP)
         ground.confidence = SMTPSCOPE_LIKELY;
-    if (!judge->server_seen)
-        return; /* nothing of the server was captured: the reply may well have come */
+    if (!judge->server_seen || !session_ended(ending))
+        return; /* the reply may well have come, and the capture does not show it */
     note_add(judge, &ground);
 }
 
-void judge_message(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, const struct smtpscope_state *state)
+void judge_message(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_message *message = fact->message;
     struct ground ground;
@@ -223,6 +223,6 @@ void judge_message(struct smtpscope_judge *judge, const struct smtpscope_fact *f
         ground = message_ground(fact, SMTPSCOPE_RULE_DATA_EIGHT_BIT_WITHOUT_8BITMIME);
         note_add(judge, &ground);
     }
-    judge_size(judge, fact, state);
-    judge_outcome(judge, fact);
+    judge_size(judge, fact, smtpscope_session_state(session));
+    judge_outcome(judge, fact, smtpscope_session_ending(session));
 }

@@ -63,7 +63,7 @@ uint32_t detect_pipelining(struct smtpscope_judge *judge, const struct refused *
     bool advertised = refused->before->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_PIPELINING);
     struct note *note;
 
-    if (refused->reading != READING_PIPELINING)
+    if (refused->reading != READING_PIPELINING && refused->reading != READING_TOO_SOON)
         return 0;
     if (rule == SMTPSCOPE_RULES)
         rule = advertised || refused->before->hello != SMTPSCOPE_HELLO_EHLO ? SMTPSCOPE_RULE_PIPELINING_AFTER_BARRIER

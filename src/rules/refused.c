@@ -21,7 +21,7 @@ static uint32_t detect_alien(struct smtpscope_judge *judge, const struct refused
 /* The refusal of a client that spoke before the greeting, at once or later. */
 static uint32_t detect_early(struct smtpscope_judge *judge, const struct refused *refused)
 {
-    bool follows = refused->exchange->greeting || (refused->reading == READING_PIPELINING && !refused->exchange->behind);
+    bool follows = (refused->exchange->greeting && refused->reading != READING_PIPELINING) || (refused->reading == READING_TOO_SOON && !refused->exchange->behind);
     struct note *note = note_find(judge, judge->early);
 
     if (!note || !follows)

@@ -307,10 +307,26 @@ static size_t take_commands(struct smtpscope_session *session, const char *data,
     return take_line(session, data, len, place);
 }
 
+/*
+ * RFC 3030 2: the chunk follows its command, also when that is refused. A client that waited and was refused may leave it
+ * out all the same: then a command stands where the chunk would.
+ */
+static size_t take_chunk(struct smtpscope_session *session, const char *data, size_t len)
+{
+    const char *lf = memchr(data, '\n', len);
+    size_t take = len < session->bdat_left ? len : (size_t)session->bdat_left, line = lf ? (size_t)(lf - data) : len;
+
+    if (session->bdat_refused && command_is_known(data, line && data[line - 1] == '\r' ? line - 1 : line))
+        session->bdat_left = take = 0;
+    session->bdat_refused = false;
+    session->bdat_left -= take;
+    if (!session->bdat_left)
+        session->client = CLIENT_COMMANDS;
+    return take;
+}
+
 static size_t client_take(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
-    size_t take;
-
     switch ((enum client_mode)session->client) {
     case CLIENT_COMMANDS: return take_commands(session, data, len, place);
     case CLIENT_ANSWER: return take_line(session, data, len, place);
@@ -318,12 +334,7 @@ static size_t client_take(struct smtpscope_session *session, const char *data, s
     case CLIENT_GUESSING: return take_guess(session, data, len, place);
     case CLIENT_TLS_WAIT: return take_tls(session, data, len, place);
     case CLIENT_OPAQUE: return len;
-    case CLIENT_BDAT:
-        take = len < session->bdat_left ? len : (size_t)session->bdat_left;
-        session->bdat_left -= take;
-        if (!session->bdat_left)
-            session->client = CLIENT_COMMANDS;
-        return take;
+    case CLIENT_BDAT: return take_chunk(session, data, len);
     case CLIENT_HOLDING:
         kept_append(session, &session->hold, data, len, HOLD_MAX, place);
         return len;

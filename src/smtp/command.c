@@ -370,7 +370,7 @@ enum smtpscope_alien alien_of(const char *line, size_t len)
         if (len >= aliens[i].len && !memcmp(line, aliens[i].prefix, aliens[i].len))
             return aliens[i].alien;
     for (size_t i = 0; i < len; i++)
-        odd += (unsigned char)line[i] < 0x20 && line[i] != '\t' && line[i] != '\r' && line[i] != '\n';
+        odd += ((unsigned char)line[i] < 0x20 && line[i] != '\t' && line[i] != '\r' && line[i] != '\n') || line[i] & 0x80;
     return odd * 8 > len ? SMTPSCOPE_ALIEN_BINARY : SMTPSCOPE_ALIEN_NONE;
 }
 

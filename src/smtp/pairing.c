@@ -159,8 +159,11 @@ static void message_answered(struct smtpscope_session *session, uint16_t code, u
 static void bdat_answered(struct smtpscope_session *session, const struct smtpscope_command *command, uint16_t code, uint32_t index)
 {
     struct transaction *transaction = session->transaction;
+    bool unsent = session->client == CLIENT_BDAT && session->bdat_left == command->declared_size &&
+                  session->next[SMTPSCOPE_CLIENT] == command->offset + command->len;
 
-    if (!transaction)
+    session->bdat_refused = unsent && code >= 400;
+    if (!transaction || session->bdat_refused)
         return;
     transaction->message.bdat = transaction->message.sent = true;
     transaction->message.size += command->declared_size;

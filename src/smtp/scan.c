@@ -169,6 +169,7 @@ static enum scan_event step_dot(struct scan *scan, uint8_t octet)
         scan->nul = true;
         return SCAN_MORE;
     }
+    scan->stuffed++;
     return step_mid(scan, octet);
 }
 

@@ -13,6 +13,7 @@ struct scan {
     uint64_t line, longest; /* octets of the line so far, and of the longest line; with its end */
     uint64_t odd_at;        /* offset of the first oddity, from the message's start */
     uint64_t at;            /* octets swept */
+    uint64_t stuffed;       /* dots that transparency added, RFC 5321 4.5.2 */
 };
 
 enum scan_event { SCAN_MORE, SCAN_END, SCAN_LOOKALIKE };

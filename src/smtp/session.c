@@ -57,6 +57,11 @@ const struct smtpscope_flow *smtpscope_session_flow(const struct smtpscope_sessi
     return session->flow;
 }
 
+const struct smtpscope_ending *smtpscope_session_ending(const struct smtpscope_session *session)
+{
+    return session->ending;
+}
+
 const struct smtpscope_state *smtpscope_session_state(const struct smtpscope_session *session)
 {
     return &session->state;
@@ -137,6 +142,7 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
 {
     struct smtpscope_end end = { .ending = ending, .state = &session->state };
 
+    session->ending = ending;
     client_close(session);
     server_close(session);
     suspect_end(session, false);

@@ -43,7 +43,6 @@ struct transaction {
     char *mail_from;
     struct scan scan;
     bool doubtful; /* its MAIL was not seen */
-    bool bdat_failed;
 };
 
 enum client_mode {
@@ -62,6 +61,7 @@ enum server_mode { SERVER_REPLIES, SERVER_RESYNC /* skips the rest of a cut line
 struct smtpscope_session {
     const struct smtpscope_session_config *config;
     const struct smtpscope_flow *flow;
+    const struct smtpscope_ending *ending; /* while it closes */
     void *user;
     struct smtpscope_state state;
     struct pending *first, *last;
@@ -88,6 +88,7 @@ struct smtpscope_session {
     bool was_held;     /* the octets being read were held */
     uint8_t held_behind; /* enum smtpscope_verb: behind which command */
     bool quit_sent;
+    bool bdat_refused; /* the chunk may not be sent: its first octets tell */
     bool early_reply;  /* the message being sent was answered already */
     bool client_seen;  /* client octets were seen */
     bool not_followed;

@@ -4,6 +4,8 @@
 
 #include "base/memory.h"
 
+#define TERMINATOR 3 /* "." CRLF; the CRLF before it is the message's own */
+
 void transaction_free(struct smtpscope_session *session, struct transaction *transaction)
 {
     const struct smtpscope_allocator *allocator = session->config->allocator;
@@ -118,6 +120,9 @@ static void transaction_tell(struct smtpscope_session *session, struct transacti
     struct smtpscope_message *message = &transaction->message;
 
     message->recipients = transaction->recipients;
+    message->content = message->size;
+    if (!message->bdat && message->exchange != UINT32_MAX && message->size >= TERMINATOR + transaction->scan.stuffed)
+        message->content -= TERMINATOR + transaction->scan.stuffed;
     message->oddities |= transaction->scan.oddities;
     message->longest_line = (uint32_t)(transaction->scan.longest < UINT32_MAX ? transaction->scan.longest : UINT32_MAX);
     if (transaction->scan.oddities)

@@ -185,9 +185,9 @@ static uint32_t hole(const struct flow *flow, enum smtpscope_side side)
     const struct held *mine = half->held, *theirs = flow->half[!side].held;
     int32_t need = 0;
 
-    if (!half->known)
+    if (!half->known || (mine && seq_diff(mine->seq, half->nxt) <= 0))
         return 0;
-    if (mine && seq_diff(mine->seq, half->nxt) > 0)
+    if (mine)
         need = seq_diff(mine->seq, half->nxt);
     if (theirs && theirs->has_ack && seq_diff(theirs->ack, half->nxt) > 0) {
         int32_t acked = seq_diff(theirs->ack, half->nxt);
@@ -195,6 +195,24 @@ static uint32_t hole(const struct flow *flow, enum smtpscope_side side)
         need = need && need < acked ? need : acked;
     }
     return (uint32_t)need;
+}
+
+/*
+ * Both sides wait for one another: a segment that was sent again acknowledges what its first copy could not. The client
+ * goes first, as a command comes before its reply. True when anything was delivered.
+ */
+static bool break_circle(struct smtpscope_streams *streams, struct flow *flow)
+{
+    for (int side = 0; side < 2; side++) {
+        struct half *half = &flow->half[side];
+
+        if (half->held && seq_diff(half->held->seq, half->nxt) <= 0) {
+            deliver(streams, flow, (enum smtpscope_side)side, held_piece(half->held));
+            held_pop(streams, flow, half);
+            return true;
+        }
+    }
+    return false;
 }
 
 /*
@@ -217,19 +235,24 @@ static bool give_up(struct smtpscope_streams *streams, struct flow *flow)
             return true;
         }
     }
-    return false;
+    return break_circle(streams, flow);
 }
 
-/* Was what is missing acknowledged, and so seen by the other side? */
+/* Was what is missing acknowledged, and so seen by the other side? Where nothing is missing, the two only wait in a circle. */
 static bool hole_is_acked(const struct flow *flow)
 {
+    bool missing = false;
+
     for (int side = 0; side < 2; side++) {
         const struct half *half = &flow->half[side];
 
-        if (hole(flow, (enum smtpscope_side)side) && half->has_acked && seq_diff(half->acked, half->nxt) > 0)
+        if (!hole(flow, (enum smtpscope_side)side))
+            continue;
+        missing = true;
+        if (half->has_acked && seq_diff(half->acked, half->nxt) > 0)
             return true;
     }
-    return false;
+    return !missing;
 }
 
 static bool is_hopeless(const struct smtpscope_streams *streams, const struct flow *flow)

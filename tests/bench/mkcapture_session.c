@@ -22,7 +22,7 @@
 
 static const char *const delivered[] = {
     BEGIN,
-    "CMAIL FROM:<alice%@client.example> SIZE=12000\r\nRCPT TO:<joe%@mx.example> NOTIFY=NEVER\r\nDATA\r\n",
+    "CMAIL FROM:<alice%@client.example> BODY=8BITMIME\r\nRCPT TO:<joe%@mx.example> NOTIFY=NEVER\r\nDATA\r\n",
     "S250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End data with <CR><LF>.<CR><LF>\r\n",
     "B",
     "S250 2.0.0 Ok: queued as 4F2A1C8D9E%\r\n",
@@ -30,7 +30,7 @@ static const char *const delivered[] = {
 };
 static const char *const greylisted[] = {
     BEGIN,
-    "CMAIL FROM:<alice%@client.example> SIZE=12000\r\nRCPT TO:<joe%@mx.example>\r\nDATA\r\n",
+    "CMAIL FROM:<alice%@client.example> BODY=8BITMIME\r\nRCPT TO:<joe%@mx.example>\r\nDATA\r\n",
     "S250 2.1.0 Ok\r\n450 4.2.0 <joe%@mx.example>: Recipient address rejected: Greylisted, see "
     "https://postgrey.example/help/mx.example.html\r\n554 5.5.1 Error: no valid recipients\r\n",
     END,

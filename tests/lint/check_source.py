@@ -10,7 +10,7 @@ PUBLIC = "smtpscope"
 MAY_INCLUDE = {
     "include": set(),
     "base": {"smtpscope/types.h"},  # the allocator
-    "capture": {"base"},
+    "capture": {"smtpscope/types.h", "base"},  # the time
     "decode": {PUBLIC, "base"},
     "stream": {PUBLIC, "base"},
     "detect": {PUBLIC, "stream", "base"},

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The command line: what users and scripts rely on."""
+import json
 import os
 import signal
 import subprocess
@@ -89,7 +90,9 @@ class Words(ProgramTest):
         self.assert_status(text, 0)
         self.assert_status(events, 0)
         self.assertIn("sequence.nested-mail", text.out)
-        self.assertIn("sequence.nested-mail", events.out)
+        for rule in json.loads(events.out):
+            self.assertIn(rule["severity"], ORDER)
+            self.assertIn(rule["rule"], text.out)
 
     def test_explain(self):
         for topic in ("450", "450 4.7.1", "503", "502", "sequence.nested-mail", "deferral.greylisted"):

@@ -49,9 +49,6 @@ class Schema(ProgramTest):
                 tcpwire.write_pcap(file, dialogue.play(script))
             self.check(run("-r", self.path("dialogue.pcap"), *ALL, *(["--ports", script.ports] if script.ports else [])), path)
 
-    def test_catalogue(self):
-        self.check(run("rules", "--format", "json"), "rules")
-
     def test_schema_is_strict(self):
         """A misspelt member must not pass: else the test above proves nothing."""
         event = run("-r", harness.FAMILIES, "--format", "json").events("finding")[0]

@@ -10,9 +10,9 @@ from tcpwire import ACK, FIN, PSH, RST
 START = 1_750_000_000 * 10**9  # any fixed time: captures of one dialogue are equal octet by octet
 STEP = 1_000_000               # between two written lines, in ns
 CLOSE_STEP = 5_000_000
-MODES = ("whole", "cut", "bytes", "random", "shuffled")
+MODES = ("cut", "whole", "bytes", "random", "shuffled")
 UNITS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-EXPECTATION_KEYS = ("expect", "allow", "forbid", "near-miss", "exchanges", "messages", "ports", "title")
+EXPECTATION_KEYS = ("expect", "allow", "forbid", "near-miss", "exchanges", "messages", "modes", "ports", "title")
 
 
 class DialogueError(Exception):
@@ -115,6 +115,7 @@ class Dialogue:
         self.sessions = []
         self.expect, self.allow, self.forbid = [], [], []
         self.exchanges, self.messages = [], []
+        self.modes = MODES
         self.ports = None
         self.title = ""
 
@@ -132,6 +133,8 @@ def parse_header(dialogue, key, value, number):
         dialogue.exchanges.append(words)
     elif key == "messages":
         dialogue.messages += words
+    elif key == "modes":
+        dialogue.modes = tuple(words)
     elif key == "ports":
         dialogue.ports = value.strip()
     else:

@@ -119,7 +119,8 @@ class Checker:
                 self.exchange_of[connection.id, reply.event] = matched[i]
             if reply.visible == "yes":
                 self.result.count("exchanges", i in matched)
-        partial = sum(reply.visible != "yes" for reply in wanted)
+        # Each line of a damaged reply may look like a reply of its own.
+        partial = sum(reply.lines for reply in wanted if reply.visible != "yes")
         extra = len(got) - len(pairs)
         complete = all(i in matched for i, reply in enumerate(wanted) if reply.visible == "yes")
         if not complete or extra > partial:
@@ -152,7 +153,7 @@ class Checker:
         return "; ".join(wrong) or None
 
     def check_messages(self, connection, session):
-        wanted = connection.raw["messages"]
+        wanted = connection.messages()
         # A transaction that ended without a message is told too; the truth lists what was sent.
         got = [message for message in self.events.messages[session["session"]] if message["size"]]
         if connection.hidden and not all(connection.message_visible(message) for message in wanted):
@@ -188,8 +189,9 @@ class Checker:
         sessions = None if ids is None else {self.session_of[i]["session"] for i in ids if i in self.session_of}
         if expected["id"] == "server_timeout" and "no reply" in expected["words"]:
             globs = globs + ["transport.*"]  # the server closed without a word: no 421 to speak of
-        if "folded" in globs and not any(refuses(e) for session in self.events.sessions for e in session["exchanges"]):
-            return True  # a server that refuses nothing has no consequences to fold
+        refused = any(refuses(e) and e["command"] == "RCPT" for session in self.events.sessions for e in session["exchanges"])
+        if "folded" in globs and not refused:
+            return True  # a server that refuses no recipient has no consequences to fold
         return any(rule_allowed(finding["rule"], globs) for finding in self.events.findings
                    if sessions is None or finding.get("session") in sessions or finding.get("session") is None)
 
@@ -232,6 +234,8 @@ class Checker:
         flags = self.truth.must_not_flag
         doubtful = {self.session_of[c.id]["session"] for c in self.truth.connections
                     if c.id in self.session_of and (c.hidden or c.began)}
+        aborted = {self.session_of[c.id]["session"] for c in self.truth.connections
+                   if c.id in self.session_of and c.raw["end"] != "client_quit"}
         for finding in self.events.findings:
             above_info = finding["severity"] != "info"
             if (self.truth.name.endswith("_clean") or "anomaly" in flags) and above_info and not self.on_refusal(finding):
@@ -239,8 +243,8 @@ class Checker:
             inferred = rule_allowed(finding["rule"], ["sequence.*", "reply.missing"]) and not self.on_refusal(finding)
             if flags & {"sequence_from_gap", "bad_sequence_inferred"} and inferred and finding.get("session") in doubtful:
                 self.result.forbid("inferred from what was not captured: " + short(finding))
-            transport = finding["rule"].startswith("transport.")
-            if "tcp_noise" in flags and above_info and not transport and not self.on_refusal(finding):
+            quiet = finding["rule"].startswith("transport.") or finding.get("session") in aborted
+            if "tcp_noise" in flags and above_info and not quiet and not self.on_refusal(finding):
                 self.result.forbid("from the noise of the network: " + short(finding))
             if flags & {"smtp_in_chunk", "smtp_in_body"} and finding["rule"] == "data.smuggling":
                 self.result.forbid("from what stands in a message: " + short(finding))

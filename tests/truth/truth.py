@@ -4,6 +4,12 @@ import fnmatch
 import json
 
 
+def first_word(line):
+    """A command's verb; a line without one is no command line."""
+    words = line.split()
+    return words[0].upper() if words else "(raw)"
+
+
 class Reply:
     """A reply that the capture shows, with what it answers."""
 
@@ -14,6 +20,7 @@ class Reply:
         self.visible = visible            # "yes" or "partial"
         self.code = None
         self.enhanced = None
+        self.lines = 1
 
     def __str__(self):
         return "%s/%s%s" % (self.command or "-", self.code, " " + self.enhanced if self.enhanced else "")
@@ -65,7 +72,7 @@ class Connection:
             raw = any(other["type"] == "raw" for other in events)
             return None, None if raw else ()
         kind = events[event]["type"]
-        command = {"data": ".", "auth": "(auth)"}.get(kind) or events[event]["verb"]
+        command = {"data": ".", "auth": "(auth)"}.get(kind) or first_word(events[event]["line"])
         # A lost command, or one of which the capture shows a part, may be unknown, or known by its reply.
         unknown = event < self.began or self.states.get(event) or (self.hidden and self.hidden_before(event))
         return command, None if unknown else ()
@@ -80,13 +87,18 @@ class Connection:
             if event["type"] != "reply" or event.get("tls") or state == "lost":
                 continue
             reply = Reply(event["i"], *self.command_of(event["to"]), state)
-            reply.code, reply.enhanced = event["code"], event["enhanced"]
+            reply.code, reply.enhanced, reply.lines = event["code"], event["enhanced"], len(event["lines"])
             found.append(reply)
         for code in self.unread()[1]:
             reply = Reply(None, None, None, "yes")
             reply.code, reply.enhanced = code, False
             found.append(reply)
         return found
+
+    def messages(self):
+        """The messages that were sent in clear."""
+        clear = any(event["type"] == "data" or event.get("verb") == "BDAT" for event in self.raw["events"] if not event.get("tls"))
+        return self.raw["messages"] if clear and "tls_from_event" not in self.raw else []
 
     def message_visible(self, message):
         """Can the outcome of this message be known from what the capture shows? Only asked of connections with losses."""

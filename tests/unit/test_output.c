@@ -24,12 +24,12 @@ static char *written(struct writer *writer)
 
 static struct smtpscope_text text_of(const char *string)
 {
-    return (struct smtpscope_text){ string, strlen(string) };
+    return (struct smtpscope_text){string, strlen(string)};
 }
 
 static struct smtpscope_endpoint endpoint_of(const char *address, uint16_t port)
 {
-    struct smtpscope_endpoint endpoint = { .port = port, .addr = { [10] = 0xff, [11] = 0xff } };
+    struct smtpscope_endpoint endpoint = {.port = port, .addr = {[10] = 0xff, [11] = 0xff}};
 
     if (inet_pton(AF_INET, address, endpoint.addr + 12) != 1)
         assert_int_equal(inet_pton(AF_INET6, address, endpoint.addr), 1);
@@ -39,7 +39,7 @@ static struct smtpscope_endpoint endpoint_of(const char *address, uint16_t port)
 static struct smtpscope_flow flow_of(uint64_t first_packet)
 {
     return (struct smtpscope_flow){
-        .side = { endpoint_of("192.0.2.200", 53732), endpoint_of("192.0.2.10", 25) },
+        .side = {endpoint_of("192.0.2.200", 53732), endpoint_of("192.0.2.10", 25)},
         .first_packet = first_packet,
         .first_time = 1795297521 * SMTPSCOPE_SECOND + 976820001,
     };
@@ -47,7 +47,7 @@ static struct smtpscope_flow flow_of(uint64_t first_packet)
 
 static struct smtpscope_finding finding_of(const struct smtpscope_flow *flow)
 {
-    static const uint32_t exchanges[] = { 4, 5 };
+    static const uint32_t exchanges[] = {4, 5};
 
     return (struct smtpscope_finding){
         .rule = SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_RCPT,
@@ -96,12 +96,15 @@ struct bench {
 
 static void bench_init(struct bench *bench, const struct output_format *format)
 {
-    *bench = (struct bench){ 0 };
+    *bench = (struct bench){0};
     assert_true(packets_add(&bench->packets, "a.pcap", 0));
     bench->stream = open_memstream(&bench->text, &bench->len);
-    bench->output = output_new(&(struct output_config){
-        .format = format, .stream = bench->stream, .packets = &bench->packets, .community_id = no_community_id, .columns = 80,
-        .summary = true });
+    bench->output = output_new(&(struct output_config){.format = format,
+                                                       .stream = bench->stream,
+                                                       .packets = &bench->packets,
+                                                       .community_id = no_community_id,
+                                                       .columns = 80,
+                                                       .summary = true});
     assert_non_null(bench->output);
 }
 
@@ -130,26 +133,26 @@ static void escapes(void **state)
         size_t len;
         const char *want_terminal, *want_json;
     } rows[] = {
-        { "plain", "Ok: queued", 10, "Ok: queued", "Ok: queued" },
-        { "quotes", "a\"b\\c", 5, "a\"b\\c", "a\\\"b\\\\c" },
-        { "UTF-8", "j\xc3\xb6rg", 5, "j\xc3\xb6rg", "j\xc3\xb6rg" },
-        { "four octets", "\xf0\x9f\x93\xa7", 4, "\xf0\x9f\x93\xa7", "\xf0\x9f\x93\xa7" },
-        { "Latin-1", "j\xf6rg", 4, "j\\xf6rg", "j\\\\xf6rg" },
-        { "overlong", "\xc0\xaf", 2, "\\xc0\\xaf", "\\\\xc0\\\\xaf" },
-        { "surrogate", "\xed\xa0\x80", 3, "\\xed\\xa0\\x80", "\\\\xed\\\\xa0\\\\x80" },
-        { "beyond Unicode", "\xf4\x90\x80\x80", 4, "\\xf4\\x90\\x80\\x80", "\\\\xf4\\\\x90\\\\x80\\\\x80" },
-        { "cut", "\xe2\x82", 2, "\\xe2\\x82", "\\\\xe2\\\\x82" },
-        { "escape sequence", "\033[2J", 4, "\\x1b[2J", "\\u001b[2J" },
-        { "NUL, tab, DEL", "\0\t\x7f", 3, "\\x00\\x09\\x7f", "\\u0000\\u0009\\u007f" },
-        { "C1 control", "\xc2\x9b", 2, "\\xc2\\x9b", "\\u009b" },
-        { "right-to-left override", "\xe2\x80\xae", 3, "\\xe2\\x80\\xae", "\\u202e" },
-        { "tag beyond the BMP", "\xf3\xa0\x80\x81", 4, "\\xf3\\xa0\\x80\\x81", "\\udb40\\udc01" },
+        {"plain", "Ok: queued", 10, "Ok: queued", "Ok: queued"},
+        {"quotes", "a\"b\\c", 5, "a\"b\\c", "a\\\"b\\\\c"},
+        {"UTF-8", "j\xc3\xb6rg", 5, "j\xc3\xb6rg", "j\xc3\xb6rg"},
+        {"four octets", "\xf0\x9f\x93\xa7", 4, "\xf0\x9f\x93\xa7", "\xf0\x9f\x93\xa7"},
+        {"Latin-1", "j\xf6rg", 4, "j\\xf6rg", "j\\\\xf6rg"},
+        {"overlong", "\xc0\xaf", 2, "\\xc0\\xaf", "\\\\xc0\\\\xaf"},
+        {"surrogate", "\xed\xa0\x80", 3, "\\xed\\xa0\\x80", "\\\\xed\\\\xa0\\\\x80"},
+        {"beyond Unicode", "\xf4\x90\x80\x80", 4, "\\xf4\\x90\\x80\\x80", "\\\\xf4\\\\x90\\\\x80\\\\x80"},
+        {"cut", "\xe2\x82", 2, "\\xe2\\x82", "\\\\xe2\\\\x82"},
+        {"escape sequence", "\033[2J", 4, "\\x1b[2J", "\\u001b[2J"},
+        {"NUL, tab, DEL", "\0\t\x7f", 3, "\\x00\\x09\\x7f", "\\u0000\\u0009\\u007f"},
+        {"C1 control", "\xc2\x9b", 2, "\\xc2\\x9b", "\\u009b"},
+        {"right-to-left override", "\xe2\x80\xae", 3, "\\xe2\\x80\\xae", "\\u202e"},
+        {"tag beyond the BMP", "\xf3\xa0\x80\x81", 4, "\\xf3\\xa0\\x80\\x81", "\\udb40\\udc01"},
     };
 
     (void)state;
     for (size_t i = 0; i < unit_count(rows); i++) {
         struct unit_guarded octets = unit_guarded_init(rows[i].octets, rows[i].len);
-        struct writer terminal = { 0 }, json = { 0 };
+        struct writer terminal = {0}, json = {0};
 
         writer_escaped(&terminal, (const char *)octets.data, rows[i].len, ESCAPE_TERMINAL);
         writer_escaped(&json, (const char *)octets.data, rows[i].len, ESCAPE_JSON);
@@ -168,7 +171,7 @@ static void escapes_anything(void **state)
 
     (void)state;
     for (int round = 0; round < 2000; round++) {
-        struct writer json = { 0 }, terminal = { 0 };
+        struct writer json = {0}, terminal = {0};
         char octets[24];
         size_t len = (size_t)round % sizeof octets;
         json_t *value;
@@ -193,7 +196,7 @@ static void escapes_anything(void **state)
 
 static void commas(void **state)
 {
-    struct writer writer = { 0 };
+    struct writer writer = {0};
 
     (void)state;
     put_open(&writer, '{');
@@ -219,9 +222,9 @@ static void packets_in_files(void **state)
         uint64_t ordinal, want_number;
         const char *want_name;
     } rows[] = {
-        { 0, 0, NULL }, { 1, 1, "a" }, { 10, 10, "a" }, { 11, 1, "c" }, { 15, 5, "c" },
+        {0, 0, NULL}, {1, 1, "a"}, {10, 10, "a"}, {11, 1, "c"}, {15, 5, "c"},
     };
-    struct packets packets = { 0 };
+    struct packets packets = {0};
     uint64_t number;
 
     (void)state;
@@ -247,17 +250,17 @@ static void times(void **state)
         unsigned digits;
         const char *want;
     } rows[] = {
-        { 0, 9, "1970-01-01T00:00:00.000000000Z" },
-        { 1795297521976820001, 9, "2026-11-21T21:45:21.976820001Z" },
-        { 1795297521976820001, 3, "2026-11-21T21:45:21.976Z" },
-        { 1795297521976820001, 0, "2026-11-21T21:45:21Z" },
-        { -1, 9, "1969-12-31T23:59:59.999999999Z" },
-        { 951782400000000000, 0, "2000-02-29T00:00:00Z" },
+        {0, 9, "1970-01-01T00:00:00.000000000Z"},
+        {1795297521976820001, 9, "2026-11-21T21:45:21.976820001Z"},
+        {1795297521976820001, 3, "2026-11-21T21:45:21.976Z"},
+        {1795297521976820001, 0, "2026-11-21T21:45:21Z"},
+        {-1, 9, "1969-12-31T23:59:59.999999999Z"},
+        {951782400000000000, 0, "2000-02-29T00:00:00Z"},
     };
 
     (void)state;
     for (size_t i = 0; i < unit_count(rows); i++) {
-        struct writer writer = { 0 };
+        struct writer writer = {0};
 
         format_time(&writer, rows[i].time, 'T', rows[i].digits);
         assert_string_equal(written(&writer), rows[i].want);
@@ -268,7 +271,7 @@ static void times(void **state)
 static void endpoints(void **state)
 {
     struct smtpscope_endpoint four = endpoint_of("192.0.2.10", 25), six = endpoint_of("2001:db8::1", 587);
-    struct writer writer = { 0 };
+    struct writer writer = {0};
 
     (void)state;
     format_endpoint(&writer, &four);
@@ -286,16 +289,16 @@ static void community_ids(void **state)
         uint16_t client_port, server_port;
         const char *want;
     } rows[] = {
-        { "128.232.110.120", "66.35.250.204", 34855, 80, "1:LQU9qZlK+B5F3KDmev6m5PMibrg=" },
-        { "66.35.250.204", "128.232.110.120", 80, 34855, "1:LQU9qZlK+B5F3KDmev6m5PMibrg=" },
-        { "2001:470:e5bf:dead:4957:2174:e82c:4887", "2607:f8b0:400c:c03::1a", 63943, 25, "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4=" },
+        {"128.232.110.120", "66.35.250.204", 34855, 80, "1:LQU9qZlK+B5F3KDmev6m5PMibrg="},
+        {"66.35.250.204", "128.232.110.120", 80, 34855, "1:LQU9qZlK+B5F3KDmev6m5PMibrg="},
+        {"2001:470:e5bf:dead:4957:2174:e82c:4887", "2607:f8b0:400c:c03::1a", 63943, 25, "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4="},
     };
     char id[COMMUNITY_ID_SIZE], small[8];
 
     (void)state;
     for (size_t i = 0; i < unit_count(rows); i++) {
-        struct smtpscope_flow flow = { .side = { endpoint_of(rows[i].client, rows[i].client_port),
-                                                 endpoint_of(rows[i].server, rows[i].server_port) } };
+        struct smtpscope_flow flow = {
+            .side = {endpoint_of(rows[i].client, rows[i].client_port), endpoint_of(rows[i].server, rows[i].server_port)}};
 
         assert_true(community_id(&flow, id, sizeof id));
         assert_string_equal(id, rows[i].want);
@@ -306,12 +309,14 @@ static void community_ids(void **state)
 
 static void wraps(void **state)
 {
-    struct writer writer = { 0 };
-    struct layout layout = { &writer, 20, false };
+    struct writer writer = {0};
+    struct layout layout = {&writer, 20, false};
 
     (void)state;
-    layout_paragraph(&layout, "Sender", "one two three f\xc3\xbc"
-                                        "nf six", 10);
+    layout_paragraph(&layout, "Sender",
+                     "one two three f\xc3\xbc"
+                     "nf six",
+                     10);
     layout_paragraph(&layout, "A long label", "supercalifragilistic word", 10);
     layout_paragraph(&layout, "Nothing", NULL, 10);
     assert_string_equal(written(&writer), "  Sender  one two\n"
@@ -369,7 +374,7 @@ static void text_groups(void **state)
         finding.text = "no \033[31m such \x9b thing";
         output_finding(bench.output, &finding);
     }
-    output_finish(bench.output, &(struct summary){ .files = 1, .packets = 99, .sessions = 5 });
+    output_finish(bench.output, &(struct summary){.files = 1, .packets = 99, .sessions = 5});
     for (size_t i = 0; i < bench.len; i++)
         assert_true((unsigned char)bench.text[i] >= 0x20 || bench.text[i] == '\n');
     assert_non_null(strstr(bench.text, "sequence.data-before-rcpt"));
@@ -414,20 +419,21 @@ static void groups_count(void **state)
 static void tell_exchange(struct record *record, const struct smtpscope_command *command, unsigned code, const char *text,
                           bool greeting)
 {
-    struct smtpscope_reply reply = { .code = (uint16_t)code, .text = text_of(text), .packet = 7 };
-    struct smtpscope_exchange exchange = { .command = command, .reply = &reply, .greeting = greeting };
+    struct smtpscope_reply reply = {.code = (uint16_t)code, .text = text_of(text), .packet = 7};
+    struct smtpscope_exchange exchange = {.command = command, .reply = &reply, .greeting = greeting};
 
-    record_fact(record, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_EXCHANGE, .exchange = &exchange });
+    record_fact(record, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_EXCHANGE, .exchange = &exchange});
 }
 
 static void json_session(void **state)
 {
-    struct smtpscope_command none = { 0 }, ehlo = { .verb = SMTPSCOPE_VERB_EHLO, .argument = text_of("me.example x"),
-                                                    .path = text_of("me.example") };
-    struct smtpscope_command raw = { .verb = SMTPSCOPE_VERB_RAW, .argument = text_of("GET /"), .packet = 9 };
-    struct smtpscope_gap gap = { SMTPSCOPE_SERVER, 100, 20, "replies" };
-    struct smtpscope_ending ending = { .why = SMTPSCOPE_CLOSE_END };
-    struct smtpscope_end end = { .ending = &ending, .octets = { 11, 22 } };
+    struct smtpscope_command none = {0}, ehlo = {.verb = SMTPSCOPE_VERB_EHLO,
+                                                 .argument = text_of("me.example x"),
+                                                 .path = text_of("me.example")};
+    struct smtpscope_command raw = {.verb = SMTPSCOPE_VERB_RAW, .argument = text_of("GET /"), .packet = 9};
+    struct smtpscope_gap gap = {SMTPSCOPE_SERVER, 100, 20, "replies"};
+    struct smtpscope_ending ending = {.why = SMTPSCOPE_CLOSE_END};
+    struct smtpscope_end end = {.ending = &ending, .octets = {11, 22}};
     struct smtpscope_flow flow = flow_of(1);
     struct record *record = record_new();
     struct bench bench;
@@ -438,8 +444,8 @@ static void json_session(void **state)
     tell_exchange(record, &none, 220, "mx.example ESMTP\nsecond line", true);
     tell_exchange(record, &ehlo, 250, "mx.example\nPIPELINING\nSIZE 10", false);
     tell_exchange(record, &ehlo, 501, "no", false);
-    record_fact(record, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_GAP, .gap = &gap });
-    record_fact(record, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_UNANSWERED, .command = &raw });
+    record_fact(record, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_GAP, .gap = &gap});
+    record_fact(record, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_UNANSWERED, .command = &raw});
     output_session(bench.output, &flow, record, &end);
     fflush(bench.stream);
     line = json_loadb(bench.text, bench.len, 0, NULL);
@@ -468,7 +474,7 @@ static void json_session(void **state)
 /* A flood of commands fills neither the memory nor the line without end, and what is left out is told. */
 static void record_is_bounded(void **state)
 {
-    struct smtpscope_command noop = { .verb = SMTPSCOPE_VERB_NOOP };
+    struct smtpscope_command noop = {.verb = SMTPSCOPE_VERB_NOOP};
     struct record *record = record_new();
     char long_text[SMTPSCOPE_REPLY_TEXT_MAX + 1];
 
@@ -491,14 +497,17 @@ static void record_is_bounded(void **state)
 
 static void summary_counts(void **state)
 {
-    struct smtpscope_message sent = { .sent = true, .outcome = SMTPSCOPE_OUTCOME_DEFERRED, .recipients_accepted = 2,
-                                      .recipients_refused = 1, .recipient_total = 4 };
-    struct smtpscope_message unsent = { .recipients_deferred = 1, .recipient_total = 1 };
-    struct summary summary = { 0 };
+    struct smtpscope_message sent = {.sent = true,
+                                     .outcome = SMTPSCOPE_OUTCOME_DEFERRED,
+                                     .recipients_accepted = 2,
+                                     .recipients_refused = 1,
+                                     .recipient_total = 4};
+    struct smtpscope_message unsent = {.recipients_deferred = 1, .recipient_total = 1};
+    struct summary summary = {0};
 
     (void)state;
-    summary_fact(&summary, NULL, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_MESSAGE, .message = &sent });
-    summary_fact(&summary, NULL, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_MESSAGE, .message = &unsent });
+    summary_fact(&summary, NULL, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_MESSAGE, .message = &sent});
+    summary_fact(&summary, NULL, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_MESSAGE, .message = &unsent});
     assert_int_equal(summary.messages[SMTPSCOPE_OUTCOME_DEFERRED], 1);
     assert_int_equal(summary.messages[SMTPSCOPE_OUTCOME_ACCEPTED], 0);
     assert_int_equal(summary.recipients[SMTPSCOPE_OUTCOME_ACCEPTED], 2);
@@ -510,7 +519,7 @@ static void summary_counts(void **state)
 static void write_errors_are_kept(void **state)
 {
     FILE *full = fopen("/dev/full", "w");
-    struct packets packets = { 0 };
+    struct packets packets = {0};
     struct smtpscope_flow flow = flow_of(1);
     struct smtpscope_finding finding = finding_of(&flow);
     struct output *output;
@@ -518,10 +527,10 @@ static void write_errors_are_kept(void **state)
     (void)state;
     if (!full)
         skip();
-    output = output_new(&(struct output_config){
-        .format = &output_json, .stream = full, .packets = &packets, .community_id = no_community_id });
+    output = output_new(
+        &(struct output_config){.format = &output_json, .stream = full, .packets = &packets, .community_id = no_community_id});
     output_finding(output, &finding);
-    output_finish(output, &(struct summary){ 0 });
+    output_finish(output, &(struct summary){0});
     assert_int_equal(output_error(output), ENOSPC);
     output_free(output);
     fclose(full);
@@ -530,11 +539,21 @@ static void write_errors_are_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(escapes),          cmocka_unit_test(escapes_anything),  cmocka_unit_test(commas),
-        cmocka_unit_test(packets_in_files), cmocka_unit_test(times),             cmocka_unit_test(endpoints),
-        cmocka_unit_test(community_ids),    cmocka_unit_test(wraps),             cmocka_unit_test(json_finding),
-        cmocka_unit_test(text_groups),      cmocka_unit_test(groups_count),      cmocka_unit_test(json_session),
-        cmocka_unit_test(record_is_bounded), cmocka_unit_test(summary_counts),   cmocka_unit_test(write_errors_are_kept),
+        cmocka_unit_test(escapes),
+        cmocka_unit_test(escapes_anything),
+        cmocka_unit_test(commas),
+        cmocka_unit_test(packets_in_files),
+        cmocka_unit_test(times),
+        cmocka_unit_test(endpoints),
+        cmocka_unit_test(community_ids),
+        cmocka_unit_test(wraps),
+        cmocka_unit_test(json_finding),
+        cmocka_unit_test(text_groups),
+        cmocka_unit_test(groups_count),
+        cmocka_unit_test(json_session),
+        cmocka_unit_test(record_is_bounded),
+        cmocka_unit_test(summary_counts),
+        cmocka_unit_test(write_errors_are_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
