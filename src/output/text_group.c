@@ -134,19 +134,31 @@ static void group_causes(const struct layout *layout, const struct group *group)
     writer_fini(&causes);
 }
 
-static void group_certainty(const struct layout *layout, const struct group *group)
+static void group_consequences(const struct layout *layout, const struct group *group)
 {
     struct writer text = {0};
 
-    if (!group->likely)
+    if (!group->folded)
         return;
-    writer_string(&text, group->likely >= group->sessions
-                             ? _("likely, not certain: the capture or the replies leave it open")
-                             : _("only likely in some of these sessions: the capture or the replies leave it open"));
+    writer_format(&text,
+                  ngettext("%llu more reply that is only a consequence", "%llu more replies that are only consequences",
+                           (unsigned long)group->folded),
+                  (unsigned long long)group->folded);
     writer_char(&text, '\0');
     if (!text.failed)
-        layout_paragraph(layout, _("Certainty"), text.at, TEXT_COLUMN);
+        layout_paragraph(layout, _("Led to"), text.at, TEXT_COLUMN);
     writer_fini(&text);
+}
+
+static void group_certainty(const struct layout *layout, const struct group *group)
+{
+    if (!group->likely)
+        return;
+    layout_paragraph(layout, _("Certainty"),
+                     group->likely >= group->sessions
+                         ? _("likely, not certain: the capture or the replies leave it open")
+                         : _("only likely in some of these sessions: the capture or the replies leave it open"),
+                     TEXT_COLUMN);
 }
 
 /* A line of the example, wrapped behind its mark; empties `text`. */
@@ -276,6 +288,7 @@ void text_group(const struct layout *layout, const struct packets *packets, cons
     if (group->reason != SMTPSCOPE_REASON_NONE)
         layout_paragraph(layout, _("A retry"), retry_words(smtpscope_reason_retry(group->reason)), TEXT_COLUMN);
     group_causes(layout, group);
+    group_consequences(layout, group);
     group_certainty(layout, group);
     group_examples(layout, packets, group);
     group_remedy(layout, group);

@@ -38,6 +38,11 @@ void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_sess
                              .detail = SMTPSCOPE_DETAIL_UNANSWERED, .detail_text = name ? word(name) : command->name,
                              .fault = SMTPSCOPE_FAULT_UNDETERMINED };
 
+    judge->quit_unanswered |= command->verb == SMTPSCOPE_VERB_QUIT;
+    if (smtpscope_session_state(session)->quit || (judge->quit_unanswered && command->verb != SMTPSCOPE_VERB_QUIT)) {
+        ground.rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_AFTER_QUIT;
+        ground.fault = SMTPSCOPE_FAULT_CLIENT;
+    }
     if (!judge->server_seen || judge->doubtful || judge->alien || judge->lost_message ||
         !session_ended(smtpscope_session_ending(session)) || command->oddities & SMTPSCOPE_COMMAND_UNTERMINATED)
         return;

@@ -44,6 +44,7 @@ struct smtpscope_judge {
     bool starttls_offered, mail_in_clear;
     bool closing_seen; /* 421 or 221: the server said that it closes */
     smtpscope_time last_heard; /* of the last reply */
+    bool quit_unanswered;
     bool lost_message; /* a finding says what became of the message: the unanswered commands say no more */
 };
 

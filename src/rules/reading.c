@@ -64,10 +64,16 @@ static size_t normalise(const struct smtpscope_text *text, char *to)
     return len;
 }
 
-static bool part_found(const char **at, const char *part, size_t len)
+static bool is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* A part begins where a word begins: "locked" is not in "blocked". */
+static bool part_found(const char *text, const char **at, const char *part, size_t len)
 {
     for (const char *here = *at; *here; here++)
-        if (!strncmp(here, part, len)) {
+        if (*here == *part && !strncmp(here, part, len) && (here == text || !is_word(*part) || !is_word(here[-1]))) {
             *at = here + len;
             return true;
         }
@@ -79,7 +85,7 @@ static bool pattern_found(const char *text, const char *pattern)
     for (const char *at = text;; pattern++) {
         size_t len = strcspn(pattern, "*");
 
-        if (!part_found(&at, pattern, len))
+        if (!part_found(text, &at, pattern, len))
             return false;
         pattern += len;
         if (!*pattern)

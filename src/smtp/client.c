@@ -11,6 +11,8 @@
 
 /* RFC 8314 3.3: TLS from the first octet on. */
 #define IMPLICIT_TLS_PORT 465
+/* No verb is longer; a line without an end in so many octets is a message's. */
+#define GUESS_OCTETS 64
 
 static void oddity_place(struct transaction *transaction, const struct place *place)
 {
@@ -173,20 +175,26 @@ static size_t take_line(struct smtpscope_session *session, const char *data, siz
     return take;
 }
 
-static void end_of_data(struct smtpscope_session *session, const struct place *place)
+static void end_of_data(struct smtpscope_session *session, const struct transaction *transaction, const struct place *place)
 {
     struct smtpscope_command command = { .verb = SMTPSCOPE_VERB_EOD, .offset = place->offset, .acked = place->acked,
                                          .time = place->time, .packet = place->packet };
+    const struct smtpscope_message *message = &transaction->message;
+    struct pending *entry;
 
     session->client = CLIENT_COMMANDS;
+    if (session->early_reply) {
+        session->early_reply = false;
+        transaction_end(session, message->outcome, message->code, message->exchange);
+        return;
+    }
     if (session->smuggled)
         command.circumstances |= SMTPSCOPE_COMMAND_SMUGGLED;
-    if (!session->early_reply)
-        queue_push(session, &command);
-    else
-        transaction_end(session, session->transaction->message.outcome, session->transaction->message.code,
-                        session->transaction->message.exchange);
-    session->early_reply = false;
+    if (transaction->early)
+        command.circumstances |= SMTPSCOPE_COMMAND_HELD;
+    entry = queue_push(session, &command);
+    if (entry && transaction->early)
+        entry->previous = SMTPSCOPE_VERB_DATA;
 }
 
 /* The octets behind a look-alike are kept until the server shows how it read them. */
@@ -223,7 +231,7 @@ static size_t take_data(struct smtpscope_session *session, const char *data, siz
         tail_note(session, transaction, &here);
     } else if (event == SCAN_END) {
         here.offset--; /* of the final line end: behind every command before it, and before the next */
-        end_of_data(session, &here);
+        end_of_data(session, transaction, &here);
     }
     return used;
 }
@@ -258,26 +266,22 @@ static size_t take_tls(struct smtpscope_session *session, const char *data, size
     return 0;
 }
 
-/* Behind a gap, or at a start in midstream: a command of the table, TLS, or else the text of a message. */
-static size_t take_guess(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+/* What a line behind a gap, or at a start in midstream, is: TLS, a command of the table, or else the text of a message. */
+static void guess(struct smtpscope_session *session, const struct kept *line)
 {
-    const char *lf = memchr(data, '\n', len);
-    size_t line = lf ? (size_t)(lf - data) : len;
+    size_t len = line->len;
     struct pending *data_command = NULL;
 
-    while (line && (data[line - 1] == '\r' || data[line - 1] == ' '))
-        line--;
-    if (is_tls(data, len)) {
-        session->client = CLIENT_TLS_WAIT;
-        return 0;
-    }
+    while (len && (line->at[len - 1] == '\n' || line->at[len - 1] == '\r' || line->at[len - 1] == ' '))
+        len--;
     for (struct pending *entry = session->first; entry; entry = entry->next)
         if (entry->command.verb == SMTPSCOPE_VERB_DATA)
             data_command = entry;
-    if (command_is_known(data, line) || session->secret || (!data_command && session->last)) {
-        session->client = CLIENT_COMMANDS;
-        return 0;
-    }
+    session->client = CLIENT_COMMANDS;
+    if (is_tls(line->at, line->len))
+        session->client = CLIENT_TLS_WAIT;
+    if (is_tls(line->at, line->len) || command_is_known(line->at, len) || session->secret || (!data_command && session->last))
+        return;
     while (data_command && session->first != data_command)
         queue_pop(session);
     if (data_command)
@@ -285,11 +289,29 @@ static size_t take_guess(struct smtpscope_session *session, const char *data, si
     session->client = CLIENT_DATA;
     if (transaction_need(session)) {
         session->transaction->message.sent = true;
-        session->transaction->message.offset = place->offset;
+        session->transaction->message.offset = line->place.offset;
         session->transaction->doubtful = true;
         scan_start(&session->transaction->scan);
     }
-    return 0;
+}
+
+/* Collects enough to guess by, guesses, and reads it again as what it is. */
+static size_t take_guess(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+{
+    const char *lf = memchr(data, '\n', len);
+    size_t take = lf ? (size_t)(lf - data) + 1 : len;
+    struct kept **kept = &session->line[SMTPSCOPE_CLIENT], *line;
+
+    if (!kept_append(session, kept, data, take, LINE_MAX_KEPT, place))
+        return take;
+    if (!lf && (*kept)->len < GUESS_OCTETS && !is_tls((*kept)->at, (*kept)->len))
+        return take;
+    line = *kept;
+    *kept = NULL;
+    guess(session, line);
+    client_octets(session, line->at, line->len, line->place);
+    kept_free(session, &line);
+    return take;
 }
 
 static size_t take_commands(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
@@ -364,10 +386,11 @@ static void release(struct smtpscope_session *session)
     session->hold = NULL;
     beyond = hold->total - hold->len;
     session->was_held = true;
+    session->smuggled = hold->smuggled;
     client_octets(session, hold->at, hold->len, hold->place);
     if (beyond)
         client_gap(session, beyond, &hold->place);
-    session->was_held = false;
+    session->was_held = session->smuggled = false;
     kept_free(session, &hold);
 }
 
@@ -378,6 +401,7 @@ void client_resolve(struct smtpscope_session *session, enum client_mode mode)
         struct smtpscope_message *message = &session->transaction->message;
 
         message->sent = true;
+        session->transaction->early = session->hold != NULL;
         message->offset = session->hold ? session->hold->place.offset : session->next[SMTPSCOPE_CLIENT];
         scan_start(&session->transaction->scan);
         if (session->state.binary)

@@ -15,6 +15,7 @@ bool kept_append(const struct smtpscope_session *session, struct kept **kept, co
         if (!(to = *kept = memory_new(allocator, sizeof *to)))
             return false;
         to->place = *place;
+        to->smuggled = session->smuggled;
     }
     to->total += len;
     room = max - to->len;

@@ -183,6 +183,11 @@ static void server_line(struct smtpscope_session *session, const char *at, size_
         else
             reply.oddities |= SMTPSCOPE_REPLY_BARE_LF;
     }
+    if (session->resync) {
+        session->resync = false;
+        if (!is_reply_line(at, len))
+            return; /* the rest of a line whose beginning is lost */
+    }
     line = line_parse(at, len, &reply);
     /* postscreen leaves its teaser unfinished when the client talks early: what follows is another reply. */
     if (session->reply && !session->greeted && line.code && line.code != session->reply->reply.code)
@@ -243,20 +248,6 @@ static size_t take_tls(struct smtpscope_session *session, const char *data, size
     return len;
 }
 
-/* Behind a gap: a line that begins as a reply is taken for one, the rest of a cut line is skipped. */
-static size_t take_resync(struct smtpscope_session *session, const char *data, size_t len)
-{
-    const char *lf;
-
-    session->server = SERVER_REPLIES;
-    if (is_reply_line(data, len < 4 ? len : 4))
-        return 0;
-    lf = memchr(data, '\n', len);
-    if (!lf)
-        session->server = SERVER_RESYNC;
-    return lf ? (size_t)(lf - data) + 1 : len;
-}
-
 static size_t server_take(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
     switch ((enum server_mode)session->server) {
@@ -267,7 +258,6 @@ static size_t server_take(struct smtpscope_session *session, const char *data, s
             return 0;
         }
         return take_line(session, data, len, place);
-    case SERVER_RESYNC: return take_resync(session, data, len);
     case SERVER_TLS_WAIT: return take_tls(session, data, len, place);
     case SERVER_OPAQUE: return len;
     }
@@ -303,7 +293,7 @@ void server_gap(struct smtpscope_session *session)
     lines_unfinished(session);
     if (session->server == SERVER_OPAQUE || session->server == SERVER_TLS_WAIT)
         return;
-    session->server = SERVER_RESYNC;
+    session->resync = true;
     session->state.doubt |= SMTPSCOPE_DOUBT_ALL;
     queue_mark_maybe(session);
     client_resolve_unknown(session);

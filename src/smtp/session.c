@@ -25,7 +25,7 @@ struct smtpscope_session *smtpscope_session_new(const struct smtpscope_session_c
     if (flow->midstream) {
         session->state.doubt = SMTPSCOPE_DOUBT_ALL;
         session->client = CLIENT_GUESSING;
-        session->server = SERVER_RESYNC;
+        session->resync = true;
     }
     fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_OPEN, .time = flow->first_time,
                                                  .packet = flow->first_packet, .flow = flow });

@@ -18,6 +18,7 @@ struct kept {
     size_t len, capacity;
     uint64_t total; /* octets that came, also those beyond the bound */
     struct place place; /* of the first */
+    bool smuggled;      /* they stood behind a look-alike */
 };
 
 /* A command that waits for its reply. The queue is ordered by `command.offset`. */
@@ -43,6 +44,7 @@ struct transaction {
     char *mail_from;
     struct scan scan;
     bool doubtful; /* its MAIL was not seen */
+    bool early;    /* its first octets were sent before the 354 */
 };
 
 enum client_mode {
@@ -56,7 +58,7 @@ enum client_mode {
     CLIENT_OPAQUE,
 };
 
-enum server_mode { SERVER_REPLIES, SERVER_RESYNC /* skips the rest of a cut line */, SERVER_TLS_WAIT, SERVER_OPAQUE };
+enum server_mode { SERVER_REPLIES, SERVER_TLS_WAIT, SERVER_OPAQUE };
 
 struct smtpscope_session {
     const struct smtpscope_session_config *config;
@@ -88,6 +90,7 @@ struct smtpscope_session {
     bool was_held;     /* the octets being read were held */
     uint8_t held_behind; /* enum smtpscope_verb: behind which command */
     bool quit_sent;
+    bool resync;       /* the server's next line may be the rest of one that was cut */
     bool bdat_refused; /* the chunk may not be sent: its first octets tell */
     bool early_reply;  /* the message being sent was answered already */
     bool client_seen;  /* client octets were seen */

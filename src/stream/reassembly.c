@@ -97,6 +97,15 @@ static uint64_t acked_offset(const struct half *other, const struct piece *piece
     return behind > 0 && (uint64_t)behind <= other->delivered ? other->delivered - (uint64_t)behind : other->delivered;
 }
 
+static void fin_delivered(struct flow *flow, enum smtpscope_side side)
+{
+    flow->half[side].fin = true;
+    if (!flow->fin_seen) {
+        flow->fin_seen = true;
+        flow->fin_by = side;
+    }
+}
+
 static void deliver(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, struct piece piece)
 {
     struct half *half = &flow->half[side];
@@ -107,7 +116,7 @@ static void deliver(struct smtpscope_streams *streams, struct flow *flow, enum s
 
         if (cut >= piece.len + piece.missing) {
             if (piece.fin && cut == piece.len + piece.missing)
-                half->fin = true;
+                fin_delivered(flow, side);
             return;
         }
         uint32_t cut_data = cut < piece.len ? cut : piece.len;
@@ -131,7 +140,7 @@ static void deliver(struct smtpscope_streams *streams, struct flow *flow, enum s
     }
     tell_gap(streams, flow, side, piece.missing, piece.time, piece.packet);
     if (piece.fin)
-        half->fin = true;
+        fin_delivered(flow, side);
 }
 
 static bool ack_is_covered(const struct half *other, bool has_ack, uint32_t ack)
@@ -227,7 +236,7 @@ static bool give_up(struct smtpscope_streams *streams, struct flow *flow)
         uint32_t missing = hole(flow, (enum smtpscope_side)side);
 
         if (missing == 1 && !half->held && !half->fin) {
-            half->fin = true;
+            fin_delivered(flow, (enum smtpscope_side)side);
             return true;
         }
         if (missing && next) {

@@ -160,12 +160,8 @@ static void note_reset(struct smtpscope_streams *streams, struct flow *flow, enu
     }
 }
 
-static void note_fin(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side)
+static void close_if_done(struct smtpscope_streams *streams, struct flow *flow)
 {
-    if (!flow->fin_seen && flow->half[side].fin) {
-        flow->fin_seen = true;
-        flow->fin_by = side;
-    }
     if (flow->half[0].fin && flow->half[1].fin && !flow->held_segments && !flow->closed) {
         flow_close(streams, flow, flow->reset ? SMTPSCOPE_CLOSE_RESET : SMTPSCOPE_CLOSE_FIN);
         flow_move(streams, flow, LIST_LINGER, streams->now);
@@ -211,7 +207,7 @@ void smtpscope_streams_segment(struct smtpscope_streams *streams, const struct s
     reassembly_segment(streams, flow, side, segment);
     if (segment->flags & SMTPSCOPE_TCP_RST)
         note_reset(streams, flow, side);
-    note_fin(streams, flow, side);
+    close_if_done(streams, flow);
 }
 
 static void expire_idle(struct smtpscope_streams *streams, smtpscope_time now)
@@ -238,9 +234,7 @@ void smtpscope_streams_expire(struct smtpscope_streams *streams, smtpscope_time 
     for (struct flow *flow = streams->lists[LIST_STUCK].first, *next; flow && flow->since + STUCK_TIME <= now; flow = next) {
         next = flow->next;
         reassembly_tick(streams, flow);
-        note_fin(streams, flow, SMTPSCOPE_CLIENT);
-        if (!flow->closed)
-            note_fin(streams, flow, SMTPSCOPE_SERVER);
+        close_if_done(streams, flow);
     }
     expire_idle(streams, now);
 }
