@@ -22,7 +22,10 @@ void smtpscope_judge_free(struct smtpscope_judge *judge);
 void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_session *session,
                           const struct smtpscope_fact *fact);
 
-/* The reason of a 4yz or 5yz as far as verb, code, enhanced code and text tell it; UNSPECIFIED rather than a guess. */
-enum smtpscope_reason smtpscope_reason_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply);
+/*
+ * The reason of a 4yz or 5yz as far as verb, code, enhanced code and text tell it; UNSPECIFIED rather than a guess. `server`
+ * is the software ("Postfix"), "" when unknown: the same words mean different things on different servers.
+ */
+enum smtpscope_reason smtpscope_reason_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server);
 
 #endif

@@ -25,15 +25,15 @@ static json_t *json_of_rule_info(enum smtpscope_rule rule)
                      smtpscope_advice_summary(rule));
 }
 
-/* An array of the rules that `glob` matches; NULL: of all. */
-static json_t *json_of_rules(const char *glob)
+/* One object a line, as all JSON output: the rules that `glob` matches; NULL: all of them. */
+static int put_json_rules(const char *glob, FILE *out)
 {
-    json_t *list = json_array();
+    int status = 0;
 
-    for (int i = 0; i < SMTPSCOPE_RULES; i++)
+    for (int i = 0; i < SMTPSCOPE_RULES && status == 0; i++)
         if (glob == NULL || smtpscope_rule_matches((enum smtpscope_rule)i, glob))
-            json_array_append_new(list, json_of_rule_info((enum smtpscope_rule)i));
-    return list;
+            status = page_json(json_of_rule_info((enum smtpscope_rule)i), out);
+    return status;
 }
 
 static json_t *json_of_settings(enum smtpscope_rule rule, enum smtpscope_reason reason)
@@ -68,7 +68,7 @@ static void put_rules(FILE *out, const char *glob)
 int explain_rules(bool json, FILE *out)
 {
     if (json)
-        return page_json(json_of_rules(NULL), out);
+        return put_json_rules(NULL, out);
     put_rules(out, NULL);
     return 0;
 }
@@ -239,7 +239,7 @@ int explain_topic(const char *topic, bool json, FILE *out)
     if (!any_rule_matches(topic))
         return complain_unknown(topic);
     if (json)
-        return page_json(json_of_rules(topic), out);
+        return put_json_rules(topic, out);
     put_rules(out, topic);
     return 0;
 }

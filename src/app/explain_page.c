@@ -132,7 +132,7 @@ int page_json(json_t *json, FILE *out)
         complain("%s", _("out of memory"));
         return 2;
     }
-    json_dumpf(json, out, JSON_INDENT(2));
+    json_dumpf(json, out, JSON_COMPACT);
     putc('\n', out);
     json_decref(json);
     return 0;

@@ -26,7 +26,8 @@ static inline uint64_t hash_octets(const void *data, size_t len, uint64_t seed)
         hash = hash_mix(hash, word);
     }
     word = 0;
-    memcpy(&word, at, len);
+    if (len) /* a NULL of no octets is fine */
+        memcpy(&word, at, len);
     return hash_mix(hash, word ^ ((uint64_t)len << 56));
 }
 

@@ -66,6 +66,8 @@ static enum smtpscope_rule refusal_rule(const struct refused *refused, enum smtp
         return SMTPSCOPE_RULE_REFUSAL_SIZE;
     if (is_mailbox_reason(reason))
         return SMTPSCOPE_RULE_REFUSAL_MAILBOX;
+    if (reason == SMTPSCOPE_REASON_UNSPECIFIED && refused->reply->enhanced_subject == 7)
+        return SMTPSCOPE_RULE_REFUSAL_POLICY;
     if (reason != SMTPSCOPE_REASON_UNSPECIFIED && reason != SMTPSCOPE_REASON_NO_SERVICE)
         return SMTPSCOPE_RULE_REFUSAL_POLICY;
     return refusal_of_code(refused);
@@ -95,7 +97,7 @@ static enum smtpscope_reason auth_reason(const struct refused *refused, enum smt
 
 uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refused)
 {
-    enum smtpscope_reason reason = smtpscope_reason_of(refused->verb, refused->reply);
+    enum smtpscope_reason reason = smtpscope_reason_of(refused->verb, refused->reply, judge->server);
     struct ground ground = { .exchange = refused->exchange, .verdict = SMTPSCOPE_VERDICT_NONE, .confidence = refused->confidence };
     struct note *note;
 

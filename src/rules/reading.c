@@ -9,17 +9,21 @@
 #include <string.h>
 
 #define TEXT_MAX_READ 1024
+#define WORDS_MAX 192
 
 enum codes { ANY, TEMPORARY, PERMANENT };
 
 static const struct phrase {
     enum reading reading;
     enum codes codes;
+    bool own; /* means this only when the server is known to be the one named */
     const char *server, *pattern;
 } phrases[] = {
-#define PHRASE(reading, codes, server, pattern) { READING_##reading, codes, server, pattern },
+#define PHRASE(reading, codes, server, pattern) { READING_##reading, codes, false, server, pattern },
+#define OWN_PHRASE(reading, codes, server, pattern) { READING_##reading, codes, true, server, pattern },
 #include "phrases.def"
 };
+#define PHRASES (sizeof phrases / sizeof *phrases)
 
 static char lower(char c)
 {
@@ -45,47 +49,65 @@ static size_t stripped_len(const char *at, size_t len)
     return used;
 }
 
-/* Lower case, in one line, without what the server quotes. */
-static size_t normalise(const struct smtpscope_text *text, char *to)
-{
-    size_t len = 0;
-
-    for (size_t at = 0; at < text->len && len < TEXT_MAX_READ - 1;) {
-        size_t skip = stripped_len(text->at + at, text->len - at);
-
-        if (skip) {
-            at += skip;
-            continue;
-        }
-        to[len++] = text->at[at] == '\n' ? ' ' : lower(text->at[at]);
-        at++;
-    }
-    to[len] = '\0';
-    return len;
-}
-
 static bool is_word(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-/* A part begins where a word begins: "locked" is not in "blocked". */
-static bool part_found(const char *text, const char **at, const char *part, size_t len)
+/* A reply's text, normalised, and where its words begin: a phrase begins where a word does ("locked" is not in "blocked"). */
+struct words {
+    size_t count;
+    uint16_t starts[WORDS_MAX]; /* the last is followed by the text's end */
+    char text[TEXT_MAX_READ];
+};
+
+/* Lower case, in one line, without what the server quotes. */
+static void words_read(struct words *words, const struct smtpscope_text *text)
 {
-    for (const char *here = *at; *here; here++)
-        if (*here == *part && !strncmp(here, part, len) && (here == text || !is_word(*part) || !is_word(here[-1]))) {
-            *at = here + len;
+    size_t len = 0;
+
+    words->count = 0;
+    for (size_t at = 0; at < text->len && len < TEXT_MAX_READ - 1;) {
+        size_t skip = stripped_len(text->at + at, text->len - at);
+        char c;
+
+        if (skip) {
+            at += skip;
+            continue;
+        }
+        c = text->at[at] == '\n' ? ' ' : lower(text->at[at]);
+        if (is_word(c) && (!len || !is_word(words->text[len - 1])) && words->count < WORDS_MAX)
+            words->starts[words->count++] = (uint16_t)len;
+        words->text[len++] = c;
+        at++;
+    }
+    words->text[len] = '\0';
+}
+
+/* Finds a part of a pattern from word `*at` on, and moves behind it. */
+static bool part_found(const struct words *words, size_t *at, const char *part, size_t len)
+{
+    for (size_t i = *at; i < words->count; i++) {
+        const char *word = words->text + words->starts[i];
+
+        if (*word == *part && !strncmp(word, part, len)) {
+            while (i < words->count && words->starts[i] < (size_t)(word - words->text) + len)
+                i++;
+            *at = i;
             return true;
         }
+    }
     return false;
 }
 
-static bool pattern_found(const char *text, const char *pattern)
+static bool pattern_found(const struct words *words, const char *pattern)
 {
-    for (const char *at = text;; pattern++) {
-        size_t len = strcspn(pattern, "*");
+    for (size_t at = 0;; pattern++) {
+        size_t len = 0;
 
-        if (!part_found(text, &at, pattern, len))
+        while (pattern[len] && pattern[len] != '*')
+            len++;
+        if (!part_found(words, &at, pattern, len))
             return false;
         pattern += len;
         if (!*pattern)
@@ -93,36 +115,72 @@ static bool pattern_found(const char *text, const char *pattern)
     }
 }
 
-enum reading reading_of(const struct smtpscope_reply *reply)
+static bool phrase_applies(const struct phrase *phrase, const struct words *words, bool temporary, const char *server)
 {
-    char text[TEXT_MAX_READ];
-    bool temporary = reply->code >= 400 && reply->code < 500;
+    if (phrase->codes != ANY && (phrase->codes == TEMPORARY) != temporary)
+        return false;
+    return (!phrase->own || !strcmp(phrase->server, server)) && pattern_found(words, phrase->pattern);
+}
 
-    normalise(&reply->text, text);
-    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
-        if ((phrases[i].codes == ANY || (phrases[i].codes == TEMPORARY) == temporary) && pattern_found(text, phrases[i].pattern))
+static bool is_temporary(const struct smtpscope_reply *reply)
+{
+    return reply->code >= 400 && reply->code < 500;
+}
+
+enum reading reading_without(const struct smtpscope_reply *reply, const char *server, const bool *left_out)
+{
+    struct words words;
+
+    words_read(&words, &reply->text);
+    for (size_t i = 0; i < PHRASES; i++)
+        if (!(left_out && left_out[i]) && phrase_applies(&phrases[i], &words, is_temporary(reply), server))
             return phrases[i].reading;
     return READING_NONE;
 }
 
-/* RFC 3463 and its registry: what the subject and detail say when no phrase does. */
+enum reading reading_of(const struct smtpscope_reply *reply, const char *server)
+{
+    return reading_without(reply, server, NULL);
+}
+
+size_t phrase_count(void)
+{
+    return PHRASES;
+}
+
+bool phrase_matches(size_t row, const struct smtpscope_reply *reply, const char *server)
+{
+    struct words words;
+
+    words_read(&words, &reply->text);
+    return phrase_applies(&phrases[row], &words, is_temporary(reply), server);
+}
+
+const char *phrase_server(size_t row)
+{
+    return phrases[row].server;
+}
+
+/*
+ * RFC 3463 and its registry: what the subject and detail say when no phrase does. Left out is what servers use for
+ * anything: X.7.0 and X.7.1 (greylisting, rates, reverse DNS, TLS ...), X.2.1 (rates, locks), X.3.2, X.4.5.
+ */
 static const struct enhanced_row {
     uint16_t subject, detail;
     enum smtpscope_reason reason;
 } enhanced[] = {
     { 1, 1, SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED }, { 1, 2, SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED },
     { 1, 3, SMTPSCOPE_REASON_MAILBOX_SYNTAX }, { 1, 7, SMTPSCOPE_REASON_SENDER_UNVERIFIED },
-    { 1, 8, SMTPSCOPE_REASON_SENDER_UNVERIFIED }, { 2, 1, SMTPSCOPE_REASON_MAILBOX_DISABLED },
-    { 2, 2, SMTPSCOPE_REASON_MAILBOX_FULL }, { 2, 3, SMTPSCOPE_REASON_MESSAGE_SIZE },
-    { 3, 1, SMTPSCOPE_REASON_SERVER_RESOURCES }, { 3, 2, SMTPSCOPE_REASON_SHUTTING_DOWN },
+    { 1, 8, SMTPSCOPE_REASON_SENDER_UNVERIFIED }, { 2, 2, SMTPSCOPE_REASON_MAILBOX_FULL }, { 2, 3, SMTPSCOPE_REASON_MESSAGE_SIZE },
+    { 3, 1, SMTPSCOPE_REASON_SERVER_RESOURCES },
     { 3, 4, SMTPSCOPE_REASON_MESSAGE_SIZE }, { 3, 5, SMTPSCOPE_REASON_SERVER_ERROR }, { 3, 0, SMTPSCOPE_REASON_SERVER_ERROR },
-    { 4, 2, SMTPSCOPE_REASON_TIMEOUT }, { 4, 3, SMTPSCOPE_REASON_SERVER_ERROR }, { 4, 5, SMTPSCOPE_REASON_RATE_LIMITED },
+    { 4, 2, SMTPSCOPE_REASON_TIMEOUT }, { 4, 3, SMTPSCOPE_REASON_SERVER_ERROR },
     { 5, 3, SMTPSCOPE_REASON_TOO_MANY_RECIPIENTS }, { 7, 8, SMTPSCOPE_REASON_CREDENTIALS },
     { 7, 10, SMTPSCOPE_REASON_TLS_REQUIRED }, { 7, 11, SMTPSCOPE_REASON_TLS_REQUIRED },
     { 7, 20, SMTPSCOPE_REASON_SENDER_AUTHENTICATION }, { 7, 23, SMTPSCOPE_REASON_SENDER_AUTHENTICATION },
     { 7, 24, SMTPSCOPE_REASON_SENDER_AUTHENTICATION }, { 7, 25, SMTPSCOPE_REASON_CLIENT_IDENTITY },
     { 7, 26, SMTPSCOPE_REASON_SENDER_AUTHENTICATION }, { 7, 28, SMTPSCOPE_REASON_RATE_LIMITED },
-    { 7, 650, SMTPSCOPE_REASON_REPUTATION }, { 7, 0, SMTPSCOPE_REASON_POLICY }, { 7, 1, SMTPSCOPE_REASON_POLICY },
+    { 7, 650, SMTPSCOPE_REASON_REPUTATION },
 };
 
 static enum smtpscope_reason reason_of_enhanced(const struct smtpscope_reply *reply)
@@ -134,15 +192,18 @@ static enum smtpscope_reason reason_of_enhanced(const struct smtpscope_reply *re
             return enhanced[i].reason;
     if (reply->enhanced_subject == 7 && reply->enhanced_detail >= 500 && reply->enhanced_detail < 600)
         return SMTPSCOPE_REASON_REPUTATION; /* Exchange Online */
-    return reply->enhanced_subject == 7 ? SMTPSCOPE_REASON_POLICY : SMTPSCOPE_REASON_NONE;
+    return SMTPSCOPE_REASON_NONE;
 }
 
 static enum smtpscope_reason reason_of_code(enum smtpscope_verb verb, const struct smtpscope_reply *reply)
 {
     switch (reply->code) {
-    case 450: return verb == SMTPSCOPE_VERB_RCPT && reply->enhanced_subject == 2 ? SMTPSCOPE_REASON_MAILBOX_BUSY : SMTPSCOPE_REASON_NONE;
+    case 450:
+        return verb == SMTPSCOPE_VERB_RCPT && reply->enhanced_subject == 2 && !reply->enhanced_detail ? SMTPSCOPE_REASON_MAILBOX_BUSY
+                                                                                                     : SMTPSCOPE_REASON_NONE;
     case 452: return SMTPSCOPE_REASON_SERVER_RESOURCES;
-    case 421: return SMTPSCOPE_REASON_SHUTTING_DOWN;
+    case 421: /* with a policy's or the network's code it closes for another reason */
+        return reply->enhanced_subject == 7 || reply->enhanced_subject == 4 ? SMTPSCOPE_REASON_NONE : SMTPSCOPE_REASON_SHUTTING_DOWN;
     case 432: case 435: return SMTPSCOPE_REASON_AUTH_TEMPORARY;
     case 454:
         if (verb == SMTPSCOPE_VERB_STARTTLS)
@@ -156,9 +217,15 @@ static enum smtpscope_reason reason_of_code(enum smtpscope_verb verb, const stru
     return SMTPSCOPE_REASON_NONE;
 }
 
-enum smtpscope_reason smtpscope_reason_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply)
+enum smtpscope_reason smtpscope_reason_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server)
 {
-    enum reading reading = reading_of(reply);
+    return reason_without(verb, reply, server, NULL);
+}
+
+enum smtpscope_reason reason_without(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
+                                     const bool *left_out)
+{
+    enum reading reading = reading_without(reply, server, left_out);
     enum smtpscope_reason reason = SMTPSCOPE_REASON_NONE;
 
     if (reading_is_reason(reading))
@@ -185,11 +252,11 @@ static const struct software_row {
 
 const char *server_of(const struct smtpscope_text *text)
 {
-    char normal[TEXT_MAX_READ];
+    struct words words;
 
-    normalise(text, normal);
+    words_read(&words, text);
     for (size_t i = 0; i < sizeof software / sizeof *software; i++)
-        if (pattern_found(normal, software[i].pattern))
+        if (pattern_found(&words, software[i].pattern))
             return software[i].name;
     return "";
 }

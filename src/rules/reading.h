@@ -15,7 +15,20 @@ enum reading {
     READING_NOT_OFFERED, READING_PARAMETER, READING_LINE_TOO_LONG,
 };
 
-enum reading reading_of(const struct smtpscope_reply *reply);
+/* `server`: the software as far as it is known, "" when not: some words mean something only there. */
+enum reading reading_of(const struct smtpscope_reply *reply, const char *server);
+/*
+ * For measuring what holds on servers that nobody has seen: the same with rows of the table left out. `left_out` has a flag
+ * a row, phrase_count() of them, or is NULL.
+ */
+enum reading reading_without(const struct smtpscope_reply *reply, const char *server, const bool *left_out);
+enum smtpscope_reason reason_without(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
+                                     const bool *left_out);
+size_t phrase_count(void);
+/* Does the row match the reply, whatever stands before it in the table? */
+bool phrase_matches(size_t row, const struct smtpscope_reply *reply, const char *server);
+/* Whose words the row has: "" when many say so. */
+const char *phrase_server(size_t row);
 
 static inline bool reading_is_reason(enum reading reading)
 {

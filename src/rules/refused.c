@@ -61,7 +61,7 @@ uint32_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exc
     bool doubtful = judge->doubtful || (exchange->command->circumstances & SMTPSCOPE_COMMAND_LOST);
     struct refused refused = {
         .exchange = exchange, .command = exchange->command, .reply = exchange->reply, .before = exchange->before,
-        .verb = exchange->command->verb, .code = code, .reading = reading_of(exchange->reply),
+        .verb = exchange->command->verb, .code = code, .reading = reading_of(exchange->reply, judge->server),
         .verdict = code == 503 ? SMTPSCOPE_VERDICT_REFUSED_503 : SMTPSCOPE_VERDICT_REFUSED_OTHER,
         .confidence = doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN,
     };

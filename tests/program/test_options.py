@@ -90,7 +90,9 @@ class Words(ProgramTest):
         self.assert_status(text, 0)
         self.assert_status(events, 0)
         self.assertIn("sequence.nested-mail", text.out)
-        for rule in json.loads(events.out):
+        rules = [json.loads(line) for line in events.out.splitlines()]
+        self.assertGreater(len(rules), 100)
+        for rule in rules:
             self.assertIn(rule["severity"], ORDER)
             self.assertIn(rule["rule"], text.out)
 

@@ -87,6 +87,8 @@ class Connection:
             if event["type"] != "reply" or event.get("tls") or state == "lost":
                 continue
             reply = Reply(event["i"], *self.command_of(event["to"]), state)
+            if event["code"] == 421 and reply.alternatives == ():
+                reply.alternatives = (None,)  # it need not be an answer, and may have been sent before the command was
             reply.code, reply.enhanced, reply.lines = event["code"], event["enhanced"], len(event["lines"])
             found.append(reply)
         for code in self.unread()[1]:

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * measure FILE.tsv [--verbose]: how well replies are read, over labelled replies of real servers.
+ *
+ * Three figures. With all servers known. Leave-one-server-out: for each line the server is not known, and the rows of the
+ * phrase table that bear its name are left out. And harder: those rows too are left out, however general their words, that
+ * of all servers in the collection only this one bears out; it has no bar, as it leaves out plain English ("internal error").
+ * Exit status 1 when a figure misses its bar.
+ */
+#include "rules/reading.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define LINES_MAX 4096
+#define CLASSES_MAX 128
+#define ROWS_MAX 1024
+
+/* The least that is right and the most that is wrong, in percent of the lines that have a reason. */
+static const struct bar {
+    const char *name;
+    double right, wrong;
+} bars[] = {
+    { "all servers known", 97.0, 0.0 },
+    { "leave one server out", 75.0, 3.0 },
+    { "leave one server out, and all that it alone bears out", 0.0, 100.0 },
+};
+enum mode { ALL_KNOWN, NAMED_OUT, BORNE_OUT };
+
+struct tally {
+    char class[64];
+    unsigned right, abstained, wrong;
+};
+
+/* Labels that are not the name of a reason, and the reading they stand for. */
+static const struct label {
+    const char *class;
+    enum reading reading;
+} labels[] = {
+    { "sequence: no EHLO or HELO yet", READING_SEQ_HELO }, { "sequence: nested MAIL", READING_NESTED_MAIL },
+    { "sequence: no MAIL yet", READING_SEQ_MAIL }, { "sequence: no RCPT yet", READING_SEQ_RCPT },
+    { "sequence: BDAT", READING_SEQ_BDAT }, { "sequence: AUTH twice", READING_AUTH_TWICE },
+    { "sequence: STARTTLS twice", READING_TLS_TWICE }, { "sequence: not inside a transaction", READING_IN_TRANSACTION },
+    { "sequence: collateral of refused recipients", READING_NO_VALID_RCPT }, { "sequence: EHLO twice", READING_DUPLICATE_HELO },
+    { "rejection: extension not offered", READING_NOT_OFFERED }, { "rejection: parameter", READING_PARAMETER },
+    { "pipelining", READING_PIPELINING }, { "pipelining or early talker", READING_PIPELINING },
+    { "command: line too long", READING_LINE_TOO_LONG }, { "refusal: policy", READING_POLICY },
+};
+
+/* The software as a session's greeting would tell it, from the collection's column. */
+static const char *software_of(const char *column)
+{
+    static const char *const names[] = { "Postfix", "Exim", "Sendmail", "Haraka", "hMailServer", "Dovecot", "aiosmtpd", "Gmail",
+                                         "Comcast", "OpenSMTPD", "Exchange", "qmail", "rspamd", "postgrey" };
+
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (!strncmp(column, names[i], strlen(names[i])))
+            return names[i];
+    return column;
+}
+
+static enum smtpscope_verb verb_of(const char *stage)
+{
+    static const struct {
+        const char *stage;
+        enum smtpscope_verb verb;
+    } rows[] = { { "MAIL", SMTPSCOPE_VERB_MAIL }, { "RCPT", SMTPSCOPE_VERB_RCPT }, { "EOM", SMTPSCOPE_VERB_EOD },
+                 { "DATA", SMTPSCOPE_VERB_DATA }, { "AUTH", SMTPSCOPE_VERB_AUTH }, { "STARTTLS", SMTPSCOPE_VERB_STARTTLS },
+                 { "VRFY", SMTPSCOPE_VERB_VRFY }, { "HELO", SMTPSCOPE_VERB_HELO }, { "XCLIENT", SMTPSCOPE_VERB_XCLIENT } };
+
+    for (size_t i = 0; i < COUNT(rows); i++)
+        if (!strncmp(stage, rows[i].stage, strlen(rows[i].stage)))
+            return rows[i].verb;
+    return SMTPSCOPE_VERB_NONE;
+}
+
+/* "450 4.7.1 text" as the follower would give it. */
+static struct smtpscope_reply reply_of(const char *line)
+{
+    struct smtpscope_reply reply = { .code = (uint16_t)strtoul(line, NULL, 10), .lines = 1 };
+    unsigned klass, subject, detail;
+    const char *text = line + 4;
+    int used = 0;
+
+    if (sscanf(text, "%u.%u.%u%n", &klass, &subject, &detail, &used) == 3 && (text[used] == ' ' || !text[used])) {
+        reply.enhanced_class = (uint8_t)klass;
+        reply.enhanced_subject = (uint16_t)subject;
+        reply.enhanced_detail = (uint16_t)detail;
+        text += used + (text[used] == ' ');
+    }
+    reply.text = reply.first = (struct smtpscope_text){ text, strlen(text) };
+    return reply;
+}
+
+enum verdict { RIGHT, ABSTAINED, WRONG, NOT_COUNTED };
+
+static enum verdict judge_reason(const char *word, enum smtpscope_verb verb, const struct smtpscope_reply *reply,
+                                 const char *server, const bool *without)
+{
+    enum smtpscope_reason reason = reason_without(verb, reply, server, without);
+
+    if (!strcmp(smtpscope_reason_name(reason), word))
+        return RIGHT;
+    return reason == SMTPSCOPE_REASON_UNSPECIFIED ? ABSTAINED : WRONG;
+}
+
+static enum verdict judge_reading(enum reading wanted, const struct smtpscope_reply *reply, const char *server, const bool *without)
+{
+    enum reading reading = reading_without(reply, server, without);
+
+    if (reading == READING_TOO_SOON)
+        reading = READING_PIPELINING;
+    if (reading == wanted || (wanted == READING_SEQ_RCPT && reading == READING_NO_VALID_RCPT))
+        return RIGHT;
+    return reading == READING_NONE ? ABSTAINED : WRONG;
+}
+
+static enum verdict judge(char *fields[], const bool *without)
+{
+    struct smtpscope_reply reply = reply_of(fields[3]);
+    const char *known = without ? "" : software_of(fields[0]);
+    const char *dot = strchr(fields[2], '.');
+
+    for (size_t i = 0; i < COUNT(labels); i++)
+        if (!strcmp(fields[2], labels[i].class))
+            return judge_reading(labels[i].reading, &reply, known, without);
+    if (dot && (!strncmp(fields[2], "deferral.", 9) || !strncmp(fields[2], "refusal.", 8)))
+        return judge_reason(dot + 1, verb_of(fields[1]), &reply, known, without);
+    return NOT_COUNTED; /* the state and the code decide these, not the text */
+}
+
+static struct tally *tally_of(struct tally *tallies, size_t *count, const char *class)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (!strcmp(tallies[i].class, class))
+            return &tallies[i];
+    if (*count == CLASSES_MAX)
+        return &tallies[0];
+    snprintf(tallies[*count].class, sizeof tallies[0].class, "%s", class);
+    return &tallies[(*count)++];
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(((const struct tally *)a)->class, ((const struct tally *)b)->class);
+}
+
+static bool report(const struct bar *bar, struct tally *tallies, size_t count)
+{
+    struct tally sum = { .class = "deferral and refusal reasons" };
+    double all, right, wrong;
+
+    qsort(tallies, count, sizeof *tallies, compare);
+    printf("\n%s\n%-46s %6s %9s %6s\n", bar->name, "class", "right", "abstained", "wrong");
+    for (size_t i = 0; i < count; i++) {
+        printf("%-46s %6u %9u %6u\n", tallies[i].class, tallies[i].right, tallies[i].abstained, tallies[i].wrong);
+        if (!strncmp(tallies[i].class, "deferral.", 9) || !strncmp(tallies[i].class, "refusal", 7)) {
+            sum.right += tallies[i].right;
+            sum.abstained += tallies[i].abstained;
+            sum.wrong += tallies[i].wrong;
+        }
+    }
+    all = sum.right + sum.abstained + sum.wrong;
+    right = all > 0 ? 100.0 * sum.right / all : 0;
+    wrong = all > 0 ? 100.0 * sum.wrong / all : 0;
+    printf("%-46s %6u %9u %6u   %.1f %% right (at least %.0f), %.1f %% wrong (at most %.0f)\n", sum.class, sum.right,
+           sum.abstained, sum.wrong, right, bar->right, wrong, bar->wrong);
+    return right >= bar->right && wrong <= bar->wrong;
+}
+
+static size_t split(char *line, char *fields[], size_t max)
+{
+    size_t count = 0;
+
+    for (char *at = line; at && count < max; count++) {
+        fields[count] = at;
+        at = strchr(at, '\t');
+        if (at)
+            *at++ = '\0';
+    }
+    return count;
+}
+
+/* A line of the collection, split. */
+struct labelled {
+    char text[1024];
+    char *fields[6];
+};
+
+/* Which rows rest on this server alone. */
+static void rows_of(const struct labelled *lines, size_t count, const char *server, enum mode mode, bool *rows)
+{
+    for (size_t row = 0; row < phrase_count(); row++) {
+        bool own = false, others = false;
+
+        for (size_t i = 0; mode == BORNE_OUT && i < count; i++) {
+            struct smtpscope_reply reply = reply_of(lines[i].fields[3]);
+            const char *name = software_of(lines[i].fields[0]);
+
+            if (phrase_matches(row, &reply, name))
+                *(strcmp(name, server) ? &others : &own) = true;
+        }
+        rows[row] = (own && !others) || !strcmp(phrase_server(row), server);
+    }
+}
+
+static void show(const struct labelled *line, enum verdict verdict, const bool *without)
+{
+    struct smtpscope_reply reply = reply_of(line->fields[3]);
+    const char *known = without ? "" : software_of(line->fields[0]);
+
+    printf("%s: %s, %s: wanted %s, got %s\n    %s\n", verdict == WRONG ? "wrong" : "abstained", line->fields[0], line->fields[1],
+           line->fields[2], smtpscope_reason_name(reason_without(verb_of(line->fields[1]), &reply, known, without)), line->fields[3]);
+}
+
+static bool measure(enum mode mode, struct labelled *lines, size_t line_count, bool verbose)
+{
+    static struct tally tallies[CLASSES_MAX];
+    static bool rows[ROWS_MAX];
+    size_t count = 0;
+
+    memset(tallies, 0, sizeof tallies);
+    for (size_t i = 0; i < line_count; i++) {
+        const bool *without = mode == ALL_KNOWN ? NULL : rows;
+        enum verdict verdict;
+        struct tally *tally;
+
+        if (without)
+            rows_of(lines, line_count, software_of(lines[i].fields[0]), mode, rows);
+        if ((verdict = judge(lines[i].fields, without)) == NOT_COUNTED)
+            continue;
+        tally = tally_of(tallies, &count, lines[i].fields[2]);
+        tally->right += verdict == RIGHT;
+        tally->abstained += verdict == ABSTAINED;
+        tally->wrong += verdict == WRONG;
+        if (verbose && verdict != RIGHT)
+            show(&lines[i], verdict, without);
+    }
+    return report(&bars[mode], tallies, count);
+}
+
+int main(int argc, char *argv[])
+{
+    static struct labelled lines[LINES_MAX];
+    FILE *file = argc > 1 ? fopen(argv[1], "r") : NULL;
+    bool verbose = argc > 2 && !strcmp(argv[2], "--verbose"), good;
+    size_t count = 0;
+
+    if (!file) {
+        printf("skipped: no file of labelled replies%s%s\n", argc > 1 ? " at " : "", argc > 1 ? argv[1] : "");
+        return 77;
+    }
+    while (count < LINES_MAX && fgets(lines[count].text, sizeof lines[0].text, file)) {
+        lines[count].text[strcspn(lines[count].text, "\r\n")] = '\0';
+        count += split(lines[count].text, lines[count].fields, COUNT(lines[0].fields)) >= 4;
+    }
+    fclose(file);
+    if (phrase_count() > ROWS_MAX) {
+        printf("%zu rows: raise ROWS_MAX\n", phrase_count());
+        return 1;
+    }
+    good = measure(ALL_KNOWN, lines, count, verbose);
+    good &= measure(NAMED_OUT, lines, count, verbose);
+    good &= measure(BORNE_OUT, lines, count, false);
+    return good ? 0 : 1;
+}
