@@ -4,6 +4,8 @@
  * recipient. The triple is kept as a hash in a fixed table; when its neighbourhood is full, the entry that was silent
  * longest makes room. The server is not part of the key, as a retry may go to another exchanger; but only a retry at the
  * same server can be too soon.
+ *
+ * A server that offered STARTTLS to one client and does not to another is remembered likewise, by its address and port.
  */
 #include "correlate.h"
 
@@ -15,6 +17,10 @@
 /* 64 Ki deferred recipients at a time: about 7 MiB; neighbourhoods of 16 slots. */
 #define SLOTS 65536u
 #define NEIGHBOURS 16u
+
+/* Servers that offer STARTTLS: direct-mapped, a newcomer takes the slot. An offer older than a day proves nothing. */
+#define SERVERS 4096u
+#define OFFER_TIME (24 * 3600 * SMTPSCOPE_SECOND)
 
 #define DEFAULT_TOO_SOON (60 * SMTPSCOPE_SECOND)
 #define DEFAULT_PERSISTENT (4 * 3600 * SMTPSCOPE_SECOND)
@@ -34,9 +40,16 @@ struct deferral {
     bool told_soon, told_persistent;
 };
 
+/* A server that has offered STARTTLS; `client` is the last one that it offered it to. */
+struct offer {
+    uint64_t server, client, told; /* told: the client that was last told not to be offered it */
+    smtpscope_time time;
+};
+
 struct correlate {
     struct correlate_config config;
     uint64_t forgotten;
+    struct offer offers[SERVERS];
     struct deferral slots[SLOTS];
 };
 
@@ -216,12 +229,51 @@ static void outcome_note(struct correlate *correlate, uint64_t key, const struct
     }
 }
 
-void correlate_fact(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
+static uint64_t endpoint_key(const struct smtpscope_endpoint *endpoint, bool port)
+{
+    uint64_t key = hash_octets(endpoint->addr, sizeof endpoint->addr, port ? endpoint->port : 0);
+
+    return key ? key : 1;
+}
+
+static void tell_stripped(struct correlate *correlate, const struct smtpscope_session *session,
+                          const struct smtpscope_exchange *exchange, smtpscope_time offered)
+{
+    smtpscope_time now = exchange->reply->time;
+    struct smtpscope_finding finding = {
+        .rule = SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED, .severity = SMTPSCOPE_WARNING, .confidence = SMTPSCOPE_LIKELY,
+        .detail = SMTPSCOPE_DETAIL_VANISHED, .detail_text = "", .detail_number = seconds(now - offered), .count = 1,
+        .flow = smtpscope_session_flow(session), .time = now, .last_time = now, .packet = exchange->reply->packet,
+        .last_packet = exchange->reply->packet, .side = SMTPSCOPE_SERVER, .offset = exchange->reply->offset, .command = "EHLO",
+        .argument = "", .text = "", .code = exchange->reply->code, .state = smtpscope_state_name(exchange->before), .server = "",
+        .exchanges = &exchange->index, .exchange_count = 1, .evidence_count = 1, .fault = SMTPSCOPE_FAULT_NETWORK,
+    };
+
+    correlate->config.finding(correlate->config.ctx, &finding);
+}
+
+static void offer_note(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_exchange *exchange)
+{
+    const struct smtpscope_flow *flow = smtpscope_session_flow(session);
+    uint64_t server = endpoint_key(&flow->side[SMTPSCOPE_SERVER], true), client = endpoint_key(&flow->side[SMTPSCOPE_CLIENT], false);
+    struct offer *offer = &correlate->offers[server % SERVERS];
+    smtpscope_time now = exchange->reply->time;
+
+    if (exchange->command->verb != SMTPSCOPE_VERB_EHLO || exchange->reply->code != 250 || exchange->after->tls ||
+        exchange->after->doubt & SMTPSCOPE_DOUBT_EXTENSIONS)
+        return;
+    if (exchange->after->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS)) {
+        *offer = (struct offer){ .server = server, .client = client, .told = offer->server == server ? offer->told : 0, .time = now };
+    } else if (offer->server == server && offer->client != client && offer->told != client && now - offer->time < OFFER_TIME) {
+        offer->told = client;
+        tell_stripped(correlate, session, exchange, offer->time);
+    }
+}
+
+static void message_note(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_message *message = fact->message;
 
-    if (fact->type != SMTPSCOPE_FACT_MESSAGE)
-        return;
     for (size_t i = 0; i < message->recipient_count; i++) {
         const struct smtpscope_recipient *recipient = &message->recipients[i];
         bool accepted = recipient->outcome == SMTPSCOPE_OUTCOME_ACCEPTED;
@@ -236,6 +288,14 @@ void correlate_fact(struct correlate *correlate, const struct smtpscope_session 
         }
         outcome_note(correlate, triple_key(outcome.flow, message->mail_from, recipient->path), &outcome);
     }
+}
+
+void correlate_fact(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
+{
+    if (fact->type == SMTPSCOPE_FACT_EXCHANGE)
+        offer_note(correlate, session, fact->exchange);
+    else if (fact->type == SMTPSCOPE_FACT_MESSAGE)
+        message_note(correlate, session, fact);
 }
 
 void correlate_finish(struct correlate *correlate, smtpscope_time end)

@@ -21,7 +21,7 @@ struct correlate_config {
 struct correlate *correlate_new(const struct correlate_config *config);
 void correlate_free(struct correlate *correlate);
 
-/* A fact of any session; only messages and their recipients count. */
+/* A fact of any session: messages with their recipients, and what EHLO replies advertise, count. */
 void correlate_fact(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_fact *fact);
 
 /* The capture ended at `end`: what was deferred and never tried again is told. */

@@ -68,6 +68,22 @@ struct ground {
 };
 #define SEVERITY(level) (1 + SMTPSCOPE_##level)
 
+/* A number as text: digits[at] to the end. */
+struct number {
+    char digits[24];
+    size_t at;
+};
+
+static inline struct number number_text(uint64_t value)
+{
+    struct number number = { .at = sizeof number.digits };
+
+    do
+        number.digits[--number.at] = (char)('0' + value % 10);
+    while (value /= 10);
+    return number;
+}
+
 /* note.c. Returns the note: a new one, or the one of the same rule and cause, counted once more. NULL: out of memory. */
 struct note *note_add(struct smtpscope_judge *judge, const struct ground *ground);
 struct note *note_find(struct smtpscope_judge *judge, uint32_t id);

@@ -168,8 +168,7 @@ static void judge_lookalike(struct smtpscope_judge *judge, const struct smtpscop
 static void judge_size(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, const struct smtpscope_state *state)
 {
     const struct smtpscope_message *message = fact->message;
-    char digits[24];
-    size_t at = sizeof digits;
+    struct number number;
     uint64_t limit = message->has_declared_size && message->content > message->declared_size ? message->declared_size : 0;
     struct ground ground = message_ground(fact, SMTPSCOPE_RULE_DATA_SIZE_UNDER_DECLARED);
 
@@ -182,9 +181,8 @@ static void judge_size(struct smtpscope_judge *judge, const struct smtpscope_fac
     if (!limit)
         return;
     ground.detail_number = message->content;
-    for (; limit; limit /= 10)
-        digits[--at] = (char)('0' + limit % 10);
-    ground.detail_text = (struct smtpscope_text){ digits + at, sizeof digits - at };
+    number = number_text(limit);
+    ground.detail_text = (struct smtpscope_text){ number.digits + number.at, sizeof number.digits - number.at };
     note_add(judge, &ground);
 }
 

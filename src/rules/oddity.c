@@ -142,17 +142,14 @@ static void judge_declared_size(struct smtpscope_judge *judge, const struct smtp
 {
     uint64_t limit = exchange->before->size_limit;
     const struct smtpscope_command *command = exchange->command;
-    char digits[24];
-    size_t at = sizeof digits;
+    struct number number = number_text(limit);
     struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_SIZE_OVER_LIMIT, SMTPSCOPE_FAULT_CLIENT);
 
     if (command->verb != SMTPSCOPE_VERB_MAIL || !limit || !command->has_size || command->declared_size <= limit)
         return;
-    for (; limit; limit /= 10)
-        digits[--at] = (char)('0' + limit % 10);
     ground.detail = SMTPSCOPE_DETAIL_SIZE;
     ground.detail_number = command->declared_size;
-    ground.detail_text = (struct smtpscope_text){ digits + at, sizeof digits - at };
+    ground.detail_text = (struct smtpscope_text){ number.digits + number.at, sizeof number.digits - number.at };
     ground.verdict = exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER;
     note_add(judge, &ground);
 }
@@ -177,8 +174,60 @@ void judge_accepted_parameters(struct smtpscope_judge *judge, const struct smtps
     note_add(judge, &ground);
 }
 
+/* A count that no message can have: over the advertised SIZE, or over what RFC 3030's 64-bit counters are good for. */
+static void judge_chunk(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    const struct smtpscope_command *command = exchange->command;
+    uint64_t limit = exchange->before->size_limit ? exchange->before->size_limit : INT64_MAX;
+    struct number number = number_text(limit);
+    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_DATA_BDAT_SIZE_OVERFLOW, SMTPSCOPE_FAULT_CLIENT);
+
+    if (command->verb != SMTPSCOPE_VERB_BDAT || !command->has_size || command->declared_size <= limit)
+        return;
+    ground.detail = SMTPSCOPE_DETAIL_CHUNK;
+    ground.detail_number = command->declared_size;
+    ground.detail_text = (struct smtpscope_text){ number.digits + number.at, sizeof number.digits - number.at };
+    note_add(judge, &ground);
+}
+
+/* The length of a keyword that a firewall has written over: Xs, and perhaps one other letter at the end. 0: none. */
+static size_t masked_len(const char *at, size_t len)
+{
+    size_t count = 0, used = 0;
+
+    while (used < len && at[used] != ' ' && at[used] != '\n') {
+        if (at[used] == 'X')
+            count++;
+        else if (at[used] < 'A' || at[used] > 'Z')
+            return 0;
+        used++;
+    }
+    return count >= 4 && used - count <= 1 ? used : 0;
+}
+
+static void judge_masked(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    const struct smtpscope_text *text = &exchange->reply->text;
+    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED, SMTPSCOPE_FAULT_NETWORK);
+
+    if (exchange->command->verb != SMTPSCOPE_VERB_EHLO || exchange->reply->code != 250)
+        return;
+    for (size_t at = 0; at < text->len; at++) {
+        size_t masked = at && text->at[at - 1] == '\n' ? masked_len(text->at + at, text->len - at) : 0;
+
+        if (masked) {
+            ground.detail = SMTPSCOPE_DETAIL_MASKED;
+            ground.detail_text = (struct smtpscope_text){ text->at + at, masked };
+            note_add(judge, &ground);
+            return;
+        }
+    }
+}
+
 void judge_oddities(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
+    judge_chunk(judge, exchange);
+    judge_masked(judge, exchange);
     judge_reply(judge, exchange);
     judge_command(judge, exchange);
     judge_declared_size(judge, exchange);

@@ -102,7 +102,7 @@ static void fin_delivered(struct flow *flow, enum smtpscope_side side)
     flow->half[side].fin = true;
     if (!flow->fin_seen) {
         flow->fin_seen = true;
-        flow->fin_by = side;
+        flow->fin_by = (uint8_t)side;
     }
 }
 

@@ -155,7 +155,7 @@ static void note_reset(struct smtpscope_streams *streams, struct flow *flow, enu
 {
     if (!flow->reset) {
         flow->reset = true;
-        flow->reset_by = side;
+        flow->reset_by = (uint8_t)side;
         flow_move(streams, flow, LIST_LINGER, streams->now);
     }
 }

@@ -446,7 +446,8 @@ static void json_is_json(void **state)
     assert_non_null(strstr(text, "\"receiver\""));
     free(text);
     text = run(RULES, NULL, NULL, true, 0, complaint);
-    assert_int_equal(text[0], '[');
+    assert_int_equal(text[0], '{'); /* a rule a line */
+    assert_non_null(strstr(text, "\n{"));
     free(text);
     text = run(COMPARE, "450", "503", true, 0, complaint);
     assert_non_null(strstr(text, "\"differences\""));
