@@ -16,5 +16,15 @@ install(FILES "${PROJECT_BINARY_DIR}/smtpscope.pc" DESTINATION ${CMAKE_INSTALL_L
 
 file(GLOB manual_pages CONFIGURE_DEPENDS man/*.1)
 install(FILES ${manual_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+# The manual's table of findings comes out of the program, and so out of its table.
+find_program(AWK_EXECUTABLE awk REQUIRED)
+set(rules_page "${PROJECT_BINARY_DIR}/man/smtpscope-rules.7")
+add_custom_command(OUTPUT "${rules_page}"
+    COMMAND ${CMAKE_COMMAND} -E make_directory "${PROJECT_BINARY_DIR}/man"
+    COMMAND sh -c [["$0" rules --lang en | "$1" -f "$2" >"$3"]] $<TARGET_FILE:smtpscope-program> ${AWK_EXECUTABLE}
+        "${PROJECT_SOURCE_DIR}/man/rules.awk" "${rules_page}"
+    DEPENDS smtpscope-program man/rules.awk VERBATIM)
+add_custom_target(manual ALL DEPENDS "${rules_page}")
+install(FILES "${rules_page}" DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
 install(FILES share/smtpscope.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/smtpscope)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

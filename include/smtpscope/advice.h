@@ -5,7 +5,7 @@
 
 #include "smtpscope/finding.h"
 
-/* Static, translated texts in the language in force (see smtpscope_advice_language). Never freed; NULL where there is none. */
+/* Static texts in the language of the locale, through gettext's domain "smtpscope". Never freed; NULL where there is none. */
 struct smtpscope_advice {
     const char *meaning;        /* what it means, a sentence or two */
     const char *seen;           /* when it is seen */

@@ -23,6 +23,13 @@ void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_
                           const struct smtpscope_fact *fact);
 
 /*
+ * For who shows findings while the session goes on: tells the findings so far whose id is above `after` (0: all), in order, through
+ * the same callback. Until FACT_END tells them for good, their counts, severity, reason and confidence may still change, symptoms
+ * are counted but not listed, and more may follow. Returns the highest id so far. Changes nothing.
+ */
+uint32_t smtpscope_judge_peek(const struct smtpscope_judge *judge, uint32_t after);
+
+/*
  * The reason of a 4yz or 5yz as far as verb, code, enhanced code and text tell it; UNSPECIFIED rather than a guess. `server`
  * is the software ("Postfix"), "" when unknown: the same words mean different things on different servers.
  */

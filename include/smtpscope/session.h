@@ -73,7 +73,6 @@ enum smtpscope_command_oddity {
     SMTPSCOPE_COMMAND_NAME_OF_SERVER = 1 << 18,   /* the name of the greeting */
     SMTPSCOPE_COMMAND_EXPLOIT = 1 << 19,          /* ${run{...}}, shell metacharacters in a path, XLINK2STATE chunks */
     SMTPSCOPE_COMMAND_UNTERMINATED = 1 << 20,     /* the session ended before the line did */
-    SMTPSCOPE_COMMAND_DUPLICATE_PARAMETER = 1 << 21,
 };
 
 /* How a command came to be where it is. Bits. */
@@ -82,6 +81,7 @@ enum smtpscope_command_circumstance {
     SMTPSCOPE_COMMAND_SMUGGLED = 1 << 1, /* stood in what a strict reader takes for a message; the server executed it */
     SMTPSCOPE_COMMAND_HELD = 1 << 2,     /* sent behind DATA, STARTTLS or AUTH before their reply */
     SMTPSCOPE_COMMAND_LOST = 1 << 3,     /* the capture lost the command; only its reply was seen */
+    SMTPSCOPE_COMMAND_SECRET = 1 << 4,   /* it carried credentials, which the parser has taken out */
 };
 
 /* A command as it was sent. Texts are valid during the fact only; an AUTH argument is redacted to its mechanism. */
@@ -103,7 +103,7 @@ struct smtpscope_command {
     uint64_t packet;
 };
 #define SMTPSCOPE_ARGUMENT_MAX 4096
-#define SMTPSCOPE_REPLY_TEXT_MAX 2048
+#define SMTPSCOPE_REPLY_TEXT_MAX 8192
 
 enum smtpscope_reply_oddity {
     SMTPSCOPE_REPLY_MALFORMED = 1 << 0,    /* no three digits, class outside 2..5, bad separator */
@@ -147,7 +147,7 @@ struct smtpscope_state {
     uint8_t greeting, hello; /* enum smtpscope_greeting, enum smtpscope_hello */
     bool tls, authenticated, quit, transaction;
     bool bdat_open; /* a BDAT chunk of this transaction was accepted, LAST not yet */
-    bool bdat_done; /* BDAT LAST was accepted */
+    bool bdat_done; /* BDAT LAST was answered, and no transaction was begun since */
     bool binary;    /* MAIL said BODY=BINARYMIME */
     uint8_t doubt;  /* enum smtpscope_doubt */
     uint32_t rcpt_accepted, rcpt_deferred, rcpt_refused; /* of this transaction, by reply */
@@ -264,6 +264,7 @@ struct smtpscope_end {
     const struct smtpscope_ending *ending;
     const struct smtpscope_state *state;
     bool quit_sent, quit_answered;
+    smtpscope_time last_octets; /* when either side was last heard */
     bool opaque;                /* it went on inside TLS */
     bool in_message;            /* it ended between 354 and the end of the message */
     uint64_t octets[2];         /* clear-text octets that were seen of each side */
@@ -334,6 +335,11 @@ void smtpscope_session_gap(struct smtpscope_session *session, enum smtpscope_sid
                            smtpscope_time time, uint64_t packet);
 void smtpscope_session_conflict(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset,
                                 smtpscope_time time, uint64_t packet);
+/*
+ * For who can decrypt: from here on the octets of both sides are the clear text inside TLS, and their offsets count on from
+ * where each side stood. The server's state is that of RFC 3207 4.2; a session that began with TLS has its greeting to come.
+ */
+void smtpscope_session_decrypted(struct smtpscope_session *session);
 /* Tells what is unanswered and how it ended. The session can only be freed afterwards. */
 void smtpscope_session_close(struct smtpscope_session *session, const struct smtpscope_ending *ending);
 

@@ -42,13 +42,14 @@ struct smtpscope_ending {
     enum smtpscope_side by; /* who sent the first FIN, or the RST */
     bool fin[2];            /* which sides sent a FIN */
     bool seen[2];           /* which sides were captured at all */
-    smtpscope_time time;
+    smtpscope_time fin_time; /* of the first FIN; 0 when there was none */
+    smtpscope_time time;     /* of the last segment */
     uint64_t packet;
 };
 
 /*
- * What the owner of the streams is told. `user` is what opened() returned for the flow; NULL there means "not followed",
- * and nothing more is told of that flow. `ctx` is the owner's.
+ * What the owner of the streams is told. opened() comes with a flow's first octets, or the first that are lost, or its
+ * FIN; a connection without any of these is never told. `user` is what it returned for the flow; NULL there means "not followed", and nothing more is told. `ctx` is the owner's.
  * `gap`: `len` octets of that direction will never come. `conflict`: octets were sent again with other content; the first stay valid.
  */
 struct smtpscope_stream_events {

@@ -55,11 +55,9 @@ int main(int argc, char **argv)
     /* A pipe whose reader is gone shows as an error of the write, which ends the work quietly. */
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER_SIZE);
-    words_init(NULL);
-    if (options_parse(&options, argc, argv)) {
-        words_init(options.language);
+    words_init(options_language(argc, argv));
+    if (options_parse(&options, argc, argv))
         status = run(&options, stdout);
-    }
     options_fini(&options);
     return (int)status;
 }

@@ -163,9 +163,7 @@ static bool set_choice(struct options *options, int id, const char *word)
         options->json = chosen == 1;
         return chosen >= 0;
     case OPTION_LANG:
-        chosen = choose("--lang", word, languages);
-        options->language = word;
-        return chosen >= 0;
+        return choose("--lang", word, languages) >= 0; /* taken by options_language() */
     case OPTION_COLOR:
         chosen = choose("--color", word, colours);
         options->colour = chosen == COLOUR_ALWAYS ? COLOUR_ALWAYS : chosen == COLOUR_NEVER ? COLOUR_NEVER : COLOUR_AUTO;
@@ -328,6 +326,25 @@ bool options_parse(struct options *options, int argc, char **argv)
         return false;
     }
     return true;
+}
+
+const char *options_language(int argc, char **argv)
+{
+    static const char option[] = "--lang";
+    const char *found = NULL;
+
+    for (int i = 1; i < argc; i++) {
+        const char *value = NULL;
+
+        if (!strncmp(argv[i], option, sizeof option - 1) && argv[i][sizeof option - 1] == '=')
+            value = argv[i] + sizeof option;
+        else if (!strcmp(argv[i], option))
+            value = argv[i + 1]; /* argv ends with NULL */
+        for (size_t known = 0; value && languages[known]; known++)
+            if (!strcmp(value, languages[known]))
+                found = languages[known];
+    }
+    return found;
 }
 
 void options_fini(struct options *options)

@@ -32,12 +32,16 @@ struct options {
     enum smtpscope_severity min_severity;
     int fail_on; /* enum smtpscope_severity; -1: never */
     enum colour colour;
-    const char *language; /* NULL: the environment's */
-    char *topic[2];       /* of explain and compare; owned */
+    char *topic[2]; /* of explain and compare; owned */
 };
 
 /* true: `options` is filled. false: the reason and the remedy were printed on standard error. */
 bool options_parse(struct options *options, int argc, char **argv);
+/*
+ * The language that --lang asks for, read ahead of everything else: help, and what is said of a wrong option, are in it too.
+ * NULL: none, or none that we speak.
+ */
+const char *options_language(int argc, char **argv);
 void options_fini(struct options *options);
 /* Is the rule one that --rule chose? */
 bool options_select(const struct options *options, enum smtpscope_rule rule);

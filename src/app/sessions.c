@@ -113,8 +113,10 @@ static void sessions_finding(void *ctx, const struct smtpscope_finding *finding)
         return;
     if (finding->severity < sessions->worst)
         sessions->worst = finding->severity;
-    if (finding->severity > sessions->options->min_severity)
+    if (finding->severity > sessions->options->min_severity) {
+        sessions->summary->hidden++;
         return;
+    }
     summary_finding(sessions->summary, finding);
     output_finding(sessions->output, finding);
 }

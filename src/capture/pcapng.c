@@ -218,11 +218,14 @@ static uint64_t ticks_binary(uint64_t ticks, unsigned n, uint64_t *seconds)
     return rest * 1000000000 >> n;
 }
 
-/* A time that nanoseconds since 1970 cannot hold (a lie, or a damaged block) becomes the nearest that they can. */
+/* 2200-01-01. A time beyond it, or before 1970, is a lie or a damaged block, and becomes the nearest that is not: so sums and
+ * differences of times, in nanoseconds, never overflow. */
+#define TIME_MOST INT64_C(7258118400)
+
 static smtpscope_time time_of(const struct interface *interface, uint64_t ticks)
 {
-    const int64_t most = INT64_MAX / SMTPSCOPE_SECOND - 1;
-    if (interface->resolution == 6 && interface->offset == 0 && ticks < (uint64_t)INT64_MAX / 1000)
+    const int64_t most = TIME_MOST;
+    if (interface->resolution == 6 && interface->offset == 0 && ticks < (uint64_t)TIME_MOST * 1000000)
         return (smtpscope_time)ticks * 1000;
     uint64_t seconds;
     unsigned exponent = interface->resolution & 0x7f;
@@ -233,7 +236,7 @@ static smtpscope_time time_of(const struct interface *interface, uint64_t ticks)
     if (offset > most - whole)
         whole = most;
     else
-        whole = offset < -most - whole ? -most : whole + offset;
+        whole = offset < -whole ? 0 : whole + offset;
     return whole * SMTPSCOPE_SECOND + (smtpscope_time)rest;
 }
 

@@ -5,16 +5,18 @@
  * longest makes room. The server is not part of the key, as a retry may go to another exchanger; but only a retry at the
  * same server can be too soon.
  *
- * A server that offered STARTTLS to one client and does not to another is remembered likewise, by its address and port.
+ * A server that offered STARTTLS to one client and does not to another is remembered likewise, by its address and port;
+ * a client's refused logins and unknown recipients by its address (attempts.h).
  */
 #include "correlate.h"
 
+#include "attempts.h"
 #include "base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* 64 Ki deferred recipients at a time: about 7 MiB; neighbourhoods of 16 slots. */
+/* 64 Ki deferred recipients at a time: about 8 MiB; neighbourhoods of 16 slots. */
 #define SLOTS 65536u
 #define NEIGHBOURS 16u
 
@@ -28,7 +30,6 @@
 #define DEFAULT_ABANDONED (4 * 3600 * SMTPSCOPE_SECOND)
 
 struct deferral {
-    uint64_t key; /* 0: free */
     uint64_t server;
     smtpscope_time first, last;
     struct smtpscope_flow flow; /* of the last try */
@@ -50,6 +51,8 @@ struct correlate {
     struct correlate_config config;
     uint64_t forgotten;
     struct offer offers[SERVERS];
+    struct attempts attempts;
+    uint64_t keys[SLOTS]; /* 0: free. Apart from the rest: most recipients were never deferred, and are looked up all the same */
     struct deferral slots[SLOTS];
 };
 
@@ -101,24 +104,25 @@ static uint64_t triple_key(const struct smtpscope_flow *flow, struct smtpscope_t
 static struct deferral *deferral_find(struct correlate *correlate, uint64_t key)
 {
     for (uint64_t i = 0; i < NEIGHBOURS; i++)
-        if (correlate->slots[(key + i) % SLOTS].key == key)
+        if (correlate->keys[(key + i) % SLOTS] == key)
             return &correlate->slots[(key + i) % SLOTS];
     return NULL;
 }
 
 static struct deferral *deferral_add(struct correlate *correlate, uint64_t key)
 {
-    struct deferral *best = &correlate->slots[key % SLOTS];
+    uint64_t best = key % SLOTS;
 
-    for (uint64_t i = 0; i < NEIGHBOURS && best->key; i++) {
-        struct deferral *slot = &correlate->slots[(key + i) % SLOTS];
+    for (uint64_t i = 0; i < NEIGHBOURS && correlate->keys[best]; i++) {
+        uint64_t slot = (key + i) % SLOTS;
 
-        if (!slot->key || slot->last < best->last)
+        if (!correlate->keys[slot] || correlate->slots[slot].last < correlate->slots[best].last)
             best = slot;
     }
-    correlate->forgotten += best->key != 0;
-    *best = (struct deferral){ .key = key };
-    return best;
+    correlate->forgotten += correlate->keys[best] != 0;
+    correlate->keys[best] = key;
+    correlate->slots[best] = (struct deferral){ 0 };
+    return &correlate->slots[best];
 }
 
 static void tell(struct correlate *correlate, const struct deferral *deferral, enum smtpscope_rule rule,
@@ -177,6 +181,8 @@ static void deferred_again(struct correlate *correlate, struct deferral *deferra
     smtpscope_time since = outcome->time - deferral->last;
     uint64_t server = deferral->server;
 
+    if (since <= 0)
+        return; /* named twice in one transaction, or a transaction that began before the last one and ended behind it */
     deferral_move(deferral, outcome);
     deferral->tries++;
     if (since < config->too_soon && server == deferral->server && !deferral->told_soon) {
@@ -203,7 +209,7 @@ static void deferral_ended(struct correlate *correlate, struct deferral *deferra
         digits[--at] = (char)('0' + tries % 10);
     tell(correlate, deferral, accepted ? SMTPSCOPE_RULE_DEFERRAL_RESOLVED : SMTPSCOPE_RULE_DEFERRAL_TURNED_PERMANENT,
          accepted ? SMTPSCOPE_DETAIL_RESOLVED : SMTPSCOPE_DETAIL_RETRY, accepted ? digits + at : "", after, outcome->time);
-    deferral->key = 0;
+    correlate->keys[deferral - correlate->slots] = 0;
 }
 
 static void outcome_note(struct correlate *correlate, uint64_t key, const struct outcome *outcome)
@@ -292,9 +298,13 @@ static void message_note(struct correlate *correlate, const struct smtpscope_ses
 
 void correlate_fact(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
-    if (fact->type == SMTPSCOPE_FACT_EXCHANGE)
+    struct smtpscope_finding finding;
+
+    if (fact->type == SMTPSCOPE_FACT_EXCHANGE) {
         offer_note(correlate, session, fact->exchange);
-    else if (fact->type == SMTPSCOPE_FACT_MESSAGE)
+        if (attempts_note(&correlate->attempts, smtpscope_session_flow(session), fact->exchange, &finding))
+            correlate->config.finding(correlate->config.ctx, &finding);
+    } else if (fact->type == SMTPSCOPE_FACT_MESSAGE)
         message_note(correlate, session, fact);
 }
 
@@ -303,7 +313,7 @@ void correlate_finish(struct correlate *correlate, smtpscope_time end)
     for (size_t i = 0; i < SLOTS; i++) {
         struct deferral *deferral = &correlate->slots[i];
 
-        if (deferral->key && end - deferral->last >= correlate->config.abandoned)
+        if (correlate->keys[i] && end - deferral->last >= correlate->config.abandoned)
             tell(correlate, deferral, SMTPSCOPE_RULE_DEFERRAL_ABANDONED, SMTPSCOPE_DETAIL_ABANDONED, "",
                  seconds(end - deferral->last), deferral->last);
     }

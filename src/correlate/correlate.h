@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Outcomes of many sessions -> findings across sessions: what became of a deferral. */
+/* Outcomes of many sessions -> findings across sessions: what became of a deferral, what a server stopped offering, patient attacks. */
 #ifndef CORRELATE_H
 #define CORRELATE_H
 
@@ -21,7 +21,7 @@ struct correlate_config {
 struct correlate *correlate_new(const struct correlate_config *config);
 void correlate_free(struct correlate *correlate);
 
-/* A fact of any session: messages with their recipients, and what EHLO replies advertise, count. */
+/* A fact of any session: messages with their recipients, what EHLO replies advertise, refused logins and recipients count. */
 void correlate_fact(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_fact *fact);
 
 /* The capture ended at `end`: what was deferred and never tried again is told. */

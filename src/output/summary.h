@@ -28,6 +28,7 @@ struct summary {
     uint64_t recipients[SUMMARY_OUTCOMES]; /* by their RCPT; also those of transactions without a message */
     uint64_t findings[SMTPSCOPE_RULES];    /* that were printed */
     uint64_t by_severity[SMTPSCOPE_SEVERITIES];
+    uint64_t hidden; /* findings below --min-severity: not printed */
     /* What limits certainty. */
     uint64_t midstream, one_sided, gaps, gap_octets, conflicts, encrypted, not_smtp, evicted, overflowed, unfinished;
     uint64_t forgotten;     /* deferrals of which it is not known what became of them: this program's limit */

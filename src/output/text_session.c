@@ -33,24 +33,32 @@ static void session_heading(const struct layout *layout, const struct packets *p
         writer_format(writer, "  [%s]\n", _("the capture began in the middle of this session"));
 }
 
+/* A part of a line, if there is any, behind `before`. */
+static void session_text(const struct layout *layout, const char *before, struct smtpscope_text text)
+{
+    if (!text.len)
+        return;
+    writer_string(layout->writer, before);
+    writer_escaped(layout->writer, text.at, text.len, ESCAPE_TERMINAL);
+}
+
 static void session_command(const struct layout *layout, const struct record *record, const struct record_exchange *exchange)
 {
-    struct smtpscope_text command = record_text(record, exchange->command), argument = record_text(record, exchange->argument);
+    struct smtpscope_text command = record_text(record, exchange->command);
 
     if (!command.len)
         return;
-    writer_string(layout->writer, "  C: ");
-    writer_escaped(layout->writer, command.at, command.len, ESCAPE_TERMINAL);
-    if (argument.len) {
-        writer_char(layout->writer, ' ');
-        writer_escaped(layout->writer, argument.at, argument.len, ESCAPE_TERMINAL);
-    }
+    session_text(layout, "           C: ", command);
+    session_text(layout, " ", record_text(record, exchange->argument));
     writer_char(layout->writer, '\n');
 }
 
-/* All lines of the reply, as they were on the wire but for what the parser took out of them and we put back. */
-static void session_reply(const struct layout *layout, const struct record *record, const struct record_exchange *exchange)
+/* The packet, and all lines of the reply, as they were on the wire but for what the parser took out of them and we put back. */
+static void session_reply(const struct layout *layout, const struct packets *packets, const struct record *record,
+                          const struct record_exchange *exchange)
 {
+    uint64_t number = 0;
+    bool found = packets_find(packets, exchange->packet, &number) != NULL, begun = false;
     struct smtpscope_text text = record_text(record, exchange->reply), first;
     bool more;
 
@@ -58,7 +66,11 @@ static void session_reply(const struct layout *layout, const struct record *reco
     do {
         first = format_first_line(text);
         more = first.len < text.len;
-        writer_string(layout->writer, "  S: ");
+        if (found && !begun)
+            writer_format(layout->writer, "%9llu  S: ", (unsigned long long)number);
+        else
+            writer_string(layout->writer, "           S: ");
+        begun = true;
         text_code(layout->writer, exchange->code, more ? '-' : ' ', exchange->enhanced_class, exchange->enhanced_subject,
                   exchange->enhanced_detail);
         writer_escaped(layout->writer, first.at, first.len, ESCAPE_TERMINAL);
@@ -127,14 +139,14 @@ void text_session(const struct layout *layout, const struct packets *packets, co
         for (; gap < record->gap_count && record->gaps[gap].before <= i; gap++)
             session_gap(layout, &record->gaps[gap]);
         session_command(layout, record, &record->exchanges[i]);
-        session_reply(layout, record, &record->exchanges[i]);
+        session_reply(layout, packets, record, &record->exchanges[i]);
     }
     for (; gap < record->gap_count; gap++)
         session_gap(layout, &record->gaps[gap]);
     session_tls(layout, &record->tls);
     for (size_t i = answered; i < record->exchange_count; i++) {
         session_command(layout, record, &record->exchanges[i]);
-        writer_format(layout->writer, "     [%s]\n", _("no reply"));
+        writer_format(layout->writer, "              [%s]\n", _("no reply"));
     }
     if (record->omitted)
         writer_format(layout->writer, _("  [%llu more exchanges are not kept]\n"), (unsigned long long)record->omitted);

@@ -163,11 +163,14 @@ void text_summary(const struct layout *layout, const struct packets *packets, co
     if (summary_findings(summary))
         writer_string(&text, ": ");
     counted_list(&text, summary, COUNTED_ROWS(severity_rows));
+    if (summary->hidden)
+        writer_format(&text, ngettext("; %llu not shown", "; %llu not shown", (unsigned long)summary->hidden),
+                      (unsigned long long)summary->hidden);
     summary_line(layout, _("Findings"), &text);
     summary_rules(layout, summary);
     counted_list(&text, summary, COUNTED_ROWS(certainty_rows));
     if (!text.len)
-        writer_string(&text, _("nothing in the capture limits it"));
+        writer_string(&text, summary->interrupted ? _("interrupted: the rest was not read") : _("nothing in the capture limits it"));
     summary_line(layout, _("Certainty"), &text);
     writer_fini(&text);
 }

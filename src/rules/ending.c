@@ -30,13 +30,25 @@ void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
         note->finding.detail_number += gap->len;
 }
 
+/* What was told before and explains that nothing is answered any more; 0 none. */
+static uint32_t cause_of_silence(struct smtpscope_judge *judge)
+{
+    const struct note *pipelined = note_find(judge, judge->pipelined);
+
+    if (judge->closing)
+        return judge->closing;
+    if (pipelined && pipelined->finding.verdict != SMTPSCOPE_VERDICT_TOLERATED)
+        return judge->pipelined;
+    return judge->codeless ? judge->codeless : judge->not_followed;
+}
+
 void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_command *command = fact->command;
     const char *name = smtpscope_verb_name(command->verb);
     struct ground ground = { .rule = SMTPSCOPE_RULE_REPLY_MISSING, .command = command, .verdict = SMTPSCOPE_VERDICT_UNANSWERED,
                              .detail = SMTPSCOPE_DETAIL_UNANSWERED, .detail_text = name ? word(name) : command->name,
-                             .fault = SMTPSCOPE_FAULT_UNDETERMINED };
+                             .fault = SMTPSCOPE_FAULT_UNDETERMINED, .cause = cause_of_silence(judge) };
 
     judge->quit_unanswered |= command->verb == SMTPSCOPE_VERB_QUIT;
     if (smtpscope_session_state(session)->quit || (judge->quit_unanswered && command->verb != SMTPSCOPE_VERB_QUIT)) {
@@ -82,14 +94,15 @@ static void judge_one_sided(struct smtpscope_judge *judge, const struct smtpscop
 static void judge_silence(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_ending *ending = fact->end->ending;
+    smtpscope_time silent = ending->fin_time - fact->end->last_octets;
     struct ground ground = end_ground(fact, SMTPSCOPE_RULE_DEFERRAL_TIMEOUT);
 
-    if (ending->by != SMTPSCOPE_SERVER || fact->end->opaque || judge->doubtful || !judge->last_heard ||
-        ending->time - judge->last_heard < SILENCE || judge->closing_seen)
+    if (ending->by != SMTPSCOPE_SERVER || fact->end->opaque || judge->doubtful || !judge->server_seen || silent < SILENCE ||
+        judge->closing_seen)
         return;
     ground.reason = SMTPSCOPE_REASON_TIMEOUT;
     ground.detail = SMTPSCOPE_DETAIL_LATE;
-    ground.detail_number = (uint64_t)((ending->time - judge->last_heard) / SMTPSCOPE_SECOND);
+    ground.detail_number = (uint64_t)(silent / SMTPSCOPE_SECOND);
     ground.confidence = SMTPSCOPE_LIKELY;
     note_add(judge, &ground);
 }
@@ -130,6 +143,20 @@ static void judge_close(struct smtpscope_judge *judge, const struct smtpscope_fa
     }
 }
 
+/* 220 to STARTTLS, and then the session was closed in place of a handshake. */
+static void judge_no_handshake(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_end *end = fact->end;
+    struct ground ground = end_ground(fact, SMTPSCOPE_RULE_SECURITY_STARTTLS_NOT_FOLLOWED);
+
+    if (!judge->tls_granted || judge->tls_told || end->opaque || judge->doubtful || !session_ended(end->ending) ||
+        !end->ending->seen[SMTPSCOPE_CLIENT] || end->lost[SMTPSCOPE_CLIENT] || end->lost[SMTPSCOPE_SERVER])
+        return;
+    if (end->ending->by == SMTPSCOPE_CLIENT)
+        ground.fault = SMTPSCOPE_FAULT_CLIENT;
+    note_add(judge, &ground);
+}
+
 void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     struct ground ground = end_ground(fact, SMTPSCOPE_RULE_TRANSPORT_MIDSTREAM);
@@ -141,12 +168,13 @@ void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
     }
     judge_one_sided(judge, fact);
     judge_close(judge, fact);
+    judge_no_handshake(judge, fact);
     if (judge->starttls_offered && judge->mail_in_clear && !fact->end->opaque) {
         ground = end_ground(fact, SMTPSCOPE_RULE_SECURITY_STARTTLS_NOT_USED);
         ground.fault = SMTPSCOPE_FAULT_CLIENT;
         note_add(judge, &ground);
     }
-    if (early && !judge->early_refused) {
+    if (early && !judge->early_refused && judge->early_taken) {
         early->finding.verdict = SMTPSCOPE_VERDICT_TOLERATED;
         early->finding.severity = SMTPSCOPE_NOTICE;
     }

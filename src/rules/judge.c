@@ -32,12 +32,12 @@ void smtpscope_judge_free(struct smtpscope_judge *judge)
 }
 
 /* Told once, when the number is reached, with the exchange that reaches it. */
-static void count_check(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, uint32_t count, uint32_t limit,
-                        enum smtpscope_rule rule, enum smtpscope_detail detail)
+static void count_check(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, uint32_t before, uint32_t now,
+                        uint32_t limit, enum smtpscope_rule rule, enum smtpscope_detail detail)
 {
     struct ground ground = { .rule = rule, .exchange = exchange, .fault = SMTPSCOPE_FAULT_CLIENT, .detail = detail, .detail_number = limit };
 
-    if (count == limit)
+    if (before < limit && now >= limit)
         note_add(judge, &ground);
 }
 
@@ -47,25 +47,26 @@ static void remember_accepted(struct smtpscope_judge *judge, const struct smtpsc
     case SMTPSCOPE_VERB_EHLO:
         if (exchange->after->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS))
             judge->starttls_offered = true;
+        advertised_read(judge, exchange->reply);
         judge->mail = (struct refusal){ 0 };
         judge->hello = (struct refusal){ 0 };
         judge->rcpt_count = 0;
+        judge->hello_stale = false;
         break;
-    case SMTPSCOPE_VERB_HELO: {
-        struct note *note = note_find(judge, judge->hello.note);
-
-        if (note && note->finding.rule == SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED) {
-            note->finding.reason = SMTPSCOPE_REASON_FELL_BACK;
-            note->finding.severity = SMTPSCOPE_NOTICE;
-        }
+    case SMTPSCOPE_VERB_HELO:
         judge->hello = (struct refusal){ 0 };
+        judge->hello_stale = false;
         break;
-    }
+    case SMTPSCOPE_VERB_STARTTLS:
+        judge->tls_granted = judge->hello_stale = exchange->reply->code == 220;
+        break;
     case SMTPSCOPE_VERB_MAIL:
         judge->recipients = 0;
         judge->mail_in_clear |= !exchange->before->tls;
         judge->mail = (struct refusal){ 0 };
         judge->rcpt_count = 0;
+        judge->chunk_told = false;
+        judge->smtputf8 = exchange->command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8);
         break;
     case SMTPSCOPE_VERB_RSET: case SMTPSCOPE_VERB_EOD:
         judge->mail = (struct refusal){ 0 };
@@ -75,14 +76,42 @@ static void remember_accepted(struct smtpscope_judge *judge, const struct smtpsc
     }
 }
 
+/* EHLO was refused, and the client tries HELO, as RFC 5321 3.2 asks; whatever becomes of it. */
+static void judge_fall_back(struct smtpscope_judge *judge)
+{
+    struct note *note = note_find(judge, judge->hello.note);
+
+    if (note && note->finding.rule == SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED) {
+        note->finding.reason = SMTPSCOPE_REASON_FELL_BACK;
+        note->finding.severity = SMTPSCOPE_NOTICE;
+    }
+}
+
+/* What a refusal is to the client: an error of its own, or only the consequence of an earlier one (folded, RFC 2920 3.1)? */
+static bool is_own_error(struct smtpscope_judge *judge, uint32_t id, const struct smtpscope_exchange *exchange)
+{
+    const struct note *note = note_find(judge, id);
+
+    return note && note->finding.fault == SMTPSCOPE_FAULT_CLIENT && note->evidence_count &&
+           note->evidence[note->evidence_count - 1] == exchange->index;
+}
+
 static void judge_auth(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_AUTH_IN_CLEAR, .exchange = exchange, .fault = SMTPSCOPE_FAULT_CLIENT };
-    enum smtpscope_verb verb = exchange->command->verb;
-    bool sent = verb == SMTPSCOPE_VERB_ANSWER || (verb == SMTPSCOPE_VERB_AUTH && exchange->reply->code != 334);
+    const struct smtpscope_command *command = exchange->command;
 
-    /* With an initial response, or an answer, a password crossed the network (RFC 4954 4). */
-    if (sent && !exchange->before->tls && (exchange->reply->code == 235 || exchange->reply->code == 535))
+    /* RFC 4954 4: an initial response stands behind the mechanism, "=" when it is empty; the answer "*" cancels. */
+    if (command->verb == SMTPSCOPE_VERB_AUTH) {
+        judge->secret_hidden = mechanism_hides(&command->argument);
+        judge->secret_sent = command->len > sizeof "AUTH " - 1 + command->argument.len + sizeof " =\r\n" - 1;
+    } else if (command->verb == SMTPSCOPE_VERB_ANSWER) {
+        judge->secret_sent |= command->len > sizeof "*\r\n" - 1;
+    } else {
+        return;
+    }
+    /* A password crossed the network, whatever the server made of it. */
+    if (judge->secret_sent && !judge->secret_hidden && !exchange->before->tls && exchange->reply->code != 334)
         note_add(judge, &ground);
 }
 
@@ -95,6 +124,28 @@ static void judge_verified(struct smtpscope_judge *judge, const struct smtpscope
         note_add(judge, &ground);
 }
 
+static void judge_recipients(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    if (exchange->command->verb != SMTPSCOPE_VERB_RCPT)
+        return;
+    judge->recipients++;
+    count_check(judge, exchange, judge->recipients - 1, judge->recipients, RECIPIENTS_EVERY_SERVER_TAKES + 1,
+                SMTPSCOPE_RULE_COMMAND_TOO_MANY_RECIPIENTS, SMTPSCOPE_DETAIL_RECIPIENTS);
+}
+
+/* Explains a refusal, and sees whether there are too many of its kind. */
+static void judge_errors(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    uint32_t errors = judge->errors, logins = judge->failed_logins, unknown = judge->unknown_recipients;
+
+    judge->errors += is_own_error(judge, judge_refused(judge, exchange), exchange);
+    count_check(judge, exchange, errors, judge->errors, MANY_ERRORS, SMTPSCOPE_RULE_COMMAND_TOO_MANY_ERRORS, SMTPSCOPE_DETAIL_ERRORS);
+    count_check(judge, exchange, logins, judge->failed_logins, MANY_LOGINS, SMTPSCOPE_RULE_SECURITY_AUTH_GUESSING,
+                SMTPSCOPE_DETAIL_ERRORS);
+    count_check(judge, exchange, unknown, judge->unknown_recipients, MANY_UNKNOWN, SMTPSCOPE_RULE_SECURITY_RECIPIENT_HARVESTING,
+                SMTPSCOPE_DETAIL_RECIPIENTS);
+}
+
 static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     uint16_t code = exchange->reply->code;
@@ -102,20 +153,16 @@ static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope
     if (!judge->server[0] && (exchange->greeting || exchange->command->verb == SMTPSCOPE_VERB_EHLO))
         judge->server = server_of(&exchange->reply->text);
     judge->closing_seen |= code == 421 || code == 221;
-    judge->last_heard = exchange->reply->time;
     judge_oddities(judge, exchange);
     judge_auth(judge, exchange);
-    judge->recipients += exchange->command->verb == SMTPSCOPE_VERB_RCPT;
-    count_check(judge, exchange, judge->recipients, RECIPIENTS_EVERY_SERVER_TAKES + 1, SMTPSCOPE_RULE_COMMAND_TOO_MANY_RECIPIENTS,
-                SMTPSCOPE_DETAIL_RECIPIENTS);
+    judge_mechanism(judge, exchange);
+    judge_recipients(judge, exchange);
+    judge_limits(judge, exchange);
+    if (exchange->command->verb == SMTPSCOPE_VERB_HELO)
+        judge_fall_back(judge);
     if (code >= 400) {
-        judge_refused(judge, exchange);
-        judge->errors++;
-        count_check(judge, exchange, judge->errors, MANY_ERRORS, SMTPSCOPE_RULE_COMMAND_TOO_MANY_ERRORS, SMTPSCOPE_DETAIL_ERRORS);
-        if (exchange->reply->code >= 500)
-            count_check(judge, exchange, judge->failed_logins, MANY_LOGINS, SMTPSCOPE_RULE_SECURITY_AUTH_GUESSING, SMTPSCOPE_DETAIL_ERRORS);
-        count_check(judge, exchange, judge->unknown_recipients, MANY_UNKNOWN, SMTPSCOPE_RULE_SECURITY_RECIPIENT_HARVESTING,
-                    SMTPSCOPE_DETAIL_RECIPIENTS);
+        judge_errors(judge, exchange);
+        judge_pipelining(judge, exchange);
     } else if (code) {
         judge_tolerated(judge, exchange);
         judge_pipelining(judge, exchange);
@@ -123,8 +170,9 @@ static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope
         judge_verified(judge, exchange);
         remember_accepted(judge, exchange);
     }
+    judge->early_taken |= code >= 200 && code < 400 && exchange->command->circumstances & SMTPSCOPE_COMMAND_EARLY;
     if (exchange->command->verb == SMTPSCOPE_VERB_EOD)
-        judge->rcpt_count = 0;
+        judge->rcpt_count = judge->no_recipient = 0;
 }
 
 static void judge_early(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
@@ -149,10 +197,16 @@ static void judge_tls(struct smtpscope_judge *judge, const struct smtpscope_fact
     struct ground ground = { .fact = fact, .side = server ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT,
                              .fault = server ? SMTPSCOPE_FAULT_SERVER : SMTPSCOPE_FAULT_CLIENT };
 
-    if (rules[fact->tls] < 0)
+    bool told = judge->tls_told >> fact->tls & 1;
+    struct note *note;
+
+    judge->tls_told |= (uint8_t)(1u << fact->tls);
+    if (rules[fact->tls] < 0 || told)
         return;
     ground.rule = (enum smtpscope_rule)rules[fact->tls];
-    note_add(judge, &ground);
+    note = note_add(judge, &ground);
+    if (note && fact->tls == SMTPSCOPE_TLS_NOT_FOLLOWED)
+        judge->not_followed = note->finding.id;
 }
 
 static void judge_alien(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)

@@ -35,15 +35,25 @@ struct smtpscope_judge {
     struct refusal rcpt[ROOTS_MAX];  /* refused RCPTs of the open transaction */
     uint32_t rcpt_count;
     struct refusal hello;            /* EHLO or HELO */
-    uint32_t alien, early, pipelined; /* ids of the session's notes of these kinds */
+    uint32_t alien, early, pipelined, greeting; /* ids of the session's notes of these kinds; greeting: it was refused */
+    uint32_t no_recipient; /* of DATA that was let pass though no recipient was: its end follows from that */
+    uint32_t codeless, closing, not_followed; /* of the last reply without a code, the 421 that closed, STARTTLS without TLS */
+    uint32_t oversize; /* of the size that MAIL declared, while that is the last exchange */
     uint32_t errors, unknown_recipients, failed_logins;
     uint32_t recipients;             /* RCPTs of the open transaction */
+    uint32_t mails;                  /* MAILs of the session */
+    uint32_t mechanism; /* id of the note about a mechanism that was not advertised, while it is the last */
+    uint32_t mechanisms, limit_rcpt, limit_mail; /* of the last EHLO reply: see advertised.c */
     bool doubtful;    /* the capture lacks something of the session */
-    bool early_refused;
+    bool early_refused, early_taken;
+    bool tls_granted, hello_stale; /* 220 to STARTTLS; no EHLO since (RFC 3207 4.2) */
+    bool chunk_told;  /* a chunk of the open transaction was over the limit */
+    bool smtputf8;    /* MAIL of the open transaction said so */
+    bool secret_sent, secret_hidden; /* in the AUTH in progress; hidden: its mechanism shows nothing that can be used again */
+    uint8_t tls_told;  /* a bit an enum smtpscope_tls_event */
     bool server_seen, client_seen;
     bool starttls_offered, mail_in_clear;
     bool closing_seen; /* 421 or 221: the server said that it closes */
-    smtpscope_time last_heard; /* of the last reply */
     bool quit_unanswered;
     bool lost_message; /* a finding says what became of the message: the unanswered commands say no more */
 };
@@ -110,6 +120,7 @@ uint32_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exc
 
 /* sequence.c */
 uint32_t detect_sequence(struct smtpscope_judge *judge, const struct refused *refused);
+bool is_about_order(const struct refused *refused);
 uint32_t detect_refused_in_order(struct smtpscope_judge *judge, const struct refused *refused);
 void judge_tolerated(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 
@@ -127,6 +138,15 @@ void judge_message(struct smtpscope_judge *judge, const struct smtpscope_session
 void judge_oddities(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 void judge_accepted_parameters(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 enum smtpscope_detail detail_of_oddities(uint32_t oddities);
+
+/* advertised.c */
+void advertised_read(struct smtpscope_judge *judge, const struct smtpscope_reply *reply);
+/* Was the mechanism of an AUTH command advertised, as far as the registry knows it? */
+bool mechanism_is_listed(const struct smtpscope_judge *judge, const struct smtpscope_command *command);
+/* Does it prove that the client knows a secret, rather than send it? */
+bool mechanism_hides(const struct smtpscope_text *name);
+void judge_mechanism(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 
 /* pipelining.c */
 void judge_pipelining(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);

@@ -56,13 +56,16 @@ static enum smtpscope_rule refusal_of_code(const struct refused *refused)
 
 static enum smtpscope_rule refusal_rule(const struct refused *refused, enum smtpscope_reason reason)
 {
+    if (reason == SMTPSCOPE_REASON_MALFORMED_ARGUMENT)
+        return SMTPSCOPE_RULE_REFUSAL_SYNTAX;
     if (refused->code == 535 || refused->code == 534 || refused->code == 538 || (is_auth(refused->verb) && refused->code != 530))
         return SMTPSCOPE_RULE_REFUSAL_AUTH_FAILED;
     if (refused->code == 530 || reason == SMTPSCOPE_REASON_AUTH_REQUIRED)
         return SMTPSCOPE_RULE_REFUSAL_AUTH_REQUIRED;
     if (refused->exchange->greeting && (refused->code == 521 || refused->code == 554))
         return SMTPSCOPE_RULE_REFUSAL_NO_SERVICE;
-    if (reason == SMTPSCOPE_REASON_MESSAGE_SIZE || (refused->code == 552 && reason != SMTPSCOPE_REASON_MAILBOX_FULL))
+    if (reason == SMTPSCOPE_REASON_MESSAGE_SIZE ||
+        (refused->code == 552 && reason == SMTPSCOPE_REASON_UNSPECIFIED && refused->reply->enhanced_subject != 7))
         return SMTPSCOPE_RULE_REFUSAL_SIZE;
     if (is_mailbox_reason(reason))
         return SMTPSCOPE_RULE_REFUSAL_MAILBOX;
@@ -87,11 +90,12 @@ static enum smtpscope_fault fault_of(enum smtpscope_reason reason)
     }
 }
 
-/* Words that say the client answered "*" to a challenge (RFC 4954 4). */
+/* RFC 4954 4: 501 answers "*", with which a client cancels, and what is no base64. */
 static enum smtpscope_reason auth_reason(const struct refused *refused, enum smtpscope_reason reason)
 {
     if (is_auth(refused->verb) && refused->code == 501)
-        return SMTPSCOPE_REASON_CANCELLED;
+        return refused->verb == SMTPSCOPE_VERB_ANSWER && refused->command->len <= sizeof "*\r\n" - 1
+                   ? SMTPSCOPE_REASON_CANCELLED : SMTPSCOPE_REASON_MALFORMED_ARGUMENT;
     return is_auth(refused->verb) && reason == SMTPSCOPE_REASON_POLICY ? SMTPSCOPE_REASON_CREDENTIALS : reason;
 }
 
@@ -106,11 +110,13 @@ uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refuse
         ground.rule = deferral_rule(ground.reason);
     } else {
         ground.reason = auth_reason(refused, reason);
-        ground.rule = refusal_rule(refused, reason);
+        ground.rule = refusal_rule(refused, ground.reason);
     }
     ground.fault = fault_of(ground.reason);
     if (ground.rule == SMTPSCOPE_RULE_REFUSAL_SIZE || ground.rule == SMTPSCOPE_RULE_REFUSAL_MAILBOX)
         ground.fault = SMTPSCOPE_FAULT_CLIENT;
+    if (ground.rule == SMTPSCOPE_RULE_REFUSAL_SIZE)
+        ground.cause = judge->oversize;
     if (ground.reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN)
         judge->unknown_recipients++;
     if (ground.rule == SMTPSCOPE_RULE_REFUSAL_AUTH_FAILED && ground.reason != SMTPSCOPE_REASON_CANCELLED)
@@ -155,7 +161,9 @@ static void judge_lookalike(struct smtpscope_judge *judge, const struct smtpscop
     ground.detail_text = (struct smtpscope_text){ name, strlen(name) };
     if (message->oddities & SMTPSCOPE_DATA_LOOKALIKE_COMMANDS)
         ground.detail = SMTPSCOPE_DETAIL_LOOKALIKE_COMMANDS;
-    else
+    /* A conforming relay has stuffed a dot behind CRLF (RFC 5321 4.5.2): it can never pass these on. */
+    if (!(message->oddities & SMTPSCOPE_DATA_LOOKALIKE_COMMANDS) || message->lookalike == SMTPSCOPE_LOOKALIKE_CRLF_LF ||
+        message->lookalike == SMTPSCOPE_LOOKALIKE_CRLF_CR)
         ground.severity = SEVERITY(NOTICE);
     if (message->oddities & SMTPSCOPE_DATA_LOOKALIKE_TAKEN) {
         ground.detail = SMTPSCOPE_DETAIL_LOOKALIKE_TAKEN;
@@ -178,7 +186,7 @@ static void judge_size(struct smtpscope_judge *judge, const struct smtpscope_fac
         ground.rule = SMTPSCOPE_RULE_DATA_SIZE_OVER_LIMIT;
         ground.detail = SMTPSCOPE_DETAIL_SIZE;
     }
-    if (!limit)
+    if (!limit || (message->bdat && judge->chunk_told && ground.rule == SMTPSCOPE_RULE_DATA_SIZE_OVER_LIMIT))
         return;
     ground.detail_number = message->content;
     number = number_text(limit);

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 
-/* Kinds of trouble in one session; beyond it, more of a rule is counted under the first note of that rule. */
+/* Kinds of trouble in one session; beyond it, more of a rule is counted under its first note. Each rule can have one. */
 #define NOTES_MAX 256
 /* Indexes kept per note. A session with more refusals of one kind than this has its tail counted, not listed. */
 #define INDEXES_MAX 65536
@@ -46,9 +46,27 @@ bool note_fold(struct smtpscope_judge *judge, uint32_t id, uint32_t exchange)
     return true;
 }
 
+/* What a note keeps of an octet: a NUL would end the text early for whoever reads it. */
+static char text_octet(char octet)
+{
+    return octet ? octet : ' ';
+}
+
 static bool text_equal(const char *text, struct smtpscope_text other)
 {
-    return !strncmp(text, other.at ? other.at : "", other.len) && text[other.len] == '\0';
+    size_t len = other.len < TEXT_MAX ? other.len : TEXT_MAX;
+
+    for (size_t i = 0; i < len; i++)
+        if (text[i] != text_octet(other.at[i]))
+            return false;
+    return text[len] == '\0';
+}
+
+/* Is the text of the detail part of the cause? A keyword or a verb is; a name, an address or a number of the client's is not. */
+static bool text_is_cause(enum smtpscope_detail detail)
+{
+    return detail == SMTPSCOPE_DETAIL_KEYWORD_MISSING || detail == SMTPSCOPE_DETAIL_STEP_MISSING ||
+           detail == SMTPSCOPE_DETAIL_BARRIER || detail == SMTPSCOPE_DETAIL_ADVERTISED || detail == SMTPSCOPE_DETAIL_PROTOCOL;
 }
 
 static bool note_is(const struct note *note, const struct ground *ground)
@@ -57,7 +75,7 @@ static bool note_is(const struct note *note, const struct ground *ground)
 
     return finding->rule == ground->rule && finding->reason == ground->reason && finding->cause == ground->cause &&
            finding->verdict == ground->verdict && finding->detail == ground->detail &&
-           text_equal(finding->detail_text, ground->detail_text);
+           (!text_is_cause(ground->detail) || text_equal(finding->detail_text, ground->detail_text));
 }
 
 static struct note *note_same(struct smtpscope_judge *judge, const struct ground *ground)
@@ -70,7 +88,7 @@ static struct note *note_same(struct smtpscope_judge *judge, const struct ground
         if (note->finding.rule == ground->rule && !same_rule)
             same_rule = note;
     }
-    return judge->note_count >= NOTES_MAX ? same_rule ? same_rule : judge->last : NULL;
+    return judge->note_count >= NOTES_MAX ? same_rule : NULL;
 }
 
 static const char *text_put(char **to, const char *at, size_t len)
@@ -79,9 +97,8 @@ static const char *text_put(char **to, const char *at, size_t len)
 
     if (len > TEXT_MAX)
         len = TEXT_MAX;
-    /* A NUL would end the text early for whoever reads it. */
     for (size_t i = 0; i < len; i++)
-        begin[i] = at[i] ? at[i] : ' ';
+        begin[i] = text_octet(at[i]);
     begin[len] = '\0';
     *to = begin + len + 1;
     return begin;
@@ -185,13 +202,20 @@ struct note *note_add(struct smtpscope_judge *judge, const struct ground *ground
     return note;
 }
 
+/* A guess is never an error. */
+static enum smtpscope_severity severity_shown(const struct smtpscope_finding *finding)
+{
+    bool guess = finding->confidence != SMTPSCOPE_CERTAIN && finding->severity == SMTPSCOPE_ERROR;
+
+    return guess ? SMTPSCOPE_WARNING : finding->severity;
+}
+
 static void note_emit(struct smtpscope_judge *judge, struct note *note)
 {
     struct smtpscope_finding *finding = &note->finding;
 
     finding->server = judge->server;
-    if (finding->confidence != SMTPSCOPE_CERTAIN && finding->severity == SMTPSCOPE_ERROR)
-        finding->severity = SMTPSCOPE_WARNING;
+    finding->severity = severity_shown(finding);
     for (uint32_t i = 0; i < note->symptom_count; i++)
         if (!index_add(judge, &note->evidence, &note->evidence_count, &note->evidence_capacity, note->symptoms[i]))
             break;
@@ -206,6 +230,24 @@ void notes_emit(struct smtpscope_judge *judge)
         note->finding.evidence_count = note->evidence_count;
         note_emit(judge, note);
     }
+}
+
+uint32_t smtpscope_judge_peek(const struct smtpscope_judge *judge, uint32_t after)
+{
+    if (!judge->last || judge->last->finding.id <= after)
+        return judge->note_count;
+    for (const struct note *note = judge->notes; note; note = note->next) {
+        struct smtpscope_finding finding = note->finding;
+
+        if (finding.id <= after)
+            continue;
+        finding.server = judge->server;
+        finding.severity = severity_shown(&note->finding);
+        finding.exchanges = note->evidence;
+        finding.exchange_count = finding.evidence_count = note->evidence_count;
+        judge->config->finding(judge->config->ctx, &finding);
+    }
+    return judge->note_count;
 }
 
 void notes_free(struct smtpscope_judge *judge)

@@ -68,7 +68,9 @@ static void judge_class(struct smtpscope_judge *judge, const struct smtpscope_ex
     enum smtpscope_verb verb = exchange->command->verb;
     struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_WRONG_CLASS, SMTPSCOPE_FAULT_SERVER);
 
-    if (verb <= SMTPSCOPE_VERB_UNKNOWN || reply->code >= 400 || reply->code < 200 || smtpscope_verb_allows(verb, reply->code))
+    /* Which code was meant is not known when the lines differ in it; and that is told. */
+    if (verb <= SMTPSCOPE_VERB_UNKNOWN || reply->code >= 400 || reply->code < 200 || smtpscope_verb_allows(verb, reply->code) ||
+        reply->oddities & SMTPSCOPE_REPLY_CODE_CHANGES)
         return;
     ground.detail = SMTPSCOPE_DETAIL_ALLOWED_CODES;
     ground.detail_number = reply->code;
@@ -81,17 +83,23 @@ static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_ex
     const struct smtpscope_reply *reply = exchange->reply;
     struct ground ground;
 
+    judge->codeless = 0;
     for (size_t i = 0; i < sizeof reply_rows / sizeof *reply_rows; i++)
         if (reply->oddities & reply_rows[i].oddity) {
+            struct note *note;
+
             ground = ground_of(exchange, reply_rows[i].rule, SMTPSCOPE_FAULT_SERVER);
-            note_add(judge, &ground);
+            note = note_add(judge, &ground);
+            if (note && !reply->code && reply_rows[i].rule == SMTPSCOPE_RULE_REPLY_MALFORMED)
+                judge->codeless = note->finding.id;
         }
     if (reply->enhanced_class && reply->code && reply->enhanced_class != reply->code / 100 &&
         !(reply->code / 100 == 3 && reply->enhanced_class == 2)) {
         ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_ENHANCED_MISMATCH, SMTPSCOPE_FAULT_SERVER);
         note_add(judge, &ground);
     }
-    if (reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED && reply->code != 421 && !judge->alien && !judge->doubtful) {
+    /* Without a code it answers nothing, so nothing could wait for it: reply.malformed says so. */
+    if (reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED && reply->code && reply->code != 421 && !judge->alien && !judge->doubtful) {
         ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED, SMTPSCOPE_FAULT_SERVER);
         note_add(judge, &ground);
     }
@@ -116,7 +124,8 @@ static void judge_command(struct smtpscope_judge *judge, const struct smtpscope_
 {
     const struct smtpscope_command *command = exchange->command;
     bool utf8 = command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8);
-    bool envelope = command->verb == SMTPSCOPE_VERB_MAIL || command->verb == SMTPSCOPE_VERB_EHLO || command->verb == SMTPSCOPE_VERB_HELO;
+    bool envelope = command->verb == SMTPSCOPE_VERB_MAIL || command->verb == SMTPSCOPE_VERB_EHLO || command->verb == SMTPSCOPE_VERB_HELO ||
+                    (command->verb == SMTPSCOPE_VERB_RCPT && exchange->before->transaction && !judge->smtputf8 && !exchange->before->doubt);
     struct ground ground;
 
     if (judge->alien)
@@ -144,14 +153,18 @@ static void judge_declared_size(struct smtpscope_judge *judge, const struct smtp
     const struct smtpscope_command *command = exchange->command;
     struct number number = number_text(limit);
     struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_SIZE_OVER_LIMIT, SMTPSCOPE_FAULT_CLIENT);
+    struct note *note;
 
+    judge->oversize = 0;
     if (command->verb != SMTPSCOPE_VERB_MAIL || !limit || !command->has_size || command->declared_size <= limit)
         return;
     ground.detail = SMTPSCOPE_DETAIL_SIZE;
     ground.detail_number = command->declared_size;
     ground.detail_text = (struct smtpscope_text){ number.digits + number.at, sizeof number.digits - number.at };
     ground.verdict = exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER;
-    note_add(judge, &ground);
+    note = note_add(judge, &ground);
+    if (note)
+        judge->oversize = note->finding.id;
 }
 
 /* A parameter or command of an extension that was not advertised, and taken all the same. */
@@ -184,6 +197,7 @@ static void judge_chunk(struct smtpscope_judge *judge, const struct smtpscope_ex
 
     if (command->verb != SMTPSCOPE_VERB_BDAT || !command->has_size || command->declared_size <= limit)
         return;
+    judge->chunk_told = true;
     ground.detail = SMTPSCOPE_DETAIL_CHUNK;
     ground.detail_number = command->declared_size;
     ground.detail_text = (struct smtpscope_text){ number.digits + number.at, sizeof number.digits - number.at };

@@ -4,6 +4,12 @@
 
 #include <string.h>
 
+/* RFC 2920 3.1 does not list HELO: behind it there is no extension that could allow groups. */
+static bool is_barrier(enum smtpscope_verb verb)
+{
+    return verb != SMTPSCOPE_VERB_NONE && verb != SMTPSCOPE_VERB_HELO && smtpscope_verb_ends_group(verb);
+}
+
 /* The client did not wait for the reply to a command that ends a group: which one. VERB_NONE: it did wait, or was early. */
 static enum smtpscope_verb barrier_of(const struct smtpscope_exchange *exchange)
 {
@@ -11,7 +17,7 @@ static enum smtpscope_verb barrier_of(const struct smtpscope_exchange *exchange)
 
     if (!exchange->behind && !(exchange->command->circumstances & SMTPSCOPE_COMMAND_HELD))
         return SMTPSCOPE_VERB_NONE;
-    return previous != SMTPSCOPE_VERB_NONE && smtpscope_verb_ends_group(previous) ? previous : SMTPSCOPE_VERB_NONE;
+    return is_barrier(previous) ? previous : SMTPSCOPE_VERB_NONE;
 }
 
 /* Pipelined without leave? The rule, or SMTPSCOPE_RULES when all is well. */
@@ -32,11 +38,19 @@ static struct note *report(struct smtpscope_judge *judge, const struct smtpscope
                            enum smtpscope_verdict verdict)
 {
     enum smtpscope_verb barrier = barrier_of(exchange);
-    const char *name = barrier == SMTPSCOPE_VERB_NONE ? NULL : smtpscope_verb_name(barrier);
+    /* Refused itself, for the octets behind it: then it is the barrier. */
+    bool own = barrier == SMTPSCOPE_VERB_NONE && verdict != SMTPSCOPE_VERDICT_TOLERATED && is_barrier(exchange->command->verb);
+    const char *name = barrier == SMTPSCOPE_VERB_NONE ? own ? smtpscope_verb_name(exchange->command->verb) : NULL
+                                                      : smtpscope_verb_name(barrier);
     struct ground ground = { .rule = rule, .verdict = verdict, .fault = SMTPSCOPE_FAULT_CLIENT, .exchange = exchange,
                              .confidence = judge->doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN };
-    struct note *note;
+    struct note *note = note_find(judge, judge->pipelined);
 
+    /* One finding, whose verdict is the worst of what the server did about it. */
+    if (note && note->finding.rule == rule && verdict == SMTPSCOPE_VERDICT_TOLERATED)
+        ground.verdict = note->finding.verdict;
+    else if (note && note->finding.rule == rule)
+        note->finding.verdict = verdict;
     if (rule == SMTPSCOPE_RULE_PIPELINING_AFTER_BARRIER && name) {
         ground.detail = SMTPSCOPE_DETAIL_BARRIER;
         ground.detail_text = (struct smtpscope_text){ name, strlen(name) };
@@ -47,13 +61,22 @@ static struct note *report(struct smtpscope_judge *judge, const struct smtpscope
     return note;
 }
 
-/* The server let it pass. */
+/* The server let it pass, or refused the command for another reason. */
 void judge_pipelining(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     enum smtpscope_rule rule = violation_of(exchange);
+    const struct note *note = note_find(judge, judge->pipelined);
+    bool told = note && note->evidence_count && note->evidence[note->evidence_count - 1] == exchange->index;
 
-    if (rule != SMTPSCOPE_RULES && !judge->alien && !judge->doubtful)
+    if (rule != SMTPSCOPE_RULES && !told && !judge->alien && !judge->doubtful)
         report(judge, exchange, rule, SMTPSCOPE_VERDICT_TOLERATED);
+}
+
+/* A message sent along with DATA, which was then refused: its lines are no commands, and the server takes them for some. */
+static bool is_text_behind_data(const struct refused *refused)
+{
+    return refused->command->circumstances & SMTPSCOPE_COMMAND_HELD && refused->exchange->previous != SMTPSCOPE_VERB_NONE &&
+           (refused->verb == SMTPSCOPE_VERB_RAW || refused->verb == SMTPSCOPE_VERB_UNKNOWN);
 }
 
 /* The server's words are about pipelining: the command before this one, or the octets behind it, were sent too soon. */
@@ -63,8 +86,10 @@ uint32_t detect_pipelining(struct smtpscope_judge *judge, const struct refused *
     bool advertised = refused->before->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_PIPELINING);
     struct note *note;
 
-    if (refused->reading != READING_PIPELINING && refused->reading != READING_TOO_SOON)
+    if (refused->reading != READING_PIPELINING && refused->reading != READING_TOO_SOON && !is_text_behind_data(refused))
         return 0;
+    if (is_text_behind_data(refused) && note_fold(judge, judge->pipelined, refused->exchange->index))
+        return judge->pipelined;
     if (rule == SMTPSCOPE_RULES)
         rule = advertised || refused->before->hello != SMTPSCOPE_HELLO_EHLO ? SMTPSCOPE_RULE_PIPELINING_AFTER_BARRIER
                                                                            : SMTPSCOPE_RULE_PIPELINING_NOT_ADVERTISED;

@@ -183,14 +183,51 @@ static const struct enhanced_row {
     { 7, 650, SMTPSCOPE_REASON_REPUTATION },
 };
 
+struct subject_detail {
+    uint16_t subject, detail;
+};
+
+/* Reads "7.1" and what must stand behind it. */
+static bool subject_detail_read(const char *at, const char *end, struct subject_detail *code)
+{
+    uint16_t *const parts[] = { &code->subject, &code->detail };
+
+    for (size_t part = 0; part < 2; part++, at++) {
+        const char *begin = at;
+
+        for (*parts[part] = 0; at < end && *at >= '0' && *at <= '9' && at - begin < 3; at++)
+            *parts[part] = (uint16_t)(*parts[part] * 10 + (*at - '0'));
+        if (at == begin || at == end || *at != (part ? ')' : '.'))
+            return false;
+    }
+    return true;
+}
+
+/* The enhanced code in its place (RFC 2034 4), or as qmail writes it, behind the text: "(#5.7.1)". False: there is none. */
+static bool enhanced_find(const struct smtpscope_reply *reply, struct subject_detail *code)
+{
+    const char *at = reply->text.at, *end = at + reply->text.len;
+
+    *code = (struct subject_detail){ reply->enhanced_subject, reply->enhanced_detail };
+    if (reply->enhanced_class)
+        return true;
+    for (; end - at >= 8; at++)
+        if (at[0] == '(' && at[1] == '#' && at[2] == (char)('0' + reply->code / 100) && at[3] == '.' &&
+            subject_detail_read(at + 4, end, code))
+            return true;
+    return false;
+}
+
 static enum smtpscope_reason reason_of_enhanced(const struct smtpscope_reply *reply)
 {
-    if (!reply->enhanced_class)
+    struct subject_detail code;
+
+    if (!enhanced_find(reply, &code))
         return SMTPSCOPE_REASON_NONE;
     for (size_t i = 0; i < sizeof enhanced / sizeof *enhanced; i++)
-        if (enhanced[i].subject == reply->enhanced_subject && enhanced[i].detail == reply->enhanced_detail)
+        if (enhanced[i].subject == code.subject && enhanced[i].detail == code.detail)
             return enhanced[i].reason;
-    if (reply->enhanced_subject == 7 && reply->enhanced_detail >= 500 && reply->enhanced_detail < 600)
+    if (code.subject == 7 && code.detail >= 500 && code.detail < 600)
         return SMTPSCOPE_REASON_REPUTATION; /* Exchange Online */
     return SMTPSCOPE_REASON_NONE;
 }

@@ -21,7 +21,9 @@ static uint32_t detect_alien(struct smtpscope_judge *judge, const struct refused
 /* The refusal of a client that spoke before the greeting, at once or later. */
 static uint32_t detect_early(struct smtpscope_judge *judge, const struct refused *refused)
 {
-    bool follows = (refused->exchange->greeting && refused->reading != READING_PIPELINING) || (refused->reading == READING_TOO_SOON && !refused->exchange->behind);
+    bool sent_early = refused->command->circumstances & SMTPSCOPE_COMMAND_EARLY;
+    bool follows = (refused->reading == READING_TOO_SOON && !refused->exchange->behind) ||
+                   (refused->reading != READING_PIPELINING && (refused->exchange->greeting || (sent_early && is_about_order(refused))));
     struct note *note = note_find(judge, judge->early);
 
     if (!note || !follows)
@@ -32,8 +34,16 @@ static uint32_t detect_early(struct smtpscope_judge *judge, const struct refused
     return judge->early;
 }
 
+/* RFC 5321 3.1: behind a greeting of 554 a server says 503 to everything but QUIT. The cause is the greeting. */
+static uint32_t detect_no_service(struct smtpscope_judge *judge, const struct refused *refused)
+{
+    if (!judge->greeting || refused->exchange->greeting || refused->code == 421)
+        return 0;
+    return note_fold(judge, judge->greeting, refused->exchange->index) ? judge->greeting : 0;
+}
+
 static uint32_t (*const procedure[])(struct smtpscope_judge *, const struct refused *) = {
-    detect_early, detect_alien, detect_pipelining, detect_sequence, detect_syntax, detect_extension, detect_verb,
+    detect_early, detect_alien, detect_no_service, detect_pipelining, detect_sequence, detect_syntax, detect_extension, detect_verb,
     detect_parameter, detect_refused_in_order, detect_mail,
 };
 
@@ -70,5 +80,9 @@ uint32_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exc
     for (size_t i = 0; !note && i < sizeof procedure / sizeof *procedure; i++)
         note = procedure[i](judge, &refused);
     refusal_remember(judge, &refused, note);
+    if (exchange->greeting)
+        judge->greeting = note;
+    if (code == 421)
+        judge->closing = note;
     return note;
 }

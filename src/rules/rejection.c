@@ -133,14 +133,20 @@ uint32_t detect_extension(struct smtpscope_judge *judge, const struct refused *r
         report_unknown_bdat(judge, refused, note);
         return note;
     }
-    if (refused->code == 504)
+    if (judge->mechanism && refused->verb == SMTPSCOPE_VERB_AUTH) {
+        struct note *unlisted = note_find(judge, judge->mechanism);
+
+        unlisted->finding.severity = smtpscope_rule_info(unlisted->finding.rule)->severity;
+        return judge->mechanism;
+    }
+    if (refused->code == 504 && refused->verb == SMTPSCOPE_VERB_AUTH && !mechanism_is_listed(judge, refused->command))
         return 0;
     if (malformed(refused) != SMTPSCOPE_DETAIL_NONE && refused->verb != SMTPSCOPE_VERB_BDAT)
         return report_advertised(judge, refused, extension, SMTPSCOPE_REASON_MALFORMED_ARGUMENT);
     if (malformed(refused) != SMTPSCOPE_DETAIL_NONE)
         return report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX, .detail = malformed(refused),
                                                        .fault = SMTPSCOPE_FAULT_CLIENT });
-    if (refused->code == 500 || refused->code == 502 || refused->reading == READING_NOT_OFFERED)
+    if (refused->code == 500 || refused->code == 502 || refused->code == 504 || refused->reading == READING_NOT_OFFERED)
         return report_advertised(judge, refused, extension, SMTPSCOPE_REASON_NONE);
     return 0;
 }
@@ -219,6 +225,8 @@ uint32_t detect_verb(struct smtpscope_judge *judge, const struct refused *refuse
     case SMTPSCOPE_FAMILY_MANDATORY:
         ground.rule = SMTPSCOPE_RULE_REJECTION_MANDATORY_COMMAND_REFUSED;
         ground.fault = SMTPSCOPE_FAULT_SERVER;
+        if (refused->command->unknown_parameter.len || refused->command->parameters & ~refused->before->extensions)
+            return 0; /* the parameter may be what it does not know */
         return refused->code == 500 || refused->code == 502 ? report(judge, refused, ground) : 0;
     case SMTPSCOPE_FAMILY_NO_VERB:
         if (refused->reading == READING_TOO_MANY_ERRORS)

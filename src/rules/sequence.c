@@ -24,9 +24,9 @@ static struct violation in_order(void)
 
 static struct violation of_mail(const struct smtpscope_judge *judge, const struct smtpscope_state *state)
 {
-    if (state->hello == SMTPSCOPE_HELLO_NONE)
-        return (struct violation){ state->tls ? SMTPSCOPE_RULE_SEQUENCE_MAIL_AFTER_STARTTLS_WITHOUT_EHLO
-                                              : SMTPSCOPE_RULE_SEQUENCE_MAIL_BEFORE_HELO,
+    if (state->hello == SMTPSCOPE_HELLO_NONE || judge->hello_stale)
+        return (struct violation){ state->tls || judge->hello_stale ? SMTPSCOPE_RULE_SEQUENCE_MAIL_AFTER_STARTTLS_WITHOUT_EHLO
+                                                                    : SMTPSCOPE_RULE_SEQUENCE_MAIL_BEFORE_HELO,
                                    "EHLO", &judge->hello, judge->hello.note != 0, SMTPSCOPE_DOUBT_HELLO };
     if (state->transaction)
         return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_NESTED_MAIL, "RSET", NULL, 0, SMTPSCOPE_DOUBT_TRANSACTION };
@@ -58,6 +58,15 @@ static struct violation of_data(const struct smtpscope_judge *judge, const struc
                                SMTPSCOPE_DOUBT_TRANSACTION };
 }
 
+/* The end of a message that DATA could begin although no recipient was accepted (RFC 2920 3.1 lets a server say 354). */
+static struct violation of_end(const struct smtpscope_judge *judge, const struct smtpscope_state *state)
+{
+    if (!state->transaction || state->rcpt_accepted || !judge->rcpt_count)
+        return in_order();
+    return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT, "RCPT", judge->rcpt, judge->rcpt_count,
+                               SMTPSCOPE_DOUBT_TRANSACTION };
+}
+
 static struct violation of_auth(const struct smtpscope_state *state)
 {
     if (state->hello != SMTPSCOPE_HELLO_EHLO)
@@ -69,9 +78,9 @@ static struct violation of_auth(const struct smtpscope_state *state)
     return in_order();
 }
 
-static struct violation of_starttls(const struct smtpscope_state *state)
+static struct violation of_starttls(const struct smtpscope_judge *judge, const struct smtpscope_state *state)
 {
-    if (state->tls)
+    if (state->tls || judge->tls_granted)
         return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_STARTTLS_TWICE, "", NULL, 0, SMTPSCOPE_DOUBT_TLS };
     if (state->hello != SMTPSCOPE_HELLO_EHLO)
         return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_STARTTLS_BEFORE_EHLO, "EHLO", NULL, 0, SMTPSCOPE_DOUBT_HELLO };
@@ -88,8 +97,9 @@ static struct violation violation_of(const struct smtpscope_judge *judge, enum s
     case SMTPSCOPE_VERB_MAIL: return of_mail(judge, state);
     case SMTPSCOPE_VERB_RCPT: return of_rcpt(judge, state);
     case SMTPSCOPE_VERB_DATA: case SMTPSCOPE_VERB_BDAT: return of_data(judge, state, verb);
+    case SMTPSCOPE_VERB_EOD: return of_end(judge, state);
     case SMTPSCOPE_VERB_AUTH: return of_auth(state);
-    case SMTPSCOPE_VERB_STARTTLS: return of_starttls(state);
+    case SMTPSCOPE_VERB_STARTTLS: return of_starttls(judge, state);
     default: return in_order(); /* the others may come at any time: RFC 5321 4.1.4 */
     }
 }
@@ -163,16 +173,32 @@ static bool fold_under_roots(struct smtpscope_judge *judge, const struct refused
     return folded;
 }
 
-/* Is the refusal about the order? A 4yz, or a 5yz with words for something else, is not, whatever the order. */
-static bool is_about_order(const struct refused *refused)
+/* Is the refusal about the order? One with words, or an enhanced code, for something else is not, whatever the order. */
+bool is_about_order(const struct refused *refused)
 {
     if (refused->reading >= READING_SEQ_HELO && refused->reading <= READING_NO_VALID_RCPT)
         return true;
     switch (refused->code) {
     case 500: case 501: case 502: case 503: case 504: case 521: case 555: return true;
-    case 550: case 551: case 552: case 553: case 554: return !reading_is_reason(refused->reading) && refused->reply->enhanced_subject != 7;
+    case 550: case 551: case 552: case 553: case 554:
+        return refused->reply->enhanced_subject == 5 || (!reading_is_reason(refused->reading) && refused->reply->enhanced_subject != 7);
+    case 450: case 451: case 452: /* RFC 3463: X.5 is the protocol's; without words or that, it is the mail that must wait */
+        return !reading_is_reason(refused->reading) && (refused->reply->enhanced_subject == 5 || !refused->reply->enhanced_class);
     }
     return false;
+}
+
+/* The message had no recipient, which was told when DATA was let pass; or its cause is the refusals. */
+static uint32_t fold_end(struct smtpscope_judge *judge, const struct refused *refused, const struct violation *violation)
+{
+    struct note *note = note_find(judge, judge->no_recipient);
+
+    if (!note)
+        return fold_under_roots(judge, refused, violation) ? violation->roots[0].note : 0;
+    note->finding.verdict = refused->verdict;
+    note->finding.severity = smtpscope_rule_info(note->finding.rule)->severity;
+    note_fold(judge, judge->no_recipient, refused->exchange->index);
+    return judge->no_recipient;
 }
 
 uint32_t detect_sequence(struct smtpscope_judge *judge, const struct refused *refused)
@@ -184,6 +210,8 @@ uint32_t detect_sequence(struct smtpscope_judge *judge, const struct refused *re
         return detect_spoken(judge, refused);
     if (violation.rule == NO_RULE || !is_about_order(refused))
         return 0;
+    if (refused->verb == SMTPSCOPE_VERB_EOD)
+        return fold_end(judge, refused, &violation);
     if (!last)
         return report(judge, refused, &violation, SMTPSCOPE_REASON_NONE, 0);
     if (refused->command->acked < last->reply_end && fold_under_roots(judge, refused, &violation))
@@ -238,12 +266,18 @@ void judge_tolerated(struct smtpscope_judge *judge, const struct smtpscope_excha
     struct note *note;
     uint32_t id;
 
-    if (violation.rule == NO_RULE || judge->doubtful || exchange->before->doubt)
+    if (violation.rule == NO_RULE || judge->doubtful || exchange->before->doubt || exchange->command->verb == SMTPSCOPE_VERB_EOD)
+        return;
+    /* In flight before the replies to the RCPTs: RFC 2920 3.1 allows the client to send it and the server to say 354. */
+    if (violation.rule == SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT && violation.root_count &&
+        exchange->command->acked < violation.roots[violation.root_count - 1].reply_end)
         return;
     if (exchange->command->verb == SMTPSCOPE_VERB_BDAT && violation.rule != SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_MAIL &&
         exchange->before->bdat_open)
         return;
     id = report(judge, &tolerated, &violation, SMTPSCOPE_REASON_NONE, 0);
+    if (violation.rule == SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT)
+        judge->no_recipient = id;
     note = note_find(judge, id);
     if (note)
         note->finding.severity = SMTPSCOPE_NOTICE;

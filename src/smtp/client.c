@@ -20,6 +20,14 @@ static void oddity_place(struct transaction *transaction, const struct place *pl
         transaction->message.odd_packet = place->packet;
 }
 
+/* The length of a line without its end. */
+static size_t line_text(const char *line, size_t len)
+{
+    if (len && line[len - 1] == '\n')
+        len -= len > 1 && line[len - 2] == '\r' ? 2 : 1;
+    return len;
+}
+
 /* A line is complete, or will never be. `total` is its length with its end. */
 static void command_fill(struct smtpscope_session *session, struct smtpscope_command *command, const char *line, size_t len,
                          uint64_t total, const struct place *place)
@@ -46,30 +54,30 @@ static void command_fill(struct smtpscope_session *session, struct smtpscope_com
     command_parse(command, line, len);
 }
 
-/* Keeps what must not come back in a reply's text until that reply was read. */
-static void secret_keep(struct smtpscope_session *session, struct pending *entry, const char *line, size_t len)
-{
-    while (len && (line[len - 1] == '\n' || line[len - 1] == '\r' || line[len - 1] == ' '))
-        len--;
-    if (len < 4 || !(entry->secret = memory_resize(session->config->allocator, NULL, len)))
-        return;
-    memcpy(entry->secret, line, len);
-    entry->secret_len = (uint32_t)len;
-}
-
-static void secret_of_auth(struct smtpscope_session *session, struct pending *entry, const char *line, size_t len)
+/* Behind AUTH and its mechanism stands the initial response. */
+static void secret_of_auth(struct smtpscope_session *session, bool mechanism, const char *line, size_t len)
 {
     const char *end = line + len, *at = line;
 
-    for (int words = 0; words < 2; words++) { /* AUTH, the mechanism */
-        if (words && !entry->command.argument.len)
-            break;
+    while (at < end && (*at == ' ' || *at == '\t'))
+        at++;
+    for (int words = 0; words < 1 + mechanism; words++) {
         while (at < end && *at != ' ' && *at != '\t')
             at++;
         while (at < end && (*at == ' ' || *at == '\t'))
             at++;
     }
-    secret_keep(session, entry, at, (size_t)(end - at));
+    secret_note(session, at, (size_t)(end - at));
+}
+
+/* An answer inside AUTH: nothing of its text is told. */
+static void command_hide(struct smtpscope_command *command, enum smtpscope_verb verb)
+{
+    *command = (struct smtpscope_command){
+        .verb = verb, .len = command->len, .offset = command->offset, .acked = command->acked, .time = command->time,
+        .packet = command->packet, .circumstances = command->circumstances,
+        .oddities = command->oddities & (SMTPSCOPE_COMMAND_BARE_LF | SMTPSCOPE_COMMAND_UNTERMINATED),
+    };
 }
 
 static void alien_check(struct smtpscope_session *session, const struct smtpscope_command *command, const char *line, size_t len)
@@ -98,18 +106,20 @@ static void command_classify(struct smtpscope_session *session, struct smtpscope
     if (session->alien && !known) {
         command->verb = SMTPSCOPE_VERB_RAW;
         command->name.len = 0;
-        command->argument = (struct smtpscope_text){ line, len };
+        command->argument = (struct smtpscope_text){ line, line_text(line, len) };
     }
     if (known) {
         session->secret = command->verb == SMTPSCOPE_VERB_AUTH;
         session->any_verb = true;
     } else if (session->secret) {
-        command->verb = SMTPSCOPE_VERB_ANSWER;
-        command->name.len = command->argument.len = 0;
+        command_hide(command, SMTPSCOPE_VERB_ANSWER);
+    } else if (session->cut) {
+        command_hide(command, SMTPSCOPE_VERB_RAW); /* the rest of anything, of an AUTH line too */
     }
 }
 
-static void after_command(struct smtpscope_session *session, const struct smtpscope_command *command)
+/* `queued`: the reply will find the command. Without it nothing would end the holding. */
+static void after_command(struct smtpscope_session *session, const struct smtpscope_command *command, bool queued)
 {
     if (command->verb == SMTPSCOPE_VERB_QUIT)
         session->quit_sent = true;
@@ -117,7 +127,7 @@ static void after_command(struct smtpscope_session *session, const struct smtpsc
         session->bdat_left = command->declared_size;
         session->client = CLIENT_BDAT;
     } else if (verb_holds(command->verb)) {
-        session->client = CLIENT_HOLDING;
+        session->client = queued ? CLIENT_HOLDING : CLIENT_GUESSING;
     } else {
         session->client = CLIENT_COMMANDS;
     }
@@ -126,13 +136,10 @@ static void after_command(struct smtpscope_session *session, const struct smtpsc
 static void client_line(struct smtpscope_session *session, const char *line, size_t len, uint64_t total, struct place place)
 {
     struct smtpscope_command command = { 0 };
-    struct pending *entry;
 
     command_fill(session, &command, line, len, total, &place);
     if (session->client == CLIENT_ANSWER) {
-        command.verb = SMTPSCOPE_VERB_ANSWER;
-        command.name.len = command.argument.len = command.path.len = 0;
-        command.oddities &= SMTPSCOPE_COMMAND_BARE_LF;
+        command_hide(&command, SMTPSCOPE_VERB_ANSWER);
         session->secret = true;
     } else {
         command_classify(session, &command, line, len);
@@ -143,12 +150,25 @@ static void client_line(struct smtpscope_session *session, const char *line, siz
     if ((command.verb == SMTPSCOPE_VERB_EHLO || command.verb == SMTPSCOPE_VERB_HELO) && command.path.len && session->name_hash &&
         hash_octets(command.path.at, command.path.len, 0) == session->name_hash)
         command.oddities |= SMTPSCOPE_COMMAND_NAME_OF_SERVER;
-    entry = queue_push(session, &command);
-    if (entry && command.verb == SMTPSCOPE_VERB_ANSWER)
-        secret_keep(session, entry, line, len);
-    else if (entry && command.verb == SMTPSCOPE_VERB_AUTH)
-        secret_of_auth(session, entry, line, len);
-    after_command(session, &command);
+    if (command.verb == SMTPSCOPE_VERB_ANSWER || session->cut)
+        secret_note(session, line, len);
+    else if (command.verb == SMTPSCOPE_VERB_AUTH)
+        secret_of_auth(session, command.argument.len, line, len);
+    session->cut = false;
+    after_command(session, &command, queue_push(session, &command) != NULL);
+}
+
+/*
+ * Keeps octets of the client. Without memory what comes next is the rest of a line, and nobody knows whether what was lost
+ * was a secret: then no line is taken for more than it says, and no reply's text is shown.
+ */
+static bool client_keep(struct smtpscope_session *session, struct kept **kept, const char *data, size_t len, size_t max,
+                        const struct place *place)
+{
+    if (kept_append(session, kept, data, len, max, place))
+        return true;
+    session->cut = session->secrets_lost = true;
+    return false;
 }
 
 /* Takes one line, or the part of it that is there. Returns the octets used. */
@@ -162,8 +182,7 @@ static size_t take_line(struct smtpscope_session *session, const char *data, siz
         client_line(session, data, take < LINE_MAX_KEPT ? take : LINE_MAX_KEPT, take, *place);
         return take;
     }
-    kept_append(session, kept, data, take, LINE_MAX_KEPT, place);
-    if (lf && *kept) {
+    if (client_keep(session, kept, data, take, LINE_MAX_KEPT, place) && lf) {
         struct kept *line = *kept;
         struct place end = *place;
 
@@ -286,6 +305,7 @@ static void guess(struct smtpscope_session *session, const struct kept *line)
         queue_pop(session);
     if (data_command)
         queue_pop(session);
+    suspect_end(session, false); /* its tail is not the new message's */
     session->client = CLIENT_DATA;
     if (transaction_need(session)) {
         session->transaction->message.sent = true;
@@ -302,7 +322,7 @@ static size_t take_guess(struct smtpscope_session *session, const char *data, si
     size_t take = lf ? (size_t)(lf - data) + 1 : len;
     struct kept **kept = &session->line[SMTPSCOPE_CLIENT], *line;
 
-    if (!kept_append(session, kept, data, take, LINE_MAX_KEPT, place))
+    if (!client_keep(session, kept, data, take, LINE_MAX_KEPT, place))
         return take;
     if (!lf && (*kept)->len < GUESS_OCTETS && !is_tls((*kept)->at, (*kept)->len))
         return take;
@@ -329,21 +349,53 @@ static size_t take_commands(struct smtpscope_session *session, const char *data,
     return take_line(session, data, len, place);
 }
 
-/*
- * RFC 3030 2: the chunk follows its command, also when that is refused. A client that waited and was refused may leave it
- * out all the same: then a command stands where the chunk would.
- */
-static size_t take_chunk(struct smtpscope_session *session, const char *data, size_t len)
+/* Octets of a chunk: counted, not read. */
+static size_t take_chunk(struct smtpscope_session *session, size_t len)
 {
-    const char *lf = memchr(data, '\n', len);
-    size_t take = len < session->bdat_left ? len : (size_t)session->bdat_left, line = lf ? (size_t)(lf - data) : len;
+    size_t take = len < session->bdat_left ? len : (size_t)session->bdat_left;
 
-    if (session->bdat_refused && command_is_known(data, line && data[line - 1] == '\r' ? line - 1 : line))
-        session->bdat_left = take = 0;
-    session->bdat_refused = false;
     session->bdat_left -= take;
     if (!session->bdat_left)
         session->client = CLIENT_COMMANDS;
+    return take;
+}
+
+/* What was collected behind a refused BDAT is the chunk, or a command where the chunk would be. */
+static void refused_chunk_decide(struct smtpscope_session *session)
+{
+    struct kept *line = session->line[SMTPSCOPE_CLIENT];
+    size_t len = line ? line->len : 0;
+
+    session->bdat_refused = false;
+    if (!line)
+        return;
+    session->line[SMTPSCOPE_CLIENT] = NULL;
+    while (len && (line->at[len - 1] == '\n' || line->at[len - 1] == '\r'))
+        len--;
+    if (command_is_known(line->at, len)) {
+        session->bdat_left = 0;
+        session->client = CLIENT_COMMANDS;
+    }
+    client_octets(session, line->at, line->len, line->place);
+    kept_free(session, &line);
+}
+
+/*
+ * RFC 3030 2: the chunk follows its command, also when that is refused. A client that waited and was refused may leave it
+ * out all the same: then a command stands where the chunk would. A line, or as much as tells a verb, decides.
+ */
+static size_t take_refused_chunk(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+{
+    struct kept **kept = &session->line[SMTPSCOPE_CLIENT];
+    size_t room = GUESS_OCTETS - (*kept ? (*kept)->len : 0), take = len < room ? len : room;
+    const char *lf = memchr(data, '\n', take);
+
+    if (lf)
+        take = (size_t)(lf - data) + 1;
+    if (!kept_append(session, kept, data, take, GUESS_OCTETS, place))
+        session->bdat_refused = false;
+    else if (lf || take == room)
+        refused_chunk_decide(session);
     return take;
 }
 
@@ -356,9 +408,10 @@ static size_t client_take(struct smtpscope_session *session, const char *data, s
     case CLIENT_GUESSING: return take_guess(session, data, len, place);
     case CLIENT_TLS_WAIT: return take_tls(session, data, len, place);
     case CLIENT_OPAQUE: return len;
-    case CLIENT_BDAT: return take_chunk(session, data, len);
+    case CLIENT_BDAT:
+        return session->bdat_refused ? take_refused_chunk(session, data, len, place) : take_chunk(session, len);
     case CLIENT_HOLDING:
-        kept_append(session, &session->hold, data, len, HOLD_MAX, place);
+        client_keep(session, &session->hold, data, len, HOLD_MAX, place);
         return len;
     }
     return len;
@@ -388,8 +441,12 @@ static void release(struct smtpscope_session *session)
     session->was_held = true;
     session->smuggled = hold->smuggled;
     client_octets(session, hold->at, hold->len, hold->place);
-    if (beyond)
-        client_gap(session, beyond, &hold->place);
+    if (beyond) {
+        struct place place = hold->place;
+
+        place.offset += hold->len;
+        client_gap(session, beyond, &place);
+    }
     session->was_held = session->smuggled = false;
     kept_free(session, &hold);
 }
@@ -454,6 +511,8 @@ static void lost_push(struct smtpscope_session *session, uint64_t len, const str
 
 void client_gap(struct smtpscope_session *session, uint64_t len, const struct place *place)
 {
+    if (session->client == CLIENT_BDAT && session->bdat_refused)
+        refused_chunk_decide(session);
     switch ((enum client_mode)session->client) {
     case CLIENT_BDAT: /* a known length bridges the gap */
         if (len <= session->bdat_left) {
@@ -475,27 +534,38 @@ void client_gap(struct smtpscope_session *session, uint64_t len, const struct pl
     case CLIENT_OPAQUE: case CLIENT_TLS_WAIT: return;
     case CLIENT_COMMANDS: case CLIENT_ANSWER: case CLIENT_HOLDING: case CLIENT_GUESSING: break;
     }
+    if (session->client == CLIENT_HOLDING) { /* a gap in what is held: told when it is known what it is a gap in */
+        if (kept_append(session, &session->hold, "", 0, HOLD_MAX, place)) {
+            session->hold->sealed = true;
+            session->hold->total += len;
+            session->state.doubt |= SMTPSCOPE_DOUBT_ALL;
+        }
+        return;
+    }
     kept_free(session, &session->line[SMTPSCOPE_CLIENT]);
     lost_push(session, len, place);
-    if (session->client != CLIENT_HOLDING)
-        session->client = CLIENT_GUESSING;
+    session->cut = true;
+    session->client = CLIENT_GUESSING;
 }
 
 /* An unfinished line at the end was sent all the same. */
 void client_close(struct smtpscope_session *session)
 {
-    struct kept *line = session->line[SMTPSCOPE_CLIENT];
+    struct kept *line;
 
+    if (session->client == CLIENT_BDAT && session->bdat_refused)
+        refused_chunk_decide(session);
+    line = session->line[SMTPSCOPE_CLIENT];
     if (line && line->len && (session->client == CLIENT_COMMANDS || session->client == CLIENT_ANSWER)) {
         struct smtpscope_command command = { .oddities = SMTPSCOPE_COMMAND_UNTERMINATED };
 
         command_fill(session, &command, line->at, line->len, line->total, &line->place);
-        if (session->client == CLIENT_ANSWER || (session->secret && command.verb <= SMTPSCOPE_VERB_ANSWER)) {
-            command.verb = SMTPSCOPE_VERB_ANSWER;
-            command.name.len = command.argument.len = 0;
-        } else {
+        if (session->client == CLIENT_ANSWER || (session->secret && command.verb <= SMTPSCOPE_VERB_ANSWER))
+            command_hide(&command, SMTPSCOPE_VERB_ANSWER);
+        else if (session->cut && command.verb <= SMTPSCOPE_VERB_ANSWER)
+            command_hide(&command, SMTPSCOPE_VERB_RAW);
+        else
             alien_check(session, &command, line->at, line->len);
-        }
         queue_push(session, &command);
     }
 }

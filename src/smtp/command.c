@@ -254,11 +254,15 @@ static void bdat_parse(struct smtpscope_command *command, const char *at, const 
 
 static bool is_mechanism(const char *at, size_t len)
 {
-    /* RFC 4422 3.1: upper case letters, digits, hyphens, underscores; at most 20. What is not is not shown. */
-    for (size_t i = 0; i < len; i++)
-        if (!((at[i] >= 'A' && at[i] <= 'Z') || is_digit(at[i]) || at[i] == '-' || at[i] == '_'))
-            return starts_with(at, len, "PLAIN") || starts_with(at, len, "LOGIN") || starts_with(at, len, "CRAM-MD5");
-    return len && len <= 20;
+    static const char *const names[] = {
+#define MECHANISM(name, exposes) name,
+#include "smtpscope/mechanisms.def"
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == len && starts_with(at, len, names[i]))
+            return true;
+    return false;
 }
 
 /* Of an AUTH argument the mechanism is all that leaves the parser. */
@@ -268,10 +272,21 @@ static void auth_parse(struct smtpscope_command *command, const char *at, const 
 
     while (at < end && !is_space(*at))
         at++;
-    if (at > begin && is_mechanism(begin, (size_t)(at - begin)) && at - begin <= 20)
+    if (is_mechanism(begin, (size_t)(at - begin)))
         command->argument = (struct smtpscope_text){ begin, (size_t)(at - begin) };
     else
         command->argument = (struct smtpscope_text){ "", 0 };
+}
+
+/* Credentials in the words of POP3, IMAP and FTP, sent to the wrong port. */
+static bool is_foreign_login(const char *word, size_t len)
+{
+    static const char *const words[] = { "PASS", "LOGIN", "AUTHENTICATE", "APOP" };
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i]) == len && starts_with(word, len, words[i]))
+            return true;
+    return len > 4 && starts_with(word, len, "AUTH");
 }
 
 static void argument_parse(struct smtpscope_command *command, const char *at, const char *end)
@@ -286,7 +301,9 @@ static void argument_parse(struct smtpscope_command *command, const char *at, co
         command->oddities |= SMTPSCOPE_COMMAND_ARGUMENT;
     if (wanted == ARGUMENT_REQUIRED && at == end)
         command->oddities |= SMTPSCOPE_COMMAND_NO_ARGUMENT;
-    if (command->verb == SMTPSCOPE_VERB_BDAT)
+    if (command->verb == SMTPSCOPE_VERB_BURL) /* RFC 4468: the URL's authorization is a secret */
+        command->argument.len = 0;
+    else if (command->verb == SMTPSCOPE_VERB_BDAT)
         bdat_parse(command, at, end);
     else if (command->verb == SMTPSCOPE_VERB_AUTH)
         auth_parse(command, at, end);
@@ -346,6 +363,8 @@ void command_parse(struct smtpscope_command *command, const char *line, size_t l
     command->argument = (struct smtpscope_text){ at, (size_t)(end - at) };
     if (command->verb > SMTPSCOPE_VERB_ANSWER)
         argument_parse(command, at, end);
+    else if (is_foreign_login(word, word_len))
+        command->argument.len = 0;
     length_check(command);
 }
 

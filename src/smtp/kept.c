@@ -16,16 +16,20 @@ bool kept_append(const struct smtpscope_session *session, struct kept **kept, co
             return false;
         to->place = *place;
         to->smuggled = session->smuggled;
+        if (!len)
+            return true;
     }
     to->total += len;
-    room = max - to->len;
+    room = to->sealed ? 0 : max - to->len;
     take = len < room ? len : room;
     if (to->len + take > to->capacity) {
         size_t capacity = to->len + take < 128 ? 128 : (to->len + take) * 2;
         char *at = memory_resize(allocator, to->at, capacity);
 
-        if (!at)
+        if (!at) {
+            kept_free(session, kept);
             return false;
+        }
         to->at = at;
         to->capacity = capacity;
     }

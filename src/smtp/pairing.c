@@ -214,23 +214,6 @@ static void consequences(struct smtpscope_session *session, enum smtpscope_verb 
     }
 }
 
-/* An echo of what the client sent as a secret does not leave the parser either. */
-static void redact(struct smtpscope_reply *reply, const struct pending *entry)
-{
-    static const char redacted[] = "(redacted)";
-
-    for (size_t at = 0; entry->secret && at + entry->secret_len <= reply->text.len; at++) {
-        size_t same = 0;
-
-        while (same < entry->secret_len && (reply->text.at[at + same] | 0x20) == (entry->secret[same] | 0x20))
-            same++;
-        if (same == entry->secret_len) {
-            reply->text = reply->first = (struct smtpscope_text){ redacted, sizeof redacted - 1 };
-            return;
-        }
-    }
-}
-
 static void hold_resolve(struct smtpscope_session *session, enum smtpscope_verb verb, uint16_t code)
 {
     if (session->client != CLIENT_HOLDING || !verb_holds(verb))
@@ -248,6 +231,7 @@ static void lost_answered(struct smtpscope_session *session, struct pending *los
     struct smtpscope_command command = no_command;
     enum smtpscope_verb verb = reply_implies(reply);
 
+    secret_redact(session, reply, true);
     lost->absorbed++;
     command.circumstances = SMTPSCOPE_COMMAND_LOST;
     command.offset = lost->command.offset;
@@ -267,7 +251,8 @@ static void entry_answered(struct smtpscope_session *session, struct pending *en
     enum smtpscope_verb verb = entry->command.verb;
     uint32_t index = session->exchanges;
 
-    redact(reply, entry);
+    if (verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER)
+        secret_redact(session, reply, true);
     state_apply(&session->state, verb, &entry->command, reply);
     exchange_tell(session, &entry->command, reply, &before, entry, false);
     consequences(session, verb, &entry->command, reply, index);
@@ -279,6 +264,7 @@ static void unsolicited_arrived(struct smtpscope_session *session, struct smtpsc
 {
     struct smtpscope_state before = session->state;
 
+    secret_redact(session, reply, true);
     if (!(session->state.doubt & SMTPSCOPE_DOUBT_TRANSACTION))
         reply->oddities |= SMTPSCOPE_REPLY_UNSOLICITED;
     exchange_tell(session, &no_command, reply, &before, NULL, false);
@@ -343,6 +329,8 @@ void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *re
 {
     struct pending *entry;
 
+    session->secret |= reply->code == 334; /* to whatever: what follows answers it */
+    secret_redact(session, reply, false);
     suspect_check(session, reply);
     if (is_greeting(session, reply)) {
         greeting_arrived(session, reply);

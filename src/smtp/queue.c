@@ -42,6 +42,32 @@ static void queue_insert(struct smtpscope_session *session, struct pending *entr
     session->pending_count++;
 }
 
+static bool is_lost(const struct pending *entry)
+{
+    return entry->command.circumstances & SMTPSCOPE_COMMAND_LOST;
+}
+
+static struct pending *entry_new(struct smtpscope_session *session, size_t text)
+{
+    return memory_resize(session->config->allocator, NULL, sizeof(struct pending) + text);
+}
+
+/* The command is not kept: a place that takes its reply stands for it, and for all that follow until there is room again. */
+static struct pending *push_failed(struct smtpscope_session *session, const struct smtpscope_command *command)
+{
+    struct pending *entry = session->last && is_lost(session->last) ? NULL : entry_new(session, 0);
+
+    session->state.doubt |= SMTPSCOPE_DOUBT_ALL;
+    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_OVERFLOW, .time = command->time, .packet = command->packet });
+    if (!entry)
+        return NULL;
+    *entry = (struct pending){ .command = { .verb = SMTPSCOPE_VERB_NONE, .circumstances = SMTPSCOPE_COMMAND_LOST,
+                                            .offset = command->offset, .len = command->len, .acked = command->acked,
+                                            .time = command->time, .packet = command->packet } };
+    queue_insert(session, entry);
+    return NULL;
+}
+
 struct pending *queue_push(struct smtpscope_session *session, const struct smtpscope_command *command)
 {
     struct smtpscope_command copy = *command;
@@ -49,15 +75,10 @@ struct pending *queue_push(struct smtpscope_session *session, const struct smtps
     struct pending *entry;
     char *to;
 
-    if (session->pending_count >= PENDING_MAX) {
-        fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_OVERFLOW, .time = command->time, .packet = command->packet });
-        return NULL;
-    }
     if (copy.argument.len > SMTPSCOPE_ARGUMENT_MAX)
         copy.argument.len = SMTPSCOPE_ARGUMENT_MAX;
-    entry = memory_resize(session->config->allocator, NULL, sizeof *entry + copy.name.len + copy.argument.len);
-    if (!entry)
-        return NULL;
+    if (session->pending_count >= PENDING_MAX || !(entry = entry_new(session, copy.name.len + copy.argument.len)))
+        return push_failed(session, command);
     *entry = (struct pending){ .behind = session->pending_count,
                                .previous = session->last ? session->last->command.verb : SMTPSCOPE_VERB_NONE };
     if (session->was_held && !session->last)
@@ -83,10 +104,6 @@ void queue_pop(struct smtpscope_session *session)
     if (!session->first)
         session->last = NULL;
     session->pending_count--;
-    if (entry->secret) {
-        memset(entry->secret, 0, entry->secret_len);
-        memory_free(session->config->allocator, entry->secret);
-    }
     memory_free(session->config->allocator, entry);
 }
 
@@ -100,11 +117,6 @@ void queue_mark_maybe(struct smtpscope_session *session)
 {
     for (struct pending *entry = session->first; entry; entry = entry->next)
         entry->maybe_answered = true;
-}
-
-static bool is_lost(const struct pending *entry)
-{
-    return entry->command.circumstances & SMTPSCOPE_COMMAND_LOST;
 }
 
 /* Had the server received the command when it sent the reply? */
@@ -157,6 +169,9 @@ struct pending *queue_match(struct smtpscope_session *session, const struct smtp
         return NULL;
     if (match->maybe_answered && match->next)
         match = match_behind_gap(session, reply, acked);
+    /* Two losses in a row are one, once the server had received both. */
+    while (is_lost(match) && match->next && is_lost(match->next) && was_received(match->next, acked))
+        match = match->next;
     if (is_lost(match))
         match = match_behind_lost(match, reply, acked);
     while (session->first != match)

@@ -130,7 +130,7 @@ static enum scan_event step_cr(struct scan *scan, uint8_t octet)
         line_ended(scan, END_CRLF);
         return SCAN_MORE;
     }
-    note(scan, SMTPSCOPE_DATA_BARE_CR, scan->at);
+    note(scan, SMTPSCOPE_DATA_BARE_CR, scan->at - 1);
     if (octet == '.') {
         scan->state = DOT;
         scan->before = END_CR;
@@ -187,7 +187,8 @@ static enum scan_event step(struct scan *scan, uint8_t octet, bool *again)
     if (octet == '\n')
         return found(scan, END_CRLF);
     *again = true;
-    note(scan, SMTPSCOPE_DATA_BARE_CR, scan->at);
+    scan->line--; /* the octet belongs to the next line */
+    note(scan, SMTPSCOPE_DATA_BARE_CR, scan->at - 1);
     return found(scan, END_CR);
 }
 

@@ -159,8 +159,10 @@ static void lines_begin(struct smtpscope_session *session, const struct line *li
 {
     struct reply_lines *lines = memory_resize(session->config->allocator, NULL, sizeof *lines);
 
-    if (!lines)
+    if (!lines) {
+        session->secrets_lost = true;
         return;
+    }
     lines->reply = *meta;
     lines->acked = acked;
     lines->len = 0;
@@ -216,7 +218,8 @@ static size_t take_line(struct smtpscope_session *session, const char *data, siz
         server_line(session, data, take, take, place, place->offset + take);
         return take;
     }
-    kept_append(session, kept, data, take, LINE_MAX_KEPT, place);
+    if (!kept_append(session, kept, data, take, LINE_MAX_KEPT, place))
+        session->secrets_lost = session->resync = true; /* a reply is lost: what it asked for is no longer known */
     if (lf && *kept) {
         struct kept *line = *kept;
         struct place end = *place;

@@ -42,6 +42,7 @@ void smtpscope_session_free(struct smtpscope_session *session)
     kept_free(session, &session->hold);
     kept_free(session, &session->tail);
     reply_lines_free(session);
+    secret_free(session);
     transaction_free(session, session->transaction);
     transaction_free(session, session->suspect);
     memory_free(session->config->allocator, session);
@@ -77,6 +78,7 @@ void smtpscope_session_feed(struct smtpscope_session *session, const struct smtp
     struct place place = { .offset = octets->offset, .acked = octets->acked, .packet = octets->packet, .time = octets->time };
 
     session->next[octets->side] = octets->offset + octets->len;
+    session->last_octets = octets->time;
     if (octets->side == SMTPSCOPE_CLIENT) {
         session->client_seen = true;
         client_octets(session, (const char *)octets->data, octets->len, place);
@@ -113,6 +115,15 @@ void smtpscope_session_conflict(struct smtpscope_session *session, enum smtpscop
     struct smtpscope_gap gap = { .side = side, .offset = offset, .phase = "" };
 
     fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_CONFLICT, .time = time, .packet = packet, .gap = &gap });
+}
+
+void smtpscope_session_decrypted(struct smtpscope_session *session)
+{
+    session->client = CLIENT_COMMANDS;
+    session->server = SERVER_REPLIES;
+    session->state.tls = true;
+    session->state.hello = SMTPSCOPE_HELLO_NONE;
+    session->state.extensions = 0;
 }
 
 /* What becomes of a message whose reply will not come. */
@@ -156,6 +167,7 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
     end.quit_answered = session->state.quit;
     end.opaque = session->client == CLIENT_OPAQUE;
     end.exchanges = session->exchanges;
+    end.last_octets = session->last_octets;
     for (enum smtpscope_side side = SMTPSCOPE_CLIENT; side <= SMTPSCOPE_SERVER; side++) {
         uint64_t clear = is_opaque(session, side) ? session->clear_end[side] : session->next[side];
 

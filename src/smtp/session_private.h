@@ -19,6 +19,7 @@ struct kept {
     uint64_t total; /* octets that came, also those beyond the bound */
     struct place place; /* of the first */
     bool smuggled;      /* they stood behind a look-alike */
+    bool sealed;        /* a gap followed: what came behind it is only counted */
 };
 
 /* A command that waits for its reply. The queue is ordered by `command.offset`. */
@@ -29,12 +30,11 @@ struct pending {
     enum smtpscope_verb previous; /* the command right before it, when that was unanswered; VERB_NONE */
     uint32_t absorbed;   /* replies that were given to a lost command */
     bool maybe_answered; /* its reply may be among octets that the capture lacks */
-    uint32_t secret_len; /* behind the other texts: what must not come back in the reply's text */
-    char *secret;
     char text[];
 };
 
-struct reply_lines; /* a multi-line reply that is being read, see reply.c */
+struct reply_lines; /* a multi-line reply that is being read, see server.c */
+struct secrets;     /* what must not come back in a reply's text, see secret.c */
 
 /* MAIL to the end of its message. */
 struct transaction {
@@ -73,12 +73,14 @@ struct smtpscope_session {
     struct kept *hold;  /* CLIENT_HOLDING */
     struct kept *tail;  /* what stands behind an end-of-data look-alike */
     struct reply_lines *reply;
+    struct secrets *secrets; /* once AUTH was sent */
     struct transaction *transaction;
     struct transaction *suspect; /* an answered message whose look-alike may have been taken */
     uint64_t bdat_left;
     uint64_t next[2];       /* the stream offset of the next octet of each side */
     uint64_t lost[2];       /* clear-text octets that the capture lacks */
     uint64_t clear_end[2];  /* where TLS begins, when it does */
+    smtpscope_time last_octets;
     uint64_t greeting_end;  /* in the server's stream */
     uint64_t name_hash;     /* of the server's name in the greeting */
     uint16_t last_code;
@@ -86,6 +88,8 @@ struct smtpscope_session {
     uint8_t alien;
     bool greeted;      /* the greeting was seen, or is past */
     bool secret;       /* an AUTH is about: lines that are no commands may be its answers */
+    bool secrets_lost; /* no memory to know them by: no text is shown any more */
+    bool cut;          /* the line being read may lack its beginning */
     bool smuggled;     /* the octets being read stood behind a look-alike */
     bool was_held;     /* the octets being read were held */
     uint8_t held_behind; /* enum smtpscope_verb: behind which command */
@@ -132,6 +136,13 @@ enum smtpscope_alien alien_of(const char *line, size_t len);
 bool kept_append(const struct smtpscope_session *session, struct kept **kept, const char *data, size_t len, size_t max,
                  const struct place *place);
 void kept_free(const struct smtpscope_session *session, struct kept **kept);
+
+/* secret.c */
+/* Remembers what must not come back: a line inside AUTH, or what follows its mechanism. */
+void secret_note(struct smtpscope_session *session, const char *at, size_t len);
+/* Cuts the reply's text where a secret begins. `own`: it answers AUTH, or may. */
+void secret_redact(const struct smtpscope_session *session, struct smtpscope_reply *reply, bool own);
+void secret_free(struct smtpscope_session *session);
 
 /* queue.c */
 struct pending *queue_push(struct smtpscope_session *session, const struct smtpscope_command *command);

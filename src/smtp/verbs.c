@@ -109,7 +109,7 @@ static char upper(char c)
 static bool word_is(const char *word, size_t len, const char *upper_case)
 {
     for (size_t i = 0; i < len; i++)
-        if (upper(word[i]) != upper_case[i])
+        if (!upper_case[i] || upper(word[i]) != upper_case[i]) /* the word may hold a NUL */
             return false;
     return upper_case[len] == '\0';
 }

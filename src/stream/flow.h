@@ -18,28 +18,28 @@ struct held {
     uint8_t data[];
 };
 
-/* What was delivered last, to tell a retransmission that differs from one that does not. */
-struct recent {
-    uint32_t seq, len, hash;
-};
-#define RECENT_SEGMENTS 2
+/* The last octets delivered, to tell a retransmission that differs from one that does not: as long as most commands are. */
+#define RECENT_OCTETS 40
 
 /* One direction. Names after RFC 9293 3.3.1, seen from the receiver: `nxt` is the next sequence number to deliver. */
 struct half {
     uint64_t delivered; /* octets told of, gaps included: the stream offset of `nxt` */
-    struct held *held;
+    struct held *held, *held_last;
     uint32_t nxt;
     uint32_t acked; /* the highest acknowledgement of this direction's octets that the other side has sent */
-    struct recent recent[RECENT_SEGMENTS];
-    uint8_t recent_at;
+    uint8_t recent[RECENT_OCTETS]; /* the last one delivered stands at the end */
+    uint8_t recent_len;
     bool known;    /* nxt is known */
     bool seen;     /* at least one segment of this direction was captured */
     bool has_acked;
     bool fin;      /* the FIN was delivered */
 };
 
-/* A flow stands in exactly one list. Each list has one waiting time, so it is ordered by its due time as it grows. */
-enum flow_list { LIST_IDLE, LIST_STUCK, LIST_LINGER, LISTS };
+/*
+ * A flow stands in exactly one list. Each list has one waiting time, so it is ordered by its due time as it grows.
+ * EMBRYO: no octet was seen yet; most such flows are scans.
+ */
+enum flow_list { LIST_EMBRYO, LIST_IDLE, LIST_STUCK, LIST_LINGER, LISTS };
 
 struct flow {
     struct smtpscope_flow public;
@@ -48,13 +48,16 @@ struct flow {
     struct flow *prev, *next;
     smtpscope_time since;     /* when it entered its list */
     smtpscope_time last_time; /* of its last segment */
+    smtpscope_time fin_time;  /* of the first FIN */
     uint64_t last_packet;
     uint64_t hash;
     uint32_t held_segments, held_octets;
+    uint32_t syn_nxt;         /* what a SYN inside the connection would begin with; only its answer makes it one */
     uint16_t stuck_segments; /* that came since it is stuck */
     uint8_t list;
     uint8_t fin_by, reset_by;
-    bool fin_seen, reset;
+    bool fin_seen, reset, syn_pending;
+    bool followed; /* opened() was called */
     bool closed; /* told; the entry stays a while, so that what comes late opens no new flow */
 };
 
@@ -74,6 +77,7 @@ struct smtpscope_streams {
     struct flow_queue lists[LISTS];
     struct flow *spare; /* freed flows, through `next` */
     smtpscope_time now, next_tick;
+    smtpscope_time leap; /* a time far ahead that only one segment has had so far; 0: none */
     struct smtpscope_stream_stats stats;
 };
 
@@ -81,7 +85,7 @@ struct smtpscope_streams {
 uint64_t flow_hash(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment);
 /* The flow of a segment in either direction, or NULL. */
 struct flow *flow_find(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment, uint64_t hash);
-/* A zeroed flow in the table and in LIST_IDLE, or NULL when out of memory. */
+/* A zeroed flow in the table and in LIST_EMBRYO, or NULL when out of memory. */
 struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash, smtpscope_time now);
 void flow_remove(struct smtpscope_streams *streams, struct flow *flow);
 void flow_move(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list, smtpscope_time now);
@@ -98,6 +102,8 @@ void reassembly_tick(struct smtpscope_streams *streams, struct flow *flow);
 void reassembly_discard(struct smtpscope_streams *streams, struct flow *flow);
 
 /* streams.c */
+/* The owner hears of the flow at its first octets, or its FIN; not at its SYN. */
+void flow_follow(struct smtpscope_streams *streams, struct flow *flow);
 void flow_close(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why);
 
 /* Sequence numbers wrap: a minus b, RFC 9293 3.4. */

@@ -16,7 +16,6 @@
  */
 #include "flow.h"
 
-#include "base/hash.h"
 #include "base/memory.h"
 
 /* A capture that is merely out of order puts it right within so many segments, or so long. */
@@ -28,8 +27,6 @@
 #define OPEN_HOLE_SEGMENTS 4096
 /* Nothing real jumps ahead by more than the largest window, RFC 7323 2.3. */
 #define WINDOW_MAX (1 << 30)
-/* Commands and replies are this short; larger segments are message text, which is not compared when sent again. */
-#define COMPARED_MAX 512u
 
 /* What is delivered next: a view, of the caller's segment or of a held one. */
 struct piece {
@@ -40,26 +37,24 @@ struct piece {
     uint64_t packet;
 };
 
-static uint32_t piece_hash(const uint8_t *data, uint32_t len)
+/* Keeps the last octets of what was just delivered. */
+static void recent_keep(struct half *half, const uint8_t *data, uint32_t len)
 {
-    return (uint32_t)hash_octets(data, len, 0);
+    uint32_t take = len < RECENT_OCTETS ? len : RECENT_OCTETS, keep = RECENT_OCTETS - take;
+
+    memmove(half->recent, half->recent + take, keep);
+    memcpy(half->recent + keep, data + (len - take), take);
+    half->recent_len = (uint8_t)(half->recent_len + take < RECENT_OCTETS ? half->recent_len + take : RECENT_OCTETS);
 }
 
-static void recent_add(struct half *half, const struct piece *piece)
-{
-    if (piece->len > COMPARED_MAX)
-        return;
-    half->recent[half->recent_at++ % RECENT_SEGMENTS] =
-        (struct recent){ .seq = piece->seq, .len = piece->len, .hash = piece_hash(piece->data, piece->len) };
-}
-
-/* Was the same range delivered lately with other content? */
+/* Do octets that are sent again differ from those that were delivered, as far as these are kept? */
 static bool recent_differs(const struct half *half, const struct piece *piece)
 {
-    for (unsigned i = 0; i < RECENT_SEGMENTS; i++)
-        if (half->recent[i].len == piece->len && half->recent[i].seq == piece->seq)
-            return half->recent[i].hash != piece_hash(piece->data, piece->len);
-    return false;
+    uint32_t behind = half->nxt - piece->seq; /* of the piece's first octet, before what comes next */
+    uint32_t skip = behind > half->recent_len ? behind - half->recent_len : 0;
+    uint32_t len = piece->len < behind ? piece->len : behind;
+
+    return skip < len && memcmp(half->recent + RECENT_OCTETS - (behind - skip), piece->data + skip, len - skip) != 0;
 }
 
 static void tell_conflict(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
@@ -67,6 +62,7 @@ static void tell_conflict(struct smtpscope_streams *streams, struct flow *flow, 
 {
     const struct half *half = &flow->half[side];
 
+    flow_follow(streams, flow);
     streams->stats.conflicts++;
     if (flow->user)
         streams->config.events->conflict(streams->config.ctx, flow->user, side,
@@ -81,8 +77,10 @@ static void tell_gap(struct smtpscope_streams *streams, struct flow *flow, enum 
 
     if (!len)
         return;
+    flow_follow(streams, flow);
     streams->stats.gaps++;
     streams->stats.gap_octets += len;
+    half->recent_len = 0;
     if (flow->user)
         streams->config.events->gap(streams->config.ctx, flow->user, side, half->delivered, len, time, packet);
     half->nxt += len;
@@ -102,6 +100,7 @@ static void fin_delivered(struct flow *flow, enum smtpscope_side side)
     flow->half[side].fin = true;
     if (!flow->fin_seen) {
         flow->fin_seen = true;
+        flow->fin_time = flow->last_time;
         flow->fin_by = (uint8_t)side;
     }
 }
@@ -131,7 +130,8 @@ static void deliver(struct smtpscope_streams *streams, struct flow *flow, enum s
             .acked = acked_offset(&flow->half[!side], &piece), .time = piece.time, .packet = piece.packet,
         };
 
-        recent_add(half, &piece);
+        flow_follow(streams, flow);
+        recent_keep(half, piece.data, piece.len);
         half->nxt += piece.len;
         half->delivered += piece.len;
         streams->stats.octets += piece.len;
@@ -139,8 +139,10 @@ static void deliver(struct smtpscope_streams *streams, struct flow *flow, enum s
             streams->config.events->octets(streams->config.ctx, flow->user, &octets);
     }
     tell_gap(streams, flow, side, piece.missing, piece.time, piece.packet);
-    if (piece.fin)
+    if (piece.fin) {
+        flow_follow(streams, flow); /* it was established, if only to be closed */
         fin_delivered(flow, side);
+    }
 }
 
 static bool ack_is_covered(const struct half *other, bool has_ack, uint32_t ack)
@@ -160,6 +162,8 @@ static void held_pop(struct smtpscope_streams *streams, struct flow *flow, struc
     struct held *held = half->held;
 
     half->held = held->next;
+    if (!half->held)
+        half->held_last = NULL;
     flow->held_segments--;
     flow->held_octets -= held->len;
     streams->stats.held_now -= held->len;
@@ -285,7 +289,7 @@ static void settle(struct smtpscope_streams *streams, struct flow *flow)
     if (!flow->held_segments && flow->list == LIST_STUCK) {
         flow->stuck_segments = 0;
         flow_move(streams, flow, LIST_IDLE, streams->now);
-    } else if (flow->held_segments && flow->list == LIST_IDLE) {
+    } else if (flow->held_segments && (flow->list == LIST_IDLE || flow->list == LIST_EMBRYO)) {
         flow->stuck_segments = 0;
         flow_move(streams, flow, LIST_STUCK, streams->now);
     }
@@ -298,6 +302,9 @@ static void unstick(struct smtpscope_streams *streams, struct flow *flow)
             reassembly_discard(streams, flow);
             break;
         }
+        /* The next hole has its own wait. */
+        flow->stuck_segments = 0;
+        flow_move(streams, flow, LIST_STUCK, streams->now);
         pump(streams, flow);
     }
     settle(streams, flow);
@@ -316,8 +323,12 @@ static bool held_differs(const struct held *held, const struct piece *piece)
 
 static void hold(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, const struct piece *piece)
 {
-    struct held **at = &flow->half[side].held, *held;
+    struct half *half = &flow->half[side];
+    struct held **at = &half->held, *held;
 
+    /* Behind a hole segments mostly come in order: only the last one matters then. */
+    if (half->held_last && seq_diff(piece->seq, half->held_last->seq + half->held_last->len) >= 0)
+        at = &half->held_last->next;
     for (; *at && seq_diff((*at)->seq, piece->seq) <= 0; at = &(*at)->next) {
         if (held_differs(*at, piece))
             tell_conflict(streams, flow, side, piece);
@@ -336,6 +347,8 @@ static void hold(struct smtpscope_streams *streams, struct flow *flow, enum smtp
     if (piece->len)
         memcpy(held->data, piece->data, piece->len);
     *at = held;
+    if (!held->next)
+        half->held_last = held;
     flow->held_segments++;
     flow->held_octets += piece->len;
     streams->stats.out_of_order++;
@@ -373,6 +386,10 @@ void reassembly_segment(struct smtpscope_streams *streams, struct flow *flow, en
                            .missing = segment->missing, .has_ack = segment->flags & SMTPSCOPE_TCP_ACK,
                            .fin = segment->flags & SMTPSCOPE_TCP_FIN, .time = segment->time, .packet = segment->packet };
 
+    if (segment->flags & SMTPSCOPE_TCP_RST) { /* RFC 9293 3.5.3: its text explains the reset, it is not in the stream */
+        piece.len = piece.missing = 0;
+        piece.fin = false;
+    }
     half->seen = true;
     if (!half->known) {
         half->known = true;

@@ -12,6 +12,7 @@
 #define DEFAULT_FLOWS (4u << 20)        /* the most that fit beside their sessions in a few GiB */
 #define DEFAULT_HELD (64u << 20)        /* octets held out of order, all flows together */
 #define DEFAULT_IDLE (900 * SMTPSCOPE_SECOND) /* RFC 5321 4.5.3.2: the longest wait is 10 minutes */
+#define EMBRYO_TIME (60 * SMTPSCOPE_SECOND) /* TCP gives up an unanswered SYN about then */
 #define LINGER_TIME (1 * SMTPSCOPE_SECOND)
 #define STUCK_TIME (2 * SMTPSCOPE_SECOND)
 
@@ -47,7 +48,7 @@ void flow_close(struct smtpscope_streams *streams, struct flow *flow, enum smtps
     struct smtpscope_ending ending = {
         .why = why, .by = (enum smtpscope_side)(flow->reset ? flow->reset_by : flow->fin_by),
         .fin = { flow->half[0].fin, flow->half[1].fin }, .seen = { flow->half[0].seen, flow->half[1].seen },
-        .time = flow->last_time, .packet = flow->last_packet,
+        .fin_time = flow->fin_time, .time = flow->last_time, .packet = flow->last_packet,
     };
 
     if (flow->closed)
@@ -56,7 +57,19 @@ void flow_close(struct smtpscope_streams *streams, struct flow *flow, enum smtps
     if (flow->user)
         streams->config.events->closed(streams->config.ctx, flow->user, &ending);
     flow->user = NULL;
-    streams->stats.flows_now--;
+    streams->stats.flows_now -= flow->followed;
+}
+
+void flow_follow(struct smtpscope_streams *streams, struct flow *flow)
+{
+    if (flow->followed)
+        return;
+    flow->followed = true;
+    flow->user = streams->config.events->opened(streams->config.ctx, &flow->public);
+    streams->stats.flows++;
+    streams->stats.flows_now++;
+    if (flow->list == LIST_EMBRYO)
+        flow_move(streams, flow, LIST_IDLE, streams->now);
 }
 
 /* Closes a flow that ends for whatever reason: what is held is delivered first. */
@@ -98,14 +111,24 @@ static bool sent_by_server(const struct smtpscope_streams *streams, const struct
     return looks_like_reply(segment);
 }
 
-/* Gives up a flow for a new one: one that lingers, else the one that has been silent longest. */
+/* How many flows are looked at for one that was silent since it entered its list. */
+#define EVICT_TRIES 64
+
+/*
+ * Gives up a flow for a new one: one that lingers, one without octets, else one that has been silent. The lists are in the
+ * order of entry: whoever spoke since goes to the end, as it would when the list is next looked through for idle flows.
+ */
 static void evict(struct smtpscope_streams *streams)
 {
-    static const enum flow_list order[] = { LIST_LINGER, LIST_IDLE, LIST_STUCK };
+    static const enum flow_list order[] = { LIST_LINGER, LIST_EMBRYO, LIST_IDLE, LIST_STUCK };
 
     for (unsigned i = 0; i < LISTS; i++) {
         struct flow *flow = streams->lists[order[i]].first;
 
+        for (int tries = 0; flow && order[i] == LIST_IDLE && flow->last_time > flow->since && tries < EVICT_TRIES; tries++) {
+            flow_move(streams, flow, LIST_IDLE, flow->last_time);
+            flow = streams->lists[LIST_IDLE].first;
+        }
         if (flow) {
             streams->stats.evicted += !flow->closed;
             flow_end(streams, flow, SMTPSCOPE_CLOSE_EVICTED);
@@ -131,24 +154,50 @@ static struct flow *flow_open(struct smtpscope_streams *streams, const struct sm
     flow->public.first_packet = segment->packet;
     flow->public.first_time = segment->time;
     flow->public.midstream = !(segment->flags & SMTPSCOPE_TCP_SYN);
-    flow->user = streams->config.events->opened(streams->config.ctx, &flow->public);
-    streams->stats.flows++;
-    streams->stats.flows_now++;
     return flow;
 }
 
-/* Does this SYN begin another connection on the same ports? */
-static bool is_reuse(struct flow *flow, enum smtpscope_side side, const struct smtpscope_segment *segment)
+/* What a SYN is to a connection that is known. */
+enum syn { SYN_REPEATED, SYN_REUSE, SYN_DOUBTFUL };
+
+/*
+ * RFC 5961 4: anyone can send a SYN into a connection. Only one that ended is replaced at once; for a live one the server's
+ * answer decides, or octets in the new sequence space.
+ */
+static enum syn syn_of(struct flow *flow, enum smtpscope_side side, const struct smtpscope_segment *segment)
 {
     const struct half *half = &flow->half[side];
     uint32_t first = half->nxt - (uint32_t)half->delivered;
 
     if (flow->closed)
-        return true;
-    if (half->known && segment->seq + 1 != first)
-        return true;
-    flow->public.midstream = false; /* the same SYN again, or one that the capture has late */
-    return false;
+        return SYN_REUSE;
+    if (!half->known || segment->seq + 1 == first) {
+        flow->public.midstream = false; /* the same SYN again, or one that the capture has late */
+        return SYN_REPEATED;
+    }
+    return flow->reset || flow->fin_seen ? SYN_REUSE : SYN_DOUBTFUL;
+}
+
+/* Does this segment bear out the doubtful SYN? */
+static bool syn_confirmed(const struct flow *flow, enum smtpscope_side side, const struct smtpscope_segment *segment)
+{
+    uint8_t both = SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK;
+
+    if (!flow->syn_pending)
+        return false;
+    if (side == SMTPSCOPE_SERVER)
+        return (segment->flags & both) == both && segment->ack == flow->syn_nxt;
+    return segment->len && segment->seq == flow->syn_nxt;
+}
+
+/* Within reach of the window (RFC 5961 3): others send RSTs too. */
+#define RST_REACH (1 << 20)
+
+static bool reset_is_valid(const struct half *half, const struct smtpscope_segment *segment)
+{
+    int32_t ahead = seq_diff(segment->seq, half->nxt);
+
+    return !half->known || (ahead >= 0 && ahead <= RST_REACH);
 }
 
 static void note_reset(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side)
@@ -173,41 +222,91 @@ static bool opens(const struct smtpscope_segment *segment)
     return (segment->flags & SMTPSCOPE_TCP_SYN) || ((segment->len || segment->missing) && !(segment->flags & SMTPSCOPE_TCP_RST));
 }
 
+/* Packet time never runs back, and a single stamp far ahead does not carry it away: a second one has to agree. */
+#define LEAP (24 * 3600 * SMTPSCOPE_SECOND)
+
+static void now_advance(struct smtpscope_streams *streams, smtpscope_time time)
+{
+    smtpscope_time ahead;
+
+    if (time <= streams->now)
+        return;
+    ahead = time - streams->leap;
+    if (streams->now && time - streams->now > LEAP && !(streams->leap && ahead < LEAP && ahead > -LEAP)) {
+        streams->leap = time;
+        return;
+    }
+    streams->leap = 0;
+    streams->now = time;
+}
+
+static enum smtpscope_side side_of(const struct flow *flow, const struct smtpscope_segment *segment)
+{
+    return memcmp(&flow->public.side[SMTPSCOPE_CLIENT], &segment->src, sizeof segment->src) ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT;
+}
+
+/* Is the segment the beginning of another connection on the flow's ports? A SYN that may be is remembered. */
+static bool is_reuse(struct flow *flow, const struct smtpscope_segment *segment)
+{
+    enum smtpscope_side side = side_of(flow, segment);
+
+    if ((segment->flags & (SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK)) != SMTPSCOPE_TCP_SYN)
+        return syn_confirmed(flow, side, segment);
+    switch (syn_of(flow, side, segment)) {
+    case SYN_REUSE: return true;
+    case SYN_REPEATED: return false;
+    case SYN_DOUBTFUL:
+        flow->syn_pending = true;
+        flow->syn_nxt = segment->seq + 1;
+        return false;
+    }
+    return false;
+}
+
+/* The flow of a segment; NULL: none, or one that ended. */
+static struct flow *flow_of(struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
+{
+    uint64_t hash = flow_hash(streams, segment);
+    struct flow *flow = flow_find(streams, segment, hash);
+    bool reuse = flow && is_reuse(flow, segment);
+
+    if (reuse) {
+        flow_end(streams, flow, SMTPSCOPE_CLOSE_REUSED);
+        flow = NULL;
+    }
+    if (!flow && opens(segment) && (flow = flow_open(streams, segment, hash)) && reuse)
+        flow->public.midstream = false;
+    return flow && !flow->closed ? flow : NULL;
+}
+
 void smtpscope_streams_segment(struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
 {
-    uint64_t hash;
     struct flow *flow;
     enum smtpscope_side side;
 
     if (!is_watched(streams, segment->src.port) && !is_watched(streams, segment->dst.port))
         return;
     streams->stats.segments++;
-    if (segment->time > streams->now)
-        streams->now = segment->time;
-    hash = flow_hash(streams, segment);
-    flow = flow_find(streams, segment, hash);
-    if (flow && (segment->flags & (SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK)) == SMTPSCOPE_TCP_SYN) {
-        side = memcmp(&flow->public.side[0], &segment->src, sizeof segment->src) != 0;
-        if (is_reuse(flow, side, segment)) {
-            flow_end(streams, flow, SMTPSCOPE_CLOSE_REUSED);
-            flow = NULL;
-        }
-    }
-    if (!flow && (!opens(segment) || !(flow = flow_open(streams, segment, hash)))) {
+    now_advance(streams, segment->time);
+    flow = flow_of(streams, segment);
+    side = flow ? side_of(flow, segment) : SMTPSCOPE_CLIENT;
+    /* A SYN that only may begin a connection says nothing about this one. */
+    if (!flow || (flow->syn_pending && segment->flags & SMTPSCOPE_TCP_SYN)) {
         streams->stats.ignored++;
         return;
     }
-    if (flow->closed) {
-        streams->stats.ignored++;
-        return;
-    }
-    side = memcmp(&flow->public.side[0], &segment->src, sizeof segment->src) != 0;
     flow->last_time = segment->time;
     flow->last_packet = segment->packet;
     reassembly_segment(streams, flow, side, segment);
-    if (segment->flags & SMTPSCOPE_TCP_RST)
+    if (segment->flags & SMTPSCOPE_TCP_RST && reset_is_valid(&flow->half[side], segment))
         note_reset(streams, flow, side);
     close_if_done(streams, flow);
+}
+
+static void expire_embryos(struct smtpscope_streams *streams, smtpscope_time now)
+{
+    for (struct flow *flow; (flow = streams->lists[LIST_EMBRYO].first) && flow->since + EMBRYO_TIME <= now;)
+        flow_end(streams, flow, SMTPSCOPE_CLOSE_IDLE);
 }
 
 static void expire_idle(struct smtpscope_streams *streams, smtpscope_time now)
@@ -223,8 +322,7 @@ static void expire_idle(struct smtpscope_streams *streams, smtpscope_time now)
 
 void smtpscope_streams_expire(struct smtpscope_streams *streams, smtpscope_time now)
 {
-    if (now > streams->now)
-        streams->now = now;
+    now_advance(streams, now);
     if (streams->now < streams->next_tick)
         return;
     now = streams->now;
@@ -236,6 +334,7 @@ void smtpscope_streams_expire(struct smtpscope_streams *streams, smtpscope_time 
         reassembly_tick(streams, flow);
         close_if_done(streams, flow);
     }
+    expire_embryos(streams, now);
     expire_idle(streams, now);
 }
 

@@ -112,7 +112,7 @@ struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash, smtpscop
     flow->hash = hash;
     slot_insert(streams->slots, streams->capacity - 1, hash, flow);
     streams->used++;
-    list_append(streams, flow, LIST_IDLE, now);
+    list_append(streams, flow, LIST_EMBRYO, now);
     return flow;
 }
 

@@ -56,6 +56,13 @@ class Installation(ProgramTest):
         self.assertEqual(len(found), 1, "%s: %s" % (name, found))
         return found[0]
 
+    def test_manual_of_rules(self):
+        page = read(self.installed("smtpscope-rules.7")).decode()
+        rules = [line.split()[1] for line in command(os.path.join(self.prefix, "bin", "smtpscope"), "rules").splitlines()]
+        missing = [rule for rule in rules if ".It Sy %s Pq" % rule not in page]
+        self.assertEqual(missing, [], "rules that the manual does not list")
+        self.assertEqual(page.count(".It Sy "), len(rules))
+
     def test_program(self):
         out = command(os.path.join(self.prefix, "bin", "smtpscope"), "-r", FAMILIES, "--format", "json")
         self.assertIn("deferral.", out)

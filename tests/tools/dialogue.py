@@ -114,6 +114,7 @@ class Dialogue:
         self.path = path
         self.sessions = []
         self.expect, self.allow, self.forbid = [], [], []
+        self.near_miss = []    # the rules that this is the near miss of: forbidden too
         self.exchanges, self.messages = [], []
         self.modes = MODES
         self.ports = None
@@ -129,6 +130,7 @@ def parse_header(dialogue, key, value, number):
         dialogue.allow += words
     elif key in ("forbid", "near-miss"):
         dialogue.forbid += words
+        dialogue.near_miss += words if key == "near-miss" else []
     elif key == "exchanges":
         dialogue.exchanges.append(words)
     elif key == "messages":

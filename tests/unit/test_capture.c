@@ -262,9 +262,9 @@ static void test_resolutions(void **state)
         {0xff, UINT64_C(3) << 62, 0, 1500000000},
         {6, 1500000, 10, 11500000000},
         {6, 1500000, (uint64_t)-1, 500000000},
-        {0, UINT64_MAX, 0, (INT64_MAX / SMTPSCOPE_SECOND - 1) * SMTPSCOPE_SECOND},
-        {0, UINT64_MAX, INT64_MAX, (INT64_MAX / SMTPSCOPE_SECOND - 1) * SMTPSCOPE_SECOND},
-        {0, 5, (uint64_t)INT64_MIN, -(INT64_MAX / SMTPSCOPE_SECOND - 1) * SMTPSCOPE_SECOND},
+        {0, UINT64_MAX, 0, INT64_C(7258118400) * SMTPSCOPE_SECOND},
+        {0, UINT64_MAX, INT64_MAX, INT64_C(7258118400) * SMTPSCOPE_SECOND},
+        {0, 5, (uint64_t)INT64_MIN, 0},
     };
     for (size_t i = 0; i < unit_count(cases); i++) {
         file_start(&file, false);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an EHLO reply says beyond its keywords, against what the client then does: the mechanisms of AUTH (RFC 4954 3) and
+ * the numbers of LIMITS (RFC 9422 4).
+ */
+#include "judge_private.h"
+
+#include <string.h>
+
+/* RFC 4422's registry, as far as mail servers use it; bits of judge->mechanisms in this order. */
+static const char *const mechanisms[] = {
+    "PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "NTLM", "GSSAPI", "GSS-SPNEGO", "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256",
+    "SCRAM-SHA-256-PLUS", "XOAUTH2", "OAUTHBEARER", "EXTERNAL", "ANONYMOUS", "OTP", "KERBEROS_V4",
+};
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static bool word_is(const char *at, size_t len, const char *word)
+{
+    return strlen(word) == len && !memcmp(at, word, len);
+}
+
+static uint32_t mechanism_bit(const char *at, size_t len)
+{
+    for (size_t i = 0; i < COUNT(mechanisms); i++)
+        if (word_is(at, len, mechanisms[i]))
+            return 1u << i;
+    return 0;
+}
+
+/* The next word of a line, without what separates it. False at the line's end. */
+static bool word_next(const char **at, const char *end, struct smtpscope_text *word)
+{
+    const char *here = *at;
+
+    while (here < end && (*here == ' ' || *here == '='))
+        here++;
+    word->at = here;
+    while (here < end && *here != ' ' && *here != '=' && *here != '\r')
+        here++;
+    word->len = (size_t)(here - word->at);
+    *at = here;
+    return word->len > 0;
+}
+
+static uint32_t number_of(struct smtpscope_text word)
+{
+    uint32_t value = 0;
+
+    for (size_t i = 0; i < word.len && word.at[i] >= '0' && word.at[i] <= '9' && value < UINT32_MAX / 16; i++)
+        value = value * 10 + (uint32_t)(word.at[i] - '0');
+    return value;
+}
+
+static void limits_read(struct smtpscope_judge *judge, const char *at, const char *end)
+{
+    struct smtpscope_text name, value;
+
+    while (word_next(&at, end, &name) && word_next(&at, end, &value)) {
+        if (word_is(name.at, name.len, "RCPTMAX"))
+            judge->limit_rcpt = number_of(value);
+        else if (word_is(name.at, name.len, "MAILMAX"))
+            judge->limit_mail = number_of(value);
+    }
+}
+
+void advertised_read(struct smtpscope_judge *judge, const struct smtpscope_reply *reply)
+{
+    const char *at = reply->text.at, *end = at + reply->text.len, *line_end;
+    struct smtpscope_text word;
+
+    judge->mechanisms = judge->limit_rcpt = judge->limit_mail = 0;
+    for (; at < end; at = line_end + 1) {
+        line_end = memchr(at, '\n', (size_t)(end - at));
+        if (!line_end)
+            line_end = end;
+        if (!word_next(&at, line_end, &word))
+            continue;
+        if (word_is(word.at, word.len, "LIMITS"))
+            limits_read(judge, at, line_end);
+        else if (word_is(word.at, word.len, "AUTH"))
+            while (word_next(&at, line_end, &word))
+                judge->mechanisms |= mechanism_bit(word.at, word.len);
+    }
+}
+
+bool mechanism_is_listed(const struct smtpscope_judge *judge, const struct smtpscope_command *command)
+{
+    return judge->mechanisms & mechanism_bit(command->argument.at, command->argument.len);
+}
+
+bool mechanism_hides(const struct smtpscope_text *name)
+{
+    static const char *const hiding[] = { "CRAM-", "DIGEST-", "SCRAM-", "NTLM", "GSS", "GS2-", "EXTERNAL", "ANONYMOUS", "OTP", "KERBEROS_" };
+
+    for (size_t i = 0; i < COUNT(hiding); i++)
+        if (name->len >= strlen(hiding[i]) && !memcmp(name->at, hiding[i], strlen(hiding[i])))
+            return true;
+    return false;
+}
+
+/* AUTH with a mechanism of the registry that the server did not list: whatever it answered, the client should have known. */
+void judge_mechanism(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    const struct smtpscope_text *name = &exchange->command->argument;
+    uint32_t bit = exchange->command->verb == SMTPSCOPE_VERB_AUTH ? mechanism_bit(name->at, name->len) : 0;
+    struct ground ground = { .rule = SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED, .exchange = exchange,
+                             .severity = SEVERITY(NOTICE), .fault = SMTPSCOPE_FAULT_CLIENT,
+                             .verdict = exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER,
+                             .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING };
+    char text[32] = "AUTH ";
+    struct note *note;
+
+    judge->mechanism = 0;
+    if (!bit || !judge->mechanisms || judge->mechanisms & bit || exchange->before->doubt || name->len > sizeof text - 5)
+        return;
+    memcpy(text + 5, name->at, name->len);
+    ground.detail_text = (struct smtpscope_text){ text, 5 + name->len };
+    note = note_add(judge, &ground);
+    if (note)
+        judge->mechanism = note->finding.id;
+}
+
+/* RFC 9422 4.1, 4.2: more MAILs in a session, or RCPTs in a transaction, than the server said it takes. */
+void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    bool rcpt = exchange->command->verb == SMTPSCOPE_VERB_RCPT && judge->limit_rcpt && judge->recipients == judge->limit_rcpt + 1;
+    bool mail = exchange->command->verb == SMTPSCOPE_VERB_MAIL && judge->limit_mail && ++judge->mails == judge->limit_mail + 1;
+    struct ground ground = { .rule = SMTPSCOPE_RULE_COMMAND_TOO_MANY_RECIPIENTS, .exchange = exchange,
+                             .fault = SMTPSCOPE_FAULT_CLIENT, .detail = SMTPSCOPE_DETAIL_LIMIT };
+    const char *name = rcpt ? "LIMITS RCPTMAX" : "LIMITS MAILMAX";
+
+    if (!rcpt && !mail)
+        return;
+    ground.detail_text = (struct smtpscope_text){ name, strlen(name) };
+    note_add(judge, &ground);
+}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The program speaks the languages it has catalogues of: by --lang, and by the locale."""
+import json
+import unittest
+
+import harness
+from harness import FAMILIES, ProgramTest, run
+
+LANGUAGES = ("de", "fr")
+# A word of each page that only that language has.
+WORDS = {"de": "Postfach", "fr": "boîte aux lettres"}
+
+
+def advice(*arguments, **options):
+    """The texts of each rule, as explain gives them in JSON."""
+    out = run("explain", *arguments, "--format", "json", **options).out
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def texts(value):
+    if isinstance(value, dict):
+        return [text for key, part in value.items() if key not in ("rule", "id", "reference", "family", "severity", "software")
+                for text in texts(part)]
+    if isinstance(value, list):
+        return [text for part in value for text in texts(part)]
+    return [value] if isinstance(value, str) and " " in value else []
+
+
+class Languages(ProgramTest):
+    def test_option(self):
+        for language in LANGUAGES:
+            out = run("explain", "450", "--lang", language).out
+            self.assertIn(WORDS[language], out, language)
+
+    def test_locale(self):
+        for language in LANGUAGES:
+            out = run("explain", "450", environment={"LANGUAGE": language}).out
+            self.assertIn(WORDS[language], out, language)
+
+    def test_option_is_stronger_than_locale(self):
+        out = run("explain", "450", "--lang", "en", environment={"LANGUAGE": "de"}).out
+        self.assertNotIn(WORDS["de"], out)
+
+    def test_every_rule_is_translated(self):
+        rules = [json.loads(line)["rule"] for line in run("rules", "--format", "json").out.splitlines()]
+        for rule in rules:
+            english = texts(advice(rule, "--lang", "en"))
+            self.assertTrue(english, rule)
+            for language in LANGUAGES:
+                there = texts(advice(rule, "--lang", language))
+                self.assertEqual(len(there), len(english), "%s in %s" % (rule, language))
+                same = [text for text in there if text in english and len(text.split()) > 6 and "=" not in text and "-" not in text]
+                self.assertEqual(same, [], "%s in %s: left in English" % (rule, language))
+
+    def test_findings(self):
+        english = run("-r", FAMILIES, "--format", "json").events("finding")
+        for language in LANGUAGES:
+            there = run("-r", FAMILIES, "--format", "json", "--lang", language).events("finding")
+            self.assertEqual([f["rule"] for f in there], [f["rule"] for f in english])
+            for mine, theirs in zip(there, english):
+                self.assertNotEqual(mine["summary"], theirs["summary"], mine["rule"])
+                self.assertNotEqual(mine["remediation"]["meaning"], theirs["remediation"]["meaning"], mine["rule"])
+
+    def test_help(self):
+        for language in LANGUAGES:
+            lines = run("--lang", language, "--help").out.splitlines()
+            self.assertLessEqual(len(lines), 24, language)
+            self.assertLessEqual(max(map(len, lines)), 80, language)
+            self.assertEqual(lines, run("--help", "--lang", language).out.splitlines(), "the order of the options")
+
+
+if __name__ == "__main__":
+    harness.main()

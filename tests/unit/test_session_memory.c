@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Every request for memory fails, once alone and once with all that follow: no crash, nothing leaks, and it goes on. */
+#include "test_session.h"
+
+#include "streams_record.h"
+
+static const struct conversation talks[] = {
+    { "a message, pipelined", false,
+      { HELLO, C("MAIL FROM:<a>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"), S("250 ok\r\n450 4.7.1 greylisted\r\n250 ok\r\n354 go\r\n"),
+        C("x\n.\nMAIL FROM:<e>\r\n.\r\nQUIT\r\n"), S("250 one\r\n250 two\r\n221 bye\r\n") }, NULL },
+    { "AUTH and STARTTLS", false,
+      { HELLO, C("AUTH LOGIN\r\n"), S("334 VXNlcm5hbWU6\r\n"), C("dGltQGMuZXhhbXBsZQ==\r\n"), S("535 no dGltQGMuZXhhbXBsZQ==\r\n"),
+        C("STARTTLS\r\nNOOP\r\n"), S("220 go\r\n"), C("\x16\x03\x01 x") }, NULL },
+    { "chunks, refusals, gaps", false,
+      { HELLO, ENVELOPE, C("BDAT 6\r\nabcdef"), S("250 ok\r\n"), C_GAP(40), S("503 no\r\n"), C("BDAT 9 LAST\r\n"), S("503 no\r\n"), C("QUIT\r\n"),
+        S_GAP(5), C("VRFY x\r\n"), S("502 no\r\n") }, NULL },
+    { "another protocol, early", false, { C("GET / HTTP/1.1\r\nMAIL FROM:<a>\r\n"), S("220-x\r\n554 no\r\n500 no\r\n") }, NULL },
+    { "from the middle on", true, { C("text\r\n.\r\n"), S("451 later\r\n"), C("RCPT TO:<a>\r\n"), S("503 need MAIL\r\n") }, NULL },
+};
+
+/* Fails the n-th request; `rest`: and all behind it. */
+struct failing {
+    size_t n, requests, blocks;
+    bool rest;
+};
+
+static void *failing_resize(void *ctx, void *memory, size_t size)
+{
+    struct failing *failing = ctx;
+    void *moved;
+
+    if (!size) {
+        failing->blocks -= memory != NULL;
+        free(memory);
+        return NULL;
+    }
+    failing->requests++;
+    if (failing->requests == failing->n || (failing->rest && failing->requests > failing->n))
+        return NULL;
+    moved = realloc(memory, size);
+    failing->blocks += !memory && moved;
+    return moved;
+}
+
+/* The session and its judge; returns whether a request failed. */
+static bool talk_starved(const struct conversation *talk, size_t cut, struct failing *failing)
+{
+    static const char *const secrets[] = { "dGltQGMuZXhhbXBsZQ" };
+    static struct log log;
+    struct smtpscope_allocator allocator = { failing_resize, failing };
+
+    log.label = talk->label;
+    memcpy(log.secrets, secrets, sizeof secrets);
+    steps_replay(talk->steps, talk->midstream, cut, &allocator, &log);
+    assert_int_equal(failing->blocks, 0);
+    return failing->requests >= failing->n;
+}
+
+static void test_every_request_fails(void **unused)
+{
+    static const size_t cuts[] = { 0, 1, 7 };
+    size_t runs = 0;
+
+    (void)unused;
+    for (size_t i = 0; i < unit_count(talks); i++)
+        for (size_t j = 0; j < 2 * unit_count(cuts); j++)
+            for (size_t n = 1;; n++, runs++) {
+                struct failing failing = { .n = n, .rest = j % 2 };
+
+                if (!talk_starved(&talks[i], cuts[j / 2], &failing))
+                    break;
+            }
+    assert_true(runs > 500);
+}
+
+/* What hangs on a flow when the stages are joined as the program joins them. */
+struct joined {
+    struct smtpscope_session_config session_config;
+    struct smtpscope_judge_config judge_config;
+    size_t opened, closed;
+};
+
+static void joined_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
+{
+    (void)ctx;
+    if (smtpscope_session_user(session))
+        smtpscope_judge_fact(smtpscope_session_user(session), session, fact);
+}
+
+static void joined_finding(void *ctx, const struct smtpscope_finding *finding)
+{
+    (void)ctx;
+    assert_true(finding->count > 0);
+}
+
+static void *joined_opened(void *ctx, const struct smtpscope_flow *flow)
+{
+    struct joined *joined = ctx;
+    struct smtpscope_judge *judge = smtpscope_judge_new(&joined->judge_config);
+    struct smtpscope_session *session = smtpscope_session_new(&joined->session_config, flow, judge);
+
+    if (!session)
+        smtpscope_judge_free(judge);
+    joined->opened += session != NULL;
+    return session;
+}
+
+static void joined_octets(void *ctx, void *user, const struct smtpscope_octets *octets)
+{
+    (void)ctx;
+    smtpscope_session_feed(user, octets);
+}
+
+static void joined_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time, uint64_t packet)
+{
+    (void)ctx;
+    smtpscope_session_gap(user, side, offset, len, time, packet);
+}
+
+static void joined_conflict(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time, uint64_t packet)
+{
+    (void)ctx;
+    smtpscope_session_conflict(user, side, offset, time, packet);
+}
+
+static void joined_closed(void *ctx, void *user, const struct smtpscope_ending *ending)
+{
+    struct joined *joined = ctx;
+    struct smtpscope_judge *judge = smtpscope_session_user(user);
+
+    smtpscope_session_close(user, ending);
+    smtpscope_session_free(user);
+    smtpscope_judge_free(judge);
+    joined->closed++;
+}
+
+static void step_send(struct smtpscope_streams *streams, const struct step *step, uint32_t next[2], uint64_t packet)
+{
+    bool server = step->side == 'S';
+    struct smtpscope_endpoint ends[2] = { record_end(1, 40000), record_end(2, 25) };
+    struct smtpscope_segment segment = {
+        .src = ends[server], .dst = ends[!server], .flags = SMTPSCOPE_TCP_ACK, .seq = next[server], .ack = next[!server],
+        .data = (const uint8_t *)step->text, .len = step->len, .time = SMTPSCOPE_SECOND + (smtpscope_time)packet, .packet = packet,
+    };
+
+    next[server] += step->len + step->gap;
+    if (!step->gap)
+        smtpscope_streams_segment(streams, &segment);
+}
+
+static void test_joined_stages(void **unused)
+{
+    static const struct smtpscope_stream_events events = { joined_opened, joined_octets, joined_gap, joined_conflict, joined_closed };
+
+    (void)unused;
+    for (size_t i = 0; i < unit_count(talks); i++)
+        for (size_t n = 1;; n++) {
+            struct failing failing = { .n = n };
+            struct smtpscope_allocator allocator = { failing_resize, &failing };
+            struct joined joined = { { &allocator, joined_fact, NULL }, { &allocator, joined_finding, NULL }, 0, 0 };
+            struct smtpscope_stream_config config = record_config(NULL);
+            uint32_t next[2] = { 5, 7 };
+            struct smtpscope_streams *streams;
+
+            config.allocator = &allocator;
+            config.events = &events;
+            config.ctx = &joined;
+            streams = smtpscope_streams_new(&config);
+            for (size_t j = 0; streams && j < STEPS_MAX && (talks[i].steps[j].text || talks[i].steps[j].gap); j++)
+                step_send(streams, &talks[i].steps[j ^ (size_t)(j > 3 && talks[i].steps[j ^ 1u].text)], next, j + 1);
+            if (streams)
+                smtpscope_streams_flush(streams);
+            smtpscope_streams_free(streams);
+            assert_int_equal(failing.blocks, 0);
+            assert_int_equal(joined.opened, joined.closed);
+            if (failing.requests < n)
+                break;
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_every_request_fails), cmocka_unit_test(test_joined_stages) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
