@@ -14,7 +14,8 @@ check_type_size(ssize_t SSIZE_T)
 
 file(GLOB plugin_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/plugins/wireshark/*.c")
 # What shows across sessions is a stage of the program, and judges here as well.
-add_library(smtpscope-wireshark MODULE ${plugin_sources} src/correlate/correlate.c)
+stage_sources(across_sources correlate)
+add_library(smtpscope-wireshark MODULE ${plugin_sources} ${across_sources})
 set(wireshark_series ${Wireshark_MAJOR_VERSION}.${Wireshark_MINOR_VERSION})
 # Below the build folder as below WIRESHARK_PLUGIN_DIR: series, then epan.
 set_target_properties(smtpscope-wireshark PROPERTIES
@@ -39,7 +40,17 @@ else()
     target_link_libraries(smtpscope-wireshark PRIVATE epan)
 endif()
 
-set(SMTPSCOPE_WIRESHARK_PLUGINDIR "${Wireshark_PLUGIN_INSTALL_DIR}" CACHE PATH
-    "Where Wireshark looks for plugins of its series; below the prefix it is found only if Wireshark's prefix is the same")
-install(TARGETS smtpscope-wireshark LIBRARY DESTINATION "${SMTPSCOPE_WIRESHARK_PLUGINDIR}/epan" NAMELINK_SKIP)
+# Wireshark looks in its own prefix only. So that is where the plugin goes, whatever the prefix of the rest; an installation to
+# another prefix than the configured one (--prefix) is a staged one, and gets the same folder below that.
+set(SMTPSCOPE_WIRESHARK_PLUGINDIR "${Wireshark_PLUGIN_INSTALL_DIR}" CACHE PATH "The folder of plugins of Wireshark's series")
+set(install_plugin [[
+if(CMAKE_INSTALL_PREFIX STREQUAL "@CMAKE_INSTALL_PREFIX@")
+    set(plugin_folder "@SMTPSCOPE_WIRESHARK_PLUGINDIR@/epan")
+else()
+    set(plugin_folder "${CMAKE_INSTALL_PREFIX}/@Wireshark_PLUGIN_LIBDIR@/epan")
+endif()
+file(INSTALL DESTINATION "${plugin_folder}" TYPE MODULE FILES "$<TARGET_FILE:smtpscope-wireshark>")
+]])
+string(CONFIGURE "${install_plugin}" install_plugin @ONLY)
+install(CODE "${install_plugin}")
 install(DIRECTORY share/wireshark/ DESTINATION ${CMAKE_INSTALL_DATADIR}/smtpscope/wireshark)

@@ -94,6 +94,7 @@ struct smtpscope_command {
     struct smtpscope_text unknown_parameter; /* the first one of no extension in the table */
     uint64_t declared_size;         /* MAIL SIZE=, or the BDAT count */
     bool has_size, last;            /* last: BDAT LAST */
+    bool eight_bit;                 /* MAIL BODY=8BITMIME or BINARYMIME */
     uint32_t len;                   /* of the line, with its end */
     uint32_t oddities;              /* enum smtpscope_command_oddity */
     uint8_t circumstances;          /* enum smtpscope_command_circumstance */

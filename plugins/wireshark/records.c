@@ -220,7 +220,7 @@ const struct record *records_of(uint32_t frame)
     return list ? list->first : NULL;
 }
 
-const struct finding_record *records_next_finding(unsigned *at)
+struct finding_record *records_next_finding(unsigned *at)
 {
     return *at < finding_count ? findings[(*at)++] : NULL;
 }

@@ -103,6 +103,6 @@ const struct record *records_fresh(void);
 const struct record *records_of(uint32_t frame);
 
 /* All findings of the file in the order in which they were told; NULL at the end. `at` is 0 at the beginning. */
-const struct finding_record *records_next_finding(unsigned *at);
+struct finding_record *records_next_finding(unsigned *at);
 
 #endif

@@ -120,7 +120,7 @@ static void list_print(const struct finding_record *finding)
 /* All of the file, each as it stands in the end: unlike a tree or a column, this knows in one pass what two would show. */
 static void list_draw(void *tapdata)
 {
-    const struct finding_record *finding;
+    struct finding_record *finding;
     GPtrArray *found = g_ptr_array_new();
     unsigned at = 0;
 
@@ -128,7 +128,7 @@ static void list_draw(void *tapdata)
     analysis_finish();
     while ((finding = records_next_finding(&at)))
         if (settings_show(finding))
-            g_ptr_array_add(found, (void *)finding);
+            g_ptr_array_add(found, finding);
     g_ptr_array_sort(found, by_home);
     printf("\n===================================================================\nSMTP findings\n"
            "packet\tseverity\trule\treason\tverdict\tfault\tconfidence\tcount\n");

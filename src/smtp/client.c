@@ -11,6 +11,8 @@
 
 /* RFC 8314 3.3: TLS from the first octet on. */
 #define IMPLICIT_TLS_PORT 465
+/* Content type and version: as much of a TLS record as tells it from other binary protocols. */
+#define TLS_PREFIX 3
 /* No verb is longer; a line without an end in so many octets is a message's. */
 #define GUESS_OCTETS 64
 
@@ -80,7 +82,7 @@ static void command_hide(struct smtpscope_command *command, enum smtpscope_verb 
     };
 }
 
-static void alien_check(struct smtpscope_session *session, const struct smtpscope_command *command, const char *line, size_t len)
+static void alien_check(struct smtpscope_session *session, const struct place *place, const char *line, size_t len)
 {
     enum smtpscope_alien alien;
 
@@ -90,16 +92,17 @@ static void alien_check(struct smtpscope_session *session, const struct smtpscop
     if (alien == SMTPSCOPE_ALIEN_NONE)
         return;
     session->alien = (uint8_t)alien;
-    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_ALIEN, .time = command->time,
-                                                 .packet = command->packet, .alien = alien });
+    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_ALIEN, .time = place->time, .packet = place->packet,
+                                                 .alien = alien });
 }
 
 /* Puts what was parsed in its place: an alien's line, a possible secret, a command. */
-static void command_classify(struct smtpscope_session *session, struct smtpscope_command *command, const char *line, size_t len)
+static void command_classify(struct smtpscope_session *session, struct smtpscope_command *command, const struct place *place,
+                             const char *line, size_t len)
 {
     bool known = command->verb > SMTPSCOPE_VERB_ANSWER;
 
-    alien_check(session, command, line, len);
+    alien_check(session, place, line, len);
     if (session->alien && known)
         fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_CROSS, .time = command->time,
                                                      .packet = command->packet, .command = command });
@@ -142,7 +145,7 @@ static void client_line(struct smtpscope_session *session, const char *line, siz
         command_hide(&command, SMTPSCOPE_VERB_ANSWER);
         session->secret = true;
     } else {
-        command_classify(session, &command, line, len);
+        command_classify(session, &command, &place, line, len);
     }
     if (command.circumstances & SMTPSCOPE_COMMAND_EARLY)
         fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_COMMAND, .time = place.time, .packet = place.packet,
@@ -336,17 +339,21 @@ static size_t take_guess(struct smtpscope_session *session, const char *data, si
 
 static size_t take_commands(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
-    if (!session->line[SMTPSCOPE_CLIENT] && session->last_code == 220 && session->state.greeting && session->any_verb &&
-        is_tls(data, len)) {
-        session->client = CLIENT_TLS_WAIT; /* the 220 to a STARTTLS that was lost */
-        return 0;
-    }
-    if (!session->greeted && !session->any_verb && session->flow->side[SMTPSCOPE_SERVER].port == IMPLICIT_TLS_PORT &&
-        is_tls(data, len)) {
+    const struct kept *line;
+    bool tls = !session->line[SMTPSCOPE_CLIENT] && is_tls(data, len);
+    bool granted = session->any_verb && session->state.greeting && session->last_code == 220; /* the STARTTLS was lost */
+    bool implicit = !session->any_verb && !session->greeted && session->flow->side[SMTPSCOPE_SERVER].port == IMPLICIT_TLS_PORT;
+
+    if (tls && (granted || implicit)) {
         session->client = CLIENT_TLS_WAIT;
         return 0;
     }
-    return take_line(session, data, len, place);
+    len = take_line(session, data, len, place);
+    /* TLS need not hold a line end for a long time: it is told by its first octets. */
+    line = session->line[SMTPSCOPE_CLIENT];
+    if (line && line->len >= TLS_PREFIX && is_tls(line->at, line->len))
+        alien_check(session, &line->place, line->at, line->len);
+    return len;
 }
 
 /* Octets of a chunk: counted, not read. */
@@ -565,7 +572,7 @@ void client_close(struct smtpscope_session *session)
         else if (session->cut && command.verb <= SMTPSCOPE_VERB_ANSWER)
             command_hide(&command, SMTPSCOPE_VERB_RAW);
         else
-            alien_check(session, &command, line->at, line->len);
+            alien_check(session, &line->place, line->at, line->len);
         queue_push(session, &command);
     }
 }

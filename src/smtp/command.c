@@ -99,6 +99,7 @@ static void parameter_parse(struct smtpscope_command *command, const char *at, s
         if (!valid)
             command->oddities |= SMTPSCOPE_COMMAND_BAD_PARAMETER;
     }
+    command->eight_bit |= starts_with(at, len, "BODY=BINARYMIME") || starts_with(at, len, "BODY=8BITMIME");
     if (starts_with(at, len, "BODY=BINARYMIME"))
         command->parameters |= SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_BINARYMIME);
     else if (starts_with(at, len, "BODY=") && !starts_with(at, len, "BODY=8BITMIME") && !starts_with(at, len, "BODY=7BIT"))
@@ -122,9 +123,14 @@ static void parameters_parse(struct smtpscope_command *command, const char *at, 
 /* ${run{...}} of Exim, shell metacharacters where an address should be. */
 static bool looks_like_exploit(const char *path, size_t len)
 {
-    for (size_t i = 0; i + 1 < len; i++)
-        if ((path[i] == '$' && (path[i + 1] == '{' || path[i + 1] == '(')) || path[i] == '`' || (path[i] == '|' && i == 0))
+    bool quoted = false;
+
+    for (size_t i = 0; i + 1 < len; i++) {
+        quoted ^= path[i] == '"';
+        if ((path[i] == '$' && (path[i + 1] == '{' || path[i + 1] == '(')) || path[i] == '`' ||
+            (path[i] == ';' && !quoted) || (path[i] == '|' && i == 0))
             return true;
+    }
     return false;
 }
 
@@ -278,6 +284,14 @@ static void auth_parse(struct smtpscope_command *command, const char *at, const 
         command->argument = (struct smtpscope_text){ "", 0 };
 }
 
+static bool has_word(const char *at, const char *end, const char *word)
+{
+    for (; at < end; at++)
+        if (starts_with(at, (size_t)(end - at), word))
+            return true;
+    return false;
+}
+
 /* Credentials in the words of POP3, IMAP and FTP, sent to the wrong port. */
 static bool is_foreign_login(const char *word, size_t len)
 {
@@ -307,7 +321,7 @@ static void argument_parse(struct smtpscope_command *command, const char *at, co
         bdat_parse(command, at, end);
     else if (command->verb == SMTPSCOPE_VERB_AUTH)
         auth_parse(command, at, end);
-    else if (command->verb == SMTPSCOPE_VERB_XLINK2STATE && starts_with(at, (size_t)(end - at), "CHUNK"))
+    else if (command->verb == SMTPSCOPE_VERB_XLINK2STATE && has_word(at, end, "CHUNK"))
         command->oddities |= SMTPSCOPE_COMMAND_EXPLOIT;
     else if (command->verb == SMTPSCOPE_VERB_EHLO || command->verb == SMTPSCOPE_VERB_HELO) {
         command->path = (struct smtpscope_text){ at, (size_t)(end - at) };

@@ -33,7 +33,7 @@ void extensions_parse(struct smtpscope_state *state, const struct smtpscope_repl
             at++; /* Not RFC: "AUTH=LOGIN", an old habit */
         state->extensions |= bit = extension_find(word, (size_t)(at - word));
         if (bit == SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SIZE))
-            for (at += at < end; at < end && *at >= '0' && *at <= '9' && state->size_limit < UINT64_MAX / 16; at++)
+            for (at += at < end && (*at == ' ' || *at == '='); at < end && *at >= '0' && *at <= '9' && state->size_limit < UINT64_MAX / 16; at++)
                 state->size_limit = state->size_limit * 10 + (uint64_t)(*at - '0');
     }
 }

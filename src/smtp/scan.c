@@ -170,6 +170,7 @@ static enum scan_event step_dot(struct scan *scan, uint8_t octet)
         return SCAN_MORE;
     }
     scan->stuffed++;
+    scan->line--; /* RFC 5321 4.5.3.1.6 does not count it */
     return step_mid(scan, octet);
 }
 

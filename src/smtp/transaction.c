@@ -54,7 +54,7 @@ struct transaction *transaction_begin(struct smtpscope_session *session, const s
         message->mail_from = (struct smtpscope_text){ transaction->mail_from, mail->path.len };
     message->declared_size = mail->declared_size;
     message->has_declared_size = mail->has_size;
-    message->body_8bitmime = mail->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_EIGHTBITMIME);
+    message->body_8bitmime = mail->eight_bit;
     message->smtputf8 = mail->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8);
     return transaction;
 }

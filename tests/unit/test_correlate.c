@@ -154,7 +154,7 @@ static void test_table_overflow(void **unused)
     correlate_begin();
     for (unsigned i = 0; i < count; i += per_session) {
         session_begin(1 + i, client, 9);
-        say(SMTPSCOPE_CLIENT, "MAIL FROM:<a>");
+        say(SMTPSCOPE_CLIENT, "MAIL FROM:<a@c.example>");
         say(SMTPSCOPE_SERVER, "250 ok");
         for (unsigned j = 0; j < per_session; j++) {
             snprintf(rcpt, sizeof rcpt, "RCPT TO:<b%u>", i + j);

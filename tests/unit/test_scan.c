@@ -82,7 +82,7 @@ static const struct oddity_row {
     { "NUL behind CR", TEXT("ab\r\0\r\n.\r\n"), SMTPSCOPE_DATA_NUL | SMTPSCOPE_DATA_BARE_CR, 2, 6, 0 },
     { "eighth bit", TEXT("na\xc3\xafve\r\n.\r\n"), SMTPSCOPE_DATA_EIGHT_BIT, 2, 8, 0 },
     { "eighth bit at the start", TEXT("\xff\r\n.\r\n"), SMTPSCOPE_DATA_EIGHT_BIT, 0, 3, 0 },
-    { "stuffed dots", TEXT("..a\r\n..\r\n.b\r\n.\r\n"), 0, 0, 5, 3 },
+    { "stuffed dots", TEXT("..a\r\n..\r\n.b\r\n.\r\n"), 0, 0, 4, 3 },
     { "a look-alike ended by CR", TEXT("\r\n.\rabc\r\n.\r\n"), SMTPSCOPE_DATA_BARE_CR | SMTPSCOPE_DATA_LOOKALIKE, 3, 5, 0 },
 };
 

@@ -125,6 +125,44 @@ static const struct conversation smuggling[] = {
       HELLO_LOG ENVELOPE_LOG "DATA=354 .=250 message:accepted/250:7" },
 };
 
+#define REPLY(text) (text), sizeof(text) - 1
+
+static const struct hello_row {
+    const char *label, *reply;
+    size_t len;
+    uint64_t want_extensions, want_size;
+} hellos[] = {
+    { "a size", REPLY("250-mx\r\n250-SIZE 1000\r\n250 STARTTLS\r\n"),
+      SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SIZE) | SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS), 1000 },
+    { "a size without a number hides nothing", REPLY("250-mx\r\n250-SIZE\r\n250-STARTTLS\r\n250 PIPELINING\r\n"),
+      SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SIZE) | SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS) | SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_PIPELINING), 0 },
+    { "a size without a number at the end", REPLY("250-mx\r\n250 SIZE\r\n"), SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SIZE), 0 },
+    { "a keyword with NUL in it", REPLY("250-mx\r\n250-SIZE\0XXXXXXXXXXXXXXXXXXXXXX\r\n250 STARTTLS\r\n"),
+      SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS), 0 },
+    { "lower case, and the old AUTH=", REPLY("250-mx\r\n250-starttls\r\n250 AUTH=LOGIN\r\n"),
+      SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS) | SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_AUTH), 0 },
+};
+
+static void test_hello(void **unused)
+{
+    static struct follow follow;
+
+    (void)unused;
+    for (size_t i = 0; i < unit_count(hellos); i++) {
+        struct smtpscope_ending ending = { .why = SMTPSCOPE_CLOSE_FIN, .seen = { true, true } };
+        const struct smtpscope_state *state;
+
+        follow_init(&follow, NULL, false);
+        follow_feed(&follow, SMTPSCOPE_SERVER, "220 mx\r\n", 8, 0);
+        follow_feed(&follow, SMTPSCOPE_CLIENT, "EHLO x\r\n", 8, 0);
+        follow_feed(&follow, SMTPSCOPE_SERVER, hellos[i].reply, hellos[i].len, 0);
+        state = smtpscope_session_state(follow.session);
+        if (state->extensions != hellos[i].want_extensions || state->size_limit != hellos[i].want_size)
+            fail_msg("%s: %#llx, size %llu", hellos[i].label, (unsigned long long)state->extensions, (unsigned long long)state->size_limit);
+        follow_close(&follow, &ending);
+    }
+}
+
 #define RUN(name)                                                                                                              \
     static void test_##name(void **unused)                                                                                    \
     {                                                                                                                         \
@@ -144,7 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pairing), cmocka_unit_test(test_data), cmocka_unit_test(test_bdat),
         cmocka_unit_test(test_starttls), cmocka_unit_test(test_greetings), cmocka_unit_test(test_odd_lines),
-        cmocka_unit_test(test_smuggling),
+        cmocka_unit_test(test_smuggling), cmocka_unit_test(test_hello),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Running tshark with the plugin under test, as a user that may load plugins: Wireshark gives none to root."""
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import xml.etree.ElementTree
+
+SKIPPED = 77
+TIMEOUT_S = 300
+PORTS = "25,587,465,2525"
+
+
+def skip(why):
+    print("skipped: " + why)
+    raise SystemExit(SKIPPED)
+
+
+class Tshark:
+    """tshark beside a copy of the plugin in a folder that anyone may read."""
+
+    def __init__(self, plugin, tshark="tshark"):
+        if not shutil.which(tshark):
+            skip("no tshark here")
+        self.tshark = tshark
+        self.folder = tempfile.TemporaryDirectory(prefix="smtpscope-wireshark.")
+        self.top = self.folder.name
+        os.chmod(self.top, 0o755)
+        epan = os.path.dirname(os.path.abspath(plugin))
+        self.series = os.path.basename(os.path.dirname(epan))
+        self.plugins = os.path.join(self.top, "plugins")
+        here = os.path.join(self.plugins, self.series, "epan")
+        os.makedirs(here)
+        shutil.copy(plugin, here)
+        self.without = os.path.join(self.top, "none")
+        self.home = os.path.join(self.top, "home")
+        for path in (self.without, self.home):
+            os.makedirs(path)
+        self.user = []
+        if os.getuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self.home, nobody.pw_uid, nobody.pw_gid)
+            self.user = ["setpriv", "--reuid=%d" % nobody.pw_uid, "--regid=%d" % nobody.pw_gid, "--clear-groups"]
+
+    def environment(self, plugin=True):
+        environment = {"PATH": os.environ.get("PATH", ""), "HOME": self.home, "XDG_RUNTIME_DIR": self.home, "LC_ALL": "C.UTF-8",
+                       "WIRESHARK_PLUGIN_DIR": self.plugins if plugin else self.without}
+        for name, value in os.environ.items():
+            if name.endswith("SAN_OPTIONS") or name in ("SMTPSCOPE_PRELOAD", "TEXTDOMAINDIR", "G_SLICE"):
+                environment[name] = value
+        preload = environment.pop("SMTPSCOPE_PRELOAD", "")
+        if preload:  # an instrumented plugin in a host that is not
+            environment["LD_PRELOAD"] = preload
+            environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+        return environment
+
+    def command(self, *arguments, plugin=True):
+        environment = ["%s=%s" % pair for pair in self.environment(plugin).items()]
+        return [*self.user, "env", "-i", *environment, self.tshark, *arguments]
+
+    def run(self, *arguments, plugin=True, status=(0,)):
+        done = subprocess.run(self.command(*arguments, plugin=plugin), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S)
+        if status is not None and done.returncode not in status:
+            raise AssertionError("tshark %s: status %d\n%s" % (" ".join(arguments), done.returncode, done.stderr.decode("utf-8", "replace")))
+        return done
+
+    def copy(self, path):
+        """The path of a copy of a capture that anyone may read."""
+        to = os.path.join(self.top, os.path.basename(path))
+        shutil.copyfile(path, to)
+        os.chmod(to, 0o644)
+        return to
+
+    # --- findings, each as (rule, packet, severity, reason)
+
+    def listed(self, path, *options):
+        """What -z smtpscope,findings says."""
+        out = self.run("-r", path, "-q", "-o", "smtpscope.ports:" + PORTS, "-z", "smtpscope,findings", *options, status=(0, 2)).stdout.decode()
+        rows = [line.split("\t") for line in out.splitlines() if line[:1].isdigit()]
+        return [(row[2], int(row[0]), row[1], None if row[3] == "-" else row[3]) for row in rows]
+
+    def shown(self, path, *options):
+        """What the trees say: (frame, finding) of each."""
+        out = self.run("-r", path, "-o", "smtpscope.ports:" + PORTS, "-Y", "smtpscope.rule", "-T", "pdml", "-J", "smtpscope frame", *options,
+                       status=(0, 2)).stdout
+        found = []
+        for packet in xml.etree.ElementTree.fromstring(whole_pdml(out)).iter("packet"):
+            number = int(packet.find("./proto[@name='frame']/field[@name='frame.number']").get("show"))
+            for tree in packet.iterfind("./proto[@name='smtpscope']/field"):
+                values = {field.get("name"): field.get("show") for field in tree}
+                if "smtpscope.rule" in values:
+                    found.append((number, (values["smtpscope.rule"], int(values.get("smtpscope.packet", 0)), values["smtpscope.severity"],
+                                           values.get("smtpscope.reason"))))
+        return found
+
+
+def whole_pdml(out):
+    """tshark does not close what a damaged capture cuts short."""
+    text = out.decode("utf-8", "replace")
+    end = text.rfind("</packet>")
+    if "</pdml>" in text:
+        return text
+    return text[:end + len("</packet>")] + "</pdml>" if end >= 0 else "<pdml></pdml>"
+
+
+def program_findings(program, path):
+    done = subprocess.run([program, "-r", path, "--format", "json", "--ports", PORTS], stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=TIMEOUT_S)
+    if done.returncode not in (0, 3):
+        raise AssertionError("%s -r %s: status %d\n%s" % (program, path, done.returncode, done.stderr.decode()))
+    events = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    return [(event["rule"], event["packet"] or 0, event["severity"], event["reason"]) for event in events
+            if event["event_type"] in ("finding", "deferral")]
