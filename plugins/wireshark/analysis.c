@@ -414,7 +414,7 @@ const struct session_record *analysis_session(const conversation_t *conversation
 
 /* --- one file after the other */
 
-static void analysis_begin(void)
+void analysis_begin(void)
 {
     struct smtpscope_stream_config config = {
         .allocator = &file_allocator,
@@ -441,7 +441,6 @@ static void analysis_end(void)
 void analysis_register(int proto)
 {
     proto_smtpscope = proto;
-    register_init_routine(analysis_begin);
     register_cleanup_routine(analysis_end);
     register_postseq_cleanup_routine(analysis_finish);
 }

@@ -10,6 +10,9 @@
 /* Once, at registration. `proto` is the protocol under which conversations keep their session. */
 void analysis_register(int proto);
 
+/* For each new file, before its first frame. No port is watched yet. */
+void analysis_begin(void);
+
 /* Before a frame is fed: packet time has reached `now`. */
 void analysis_expire(smtpscope_time now);
 /* A TCP port on which servers listen. */

@@ -67,6 +67,7 @@ static void file_begin(void)
     bool enabled = proto_is_protocol_enabled(find_protocol_by_id(proto_smtpscope));
 
     set_postdissector_wanted_hfids(handle, enabled ? feed_wanted() : NULL);
+    analysis_begin();
     settings_watch_ports();
 }
 
@@ -93,7 +94,7 @@ static void register_protocol(void)
     settings_register(proto_smtpscope);
     records_register();
     analysis_register(proto_smtpscope);
-    register_init_routine(file_begin); /* behind the analysis's own, which empties the ports */
+    register_init_routine(file_begin);
     show_register(proto_smtpscope);
     tap_smtpscope = stats_register();
     register_conversation_filter("smtpscope", "SMTP session", filter_is_valid, filter_build CONVERSATION_FILTER_USER_DATA);

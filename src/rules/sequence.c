@@ -43,7 +43,7 @@ static struct violation of_rcpt(const struct smtpscope_judge *judge, const struc
 
 static struct violation of_data(const struct smtpscope_judge *judge, const struct smtpscope_state *state, enum smtpscope_verb verb)
 {
-    bool mixed = verb == SMTPSCOPE_VERB_DATA && (state->bdat_open || state->binary);
+    bool mixed = verb == SMTPSCOPE_VERB_DATA ? state->bdat_open || state->binary : state->bdat_done && !state->transaction;
 
     if (mixed)
         return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "BDAT LAST", NULL, 0, SMTPSCOPE_DOUBT_TRANSACTION };

@@ -128,6 +128,7 @@ static void after_command(struct smtpscope_session *session, const struct smtpsc
         session->quit_sent = true;
     if (command->verb == SMTPSCOPE_VERB_BDAT && command->has_size && command->declared_size) {
         session->bdat_left = command->declared_size;
+        session->bdat_offset = command->offset;
         session->client = CLIENT_BDAT;
     } else if (verb_holds(command->verb)) {
         session->client = queued ? CLIENT_HOLDING : CLIENT_GUESSING;
@@ -222,12 +223,12 @@ static void end_of_data(struct smtpscope_session *session, const struct transact
 /* The octets behind a look-alike are kept until the server shows how it read them. */
 static void tail_note(struct smtpscope_session *session, struct transaction *transaction, const struct place *place)
 {
-    if (session->tail && command_is_known(session->tail->at, session->tail->len < 10 ? session->tail->len : 10))
+    if (tail_has_commands(transaction))
         return;
-    kept_free(session, &session->tail);
+    kept_free(session, &transaction->tail);
     if (!transaction->message.lookalike)
         transaction->message.lookalike = (enum smtpscope_lookalike)transaction->scan.lookalike;
-    kept_append(session, &session->tail, "", 0, TAIL_MAX, place);
+    kept_append(session, &transaction->tail, "", 0, TAIL_MAX, place);
 }
 
 static size_t take_data(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
@@ -246,8 +247,8 @@ static size_t take_data(struct smtpscope_session *session, const char *data, siz
     transaction->message.packet = place->packet;
     if (transaction->scan.oddities != before)
         oddity_place(transaction, place);
-    if (session->tail)
-        kept_append(session, &session->tail, data, used, TAIL_MAX, place);
+    if (transaction->tail)
+        kept_append(session, &transaction->tail, data, used, TAIL_MAX, place);
     here.offset += used;
     if (event == SCAN_LOOKALIKE) {
         tail_note(session, transaction, &here);
@@ -273,9 +274,7 @@ static size_t take_tls(struct smtpscope_session *session, const char *data, size
     session->client = tls ? CLIENT_OPAQUE : CLIENT_COMMANDS;
     if (tls) {
         session->clear_end[SMTPSCOPE_CLIENT] = place->offset;
-        session->state.tls = true;
-        session->state.extensions = 0;
-        session->state.hello = SMTPSCOPE_HELLO_NONE;
+        state_tls(&session->state);
         if (session->server != SERVER_TLS_WAIT) {
             session->server = SERVER_OPAQUE;
             session->clear_end[SMTPSCOPE_SERVER] = session->next[SMTPSCOPE_SERVER];
@@ -354,6 +353,11 @@ static size_t take_commands(struct smtpscope_session *session, const char *data,
     if (line && line->len >= TLS_PREFIX && is_tls(line->at, line->len))
         alien_check(session, &line->place, line->at, line->len);
     return len;
+}
+
+uint64_t chunk_sent(const struct smtpscope_session *session, const struct smtpscope_command *bdat)
+{
+    return bdat->declared_size - (session->bdat_offset == bdat->offset ? session->bdat_left : 0);
 }
 
 /* Octets of a chunk: counted, not read. */
@@ -488,13 +492,11 @@ void client_resolve_unknown(struct smtpscope_session *session)
     }
 }
 
-void client_replay_tail(struct smtpscope_session *session)
+void client_replay(struct smtpscope_session *session, struct kept *tail)
 {
-    struct kept *tail = session->tail;
     bool smuggled = session->smuggled;
     uint8_t mode = session->client;
 
-    session->tail = NULL;
     session->client = CLIENT_COMMANDS;
     session->smuggled = true;
     client_octets(session, tail->at, tail->len, tail->place);
@@ -535,8 +537,8 @@ void client_gap(struct smtpscope_session *session, uint64_t len, const struct pl
             session->transaction->message.size += len;
             session->transaction->message.oddities |= SMTPSCOPE_DATA_GAP;
             scan_resume(&session->transaction->scan, len);
+            kept_free(session, &session->transaction->tail);
         }
-        kept_free(session, &session->tail);
         return;
     case CLIENT_OPAQUE: case CLIENT_TLS_WAIT: return;
     case CLIENT_COMMANDS: case CLIENT_ANSWER: case CLIENT_HOLDING: case CLIENT_GUESSING: break;

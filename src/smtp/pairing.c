@@ -19,6 +19,14 @@ static void transaction_reset(struct smtpscope_state *state)
     state->doubt &= (uint8_t)~SMTPSCOPE_DOUBT_TRANSACTION;
 }
 
+void state_tls(struct smtpscope_state *state)
+{
+    transaction_reset(state);
+    state->tls = true;
+    state->hello = SMTPSCOPE_HELLO_NONE;
+    state->extensions = state->size_limit = 0;
+}
+
 /* RFC 5321 4.1.1.1: ehlo-line = ehlo-keyword *( SP ehlo-param ); the first line is the server's name. */
 void extensions_parse(struct smtpscope_state *state, const struct smtpscope_reply *reply)
 {
@@ -63,10 +71,12 @@ static void state_rcpt(struct smtpscope_state *state, uint16_t code)
 
 static void state_bdat(struct smtpscope_state *state, const struct smtpscope_command *command, uint16_t code)
 {
-    if (code < 400 && !command->last)
+    if (code < 400 && !command->last) {
         state->bdat_open = true;
-    else if (command->last && (code < 400 || state->rcpt_accepted))
+    } else if (command->last && (code < 400 || state->rcpt_accepted)) {
         transaction_reset(state);
+        state->bdat_done = true;
+    }
 }
 
 /* What the reply makes of the state: RFC 5321 4.1.4, RFC 3207 4.2, RFC 4954 4, RFC 3030 2. */
@@ -150,23 +160,23 @@ static void greeting_arrived(struct smtpscope_session *session, const struct smt
 /* A message is complete on the server's side: `session->transaction` holds it. */
 static void message_answered(struct smtpscope_session *session, uint16_t code, uint32_t exchange)
 {
-    enum smtpscope_outcome outcome = code < 400 ? SMTPSCOPE_OUTCOME_ACCEPTED
-                                     : code < 500 ? SMTPSCOPE_OUTCOME_DEFERRED : SMTPSCOPE_OUTCOME_REFUSED;
-
-    transaction_end(session, outcome, code, exchange);
+    transaction_end(session, outcome_of(code), code, exchange);
 }
 
 static void bdat_answered(struct smtpscope_session *session, const struct smtpscope_command *command, uint16_t code, uint32_t index)
 {
     struct transaction *transaction = session->transaction;
-    bool unsent = session->client == CLIENT_BDAT && session->bdat_left == command->declared_size &&
-                  session->next[SMTPSCOPE_CLIENT] == command->offset + command->len;
+    uint64_t sent = chunk_sent(session, command);
 
-    session->bdat_refused = unsent && code >= 400;
+    session->bdat_refused = session->client == CLIENT_BDAT && session->bdat_offset == command->offset && !sent && code >= 400;
     if (!transaction || session->bdat_refused)
         return;
     transaction->message.bdat = transaction->message.sent = true;
-    transaction->message.size += command->declared_size;
+    transaction->message.size += sent;
+    if (code >= 400) { /* whatever the client does next, the message is refused: RFC 3030 2 */
+        transaction->message.code = code;
+        transaction->message.exchange = index;
+    }
     if (!transaction->message.offset)
         transaction->message.offset = command->offset + command->len;
     if (command->last)
@@ -277,7 +287,7 @@ static void data_answered(struct smtpscope_session *session, struct smtpscope_re
     struct smtpscope_command eod = no_command;
     struct transaction *transaction = session->transaction;
     bool lost = (transaction->message.oddities & SMTPSCOPE_DATA_GAP) || transaction->doubtful;
-    bool taken = session->tail && command_is_known(session->tail->at, session->tail->len) && reply->code < 400;
+    bool taken = tail_has_commands(transaction) && reply->code < 400;
 
     eod.verb = SMTPSCOPE_VERB_EOD;
     if (reply->code == 421 || (reply->code < 400 && !lost && !taken)) {
@@ -291,14 +301,12 @@ static void data_answered(struct smtpscope_session *session, struct smtpscope_re
     if (lost || taken) {
         session->client = CLIENT_COMMANDS;
         message_answered(session, reply->code, session->exchanges - 1);
-        if (taken) {
-            suspect_end(session, true);
-            client_replay_tail(session);
-        }
+        if (taken)
+            client_replay(session, suspect_end(session, true));
         return;
     }
     transaction->message.oddities |= SMTPSCOPE_DATA_EARLY_REPLY;
-    transaction->message.outcome = reply->code < 500 ? SMTPSCOPE_OUTCOME_DEFERRED : SMTPSCOPE_OUTCOME_REFUSED;
+    transaction->message.outcome = outcome_of(reply->code);
     transaction->message.code = reply->code;
     transaction->message.exchange = session->exchanges - 1;
     session->early_reply = true;
@@ -309,11 +317,10 @@ static void suspect_check(struct smtpscope_session *session, const struct smtpsc
 {
     bool taken = session->first ? !reply_fits(session->first->command.verb, reply) : reply->code != 421;
 
-    if (!session->suspect)
-        return;
-    suspect_end(session, taken);
-    if (taken)
-        client_replay_tail(session);
+    struct kept *tail = suspect_end(session, taken);
+
+    if (tail)
+        client_replay(session, tail);
 }
 
 static bool is_greeting(const struct smtpscope_session *session, const struct smtpscope_reply *reply)

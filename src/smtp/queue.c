@@ -73,11 +73,14 @@ struct pending *queue_push(struct smtpscope_session *session, const struct smtps
     struct smtpscope_command copy = *command;
     const char *argument = copy.argument.at;
     struct pending *entry;
+    uint32_t size;
     char *to;
 
     if (copy.argument.len > SMTPSCOPE_ARGUMENT_MAX)
         copy.argument.len = SMTPSCOPE_ARGUMENT_MAX;
-    if (session->pending_count >= PENDING_MAX || !(entry = entry_new(session, copy.name.len + copy.argument.len)))
+    size = (uint32_t)(copy.name.len + copy.argument.len);
+    if (session->pending_count >= PENDING_MAX || session->pending_octets + size > PENDING_OCTETS_MAX ||
+        !(entry = entry_new(session, size)))
         return push_failed(session, command);
     *entry = (struct pending){ .behind = session->pending_count,
                                .previous = session->last ? session->last->command.verb : SMTPSCOPE_VERB_NONE };
@@ -92,6 +95,8 @@ struct pending *queue_push(struct smtpscope_session *session, const struct smtps
     text_rebase(&copy.path, argument, &copy.argument);
     text_rebase(&copy.unknown_parameter, argument, &copy.argument);
     entry->command = copy;
+    entry->octets = size;
+    session->pending_octets += size;
     queue_insert(session, entry);
     return entry;
 }
@@ -104,6 +109,7 @@ void queue_pop(struct smtpscope_session *session)
     if (!session->first)
         session->last = NULL;
     session->pending_count--;
+    session->pending_octets -= entry->octets;
     memory_free(session->config->allocator, entry);
 }
 
@@ -116,7 +122,7 @@ void queue_free(struct smtpscope_session *session)
 void queue_mark_maybe(struct smtpscope_session *session)
 {
     for (struct pending *entry = session->first; entry; entry = entry->next)
-        entry->maybe_answered = true;
+        session->maybe_answered = entry->maybe_answered = true;
 }
 
 /* Had the server received the command when it sent the reply? */
@@ -176,7 +182,8 @@ struct pending *queue_match(struct smtpscope_session *session, const struct smtp
         match = match_behind_lost(match, reply, acked);
     while (session->first != match)
         queue_pop(session);
-    for (struct pending *entry = match; entry; entry = entry->next)
+    for (struct pending *entry = match; session->maybe_answered && entry; entry = entry->next)
         entry->maybe_answered = false;
+    session->maybe_answered = false;
     return match;
 }

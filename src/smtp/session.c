@@ -40,7 +40,6 @@ void smtpscope_session_free(struct smtpscope_session *session)
     kept_free(session, &session->line[0]);
     kept_free(session, &session->line[1]);
     kept_free(session, &session->hold);
-    kept_free(session, &session->tail);
     reply_lines_free(session);
     secret_free(session);
     transaction_free(session, session->transaction);
@@ -121,9 +120,7 @@ void smtpscope_session_decrypted(struct smtpscope_session *session)
 {
     session->client = CLIENT_COMMANDS;
     session->server = SERVER_REPLIES;
-    session->state.tls = true;
-    session->state.hello = SMTPSCOPE_HELLO_NONE;
-    session->state.extensions = 0;
+    state_tls(&session->state);
 }
 
 /* What becomes of a message whose reply will not come. */
@@ -135,13 +132,15 @@ static void message_close(struct smtpscope_session *session)
     for (const struct pending *entry = session->first; entry; entry = entry->next) {
         complete |= entry->command.verb == SMTPSCOPE_VERB_EOD || (entry->command.verb == SMTPSCOPE_VERB_BDAT && entry->command.last);
         bdat |= entry->command.verb == SMTPSCOPE_VERB_BDAT;
+        if (transaction && entry->command.verb == SMTPSCOPE_VERB_BDAT)
+            transaction->message.size += chunk_sent(session, &entry->command);
     }
     if (!transaction)
         return;
     if (bdat && !transaction->message.sent)
         transaction->message.sent = transaction->message.bdat = true;
-    if (session->early_reply)
-        transaction_end(session, transaction->message.outcome, transaction->message.code, transaction->message.exchange);
+    if (transaction->message.code)
+        transaction_end(session, outcome_of(transaction->message.code), transaction->message.code, transaction->message.exchange);
     else if (!transaction->message.sent || (session->quit_sent && !complete && session->client != CLIENT_DATA))
         transaction_abandon(session);
     else

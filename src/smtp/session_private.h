@@ -28,6 +28,7 @@ struct pending {
     struct smtpscope_command command; /* its texts point into `text` */
     uint32_t behind;
     enum smtpscope_verb previous; /* the command right before it, when that was unanswered; VERB_NONE */
+    uint32_t octets;     /* of `text` */
     uint32_t absorbed;   /* replies that were given to a lost command */
     bool maybe_answered; /* its reply may be among octets that the capture lacks */
     char text[];
@@ -43,6 +44,7 @@ struct transaction {
     size_t recipient_capacity;
     char *mail_from;
     struct scan scan;
+    struct kept *tail; /* what stands behind an end-of-data look-alike */
     bool doubtful; /* its MAIL was not seen */
     bool early;    /* its first octets were sent before the 354 */
 };
@@ -67,16 +69,16 @@ struct smtpscope_session {
     void *user;
     struct smtpscope_state state;
     struct pending *first, *last;
-    uint32_t pending_count;
+    uint32_t pending_count, pending_octets;
+    bool maybe_answered; /* some entries of the queue are marked so */
     uint32_t exchanges;
     struct kept *line[2];
     struct kept *hold;  /* CLIENT_HOLDING */
-    struct kept *tail;  /* what stands behind an end-of-data look-alike */
     struct reply_lines *reply;
     struct secrets *secrets; /* once AUTH was sent */
     struct transaction *transaction;
     struct transaction *suspect; /* an answered message whose look-alike may have been taken */
-    uint64_t bdat_left;
+    uint64_t bdat_left, bdat_offset; /* of the chunk being sent: octets to come, and where its command stands */
     uint64_t next[2];       /* the stream offset of the next octet of each side */
     uint64_t lost[2];       /* clear-text octets that the capture lacks */
     uint64_t clear_end[2];  /* where TLS begins, when it does */
@@ -102,8 +104,10 @@ struct smtpscope_session {
     bool any_verb;     /* a command of the table was seen */
 };
 
-/* A bound on the queue: 64 KiB of pipelined "NOOP\r\n" is what one TCP window holds. */
-#define PENDING_MAX 16384
+/* A bound on the queue: clients that pipeline thousands of commands exist, more than this in one window is abuse. */
+#define PENDING_MAX 4096
+/* ... and on the octets of its texts: a few hundred RCPTs with the longest paths, or thousands of usual ones. */
+#define PENDING_OCTETS_MAX (256 * 1024)
 /* What is kept of a line; RFC 5321 4.5.3.1 says 512, extensions and the real world more. */
 #define LINE_MAX_KEPT (SMTPSCOPE_ARGUMENT_MAX + 128)
 /* What is held behind DATA or AUTH; more than an early window of a client that does not wait. */
@@ -159,8 +163,10 @@ void client_gap(struct smtpscope_session *session, uint64_t len, const struct pl
 void client_resolve(struct smtpscope_session *session, enum client_mode mode);
 /* The server's reply to a held command is lost: the octets themselves decide. */
 void client_resolve_unknown(struct smtpscope_session *session);
-/* What stood behind the look-alike is read again, as the commands the server took it for. */
-void client_replay_tail(struct smtpscope_session *session);
+/* What stood behind the look-alike is read again, as the commands the server took it for; and freed. */
+void client_replay(struct smtpscope_session *session, struct kept *tail);
+/* Octets of the command's chunk that were sent so far. */
+uint64_t chunk_sent(const struct smtpscope_session *session, const struct smtpscope_command *bdat);
 void client_close(struct smtpscope_session *session);
 
 /* server.c */
@@ -171,6 +177,8 @@ void reply_lines_free(struct smtpscope_session *session);
 
 /* pairing.c: a whole reply */
 void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *reply, uint64_t acked);
+/* TLS begins, and what was said before is forgotten: RFC 3207 4.2. */
+void state_tls(struct smtpscope_state *state);
 /* The keywords of an EHLO reply, from its joined text. */
 void extensions_parse(struct smtpscope_state *state, const struct smtpscope_reply *reply);
 
@@ -181,9 +189,17 @@ void transaction_add(struct smtpscope_session *session, const struct smtpscope_c
                      const struct smtpscope_reply *reply, uint32_t exchange);
 /* Tells the message and ends the transaction. `code` 0 and `exchange` UINT32_MAX: unanswered. */
 void transaction_end(struct smtpscope_session *session, enum smtpscope_outcome outcome, uint16_t code, uint32_t exchange);
+/* Do SMTP commands stand behind the look-alike? */
+bool tail_has_commands(const struct transaction *transaction);
+/* Accepted, deferred or refused, by the class of a reply. */
+enum smtpscope_outcome outcome_of(uint16_t code);
 /* The client gave the transaction up (RSET, EHLO, QUIT): told, as not sent. */
 void transaction_abandon(struct smtpscope_session *session);
-void suspect_end(struct smtpscope_session *session, bool taken);
+/*
+ * The answered message whose look-alike may have been taken for its end: it was, or it was not. Told. Returns what stood
+ * behind the look-alike when it was taken: the caller's; else NULL.
+ */
+struct kept *suspect_end(struct smtpscope_session *session, bool taken);
 void transaction_free(struct smtpscope_session *session, struct transaction *transaction);
 
 /* session.c */

@@ -15,6 +15,7 @@ void transaction_free(struct smtpscope_session *session, struct transaction *tra
     for (size_t i = 0; i < transaction->message.recipient_count; i++)
         memory_free(allocator, (char *)(uintptr_t)transaction->recipients[i].path.at);
     memory_free(allocator, transaction->recipients);
+    kept_free(session, &transaction->tail);
     memory_free(allocator, transaction->mail_from);
     memory_free(allocator, transaction);
 }
@@ -68,7 +69,7 @@ struct transaction *transaction_need(struct smtpscope_session *session)
     return transaction;
 }
 
-static enum smtpscope_outcome outcome_of(uint16_t code)
+enum smtpscope_outcome outcome_of(uint16_t code)
 {
     return code < 400 ? SMTPSCOPE_OUTCOME_ACCEPTED : code < 500 ? SMTPSCOPE_OUTCOME_DEFERRED : SMTPSCOPE_OUTCOME_REFUSED;
 }
@@ -132,6 +133,11 @@ static void transaction_tell(struct smtpscope_session *session, struct transacti
     transaction_free(session, transaction);
 }
 
+bool tail_has_commands(const struct transaction *transaction)
+{
+    return transaction->tail && command_is_known(transaction->tail->at, transaction->tail->len);
+}
+
 void transaction_end(struct smtpscope_session *session, enum smtpscope_outcome outcome, uint16_t code, uint32_t exchange)
 {
     struct transaction *transaction = session->transaction;
@@ -142,38 +148,46 @@ void transaction_end(struct smtpscope_session *session, enum smtpscope_outcome o
     transaction->message.code = code;
     transaction->message.exchange = exchange;
     session->transaction = NULL;
-    if (session->tail && exchange != UINT32_MAX && command_is_known(session->tail->at, session->tail->len)) {
+    if (tail_has_commands(transaction) && exchange != UINT32_MAX) {
         /* The next reply tells whether the server saw one message or two. */
         suspect_end(session, false);
         transaction->message.oddities |= SMTPSCOPE_DATA_LOOKALIKE_COMMANDS;
         session->suspect = transaction;
         return;
     }
-    kept_free(session, &session->tail);
     transaction_tell(session, transaction);
 }
 
-void suspect_end(struct smtpscope_session *session, bool taken)
+struct kept *suspect_end(struct smtpscope_session *session, bool taken)
 {
     struct transaction *transaction = session->suspect;
+    struct kept *tail = NULL;
 
     if (!transaction)
-        return;
+        return NULL;
     session->suspect = NULL;
     if (taken) {
+        tail = transaction->tail;
+        transaction->tail = NULL;
         transaction->message.oddities |= SMTPSCOPE_DATA_LOOKALIKE_TAKEN;
-        transaction->message.size = session->tail->place.offset - transaction->message.offset;
-    } else {
-        kept_free(session, &session->tail);
+        transaction->message.size = tail->place.offset - transaction->message.offset;
     }
     transaction_tell(session, transaction);
+    return tail;
 }
 
 void transaction_abandon(struct smtpscope_session *session)
 {
+    struct smtpscope_message *message;
+
     if (!session->transaction)
         return;
-    session->transaction->message.sent = false;
+    message = &session->transaction->message;
+    if (message->code) { /* it was refused before it was given up */
+        transaction_end(session, outcome_of(message->code), message->code, message->exchange);
+        return;
+    }
+    message->sent = false;
     transaction_end(session, SMTPSCOPE_OUTCOME_UNKNOWN, 0, UINT32_MAX);
 }
 

@@ -3,7 +3,7 @@
  * Octets of both sides in any cut, with gaps, through the follower and the judge. The input is a row of operations, each one
  * octet of what and, where it takes one, a length: both directions of a session, cut as the input says.
  *
- *   bit 7    the side            bits 4-6   0-4 octets, 5 a gap, 6 a conflict, 7 time goes on
+ *   bit 7    the side            bits 4-6   0-4 octets, 5 a gap, 6 a conflict (or, with a length of 14, decryption begins), 7 time goes on
  *   bits 0-3 the length, 15: the next two octets are the length
  */
 #include "follow.h"
@@ -59,7 +59,12 @@ static void operate(struct reader *reader)
 
     switch (operation >> 4 & 7) {
     case 5: follow_gap(&follow, side, len); break;
-    case 6: smtpscope_session_conflict(follow.session, side, follow.sent[side], follow.time, ++follow.packet); break;
+    case 6:
+        if ((operation & 15) == 14)
+            smtpscope_session_decrypted(follow.session);
+        else
+            smtpscope_session_conflict(follow.session, side, follow.sent[side], follow.time, ++follow.packet);
+        break;
     case 7: follow.time += (smtpscope_time)len * SMTPSCOPE_SECOND; break;
     case 4: feed(side, reader, len, len); break; /* the other side's last octets were not read yet */
     default: feed(side, reader, len, 0); break;
