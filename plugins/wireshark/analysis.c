@@ -25,6 +25,7 @@ struct watched {
     struct followed *followed;
     bool alone;            /* no stream stands behind it: it was never seen outside its other layer */
     struct smtpscope_flow flow; /* when alone */
+    uint64_t last_packet;
     struct watched *next_alone;
 };
 
@@ -345,6 +346,7 @@ static void clear_feed(struct watched *watched, const struct smtpscope_segment *
     };
 
     watched->offset[side] += segment->len;
+    watched->last_packet = segment->packet;
     smtpscope_session_feed(watched->session, &octets);
 }
 
@@ -397,9 +399,10 @@ void analysis_finish(void)
 {
     if (!analysis.streams)
         return;
+    records_begin(0);
     smtpscope_streams_flush(analysis.streams);
     for (struct watched *watched; (watched = alone_oldest());)
-        alone_end(watched, SMTPSCOPE_CLOSE_END, SMTPSCOPE_CLIENT, analysis.now, records_frame());
+        alone_end(watched, SMTPSCOPE_CLOSE_END, SMTPSCOPE_CLIENT, analysis.now, watched->last_packet);
     if (!analysis.finished)
         correlate_finish(analysis.correlate, analysis.now);
     analysis.finished = true;

@@ -10,7 +10,7 @@ struct record_list {
 
 static wmem_map_t *frames; /* frame number -> struct record_list */
 static struct record_list fresh;
-static uint32_t current;
+static uint32_t current, last; /* the frame under analysis, 0 at the end; the last one there was */
 static struct finding_record **findings; /* of the file, in the order told */
 static unsigned finding_count, finding_capacity;
 
@@ -20,7 +20,7 @@ static void records_forget(void)
     fresh = (struct record_list){NULL, NULL};
     findings = NULL;
     finding_count = finding_capacity = 0;
-    current = 0;
+    current = last = 0;
 }
 
 void records_register(void)
@@ -33,11 +33,8 @@ void records_begin(uint32_t frame)
 {
     fresh = (struct record_list){NULL, NULL};
     current = frame;
-}
-
-uint32_t records_frame(void)
-{
-    return current;
+    if (frame)
+        last = frame;
 }
 
 static void list_add(struct record_list *list, const struct record *what)
@@ -112,7 +109,8 @@ struct finding_record *records_finding(const struct session_record *session, con
     record->enhanced_subject = finding->enhanced_subject;
     record->enhanced_detail = finding->enhanced_detail;
     record->packet = (uint32_t)finding->packet;
-    record->home = record->packet ? record->packet : current;
+    record->told = current;
+    record->home = record->packet ? record->packet : last;
     record->detail_text = string_keep(finding->detail_text);
     record->command = string_keep(finding->command);
     record->argument = string_keep(finding->argument);

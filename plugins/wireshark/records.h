@@ -30,6 +30,7 @@ struct finding_record {
     uint8_t enhanced_class;
     uint32_t id, count, folded;
     uint32_t packet, last_packet; /* of the evidence; packet 0: no frame shows it */
+    uint32_t told;                /* the frame in which it was told first; 0: when the capture ended */
     uint32_t home;                /* the frame that shows it: the evidence's, or the one in which it was told */
     uint64_t detail_number;
     const char *detail_text, *command, *argument, *text, *state, *server; /* never NULL */
@@ -83,10 +84,8 @@ struct record {
 /* Once, at registration: the table lives as long as Wireshark and is emptied with each file. */
 void records_register(void);
 
-/* Before a frame is analysed for the first time: forgets which records are fresh. */
+/* Before a frame is analysed for the first time: forgets which records are fresh. 0: no frame, the capture has ended. */
 void records_begin(uint32_t frame);
-/* The frame under analysis. */
-uint32_t records_frame(void);
 
 /* What is told of a session, into the tables. All are fresh until the next records_begin(). */
 const struct session_record *records_session(const struct smtpscope_flow *flow);

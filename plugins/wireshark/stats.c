@@ -112,9 +112,10 @@ static void list_print(const struct finding_record *finding)
 {
     const char *reason = smtpscope_reason_name(finding->reason), *verdict = smtpscope_verdict_name(finding->verdict);
 
-    printf("%u\t%s\t%s\t%s\t%s\t%s\t%s\t%u\n", finding->packet, smtpscope_severity_name(finding->severity),
+    printf("%u\t%s\t%s\t%s\t%s\t%s\t%s\t%u\t%u\n", finding->packet, smtpscope_severity_name(finding->severity),
            smtpscope_rule_info(finding->rule)->id, reason ? reason : "-", verdict ? verdict : "-",
-           smtpscope_fault_name(finding->fault), smtpscope_confidence_name(finding->confidence), finding->count);
+           smtpscope_fault_name(finding->fault), smtpscope_confidence_name(finding->confidence), finding->count,
+           finding->told);
 }
 
 /* All of the file, each as it stands in the end: unlike a tree or a column, this knows in one pass what two would show. */
@@ -131,7 +132,7 @@ static void list_draw(void *tapdata)
             g_ptr_array_add(found, finding);
     g_ptr_array_sort(found, by_home);
     printf("\n===================================================================\nSMTP findings\n"
-           "packet\tseverity\trule\treason\tverdict\tfault\tconfidence\tcount\n");
+           "packet\tseverity\trule\treason\tverdict\tfault\tconfidence\tcount\ttold\n");
     for (guint i = 0; i < found->len; i++)
         list_print(g_ptr_array_index(found, i));
     printf("===================================================================\n");

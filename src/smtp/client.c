@@ -443,23 +443,39 @@ void client_octets(struct smtpscope_session *session, const char *data, size_t l
 static void release(struct smtpscope_session *session)
 {
     struct kept *hold = session->hold;
-    uint64_t beyond;
 
     if (!hold)
         return;
     session->hold = NULL;
-    beyond = hold->total - hold->len;
     session->was_held = true;
     session->smuggled = hold->smuggled;
-    client_octets(session, hold->at, hold->len, hold->place);
-    if (beyond) {
-        struct place place = hold->place;
+    while (hold->begin < hold->len && session->client != CLIENT_HOLDING) {
+        size_t used = client_take(session, hold->at + hold->begin, hold->len - hold->begin, &hold->place);
 
-        place.offset += hold->len;
-        client_gap(session, beyond, &place);
+        hold->begin += used;
+        hold->place.offset += used;
     }
     session->was_held = session->smuggled = false;
+    if (hold->begin < hold->len) { /* another command holds back the rest */
+        session->hold = hold;
+        return;
+    }
+    if (hold->total > hold->len)
+        client_gap(session, hold->total - hold->len, &hold->place);
     kept_free(session, &hold);
+}
+
+/* The octets of a line that turned out to be the beginning of a message. */
+static void line_becomes_data(struct smtpscope_session *session)
+{
+    struct kept *line = session->line[SMTPSCOPE_CLIENT];
+
+    if (!line)
+        return;
+    session->line[SMTPSCOPE_CLIENT] = NULL;
+    session->transaction->message.offset = line->place.offset;
+    client_octets(session, line->at, line->len, line->place);
+    kept_free(session, &line);
 }
 
 void client_resolve(struct smtpscope_session *session, enum client_mode mode)
@@ -474,8 +490,10 @@ void client_resolve(struct smtpscope_session *session, enum client_mode mode)
         scan_start(&session->transaction->scan);
         if (session->state.binary)
             message->oddities |= SMTPSCOPE_DATA_BINARY;
+        line_becomes_data(session);
     }
-    if (mode == CLIENT_TLS_WAIT && session->hold && !is_tls(session->hold->at, session->hold->len)) {
+    if (mode == CLIENT_TLS_WAIT && session->hold &&
+        !is_tls(session->hold->at + session->hold->begin, session->hold->len - session->hold->begin)) {
         fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_TLS, .time = session->hold->place.time,
                                                      .packet = session->hold->place.packet,
                                                      .tls = SMTPSCOPE_TLS_COMMAND_INJECTION });

@@ -235,16 +235,15 @@ static void hold_resolve(struct smtpscope_session *session, enum smtpscope_verb 
 }
 
 /* A reply to a command that the capture lost: what it says by itself is all that is known. */
-static void lost_answered(struct smtpscope_session *session, struct pending *lost, struct smtpscope_reply *reply)
+static void lost_answered(struct smtpscope_session *session, uint64_t offset, struct smtpscope_reply *reply)
 {
     struct smtpscope_state before = session->state;
     struct smtpscope_command command = no_command;
     enum smtpscope_verb verb = reply_implies(reply);
 
     secret_redact(session, reply, true);
-    lost->absorbed++;
     command.circumstances = SMTPSCOPE_COMMAND_LOST;
-    command.offset = lost->command.offset;
+    command.offset = offset;
     if (verb != SMTPSCOPE_VERB_BDAT && verb != SMTPSCOPE_VERB_NONE)
         state_apply(&session->state, verb, &command, reply);
     exchange_tell(session, &command, reply, &before, NULL, false);
@@ -278,6 +277,23 @@ static void unsolicited_arrived(struct smtpscope_session *session, struct smtpsc
     if (!(session->state.doubt & SMTPSCOPE_DOUBT_TRANSACTION))
         reply->oddities |= SMTPSCOPE_REPLY_UNSOLICITED;
     exchange_tell(session, &no_command, reply, &before, NULL, false);
+}
+
+/* No command waits for it. Where commands may be lost, a reply that names its command by itself shows where the session is. */
+static void unexpected_arrived(struct smtpscope_session *session, struct smtpscope_reply *reply)
+{
+    if (!(session->state.doubt & SMTPSCOPE_DOUBT_TRANSACTION) || reply_implies(reply) == SMTPSCOPE_VERB_NONE)
+        unsolicited_arrived(session, reply);
+    else
+        lost_answered(session, session->next[SMTPSCOPE_CLIENT], reply);
+}
+
+/* What was guessed to be a message is none: the reply says that the server is among commands. */
+static void guess_revoke(struct smtpscope_session *session)
+{
+    transaction_free(session, session->transaction);
+    session->transaction = NULL;
+    session->client = CLIENT_GUESSING;
 }
 
 /* The message's end was lost, or the server did not wait for it. */
@@ -348,16 +364,21 @@ void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *re
         unsolicited_arrived(session, reply);
         return;
     }
-    if (session->client == CLIENT_DATA && !session->first && session->transaction && !session->early_reply &&
-        reply_implies(reply) == SMTPSCOPE_VERB_NONE) {
-        data_answered(session, reply);
-        return;
+    if (session->client == CLIENT_DATA && !session->first && session->transaction && !session->early_reply) {
+        if (reply_implies(reply) == SMTPSCOPE_VERB_NONE) {
+            data_answered(session, reply);
+            return;
+        }
+        if (session->transaction->doubtful)
+            guess_revoke(session);
     }
     entry = queue_match(session, reply, acked);
-    if (!entry)
-        unsolicited_arrived(session, reply);
-    else if (entry->command.circumstances & SMTPSCOPE_COMMAND_LOST)
-        lost_answered(session, entry, reply);
-    else
+    if (!entry) {
+        unexpected_arrived(session, reply);
+    } else if (entry->command.circumstances & SMTPSCOPE_COMMAND_LOST) {
+        entry->absorbed++;
+        lost_answered(session, entry->command.offset, reply);
+    } else {
         entry_answered(session, entry, reply);
+    }
 }

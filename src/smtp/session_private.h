@@ -15,7 +15,7 @@ struct place {
 /* Octets kept: a line that straddles two calls, or what the client sent before we can know what it is. */
 struct kept {
     char *at;
-    size_t len, capacity;
+    size_t begin, len, capacity; /* begin: of what was not read again yet */
     uint64_t total; /* octets that came, also those beyond the bound */
     struct place place; /* of the first */
     bool smuggled;      /* they stood behind a look-alike */

@@ -56,7 +56,7 @@ static const struct conversation bdat[] = {
     { "refused, the chunk never sent", false, { HELLO, C("BDAT 60 LAST\r\n"), S("503 no\r\n"), C("QUIT\r\n"), S("221 bye\r\n") },
       HELLO_LOG "BDAT[60 LAST]=503 QUIT=221" },
     { "more than 32 bits", false, { HELLO, ENVELOPE, C("BDAT 4294967297\r\nQUIT\r\nQUIT\r\n") },
-      HELLO_LOG ENVELOPE_LOG "message:lost/0:0 BDAT[4294967297]!" },
+      HELLO_LOG ENVELOPE_LOG "message:lost/0:12 BDAT[4294967297]!" },
     { "more than 64 bits", false, { HELLO, C("BDAT 99999999999999999999999\r\n"), S("501 no\r\n") },
       HELLO_LOG "BDAT[99999999999999999999999]=501" },
     { "a gap inside a chunk is bridged", false,

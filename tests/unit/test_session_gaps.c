@@ -33,6 +33,10 @@ static const struct conversation gaps[] = {
       HELLO_LOG "gap:C:commands ?=220 tls:started" },
     { "the 220 to STARTTLS lost", false, { HELLO, C("STARTTLS\r\n"), S_GAP(8), C("\x16\x03\x01 x"), S("\x16\x03\x03 y") },
       HELLO_LOG "gap:S:replies tls:started" },
+    { "behind a look-alike, the next message is known only by its text", false,
+      { HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("a\n.\nMAIL FROM:<e>\r\n.\r\n"), S("250 one\r\n"), C("DATA\r\n"), S_GAP(8),
+        C("Subject: x\r\n"), C_GAP(5), S("250 two\r\n") },
+      "?" },
     { "at the very end", false, { HELLO, C("QUIT\r\n"), S_GAP(9) }, HELLO_LOG "gap:S:replies" },
 };
 

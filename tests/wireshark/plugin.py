@@ -76,10 +76,10 @@ class Tshark:
     # --- findings, each as (rule, packet, severity, reason)
 
     def listed(self, path, *options):
-        """What -z smtpscope,findings says."""
+        """What -z smtpscope,findings says: (finding, the frame in which it was told; 0 at the end) of each."""
         out = self.run("-r", path, "-q", "-o", "smtpscope.ports:" + PORTS, "-z", "smtpscope,findings", *options, status=(0, 2)).stdout.decode()
         rows = [line.split("\t") for line in out.splitlines() if line[:1].isdigit()]
-        return [(row[2], int(row[0]), row[1], None if row[3] == "-" else row[3]) for row in rows]
+        return [((row[2], int(row[0]), row[1], None if row[3] == "-" else row[3]), int(row[-1])) for row in rows]
 
     def shown(self, path, *options):
         """What the trees say: (frame, finding) of each."""
