@@ -81,7 +81,7 @@ enum smtpscope_command_circumstance {
     SMTPSCOPE_COMMAND_SMUGGLED = 1 << 1, /* stood in what a strict reader takes for a message; the server executed it */
     SMTPSCOPE_COMMAND_HELD = 1 << 2,     /* sent behind DATA, STARTTLS or AUTH before their reply */
     SMTPSCOPE_COMMAND_LOST = 1 << 3,     /* the capture lost the command; only its reply was seen */
-    SMTPSCOPE_COMMAND_SECRET = 1 << 4,   /* it carried credentials, which the parser has taken out */
+    SMTPSCOPE_COMMAND_SECRET = 1 << 4,   /* it is no SMTP but carried credentials, which the parser has taken out */
 };
 
 /* A command as it was sent. Texts are valid during the fact only; an AUTH argument is redacted to its mechanism. */

@@ -7,10 +7,14 @@
 
 #include <string.h>
 
-/* RFC 4422's registry, as far as mail servers use it; bits of judge->mechanisms in this order. */
-static const char *const mechanisms[] = {
-    "PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "NTLM", "GSSAPI", "GSS-SPNEGO", "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256",
-    "SCRAM-SHA-256-PLUS", "XOAUTH2", "OAUTHBEARER", "EXTERNAL", "ANONYMOUS", "OTP", "KERBEROS_V4",
+/* Bits of judge->mechanisms in this order. */
+enum { NO, YES };
+static const struct mechanism {
+    const char *name;
+    bool exposes;
+} mechanisms[] = {
+#define MECHANISM(name, exposes) { name, exposes },
+#include "smtpscope/mechanisms.def"
 };
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -22,7 +26,7 @@ static bool word_is(const char *at, size_t len, const char *word)
 static uint32_t mechanism_bit(const char *at, size_t len)
 {
     for (size_t i = 0; i < COUNT(mechanisms); i++)
-        if (word_is(at, len, mechanisms[i]))
+        if (word_is(at, len, mechanisms[i].name))
             return 1u << i;
     return 0;
 }
@@ -90,11 +94,9 @@ bool mechanism_is_listed(const struct smtpscope_judge *judge, const struct smtps
 
 bool mechanism_hides(const struct smtpscope_text *name)
 {
-    static const char *const hiding[] = { "CRAM-", "DIGEST-", "SCRAM-", "NTLM", "GSS", "GS2-", "EXTERNAL", "ANONYMOUS", "OTP", "KERBEROS_" };
-
-    for (size_t i = 0; i < COUNT(hiding); i++)
-        if (name->len >= strlen(hiding[i]) && !memcmp(name->at, hiding[i], strlen(hiding[i])))
-            return true;
+    for (size_t i = 0; i < COUNT(mechanisms); i++)
+        if (word_is(name->at, name->len, mechanisms[i].name))
+            return !mechanisms[i].exposes;
     return false;
 }
 

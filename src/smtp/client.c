@@ -109,7 +109,7 @@ static void command_classify(struct smtpscope_session *session, struct smtpscope
     if (session->alien && !known) {
         command->verb = SMTPSCOPE_VERB_RAW;
         command->name.len = 0;
-        command->argument = (struct smtpscope_text){ line, line_text(line, len) };
+        command->argument = (struct smtpscope_text){ line, alien_shown(line, line_text(line, len)) };
     }
     if (known) {
         session->secret = command->verb == SMTPSCOPE_VERB_AUTH;
@@ -156,6 +156,8 @@ static void client_line(struct smtpscope_session *session, const char *line, siz
         command.oddities |= SMTPSCOPE_COMMAND_NAME_OF_SERVER;
     if (command.verb == SMTPSCOPE_VERB_ANSWER || session->cut)
         secret_note(session, line, len);
+    else if (command.circumstances & SMTPSCOPE_COMMAND_SECRET)
+        secret_note(session, line + command.name.len, len - command.name.len);
     else if (command.verb == SMTPSCOPE_VERB_AUTH)
         secret_of_auth(session, command.argument.len, line, len);
     session->cut = false;

@@ -375,11 +375,26 @@ void command_parse(struct smtpscope_command *command, const char *line, size_t l
     for (at += word_len; at < end && is_space(*at);)
         at++;
     command->argument = (struct smtpscope_text){ at, (size_t)(end - at) };
-    if (command->verb > SMTPSCOPE_VERB_ANSWER)
+    if (command->verb > SMTPSCOPE_VERB_ANSWER) {
         argument_parse(command, at, end);
-    else if (is_foreign_login(word, word_len))
+    } else if (is_foreign_login(word, word_len)) {
         command->argument.len = 0;
+        command->circumstances |= SMTPSCOPE_COMMAND_SECRET;
+    }
     length_check(command);
+}
+
+size_t alien_shown(const char *line, size_t len)
+{
+    size_t name = 0;
+
+    while (name < len && (is_alpha(line[name]) || line[name] == '-'))
+        name++;
+    if (name && name < len && line[name] == ':')
+        return name + 1;
+    for (name = 0; name < len && line[name] != '?';)
+        name++;
+    return name;
 }
 
 static const struct alien_row {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the client sends inside AUTH must not come back in a reply's text: servers repeat what they do not understand, some
- * of them decoded. What was sent is remembered by its length and a rolling hash, so no password stays in memory. A text is
+ * of them decoded. What was sent is remembered by a hash of its beginning, so no password stays in memory; a server may repeat no more than that. A text is
  * cut where a secret begins; the words before it are kept, for they say why.
  *
  * A short word is only looked for in the reply to its own command: "user" may be a name, and stand in any refusal.
@@ -33,9 +33,9 @@ static uint64_t hash_add(uint64_t hash, char c)
 
 static struct secret secret_of(const char *at, size_t len)
 {
-    struct secret secret = { .len = (uint32_t)len };
+    struct secret secret = { .len = (uint32_t)(len < TELLING_MIN ? len : TELLING_MIN) };
 
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < secret.len; i++)
         secret.hash = hash_add(secret.hash, at[i]);
     return secret;
 }
@@ -72,7 +72,10 @@ static struct secret secret_decoded(const char *at, size_t len)
             continue;
         count -= 8;
         c = (char)(bits >> count & 0xff);
-        secret = c ? (struct secret){ hash_add(secret.hash, c), secret.len + 1 } : (struct secret){ 0 };
+        if (!c)
+            secret = (struct secret){ 0 };
+        else if (secret.len < TELLING_MIN)
+            secret = (struct secret){ hash_add(secret.hash, c), secret.len + 1 };
     }
     return secret;
 }

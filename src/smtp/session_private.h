@@ -134,6 +134,8 @@ void command_parse(struct smtpscope_command *command, const char *line, size_t l
 /* Is the line's first word a verb of the table? */
 bool command_is_known(const char *line, size_t len);
 enum smtpscope_alien alien_of(const char *line, size_t len);
+/* How much of another protocol's line may be shown: a header's name, a request up to its query. The rest may be a secret. */
+size_t alien_shown(const char *line, size_t len);
 
 /* kept.c */
 /* Appends up to `max` octets in all. False when out of memory. */

@@ -63,6 +63,7 @@ struct flow {
 
 struct flow_queue {
     struct flow *first, *last;
+    size_t count;
 };
 
 struct slot {

@@ -12,6 +12,7 @@
 #define DEFAULT_FLOWS (4u << 20)        /* the most that fit beside their sessions in a few GiB */
 #define DEFAULT_HELD (64u << 20)        /* octets held out of order, all flows together */
 #define DEFAULT_IDLE (900 * SMTPSCOPE_SECOND) /* RFC 5321 4.5.3.2: the longest wait is 10 minutes */
+#define EMBRYOS (256u << 10) /* of a scan; real clients send within a second or two */
 #define EMBRYO_TIME (60 * SMTPSCOPE_SECOND) /* TCP gives up an unanswered SYN about then */
 #define LINGER_TIME (1 * SMTPSCOPE_SECOND)
 #define STUCK_TIME (2 * SMTPSCOPE_SECOND)
@@ -115,12 +116,12 @@ static bool sent_by_server(const struct smtpscope_streams *streams, const struct
 #define EVICT_TRIES 64
 
 /*
- * Gives up a flow for a new one: one that lingers, one without octets, else one that has been silent. The lists are in the
+ * Gives up a flow for a new one: one without octets, one that lingers, else one that has been silent. The lists are in the
  * order of entry: whoever spoke since goes to the end, as it would when the list is next looked through for idle flows.
  */
 static void evict(struct smtpscope_streams *streams)
 {
-    static const enum flow_list order[] = { LIST_LINGER, LIST_EMBRYO, LIST_IDLE, LIST_STUCK };
+    static const enum flow_list order[] = { LIST_EMBRYO, LIST_LINGER, LIST_IDLE, LIST_STUCK };
 
     for (unsigned i = 0; i < LISTS; i++) {
         struct flow *flow = streams->lists[order[i]].first;
@@ -130,7 +131,7 @@ static void evict(struct smtpscope_streams *streams)
             flow = streams->lists[LIST_IDLE].first;
         }
         if (flow) {
-            streams->stats.evicted += !flow->closed;
+            streams->stats.evicted += flow->followed && !flow->closed;
             flow_end(streams, flow, SMTPSCOPE_CLOSE_EVICTED);
             return;
         }
@@ -142,7 +143,7 @@ static struct flow *flow_open(struct smtpscope_streams *streams, const struct sm
     struct flow *flow;
     bool server = sent_by_server(streams, segment);
 
-    if (streams->used >= streams->config.max_flows)
+    if (streams->used >= streams->config.max_flows || streams->lists[LIST_EMBRYO].count >= EMBRYOS)
         evict(streams);
     flow = flow_add(streams, hash, streams->now);
     if (!flow) {

@@ -77,6 +77,7 @@ static void list_unlink(struct smtpscope_streams *streams, struct flow *flow)
 
     *(flow->prev ? &flow->prev->next : &queue->first) = flow->next;
     *(flow->next ? &flow->next->prev : &queue->last) = flow->prev;
+    queue->count--;
 }
 
 static void list_append(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list, smtpscope_time now)
@@ -89,6 +90,7 @@ static void list_append(struct smtpscope_streams *streams, struct flow *flow, en
     flow->next = NULL;
     *(queue->last ? &queue->last->next : &queue->first) = flow;
     queue->last = flow;
+    queue->count++;
 }
 
 void flow_move(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list, smtpscope_time now)

@@ -108,7 +108,7 @@ static const struct conversation odd_lines[] = {
     { "a code without text", false, { HELLO, C("NOOP\r\n"), S("250\r\n") }, HELLO_LOG "NOOP=250" },
     { "HTTP with commands in it", false,
       { S("220 mx\r\n"), C("POST / HTTP/1.1\r\nHost: x\r\nMAIL FROM:<a>\r\n"), S("500 a\r\n500 b\r\n503 c\r\n") },
-      "greeting=220 alien:HTTP cross:MAIL[FROM:<a>] (raw)[POST / HTTP/1.1]=500 (raw)[Host: x]=500 MAIL[FROM:<a>]=503" },
+      "greeting=220 alien:HTTP cross:MAIL[FROM:<a>] (raw)[POST / HTTP/1.1]=500 (raw)[Host:]=500 MAIL[FROM:<a>]=503" },
 };
 
 static const struct conversation smuggling[] = {
