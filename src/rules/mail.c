@@ -101,7 +101,7 @@ static enum smtpscope_reason auth_reason(const struct refused *refused, enum smt
 
 uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refused)
 {
-    enum smtpscope_reason reason = smtpscope_reason_of(refused->verb, refused->reply, judge->server);
+    enum smtpscope_reason reason = reason_from(refused->reading, refused->verb, refused->reply);
     struct ground ground = { .exchange = refused->exchange, .verdict = SMTPSCOPE_VERDICT_NONE, .confidence = refused->confidence };
     struct note *note;
 

@@ -57,16 +57,28 @@ static bool is_word(char c)
 /* A reply's text, normalised, and where its words begin: a phrase begins where a word does ("locked" is not in "blocked"). */
 struct words {
     size_t count;
+    uint32_t letters; /* a bit a letter: with which words begin */
     uint16_t starts[WORDS_MAX]; /* the last is followed by the text's end */
     char text[TEXT_MAX_READ];
 };
+
+static uint32_t letter_bit(char c)
+{
+    return 1u << ((unsigned char)c & 31);
+}
+
+static void word_begins(struct words *words, size_t at, char c)
+{
+    words->starts[words->count++] = (uint16_t)at;
+    words->letters |= letter_bit(c);
+}
 
 /* Lower case, in one line, without what the server quotes. */
 static void words_read(struct words *words, const struct smtpscope_text *text)
 {
     size_t len = 0;
 
-    words->count = 0;
+    words->count = words->letters = 0;
     for (size_t at = 0; at < text->len && len < TEXT_MAX_READ - 1;) {
         size_t skip = stripped_len(text->at + at, text->len - at);
         char c;
@@ -77,7 +89,7 @@ static void words_read(struct words *words, const struct smtpscope_text *text)
         }
         c = text->at[at] == '\n' ? ' ' : lower(text->at[at]);
         if (is_word(c) && (!len || !is_word(words->text[len - 1])) && words->count < WORDS_MAX)
-            words->starts[words->count++] = (uint16_t)len;
+            word_begins(words, len, c);
         words->text[len++] = c;
         at++;
     }
@@ -102,6 +114,8 @@ static bool part_found(const struct words *words, size_t *at, const char *part, 
 
 static bool pattern_found(const struct words *words, const char *pattern)
 {
+    if (!(words->letters & letter_bit(*pattern)))
+        return false;
     for (size_t at = 0;; pattern++) {
         size_t len = 0;
 
@@ -262,7 +276,11 @@ enum smtpscope_reason smtpscope_reason_of(enum smtpscope_verb verb, const struct
 enum smtpscope_reason reason_without(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
                                      const bool *left_out)
 {
-    enum reading reading = reading_without(reply, server, left_out);
+    return reason_from(reading_without(reply, server, left_out), verb, reply);
+}
+
+enum smtpscope_reason reason_from(enum reading reading, enum smtpscope_verb verb, const struct smtpscope_reply *reply)
+{
     enum smtpscope_reason reason = SMTPSCOPE_REASON_NONE;
 
     if (reading_is_reason(reading))

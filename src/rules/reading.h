@@ -24,6 +24,8 @@ enum reading reading_of(const struct smtpscope_reply *reply, const char *server)
 enum reading reading_without(const struct smtpscope_reply *reply, const char *server, const bool *left_out);
 enum smtpscope_reason reason_without(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
                                      const bool *left_out);
+/* The reason, when the reading is known already. */
+enum smtpscope_reason reason_from(enum reading reading, enum smtpscope_verb verb, const struct smtpscope_reply *reply);
 size_t phrase_count(void);
 /* Does the row match the reply, whatever stands before it in the table? */
 bool phrase_matches(size_t row, const struct smtpscope_reply *reply, const char *server);

@@ -13,8 +13,6 @@
 #define IMPLICIT_TLS_PORT 465
 /* Content type and version: as much of a TLS record as tells it from other binary protocols. */
 #define TLS_PREFIX 3
-/* No verb is longer; a line without an end in so many octets is a message's. */
-#define GUESS_OCTETS 64
 
 static void oddity_place(struct transaction *transaction, const struct place *place)
 {
@@ -168,8 +166,8 @@ static void client_line(struct smtpscope_session *session, const char *line, siz
  * Keeps octets of the client. Without memory what comes next is the rest of a line, and nobody knows whether what was lost
  * was a secret: then no line is taken for more than it says, and no reply's text is shown.
  */
-static bool client_keep(struct smtpscope_session *session, struct kept **kept, const char *data, size_t len, size_t max,
-                        const struct place *place)
+bool client_keep(struct smtpscope_session *session, struct kept **kept, const char *data, size_t len, size_t max,
+                 const struct place *place)
 {
     if (kept_append(session, kept, data, len, max, place))
         return true;
@@ -261,15 +259,9 @@ static size_t take_data(struct smtpscope_session *session, const char *data, siz
     return used;
 }
 
-static bool is_tls(const char *data, size_t len)
-{
-    /* RFC 8446 5.1: handshake (22), legacy version 3.x. A cut record still shows its first octet. */
-    return data[0] == 0x16 && (len < 2 || data[1] == 3);
-}
-
 static size_t take_tls(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
-    bool tls = is_tls(data, len);
+    bool tls = tls_begins(data, len);
     struct smtpscope_fact fact = { .type = SMTPSCOPE_FACT_TLS, .time = place->time, .packet = place->packet,
                                    .tls = tls ? SMTPSCOPE_TLS_STARTED : SMTPSCOPE_TLS_NOT_FOLLOWED };
 
@@ -289,59 +281,10 @@ static size_t take_tls(struct smtpscope_session *session, const char *data, size
     return 0;
 }
 
-/* What a line behind a gap, or at a start in midstream, is: TLS, a command of the table, or else the text of a message. */
-static void guess(struct smtpscope_session *session, const struct kept *line)
-{
-    size_t len = line->len;
-    struct pending *data_command = NULL;
-
-    while (len && (line->at[len - 1] == '\n' || line->at[len - 1] == '\r' || line->at[len - 1] == ' '))
-        len--;
-    for (struct pending *entry = session->first; entry; entry = entry->next)
-        if (entry->command.verb == SMTPSCOPE_VERB_DATA)
-            data_command = entry;
-    session->client = CLIENT_COMMANDS;
-    if (is_tls(line->at, line->len))
-        session->client = CLIENT_TLS_WAIT;
-    if (is_tls(line->at, line->len) || command_is_known(line->at, len) || session->secret || (!data_command && session->last))
-        return;
-    while (data_command && session->first != data_command)
-        queue_pop(session);
-    if (data_command)
-        queue_pop(session);
-    suspect_end(session, false); /* its tail is not the new message's */
-    session->client = CLIENT_DATA;
-    if (transaction_need(session)) {
-        session->transaction->message.sent = true;
-        session->transaction->message.offset = line->place.offset;
-        session->transaction->doubtful = true;
-        scan_start(&session->transaction->scan);
-    }
-}
-
-/* Collects enough to guess by, guesses, and reads it again as what it is. */
-static size_t take_guess(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
-{
-    const char *lf = memchr(data, '\n', len);
-    size_t take = lf ? (size_t)(lf - data) + 1 : len;
-    struct kept **kept = &session->line[SMTPSCOPE_CLIENT], *line;
-
-    if (!client_keep(session, kept, data, take, LINE_MAX_KEPT, place))
-        return take;
-    if (!lf && (*kept)->len < GUESS_OCTETS && !is_tls((*kept)->at, (*kept)->len))
-        return take;
-    line = *kept;
-    *kept = NULL;
-    guess(session, line);
-    client_octets(session, line->at, line->len, line->place);
-    kept_free(session, &line);
-    return take;
-}
-
 static size_t take_commands(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
     const struct kept *line;
-    bool tls = !session->line[SMTPSCOPE_CLIENT] && is_tls(data, len);
+    bool tls = !session->line[SMTPSCOPE_CLIENT] && tls_begins(data, len);
     bool granted = session->any_verb && session->state.greeting && session->last_code == 220; /* the STARTTLS was lost */
     bool implicit = !session->any_verb && !session->greeted && session->flow->side[SMTPSCOPE_SERVER].port == IMPLICIT_TLS_PORT;
 
@@ -352,64 +295,9 @@ static size_t take_commands(struct smtpscope_session *session, const char *data,
     len = take_line(session, data, len, place);
     /* TLS need not hold a line end for a long time: it is told by its first octets. */
     line = session->line[SMTPSCOPE_CLIENT];
-    if (line && line->len >= TLS_PREFIX && is_tls(line->at, line->len))
+    if (line && line->len >= TLS_PREFIX && tls_begins(line->at, line->len))
         alien_check(session, &line->place, line->at, line->len);
     return len;
-}
-
-uint64_t chunk_sent(const struct smtpscope_session *session, const struct smtpscope_command *bdat)
-{
-    return bdat->declared_size - (session->bdat_offset == bdat->offset ? session->bdat_left : 0);
-}
-
-/* Octets of a chunk: counted, not read. */
-static size_t take_chunk(struct smtpscope_session *session, size_t len)
-{
-    size_t take = len < session->bdat_left ? len : (size_t)session->bdat_left;
-
-    session->bdat_left -= take;
-    if (!session->bdat_left)
-        session->client = CLIENT_COMMANDS;
-    return take;
-}
-
-/* What was collected behind a refused BDAT is the chunk, or a command where the chunk would be. */
-static void refused_chunk_decide(struct smtpscope_session *session)
-{
-    struct kept *line = session->line[SMTPSCOPE_CLIENT];
-    size_t len = line ? line->len : 0;
-
-    session->bdat_refused = false;
-    if (!line)
-        return;
-    session->line[SMTPSCOPE_CLIENT] = NULL;
-    while (len && (line->at[len - 1] == '\n' || line->at[len - 1] == '\r'))
-        len--;
-    if (command_is_known(line->at, len)) {
-        session->bdat_left = 0;
-        session->client = CLIENT_COMMANDS;
-    }
-    client_octets(session, line->at, line->len, line->place);
-    kept_free(session, &line);
-}
-
-/*
- * RFC 3030 2: the chunk follows its command, also when that is refused. A client that waited and was refused may leave it
- * out all the same: then a command stands where the chunk would. A line, or as much as tells a verb, decides.
- */
-static size_t take_refused_chunk(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
-{
-    struct kept **kept = &session->line[SMTPSCOPE_CLIENT];
-    size_t room = GUESS_OCTETS - (*kept ? (*kept)->len : 0), take = len < room ? len : room;
-    const char *lf = memchr(data, '\n', take);
-
-    if (lf)
-        take = (size_t)(lf - data) + 1;
-    if (!kept_append(session, kept, data, take, GUESS_OCTETS, place))
-        session->bdat_refused = false;
-    else if (lf || take == room)
-        refused_chunk_decide(session);
-    return take;
 }
 
 static size_t client_take(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
@@ -418,11 +306,10 @@ static size_t client_take(struct smtpscope_session *session, const char *data, s
     case CLIENT_COMMANDS: return take_commands(session, data, len, place);
     case CLIENT_ANSWER: return take_line(session, data, len, place);
     case CLIENT_DATA: return take_data(session, data, len, place);
-    case CLIENT_GUESSING: return take_guess(session, data, len, place);
+    case CLIENT_GUESSING: return guess_take(session, data, len, place);
     case CLIENT_TLS_WAIT: return take_tls(session, data, len, place);
     case CLIENT_OPAQUE: return len;
-    case CLIENT_BDAT:
-        return session->bdat_refused ? take_refused_chunk(session, data, len, place) : take_chunk(session, len);
+    case CLIENT_BDAT: return chunk_take(session, data, len, place);
     case CLIENT_HOLDING:
         client_keep(session, &session->hold, data, len, HOLD_MAX, place);
         return len;
@@ -495,7 +382,8 @@ void client_resolve(struct smtpscope_session *session, enum client_mode mode)
         line_becomes_data(session);
     }
     if (mode == CLIENT_TLS_WAIT && session->hold &&
-        !is_tls(session->hold->at + session->hold->begin, session->hold->len - session->hold->begin)) {
+        session->hold->begin < session->hold->len && /* there may be but a gap */
+        !tls_begins(session->hold->at + session->hold->begin, session->hold->len - session->hold->begin)) {
         fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_TLS, .time = session->hold->place.time,
                                                      .packet = session->hold->place.packet,
                                                      .tls = SMTPSCOPE_TLS_COMMAND_INJECTION });
@@ -540,8 +428,7 @@ static void lost_push(struct smtpscope_session *session, uint64_t len, const str
 
 void client_gap(struct smtpscope_session *session, uint64_t len, const struct place *place)
 {
-    if (session->client == CLIENT_BDAT && session->bdat_refused)
-        refused_chunk_decide(session);
+    chunk_decide(session);
     switch ((enum client_mode)session->client) {
     case CLIENT_BDAT: /* a known length bridges the gap */
         if (len <= session->bdat_left) {
@@ -582,8 +469,7 @@ void client_close(struct smtpscope_session *session)
 {
     struct kept *line;
 
-    if (session->client == CLIENT_BDAT && session->bdat_refused)
-        refused_chunk_decide(session);
+    chunk_decide(session);
     line = session->line[SMTPSCOPE_CLIENT];
     if (line && line->len && (session->client == CLIENT_COMMANDS || session->client == CLIENT_ANSWER)) {
         struct smtpscope_command command = { .oddities = SMTPSCOPE_COMMAND_UNTERMINATED };

@@ -159,6 +159,9 @@ struct pending *queue_match(struct smtpscope_session *session, const struct smtp
 void queue_mark_maybe(struct smtpscope_session *session);
 
 /* client.c */
+/* kept_append() for octets of the client, which may be a secret that is now lost. */
+bool client_keep(struct smtpscope_session *session, struct kept **kept, const char *data, size_t len, size_t max,
+                 const struct place *place);
 void client_octets(struct smtpscope_session *session, const char *data, size_t len, struct place place);
 void client_gap(struct smtpscope_session *session, uint64_t len, const struct place *place);
 /* The reply to the command that held the client's octets back has come. */
@@ -167,9 +170,21 @@ void client_resolve(struct smtpscope_session *session, enum client_mode mode);
 void client_resolve_unknown(struct smtpscope_session *session);
 /* What stood behind the look-alike is read again, as the commands the server took it for; and freed. */
 void client_replay(struct smtpscope_session *session, struct kept *tail);
+void client_close(struct smtpscope_session *session);
+
+/* guess.c */
+/* Takes octets of unknown kind; when there are enough to tell, sets the mode and has them read as what they are. */
+size_t guess_take(struct smtpscope_session *session, const char *data, size_t len, const struct place *place);
+bool tls_begins(const char *data, size_t len);
+/* No verb is longer; a line without an end in so many octets is a message's. */
+#define GUESS_OCTETS 64
+
+/* chunk.c */
+size_t chunk_take(struct smtpscope_session *session, const char *data, size_t len, const struct place *place);
+/* What was collected behind a refused BDAT, if anything, is the chunk, or a command where the chunk would be. */
+void chunk_decide(struct smtpscope_session *session);
 /* Octets of the command's chunk that were sent so far. */
 uint64_t chunk_sent(const struct smtpscope_session *session, const struct smtpscope_command *bdat);
-void client_close(struct smtpscope_session *session);
 
 /* server.c */
 void server_octets(struct smtpscope_session *session, const char *data, size_t len, struct place place);

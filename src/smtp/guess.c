@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The client's octets where the capture does not show what they are: enough of a line is collected to tell. */
+#include "session_private.h"
+
+#include <string.h>
+
+bool tls_begins(const char *data, size_t len)
+{
+    /* RFC 8446 5.1: handshake (22), legacy version 3.x. A cut record still shows its first octet. */
+    return data[0] == 0x16 && (len < 2 || data[1] == 3);
+}
+
+/* What a line behind a gap, or at a start in midstream, is: TLS, a command of the table, or else the text of a message. */
+static void guess(struct smtpscope_session *session, const struct kept *line)
+{
+    size_t len = line->len;
+    struct pending *data_command = NULL;
+
+    while (len && (line->at[len - 1] == '\n' || line->at[len - 1] == '\r' || line->at[len - 1] == ' '))
+        len--;
+    for (struct pending *entry = session->first; entry; entry = entry->next)
+        if (entry->command.verb == SMTPSCOPE_VERB_DATA)
+            data_command = entry;
+    session->client = CLIENT_COMMANDS;
+    if (tls_begins(line->at, line->len))
+        session->client = CLIENT_TLS_WAIT;
+    if (tls_begins(line->at, line->len) || command_is_known(line->at, len) || session->secret || (!data_command && session->last))
+        return;
+    while (data_command && session->first != data_command)
+        queue_pop(session);
+    if (data_command)
+        queue_pop(session);
+    suspect_end(session, false); /* its tail is not the new message's */
+    session->client = CLIENT_DATA;
+    if (transaction_need(session)) {
+        session->transaction->message.sent = true;
+        session->transaction->message.offset = line->place.offset;
+        session->transaction->doubtful = true;
+        scan_start(&session->transaction->scan);
+    }
+}
+
+/* Collects enough to guess by, guesses, and reads it again as what it is. */
+size_t guess_take(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+{
+    const char *lf = memchr(data, '\n', len);
+    size_t take = lf ? (size_t)(lf - data) + 1 : len;
+    struct kept **kept = &session->line[SMTPSCOPE_CLIENT], *line;
+
+    if (!client_keep(session, kept, data, take, LINE_MAX_KEPT, place))
+        return take;
+    if (!lf && (*kept)->len < GUESS_OCTETS && !tls_begins((*kept)->at, (*kept)->len))
+        return take;
+    line = *kept;
+    *kept = NULL;
+    guess(session, line);
+    client_octets(session, line->at, line->len, line->place);
+    kept_free(session, &line);
+    return take;
+}
