@@ -37,7 +37,8 @@ static const struct conversation gaps[] = {
       { HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("a\n.\nMAIL FROM:<e>\r\n.\r\n"), S("250 one\r\n"), C("DATA\r\n"), S_GAP(8),
         C("Subject: x\r\n"), C_GAP(5), S("250 two\r\n") },
       HELLO_LOG ENVELOPE_LOG "DATA=354 .=250 gap:S:replies message:accepted/250:19 gap:C:message .=250 message:accepted/250:14:gap" },
-    { "a gap behind STARTTLS, before its reply", false, { HELLO, C("STARTTLS\r\n"), C_GAP(9), S("220 go\r\n"), C("\x16\x03\x01 x") }, "?" },
+    { "a gap behind STARTTLS, before its reply", false, { HELLO, C("STARTTLS\r\n"), C_GAP(9), S("220 go\r\n"), C("\x16\x03\x01 x") },
+      HELLO_LOG "gap:C:commands STARTTLS=220 tls:started" },
     { "at the very end", false, { HELLO, C("QUIT\r\n"), S_GAP(9) }, HELLO_LOG "gap:S:replies" },
 };
 
