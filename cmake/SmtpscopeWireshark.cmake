@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The Wireshark plugin, where Wireshark's headers are (Debian: wireshark-dev). A plugin fits one series of Wireshark alone.
 option(SMTPSCOPE_WIRESHARK "Build the Wireshark plugin when Wireshark's headers are found" ON)
-if(NOT SMTPSCOPE_WIRESHARK)
+if(NOT SMTPSCOPE_WIRESHARK OR SMTPSCOPE_FUZZ)
     return()
 endif()
 find_package(Wireshark CONFIG QUIET)

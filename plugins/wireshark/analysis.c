@@ -350,7 +350,7 @@ static void clear_feed(struct watched *watched, const struct smtpscope_segment *
     smtpscope_session_feed(watched->session, &octets);
 }
 
-void analysis_clear(const struct smtpscope_segment *segment, enum smtpscope_side side, conversation_t *conversation)
+void analysis_clear(const struct smtpscope_segment *segment, enum smtpscope_side side, conversation_t *conversation, bool tls)
 {
     struct watched *watched = watched_of(conversation);
     const struct smtpscope_flow *flow;
@@ -363,7 +363,8 @@ void analysis_clear(const struct smtpscope_segment *segment, enum smtpscope_side
         return;
     if (!watched->decrypted) {
         watched->decrypted = true;
-        smtpscope_session_decrypted(watched->session);
+        if (tls)
+            smtpscope_session_decrypted(watched->session);
     }
     flow = smtpscope_session_flow(watched->session);
     side = memcmp(&flow->side[SMTPSCOPE_CLIENT], &segment->src, sizeof segment->src) ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT;

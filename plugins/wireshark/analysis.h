@@ -23,9 +23,9 @@ bool analysis_watches(uint16_t port);
 void analysis_segment(const struct smtpscope_segment *segment, conversation_t *conversation);
 /*
  * Clear text that Wireshark took out of TLS or another layer. `segment` carries what is known of the packet, with the clear
- * text as its data; the sender is `side` where the session is not known yet.
+ * text as its data; the sender is `side` where the session is not known yet. `tls`: it was encrypted.
  */
-void analysis_clear(const struct smtpscope_segment *segment, enum smtpscope_side side, conversation_t *conversation);
+void analysis_clear(const struct smtpscope_segment *segment, enum smtpscope_side side, conversation_t *conversation, bool tls);
 
 /* A packet of such a session: its FIN or RST ends it, where no stream stands behind it that would. */
 void analysis_ended(const struct smtpscope_segment *segment, conversation_t *conversation);

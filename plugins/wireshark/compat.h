@@ -8,6 +8,7 @@
 
 #include <epan/packet.h>
 
+/* Also of the version: field_info.value, stats_tree.h's return type (not used), EI_INIT, plugin_describe() (plugin.c). */
 #define WIRESHARK_IS(major, minor) \
     (WIRESHARK_VERSION_MAJOR > (major) || (WIRESHARK_VERSION_MAJOR == (major) && WIRESHARK_VERSION_MINOR >= (minor)))
 
@@ -23,7 +24,7 @@
 #endif
 
 /*
- * 4.4: preferences, heuristics and filters speak bool, where they spoke gboolean (an int). Caution: a mix of the two compiles
+ * 4.4: preferences and filters speak bool, where they spoke gboolean (an int). Caution: a mix of the two compiles
  * with a warning only, and corrupts what stands behind the variable; the build makes that warning an error.
  */
 #if WIRESHARK_IS(4, 4)
@@ -34,11 +35,6 @@ typedef bool ws_bool;
 #else
 typedef gboolean ws_bool;
 #define STATS_MENU_SEPARATOR "/"
-#endif
-#if WIRESHARK_IS(4, 4)
-typedef bool ws_filter_bool;
-#else
-typedef gboolean ws_filter_bool;
 #endif
 
 #endif

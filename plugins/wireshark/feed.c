@@ -15,7 +15,7 @@ static const char *const field_names[] = {"tcp.seq_raw", "tcp.ack_raw", "tcp.fla
 enum field { FIELD_SEQ, FIELD_ACK, FIELD_FLAGS, FIELD_LEN, FIELD_PAYLOAD, FIELD_SMTP, FIELDS };
 
 static int fields[FIELDS];
-static int proto_tcp, proto_smtp, proto_icmp, proto_icmpv6;
+static int proto_tcp, proto_tls, proto_smtp, proto_icmp, proto_icmpv6;
 static dissector_table_t tcp_ports;
 static dissector_handle_t smtp_handle;
 
@@ -24,6 +24,7 @@ void feed_handoff(void)
     for (int i = 0; i < FIELDS; i++)
         fields[i] = proto_registrar_get_id_byname(field_names[i]);
     proto_tcp = proto_get_id_by_filter_name("tcp");
+    proto_tls = proto_get_id_by_filter_name("tls");
     proto_smtp = proto_get_id_by_filter_name("smtp");
     proto_icmp = proto_get_id_by_filter_name("icmp");
     proto_icmpv6 = proto_get_id_by_filter_name("icmpv6");
@@ -73,17 +74,21 @@ static smtpscope_time time_of(const packet_info *pinfo)
     return (smtpscope_time)pinfo->abs_ts.secs * SMTPSCOPE_SECOND + pinfo->abs_ts.nsecs;
 }
 
+/* Private to packet-tcp.c: in static_flags, base_seq is the SYN's. */
+#define TCP_BASE_SEQ_SET 0x01
+
 /* What the layers of a frame say of the SMTP in it. */
 struct layers {
     bool tcp;
     bool quoted;   /* an ICMP error quotes the segment: it was not sent here */
+    bool tls;
     bool smtp;
     bool smtp_on_tcp;
 };
 
 static struct layers layers_read(const packet_info *pinfo)
 {
-    struct layers layers = {false, false, false, false};
+    struct layers layers = {.tcp = false};
     int before = 0;
 
     for (wmem_list_frame_t *at = wmem_list_head(pinfo->layers); at; at = wmem_list_frame_next(at)) {
@@ -91,6 +96,8 @@ static struct layers layers_read(const packet_info *pinfo)
 
         if (proto == proto_tcp) {
             layers.tcp = true;
+        } else if (proto == proto_tls) {
+            layers.tls = true;
         } else if (proto == proto_icmp || proto == proto_icmpv6) {
             layers.quoted = true;
         } else if (proto == proto_smtp && before != proto_smtp) {
@@ -158,7 +165,41 @@ static enum smtpscope_side sender(packet_info *pinfo, conversation_t *conversati
     return server ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT;
 }
 
-static void items_feed(packet_info *pinfo, proto_tree *tree, struct smtpscope_segment segment, conversation_t *conversation)
+/* The handshake that was not fed, as its port was not known then. */
+static void handshake_feed(const struct smtpscope_segment *segment, conversation_t *conversation, const struct tcp_analysis *tcp)
+{
+    struct smtpscope_segment syn = {.src = segment->src, .dst = segment->dst, .packet = conversation->setup_frame};
+    uint32_t isn[2] = {tcp->fwd->base_seq, tcp->rev->base_seq};
+    bool server = segment->src.port == tcp->server_port;
+
+    if (!(tcp->fwd->static_flags & tcp->rev->static_flags & TCP_BASE_SEQ_SET))
+        return;
+    if (server) {
+        syn.src = segment->dst;
+        syn.dst = segment->src;
+    }
+    syn.time = (smtpscope_time)tcp->ts_first.secs * SMTPSCOPE_SECOND + tcp->ts_first.nsecs;
+    syn.flags = SMTPSCOPE_TCP_SYN;
+    syn.seq = isn[server];
+    analysis_segment(&syn, conversation);
+    syn = (struct smtpscope_segment){.src = syn.dst, .dst = syn.src, .seq = isn[!server], .ack = syn.seq + 1, .time = syn.time,
+                                     .flags = SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK, .packet = syn.packet};
+    analysis_segment(&syn, conversation);
+}
+
+/* SMTP on a port that nothing told of: a heuristic of Wireshark's found it in this conversation. */
+static bool found_by_heuristic(packet_info *pinfo, proto_tree *tree, struct smtpscope_segment *segment, conversation_t *conversation)
+{
+    struct tcp_analysis *tcp = conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
+
+    payload_read(tree, segment);
+    analysis_watch(sender(pinfo, conversation, segment) == SMTPSCOPE_SERVER ? segment->src.port : segment->dst.port);
+    if (tcp && tcp->fwd && tcp->rev && tcp->server_port)
+        handshake_feed(segment, conversation, tcp);
+    return true;
+}
+
+static void items_feed(packet_info *pinfo, proto_tree *tree, struct smtpscope_segment segment, conversation_t *conversation, bool tls)
 {
     GPtrArray *items = proto_get_finfo_ptr_array(tree, fields[FIELD_SMTP]);
 
@@ -170,7 +211,7 @@ static void items_feed(packet_info *pinfo, proto_tree *tree, struct smtpscope_se
             continue;
         segment.len = (uint32_t)(item->length < captured ? item->length : captured);
         segment.data = tvb_get_ptr(item->ds_tvb, item->start, (gint)segment.len);
-        analysis_clear(&segment, sender(pinfo, conversation, &segment), conversation);
+        analysis_clear(&segment, sender(pinfo, conversation, &segment), conversation, tls);
     }
 }
 
@@ -184,12 +225,14 @@ void feed_packet(packet_info *pinfo, proto_tree *tree)
     analysis_expire(time_of(pinfo));
     if (layers.quoted || (!layers.tcp && !layers.smtp) || !segment_read(pinfo, tree, &segment))
         return;
-    watched = layers.tcp && field_last(tree, FIELD_SEQ) && (port_is_smtp(segment.src.port) | port_is_smtp(segment.dst.port));
+    watched = layers.tcp && field_last(tree, FIELD_SEQ) && (port_is_smtp(segment.src.port) || port_is_smtp(segment.dst.port));
     if (!watched && !layers.smtp && !(segment.flags & (SMTPSCOPE_TCP_FIN | SMTPSCOPE_TCP_RST)))
         return;
     conversation = find_conversation_pinfo(pinfo, 0);
-    if (layers.smtp && (!layers.smtp_on_tcp || !watched))
-        items_feed(pinfo, tree, segment, conversation);
+    if (layers.smtp && layers.smtp_on_tcp && !watched)
+        watched = found_by_heuristic(pinfo, tree, &segment, conversation);
+    else if (layers.smtp && !layers.smtp_on_tcp)
+        items_feed(pinfo, tree, segment, conversation, layers.tls);
     if (watched) {
         payload_read(tree, &segment);
         analysis_segment(&segment, conversation);

@@ -12,6 +12,7 @@
 
 #include "analysis.h"
 #include "feed.h"
+#include "heuristic.h"
 #include "settings.h"
 #include "show.h"
 #include "stats.h"
@@ -71,7 +72,7 @@ static void file_begin(void)
     settings_watch_ports();
 }
 
-static ws_filter_bool filter_is_valid(CONVERSATION_FILTER_ARGUMENTS)
+static ws_bool filter_is_valid(CONVERSATION_FILTER_ARGUMENTS)
 {
     const conversation_t *conversation = pinfo->ptype == PT_TCP ? find_conversation_pinfo(pinfo, 0) : NULL;
 
@@ -100,9 +101,15 @@ static void register_protocol(void)
     register_conversation_filter("smtpscope", "SMTP session", filter_is_valid, filter_build CONVERSATION_FILTER_USER_DATA);
 }
 
+static void register_handoff(void)
+{
+    feed_handoff();
+    heuristic_handoff();
+}
+
 void plugin_register(void)
 {
-    static proto_plugin plugin = {.register_protoinfo = register_protocol, .register_handoff = feed_handoff};
+    static proto_plugin plugin = {.register_protoinfo = register_protocol, .register_handoff = register_handoff};
 
     proto_register_plugin(&plugin);
 }

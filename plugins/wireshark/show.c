@@ -71,7 +71,7 @@ static void experts_register(void)
             const char *word = smtpscope_severity_name((enum smtpscope_severity)severity);
             expert_field *field = &experts[family][severity];
 
-            field->ei = field->hf = -1;
+            *field = (expert_field)EI_INIT;
             rows[row++] = (ei_register_info){field, {g_strdup_printf("smtpscope.expert.%s.%s", families[family], word),
                                                      expert_group(families[family]), severities[severity],
                                                      g_strdup_printf("SMTP: %s (%s)", families[family], word), EXPFILL}};

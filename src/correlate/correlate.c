@@ -151,7 +151,8 @@ struct outcome {
     smtpscope_time time;
     uint64_t packet;
     enum smtpscope_outcome outcome;
-    const struct smtpscope_recipient *recipient;
+    const struct smtpscope_recipient *recipient; /* its code is RCPT's */
+    uint16_t message_code;                       /* of the message's reply, when that decided; else 0 */
     uint32_t exchange;
 };
 
@@ -163,8 +164,8 @@ static void deferral_move(struct deferral *deferral, const struct outcome *outco
     deferral->last = outcome->time;
     deferral->packet = outcome->packet;
     deferral->exchange = outcome->exchange;
-    deferral->code = recipient->code;
-    deferral->enhanced_class = recipient->enhanced_class;
+    deferral->code = outcome->message_code ? outcome->message_code : recipient->code;
+    deferral->enhanced_class = outcome->message_code ? 0 : recipient->enhanced_class;
     deferral->enhanced_subject = recipient->enhanced_subject;
     deferral->enhanced_detail = recipient->enhanced_detail;
     deferral->server = hash_octets(outcome->flow->side[SMTPSCOPE_SERVER].addr, sizeof outcome->flow->side[0].addr, 0);
@@ -290,6 +291,7 @@ static void message_note(struct correlate *correlate, const struct smtpscope_ses
             continue; /* accepted, and the client gave the message up */
         if (accepted) {
             outcome.outcome = message->outcome;
+            outcome.message_code = message->code;
             outcome.exchange = message->exchange;
         }
         outcome_note(correlate, triple_key(outcome.flow, message->mail_from, recipient->path), &outcome);

@@ -135,19 +135,19 @@ static void after_command(struct smtpscope_session *session, const struct smtpsc
     }
 }
 
-static void client_line(struct smtpscope_session *session, const char *line, size_t len, uint64_t total, struct place place)
+static void client_line(struct smtpscope_session *session, const char *line, size_t len, uint64_t total, const struct place *place)
 {
     struct smtpscope_command command = { 0 };
 
-    command_fill(session, &command, line, len, total, &place);
+    command_fill(session, &command, line, len, total, place);
     if (session->client == CLIENT_ANSWER) {
         command_hide(&command, SMTPSCOPE_VERB_ANSWER);
         session->secret = true;
     } else {
-        command_classify(session, &command, &place, line, len);
+        command_classify(session, &command, place, line, len);
     }
     if (command.circumstances & SMTPSCOPE_COMMAND_EARLY)
-        fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_COMMAND, .time = place.time, .packet = place.packet,
+        fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_COMMAND, .time = place->time, .packet = place->packet,
                                                      .command = &command });
     if ((command.verb == SMTPSCOPE_VERB_EHLO || command.verb == SMTPSCOPE_VERB_HELO) && command.path.len && session->name_hash &&
         hash_octets(command.path.at, command.path.len, 0) == session->name_hash)
@@ -173,29 +173,6 @@ bool client_keep(struct smtpscope_session *session, struct kept **kept, const ch
         return true;
     session->cut = session->secrets_lost = true;
     return false;
-}
-
-/* Takes one line, or the part of it that is there. Returns the octets used. */
-static size_t take_line(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
-{
-    const char *lf = memchr(data, '\n', len);
-    size_t take = lf ? (size_t)(lf - data) + 1 : len;
-    struct kept **kept = &session->line[SMTPSCOPE_CLIENT];
-
-    if (lf && !*kept) {
-        client_line(session, data, take < LINE_MAX_KEPT ? take : LINE_MAX_KEPT, take, *place);
-        return take;
-    }
-    if (client_keep(session, kept, data, take, LINE_MAX_KEPT, place) && lf) {
-        struct kept *line = *kept;
-        struct place end = *place;
-
-        *kept = NULL;
-        end.offset = line->place.offset;
-        client_line(session, line->at, line->len, line->total, end);
-        kept_free(session, &line);
-    }
-    return take;
 }
 
 static void end_of_data(struct smtpscope_session *session, const struct transaction *transaction, const struct place *place)
@@ -292,7 +269,7 @@ static size_t take_commands(struct smtpscope_session *session, const char *data,
         session->client = CLIENT_TLS_WAIT;
         return 0;
     }
-    len = take_line(session, data, len, place);
+    len = line_take(session, SMTPSCOPE_CLIENT, data, len, place, client_line);
     /* TLS need not hold a line end for a long time: it is told by its first octets. */
     line = session->line[SMTPSCOPE_CLIENT];
     if (line && line->len >= TLS_PREFIX && tls_begins(line->at, line->len))
@@ -304,7 +281,7 @@ static size_t client_take(struct smtpscope_session *session, const char *data, s
 {
     switch ((enum client_mode)session->client) {
     case CLIENT_COMMANDS: return take_commands(session, data, len, place);
-    case CLIENT_ANSWER: return take_line(session, data, len, place);
+    case CLIENT_ANSWER: return line_take(session, SMTPSCOPE_CLIENT, data, len, place, client_line);
     case CLIENT_DATA: return take_data(session, data, len, place);
     case CLIENT_GUESSING: return guess_take(session, data, len, place);
     case CLIENT_TLS_WAIT: return take_tls(session, data, len, place);

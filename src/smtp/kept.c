@@ -39,6 +39,33 @@ bool kept_append(const struct smtpscope_session *session, struct kept **kept, co
     return true;
 }
 
+size_t line_take(struct smtpscope_session *session, enum smtpscope_side side, const char *data, size_t len, const struct place *place,
+                 line_reader *reader)
+{
+    const char *lf = memchr(data, '\n', len);
+    size_t take = lf ? (size_t)(lf - data) + 1 : len;
+    struct kept **kept = &session->line[side], *line;
+    struct place end = *place;
+    bool kept_all;
+
+    if (lf && !*kept) {
+        reader(session, data, take < LINE_MAX_KEPT ? take : LINE_MAX_KEPT, take, place);
+        return take;
+    }
+    kept_all = side == SMTPSCOPE_CLIENT ? client_keep(session, kept, data, take, LINE_MAX_KEPT, place)
+                                        : kept_append(session, kept, data, take, LINE_MAX_KEPT, place);
+    /* Without a reply the pairing slips, and with it what is known to be a secret. */
+    session->secrets_lost |= !kept_all;
+    if (!kept_all || !lf)
+        return take;
+    line = *kept;
+    *kept = NULL;
+    end.offset = line->place.offset;
+    reader(session, line->at, line->len, line->total, &end);
+    kept_free(session, &line);
+    return take;
+}
+
 void kept_free(const struct smtpscope_session *session, struct kept **kept)
 {
     if (!*kept)

@@ -170,10 +170,9 @@ static void lines_begin(struct smtpscope_session *session, const struct line *li
     lines_append(lines, line);
 }
 
-static void server_line(struct smtpscope_session *session, const char *at, size_t len, uint64_t total, const struct place *place,
-                        uint64_t end)
+static void server_line(struct smtpscope_session *session, const char *at, size_t len, uint64_t total, const struct place *place)
 {
-    struct smtpscope_reply reply = { .offset = place->offset, .end = end, .time = place->time, .packet = place->packet };
+    struct smtpscope_reply reply = { .offset = place->offset, .end = place->offset + total, .time = place->time, .packet = place->packet };
     struct line line;
 
     if (total > REPLY_LINE_MAX)
@@ -208,30 +207,6 @@ static void server_line(struct smtpscope_session *session, const char *at, size_
     reply_arrived(session, &reply, place->acked);
 }
 
-static size_t take_line(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
-{
-    const char *lf = memchr(data, '\n', len);
-    size_t take = lf ? (size_t)(lf - data) + 1 : len;
-    struct kept **kept = &session->line[SMTPSCOPE_SERVER];
-
-    if (lf && !*kept) {
-        server_line(session, data, take, take, place, place->offset + take);
-        return take;
-    }
-    if (!kept_append(session, kept, data, take, LINE_MAX_KEPT, place))
-        session->secrets_lost = session->resync = true; /* a reply is lost: what it asked for is no longer known */
-    if (lf && *kept) {
-        struct kept *line = *kept;
-        struct place end = *place;
-
-        *kept = NULL;
-        end.offset = line->place.offset;
-        server_line(session, line->at, line->len, line->total, &end, place->offset + take);
-        kept_free(session, &line);
-    }
-    return take;
-}
-
 static bool is_tls(char octet)
 {
     /* RFC 8446 5.1: change_cipher_spec, alert, handshake, application_data */
@@ -260,7 +235,7 @@ static size_t server_take(struct smtpscope_session *session, const char *data, s
             session->clear_end[SMTPSCOPE_SERVER] = place->offset;
             return 0;
         }
-        return take_line(session, data, len, place);
+        return line_take(session, SMTPSCOPE_SERVER, data, len, place, server_line);
     case SERVER_TLS_WAIT: return take_tls(session, data, len, place);
     case SERVER_OPAQUE: return len;
     }
@@ -285,7 +260,7 @@ static void server_flush(struct smtpscope_session *session)
 
     session->line[SMTPSCOPE_SERVER] = NULL;
     if (line && is_reply_line(line->at, line->len < 4 ? line->len : 4))
-        server_line(session, line->at, line->len, line->total, &line->place, line->place.offset + line->total);
+        server_line(session, line->at, line->len, line->total, &line->place);
     if (line)
         kept_free(session, &line);
 }

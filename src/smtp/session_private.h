@@ -142,6 +142,11 @@ size_t alien_shown(const char *line, size_t len);
 bool kept_append(const struct smtpscope_session *session, struct kept **kept, const char *data, size_t len, size_t max,
                  const struct place *place);
 void kept_free(const struct smtpscope_session *session, struct kept **kept);
+/* What reads a line: `len` octets of it, of the `total` that came, with its end if it has one. */
+typedef void line_reader(struct smtpscope_session *session, const char *line, size_t len, uint64_t total, const struct place *place);
+/* Takes one line, or the part of it that is there. Returns the octets used. */
+size_t line_take(struct smtpscope_session *session, enum smtpscope_side side, const char *data, size_t len, const struct place *place,
+                 line_reader *reader);
 
 /* secret.c */
 /* Remembers what must not come back: a line inside AUTH, or what follows its mechanism. */

@@ -113,17 +113,20 @@ class Preferences(PluginTest):
         out = self.tshark.run("-r", self.capture("all-three-families.pcap"), "--disable-protocol", "smtpscope", "-V").stdout.decode()
         self.assertNotIn("smtpscope", out)
 
-    def test_other_port_by_decode_as_and_by_preference(self):
+    def test_other_port_by_decode_as_by_preference_by_greeting(self):
         packets = []
         session = tls.Session(packets, 2526)
         session.talk([("S", "220 mx ESMTP"), ("C", "MAIL FROM:<a@example.test>"), ("S", "503 5.5.1 EHLO first"), ("C", "QUIT"), ("S", "221 Bye")])
         session.close()
         path = os.path.join(self.tshark.top, "port.pcap")
         tls.write(path, packets)
-        for options in (["-d", "tcp.port==2526,smtp"], ["-o", "smtpscope.ports:2526"]):
+        for options in (["-d", "tcp.port==2526,smtp"], ["-o", "smtpscope.ports:2526"], ["--enable-heuristic", "smtpscope_tcp"]):
             out = self.tshark.run("-r", path, "-q", "-z", "smtpscope,findings", *options).stdout.decode()
             self.assertIn("sequence.mail-before-helo", out)
             self.assertNotIn("transport.midstream", out)
+            self.assertNotIn("transport.one-sided", out)
+        self.assertIn("C: MAIL FROM", self.tshark.run("-r", path, "--enable-heuristic", "smtpscope_tcp").stdout.decode())
+        self.assertNotIn("sequence.", self.tshark.run("-r", path, "-q", "-z", "smtpscope,findings").stdout.decode())
 
 
 class Statistics(PluginTest):
