@@ -29,13 +29,13 @@ static int wrapped(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
 
 static bool is_greeting(tvbuff_t *tvb)
 {
-    gint len = tvb_captured_length_remaining(tvb, 0);
+    gint len = MIN(tvb_captured_length_remaining(tvb, 0), REPLY_LINE_MAX);
     gchar *line;
     bool found;
 
     if (len < 8 || tvb_memeql(tvb, 0, (const guint8 *)"220", 3) || !strchr(" -", tvb_get_guint8(tvb, 3)))
         return false;
-    line = g_ascii_strup((const gchar *)tvb_get_ptr(tvb, 0, len < REPLY_LINE_MAX ? len : REPLY_LINE_MAX), len < REPLY_LINE_MAX ? len : REPLY_LINE_MAX);
+    line = g_ascii_strup((const gchar *)tvb_get_ptr(tvb, 0, len), len);
     line[strcspn(line, "\r\n")] = '\0';
     found = strstr(line, "SMTP") != NULL;
     g_free(line);

@@ -48,11 +48,12 @@ class Tshark:
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": self.home, "XDG_RUNTIME_DIR": self.home, "LC_ALL": "C.UTF-8",
                        "WIRESHARK_PLUGIN_DIR": self.plugins if plugin else self.without}
         for name, value in os.environ.items():
-            if name.endswith("SAN_OPTIONS") or name in ("SMTPSCOPE_PRELOAD", "TEXTDOMAINDIR", "G_SLICE"):
+            if name.endswith("SAN_OPTIONS") or name in ("SMTPSCOPE_PRELOAD", "TEXTDOMAINDIR"):
                 environment[name] = value
         preload = environment.pop("SMTPSCOPE_PRELOAD", "")
         if preload:  # an instrumented plugin in a host that is not
             environment["LD_PRELOAD"] = preload
+            environment["WIRESHARK_DEBUG_WMEM_OVERRIDE"] = "simple"  # each piece from malloc, or the sanitizer sees none
             environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
         return environment
 
