@@ -37,4 +37,13 @@ typedef gboolean ws_bool;
 #define STATS_MENU_SEPARATOR "/"
 #endif
 
+/* 4.6: what begins a statistic says whether it could. */
+#if WIRESHARK_IS(4, 6)
+typedef bool stat_begun;
+#define STAT_BEGUN(ok) return (ok)
+#else
+typedef void stat_begun;
+#define STAT_BEGUN(ok) ((void)(ok))
+#endif
+
 #endif

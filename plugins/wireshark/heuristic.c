@@ -30,12 +30,16 @@ static int wrapped(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
 static bool is_greeting(tvbuff_t *tvb)
 {
     gint len = MIN(tvb_captured_length_remaining(tvb, 0), REPLY_LINE_MAX);
+    const gchar *text;
     gchar *line;
     bool found;
 
-    if (len < 8 || tvb_memeql(tvb, 0, (const guint8 *)"220", 3) || !strchr(" -", tvb_get_guint8(tvb, 3)))
+    if (len < 8)
         return false;
-    line = g_ascii_strup((const gchar *)tvb_get_ptr(tvb, 0, len), len);
+    text = (const gchar *)tvb_get_ptr(tvb, 0, len);
+    if (strncmp(text, "220", 3) || (text[3] != ' ' && text[3] != '-'))
+        return false;
+    line = g_ascii_strup(text, len);
     line[strcspn(line, "\r\n")] = '\0';
     found = strstr(line, "SMTP") != NULL;
     g_free(line);

@@ -150,22 +150,28 @@ static tap_packet_status list_packet(void *tapdata, packet_info *pinfo, epan_dis
 }
 
 /* tshark draws once, behind the last packet. Wireshark draws again and again, and has a tree of its own. */
-static void list_init(const char *argument, void *userdata)
+static bool list_start(void)
 {
     static int instance;
     GString *error;
 
-    (void)argument;
-    (void)userdata;
     if (strstr(program_invocation_short_name, "wireshark")) {
         fprintf(stderr, "-z " LIST_STAT " is tshark's.\n");
-        return;
+        return false;
     }
     error = register_tap_listener(TAP, &instance, NULL, TL_REQUIRES_NOTHING, NULL, list_packet, list_draw, NULL);
-    if (error) {
-        fprintf(stderr, "-z " LIST_STAT ": %s\n", error->str);
-        g_string_free(error, TRUE);
-    }
+    if (!error)
+        return true;
+    fprintf(stderr, "-z " LIST_STAT ": %s\n", error->str);
+    g_string_free(error, TRUE);
+    return false;
+}
+
+static stat_begun list_init(const char *argument, void *userdata)
+{
+    (void)argument;
+    (void)userdata;
+    STAT_BEGUN(list_start());
 }
 
 static stat_tap_ui list_ui = {REGISTER_STAT_GROUP_GENERIC, "SMTP findings", LIST_STAT, list_init, 0, NULL};

@@ -13,6 +13,8 @@ else
     root=$(mktemp -d "${TMPDIR:-/tmp}/fresh-debian.XXXXXX")
 fi
 
+chmod 755 "$root" # some tests go on as nobody
+
 leave() {
     umount "$root/proc" "$root/dev" 2>/dev/null || :
     [ "${keep:-}" ] || rm -rf --one-file-system "$root"
