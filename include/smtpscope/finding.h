@@ -22,6 +22,12 @@ struct smtpscope_finding {
     uint32_t count;    /* how often, the first included; folded symptoms are not counted */
     uint32_t folded;   /* symptoms folded under this finding */
 
+    /*
+     * When the session ends: smtpscope_judge_tell() has told it already; and since then its count, folded, severity, verdict,
+     * reason, confidence, fault, cause, detail or server has changed. False in all that is told before.
+     */
+    bool told, changed;
+
     const struct smtpscope_flow *flow;
     smtpscope_time time, last_time;
     uint64_t packet, last_packet; /* of the evidence */

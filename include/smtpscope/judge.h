@@ -9,7 +9,10 @@ struct smtpscope_judge;
 
 struct smtpscope_judge_config {
     const struct smtpscope_allocator *allocator; /* NULL: realloc(3) */
-    /* Called once a finding, in order of their evidence, when the session ends. All it points to is valid during the call. */
+    /*
+     * Called once a finding, in order of their evidence, when the session ends; and before that by smtpscope_judge_tell() and
+     * smtpscope_judge_peek(). All it points to is valid during the call.
+     */
     void (*finding)(void *ctx, const struct smtpscope_finding *finding);
     void *ctx;
 };
@@ -21,6 +24,15 @@ void smtpscope_judge_free(struct smtpscope_judge *judge);
 /* One fact of the session, in order. SMTPSCOPE_FACT_END emits the findings. */
 void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_session *session,
                           const struct smtpscope_fact *fact);
+
+/* How many findings there are that smtpscope_judge_tell() has not told yet. Costs next to nothing. */
+uint32_t smtpscope_judge_untold(const struct smtpscope_judge *judge);
+/*
+ * For who must tell a finding at once: tells those that were not told yet, in order, as they stand now, through the config's
+ * callback, and remembers how. SMTPSCOPE_FACT_END tells all findings once more, and says of each whether it was told and has
+ * changed since. To be called between two facts; not from the callback.
+ */
+void smtpscope_judge_tell(struct smtpscope_judge *judge);
 
 /*
  * For who shows findings while the session goes on: tells the findings so far whose id is above `after` (0: all), in order, through

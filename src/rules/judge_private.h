@@ -6,10 +6,19 @@
 #include "reading.h"
 #include "smtpscope/judge.h"
 
-/* A finding in the making: emitted when the session ends, so that its symptoms can be counted and folded under it. */
+/* What may change of a finding after it was told, as it was told. */
+struct telling {
+    const char *server;
+    uint64_t detail_number;
+    uint32_t cause, count, folded;
+    uint8_t severity, verdict, reason, confidence, fault, detail; /* enums of these names */
+};
+
+/* A finding in the making: final when the session ends, so that its symptoms can be counted and folded under it. */
 struct note {
     struct note *next;
     struct smtpscope_finding finding; /* its texts are owned by the note */
+    struct telling telling;           /* the last one */
     uint32_t *evidence, *symptoms;
     uint32_t evidence_count, evidence_capacity, symptom_count, symptom_capacity;
     char *texts;
@@ -30,7 +39,7 @@ struct smtpscope_judge {
     struct note *notes, *last;
     const struct smtpscope_flow *flow;
     const char *server; /* software, static */
-    uint32_t note_count;
+    uint32_t note_count, told; /* told: the notes up to this id, while the session went on */
     struct refusal mail;             /* the MAIL that was refused last, while no transaction is open */
     struct refusal rcpt[ROOTS_MAX];  /* refused RCPTs of the open transaction */
     uint32_t rcpt_count;

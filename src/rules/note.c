@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The judge's notes: one a rule, session and cause, counted; emitted as findings at the end. The only emitter. */
+/* The judge's notes: one a rule, session and cause, counted; told as findings, at the latest when the session ends. The only emitter. */
 #include "judge_private.h"
 
 #include "base/memory.h"
@@ -210,43 +210,90 @@ static enum smtpscope_severity severity_shown(const struct smtpscope_finding *fi
     return guess ? SMTPSCOPE_WARNING : finding->severity;
 }
 
+/* The finding as it stands, with the indexes of its evidence. */
+static struct smtpscope_finding note_finding(const struct smtpscope_judge *judge, const struct note *note)
+{
+    struct smtpscope_finding finding = note->finding;
+
+    finding.server = judge->server;
+    finding.severity = severity_shown(&note->finding);
+    finding.exchanges = note->evidence;
+    finding.exchange_count = finding.evidence_count = note->evidence_count;
+    return finding;
+}
+
+/* The indexes of the symptoms behind those of the evidence, whose count stays as it is. Returns how many there are together. */
+static uint32_t symptoms_append(struct smtpscope_judge *judge, struct note *note)
+{
+    uint32_t count = note->evidence_count;
+
+    for (uint32_t i = 0; i < note->symptom_count; i++)
+        if (!index_add(judge, &note->evidence, &count, &note->evidence_capacity, note->symptoms[i]))
+            break;
+    return count;
+}
+
+static struct telling telling_of(const struct smtpscope_finding *finding)
+{
+    return (struct telling){
+        .server = finding->server, .detail_number = finding->detail_number, .cause = finding->cause, .count = finding->count,
+        .folded = finding->folded, .severity = (uint8_t)finding->severity, .verdict = (uint8_t)finding->verdict,
+        .reason = (uint8_t)finding->reason, .confidence = (uint8_t)finding->confidence, .fault = (uint8_t)finding->fault,
+        .detail = (uint8_t)finding->detail,
+    };
+}
+
+static bool telling_equal(const struct telling *a, const struct telling *b)
+{
+    return a->server == b->server && a->detail_number == b->detail_number && a->cause == b->cause && a->count == b->count &&
+           a->folded == b->folded && a->severity == b->severity && a->verdict == b->verdict && a->reason == b->reason &&
+           a->confidence == b->confidence && a->fault == b->fault && a->detail == b->detail;
+}
+
 static void note_emit(struct smtpscope_judge *judge, struct note *note)
 {
-    struct smtpscope_finding *finding = &note->finding;
+    uint32_t count = symptoms_append(judge, note);
+    struct smtpscope_finding finding = note_finding(judge, note);
+    struct telling now = telling_of(&finding);
 
-    finding->server = judge->server;
-    finding->severity = severity_shown(finding);
-    for (uint32_t i = 0; i < note->symptom_count; i++)
-        if (!index_add(judge, &note->evidence, &note->evidence_count, &note->evidence_capacity, note->symptoms[i]))
-            break;
-    finding->exchanges = note->evidence;
-    finding->exchange_count = note->evidence_count;
-    judge->config->finding(judge->config->ctx, finding);
+    finding.exchange_count = count;
+    finding.told = finding.id <= judge->told;
+    finding.changed = finding.told && !telling_equal(&now, &note->telling);
+    note->telling = now;
+    judge->config->finding(judge->config->ctx, &finding);
 }
 
 void notes_emit(struct smtpscope_judge *judge)
 {
-    for (struct note *note = judge->notes; note; note = note->next) {
-        note->finding.evidence_count = note->evidence_count;
+    for (struct note *note = judge->notes; note; note = note->next)
         note_emit(judge, note);
-    }
+}
+
+uint32_t smtpscope_judge_untold(const struct smtpscope_judge *judge)
+{
+    return judge->note_count - judge->told;
+}
+
+void smtpscope_judge_tell(struct smtpscope_judge *judge)
+{
+    if (!smtpscope_judge_untold(judge))
+        return;
+    for (struct note *note = judge->notes; note; note = note->next)
+        if (note->finding.id > judge->told)
+            note_emit(judge, note);
+    judge->told = judge->note_count;
 }
 
 uint32_t smtpscope_judge_peek(const struct smtpscope_judge *judge, uint32_t after)
 {
-    if (!judge->last || judge->last->finding.id <= after)
+    if (judge->note_count <= after)
         return judge->note_count;
-    for (const struct note *note = judge->notes; note; note = note->next) {
-        struct smtpscope_finding finding = note->finding;
+    for (const struct note *note = judge->notes; note; note = note->next)
+        if (note->finding.id > after) {
+            struct smtpscope_finding finding = note_finding(judge, note);
 
-        if (finding.id <= after)
-            continue;
-        finding.server = judge->server;
-        finding.severity = severity_shown(&note->finding);
-        finding.exchanges = note->evidence;
-        finding.exchange_count = finding.evidence_count = note->evidence_count;
-        judge->config->finding(judge->config->ctx, &finding);
-    }
+            judge->config->finding(judge->config->ctx, &finding);
+        }
     return judge->note_count;
 }
 

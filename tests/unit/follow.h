@@ -26,7 +26,7 @@ struct follow {
     uint64_t sent[2]; /* octets of each side so far: where the next ones stand */
     smtpscope_time time;
     uint64_t packet;
-    uint32_t exchanges, findings;
+    uint32_t exchanges, findings, told;
     bool ended;
     bool starved;          /* memory may fail: what was dropped need not be covered */
     unsigned long touched; /* so that no compiler leaves the reading out */
@@ -35,6 +35,7 @@ struct follow {
     void (*fact)(void *ctx, const struct smtpscope_fact *fact);
     void (*finding)(void *ctx, const struct smtpscope_finding *finding);
     void *ctx;
+    bool tells; /* findings are told behind each fact too, as a live watcher does. Kept as well. */
 };
 
 /* Every octet that a text promises must be there. */
@@ -117,15 +118,24 @@ static inline void follow_fact(void *ctx, struct smtpscope_session *session, con
     }
     if (follow->fact)
         follow->fact(follow->ctx, fact);
-    if (follow->judge)
-        smtpscope_judge_fact(follow->judge, session, fact);
+    if (!follow->judge)
+        return;
+    smtpscope_judge_fact(follow->judge, session, fact);
+    if (follow->tells && !follow->ended) {
+        uint32_t wanted = follow->told + smtpscope_judge_untold(follow->judge);
+
+        smtpscope_judge_tell(follow->judge);
+        assert(follow->told == wanted && smtpscope_judge_untold(follow->judge) == 0);
+    }
 }
 
 static inline void follow_finding(void *ctx, const struct smtpscope_finding *finding)
 {
     struct follow *follow = ctx;
 
-    assert(finding->id == ++follow->findings && finding->cause != finding->id && finding->count > 0);
+    assert(finding->id == (follow->ended ? ++follow->findings : ++follow->told));
+    assert(finding->told == (follow->ended && finding->id <= follow->told) && (finding->told || !finding->changed));
+    assert(finding->cause != finding->id && finding->count > 0);
     assert(finding->rule < SMTPSCOPE_RULES && finding->reason < SMTPSCOPE_REASONS && finding->detail < SMTPSCOPE_DETAILS);
     assert(finding->confidence == SMTPSCOPE_CERTAIN || finding->severity != SMTPSCOPE_ERROR);
     assert(finding->evidence_count <= finding->exchange_count && finding->flow == &follow->flow);

@@ -50,6 +50,7 @@ struct log {
     size_t words_len, rules_len;
     const char *secrets[6]; /* must be in no text; ends at NULL */
     const char *label;
+    bool tells; /* see struct follow */
 };
 
 static inline void log_put(char *to, size_t room, size_t *len, const char *text, size_t text_len)
@@ -226,6 +227,7 @@ static inline void steps_replay(const struct step *steps, bool midstream, size_t
     follow.fact = log_fact;
     follow.finding = log_finding;
     follow.ctx = log;
+    follow.tells = log->tells;
     follow_init(&follow, allocator, midstream);
     for (size_t i = 0; i < STEPS_MAX && (steps[i].text || steps[i].gap); i++)
         step_feed(&follow, &steps[i], cut);

@@ -43,13 +43,14 @@ static void *failing_resize(void *ctx, void *memory, size_t size)
 }
 
 /* The session and its judge; returns whether a request failed. */
-static bool talk_starved(const struct conversation *talk, size_t cut, struct failing *failing)
+static bool talk_starved(const struct conversation *talk, size_t cut, bool tells, struct failing *failing)
 {
     static const char *const secrets[] = { "dGltQGMuZXhhbXBsZQ" };
     static struct log log;
     struct smtpscope_allocator allocator = { failing_resize, failing };
 
     log.label = talk->label;
+    log.tells = tells;
     memcpy(log.secrets, secrets, sizeof secrets);
     steps_replay(talk->steps, talk->midstream, cut, &allocator, &log);
     assert_int_equal(failing->blocks, 0);
@@ -63,11 +64,11 @@ static void test_every_request_fails(void **unused)
 
     (void)unused;
     for (size_t i = 0; i < unit_count(talks); i++)
-        for (size_t j = 0; j < 2 * unit_count(cuts); j++)
+        for (size_t j = 0; j < 4 * unit_count(cuts); j++)
             for (size_t n = 1;; n++, runs++) {
                 struct failing failing = { .n = n, .rest = j % 2 };
 
-                if (!talk_starved(&talks[i], cuts[j / 2], &failing))
+                if (!talk_starved(&talks[i], cuts[j / 4], j / 2 % 2, &failing))
                     break;
             }
     assert_true(runs > 500);
