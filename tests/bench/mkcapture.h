@@ -6,20 +6,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #define SEGMENT_MAX 1460 /* of an MTU of 1500 */
-#define FRAME_MAX (14 + 20 + 20 + SEGMENT_MAX)
+#define HEADERS_LEN (14 + 20 + 20)
+#define RECORD_MAX (16 + HEADERS_LEN + SEGMENT_MAX)
+#define WIRE_BUFFER (1 << 20)
 
+/* Losses and the like happen to segments of message text alone: those follow each other without waiting for the other side. */
 struct parameters {
     uint64_t sessions;
-    uint64_t octets;      /* stop starting sessions when this much is written; 0: no such limit */
+    uint64_t octets;      /* stop beginning sessions when this much is written; 0: no such limit */
     unsigned concurrency; /* sessions open at a time */
-    size_t message;       /* octets of a message's body */
+    uint32_t message;     /* octets of a message's text */
     unsigned findings;    /* of 100 sessions, how many have something wrong */
+    unsigned silent;      /* of 100 sessions, how many say nothing more behind EHLO and stay open; they count for no concurrency */
     unsigned other;       /* of 100 packets, how many are no SMTP */
-    unsigned loss;        /* of 1000 packets, how many the capture lacks */
-    unsigned reordering;  /* of 1000 packets, how many change places with the next one */
+    unsigned reordered;   /* of 1000 segments, how many come behind the next one */
+    unsigned resent;      /* of 1000 segments, how many are lost on their way, before or behind the tap, and sent again */
+    unsigned lacking;     /* of 1000 segments, how many the capture lacks */
     uint64_t seed;
 };
 
@@ -32,39 +36,69 @@ bool chance_of(struct chance *chance, unsigned share, unsigned of);
 
 /* --- the file */
 struct wire {
-    FILE *file;
+    int fd;
+    int error; /* the errno of the first write that failed, or 0 */
     const struct parameters *parameters;
     struct chance chance;
     uint64_t time; /* microseconds */
     uint64_t packets, octets;
-    uint8_t held[16 + FRAME_MAX]; /* a packet that waits for the next one to go first */
-    size_t held_len;
+    uint8_t *buffer;
+    size_t used;
+};
+
+/* A segment that waits until `behind` more of its side have gone; its record is complete but for the time. */
+struct held {
+    uint32_t seq;
+    unsigned behind;
+    size_t len;
+    uint8_t record[RECORD_MAX];
 };
 
 /* One end of a session. Addresses are made from `client`; the server is always the same one. */
 struct tcp {
     uint32_t client;
     uint16_t port;
-    uint32_t seq[2]; /* next of the client, of the server */
+    uint32_t seq[2];   /* next of the client, of the server */
+    struct held *held; /* NULL: none */
 };
 
-void wire_begin(struct wire *wire, FILE *file, const struct parameters *parameters);
-/* One segment from `side` (0 the client). Advances the sequence number. */
+/* Begins a file on `fd`, with its head. Returns 0, or -1 without memory. */
+int wire_begin(struct wire *wire, int fd, const struct parameters *parameters);
+/* One segment from `side` (0 the client), behind all that is held. Advances the sequence number. */
 void wire_segment(struct wire *wire, struct tcp *tcp, int side, uint8_t flags, const void *data, size_t len);
-/* Writes what is held. Returns 0, or -1 when writing failed. */
+/* One segment of text from the client, which may be held, sent twice or lacking. Returns false when the capture lacks it. */
+bool wire_text(struct wire *wire, struct tcp *tcp, const void *data, size_t len);
+/* The server acknowledges the text that has come. */
+void wire_acknowledge(struct wire *wire, struct tcp *tcp);
+/* Writes what is in the buffer. Returns 0, or -1 with errno when writing failed. */
 int wire_end(struct wire *wire);
 
 /* --- sessions */
-struct session {
-    struct tcp tcp;
-    const char *const *script; /* NULL: free */
-    unsigned step;
-    size_t body_left;
+struct template {
+    unsigned findings;  /* that it raises */
+    bool delivers;      /* has a message */
+    bool stays_open;
+    const char *const *script;
 };
 
-/* Chooses a script and begins it. */
-void session_begin(struct session *session, struct wire *wire, uint64_t number);
-/* One step on; false when the session has ended. */
-bool session_step(struct session *session, struct wire *wire);
+struct session {
+    struct tcp tcp;
+    const struct template *template; /* NULL: free */
+    uint32_t number;
+    uint32_t body_left;
+    uint16_t step;
+    bool in_body, lacks;
+};
+
+/* What the capture holds, as the generator knows it. */
+struct totals {
+    uint64_t sessions, messages, findings;
+    uint64_t lacking; /* sessions with text that the capture lacks: a finding each */
+};
+
+/* Chooses a template and begins it. */
+void session_begin(struct session *session, struct wire *wire, struct totals *totals);
+/* One step on; the last one frees the session. */
+void session_step(struct session *session, struct wire *wire, struct totals *totals);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Sessions as scripts: each string is what one side says in one go. Its first character is the side, "C" or "S"; "B" stands for
- * the message's body and its end. "%" is replaced by the session's number, so that addresses differ.
+ * the message's text and its end. "%" is replaced by the session's number, so that addresses differ.
  */
 #include "mkcapture.h"
 
@@ -13,6 +13,8 @@
 #define TCP_ACK 0x10
 #define SAID_MAX 1024
 #define NUMBER_DIGITS 8
+#define PAGE_LEN (1 << 16)
+#define END_MAX 5 /* CRLF . CRLF */
 
 #define BEGIN                                                                                                                       \
     "S220 mx.example ESMTP Postfix\r\n", "CEHLO client%.example\r\n",                                                               \
@@ -48,19 +50,38 @@ static const char *const not_implemented[] = {
     "S250 2.1.0 Ok\r\n", "CRCPT TO:<joe%@mx.example>\r\n", "S250 2.1.5 Ok\r\n", "CDATA\r\n", "S354 Go ahead\r\n", "B",
     "S250 2.0.0 Ok: queued as 4F2A1C8D9E%\r\n", END,
 };
-static const char *const *const faulty[] = {greylisted, out_of_order, not_implemented};
+static const char *const greeted[] = { BEGIN, NULL };
 
-static const char body_line[] = "All work and no play makes Jack a dull boy; nobody here reads it, and no scanner minds.\r\n";
+static const struct template sound = { .delivers = true, .script = delivered };
+static const struct template silent = { .stays_open = true, .script = greeted };
+static const struct template faulty[] = {
+    { .findings = 1, .script = greylisted },
+    { .findings = 2, .script = out_of_order },
+    { .findings = 1, .delivers = true, .script = not_implemented },
+};
 
-void session_begin(struct session *session, struct wire *wire, uint64_t number)
+static const struct template *template_choose(struct wire *wire)
 {
-    uint64_t kind = chance_next(&wire->chance);
+    uint64_t random = chance_next(&wire->chance);
+
+    if (chance_of(&wire->chance, wire->parameters->silent, 100))
+        return &silent;
+    return random % 100 < wire->parameters->findings ? &faulty[(random >> 8) % (sizeof faulty / sizeof faulty[0])] : &sound;
+}
+
+void session_begin(struct session *session, struct wire *wire, struct totals *totals)
+{
+    uint32_t number = (uint32_t)totals->sessions++;
+
     *session = (struct session){
-        .script = kind % 100 < wire->parameters->findings ? faulty[(kind >> 8) % (sizeof faulty / sizeof faulty[0])] : delivered,
-        .tcp = {.client = 0xc6120000u + (uint32_t)(number & 0x1ffff), /* 198.18.0.0/15, RFC 2544 */
-                .port = (uint16_t)(1024 + number % 64000),
-                .seq = {(uint32_t)chance_next(&wire->chance), (uint32_t)chance_next(&wire->chance)}},
+        .template = template_choose(wire),
+        .number = number,
+        .tcp = { .client = 0xc6120000u + (number & 0x1ffff), /* 198.18.0.0/15, RFC 2544; with the port unique up to 16 million */
+                 .port = (uint16_t)(1024 + number % 64000),
+                 .seq = { (uint32_t)chance_next(&wire->chance), (uint32_t)chance_next(&wire->chance) } },
     };
+    totals->findings += session->template->findings;
+    totals->messages += session->template->delivers;
     wire_segment(wire, &session->tcp, 0, TCP_SYN, NULL, 0);
     wire_segment(wire, &session->tcp, 1, TCP_SYN | TCP_ACK, NULL, 0);
     wire_segment(wire, &session->tcp, 0, TCP_ACK, NULL, 0);
@@ -70,6 +91,7 @@ void session_begin(struct session *session, struct wire *wire, uint64_t number)
 static size_t said_expand(char *said, const char *text, uint32_t number)
 {
     size_t len = 0;
+
     for (; *text != '\0' && len < SAID_MAX - NUMBER_DIGITS; text++) {
         if (*text != '%') {
             said[len++] = *text;
@@ -81,56 +103,91 @@ static size_t said_expand(char *said, const char *text, uint32_t number)
     return len;
 }
 
-/* One full segment of the body, or its rest with the final dot. Lines go on across segments, as they do in real mail. */
+/* Text in lines of 50 to 76 octets and a CRLF, as people's mail has it; the same in every message of every capture. */
+static void page_fill(char *page)
+{
+    static const char *const words[] = { "the", "a", "of", "message", "queue", "to", "which", "server", "waits", "for",
+                                         "not", "and", "letters", "in", "recipients", "that" };
+    struct chance chance = { 1 };
+    size_t line = 0;
+
+    for (size_t at = 0; at < PAGE_LEN;) {
+        const char *word = words[chance_next(&chance) >> 20 & 15];
+        bool ends = line + strlen(word) + 1 > 50 + (chance.state >> 40) % 26;
+
+        for (const char *text = ends ? "\r\n" : line > 0 ? " " : ""; *text != '\0' && at < PAGE_LEN; text++)
+            page[at++] = *text;
+        line = ends ? 0 : line + 1 + strlen(word);
+        for (; *word != '\0' && !ends && at < PAGE_LEN; word++)
+            page[at++] = *word;
+    }
+    page[PAGE_LEN - 2] = '\r';
+    page[PAGE_LEN - 1] = '\n';
+    page[PAGE_LEN - 3] = 'x'; /* whatever stood there: no CR */
+}
+
+/* The message's text from `offset` on, SEGMENT_MAX octets of it. */
+static const char *body_at(uint32_t offset)
+{
+    static char page[PAGE_LEN + SEGMENT_MAX];
+
+    if (page[0] == '\0') {
+        page_fill(page);
+        memcpy(page + PAGE_LEN, page, SEGMENT_MAX);
+    }
+    return page + offset % PAGE_LEN;
+}
+
+/* One full segment of the text, or its rest with the final dot. Lines go on across segments, as they do in real mail. */
 static void body_step(struct session *session, struct wire *wire)
 {
-    enum { LINE = sizeof body_line - 1 };
-    static char page[SEGMENT_MAX + LINE];
+    const char *end = "\r\n.\r\n", *at = body_at(wire->parameters->message - session->body_left);
+    size_t len = session->body_left;
     char last[SEGMENT_MAX];
-    const char *end = "\r\n.\r\n", *at = page + (wire->parameters->message - session->body_left) % LINE;
-    if (page[0] == '\0')
-        for (size_t i = 0; i < sizeof page; i++)
-            page[i] = body_line[i % LINE];
-    if (session->body_left + strlen(end) > SEGMENT_MAX) {
-        size_t len = session->body_left > SEGMENT_MAX ? SEGMENT_MAX : session->body_left / 2;
-        wire_segment(wire, &session->tcp, 0, TCP_ACK, at, len);
-        session->body_left -= len;
+
+    if (len + END_MAX > SEGMENT_MAX) {
+        len = len > SEGMENT_MAX ? SEGMENT_MAX : len / 2;
+        session->lacks |= !wire_text(wire, &session->tcp, at, len);
+        session->body_left -= (uint32_t)len;
         if (chance_next(&wire->chance) & 1) /* about every second one is acknowledged by itself */
-            wire_segment(wire, &session->tcp, 1, TCP_ACK, NULL, 0);
+            wire_acknowledge(wire, &session->tcp);
         return;
     }
-    end += at[session->body_left - 1] == '\r'; /* the body was cut inside a CRLF: finish that one */
-    memcpy(last, at, session->body_left);
-    memcpy(last + session->body_left, end, strlen(end));
-    wire_segment(wire, &session->tcp, 0, TCP_PSH | TCP_ACK, last, session->body_left + strlen(end));
-    session->body_left = 0;
+    end += at[len - 1] == '\r'; /* the text was cut inside a CRLF: finish that one */
+    memcpy(last, at, len);
+    memcpy(last + len, end, strlen(end));
+    wire_segment(wire, &session->tcp, 0, TCP_PSH | TCP_ACK, last, len + strlen(end));
+    session->in_body = false;
     session->step++;
 }
 
-static void session_end(struct session *session, struct wire *wire)
+static void session_end(struct session *session, struct wire *wire, struct totals *totals)
 {
-    wire_segment(wire, &session->tcp, 1, TCP_FIN | TCP_ACK, NULL, 0);
-    wire_segment(wire, &session->tcp, 0, TCP_FIN | TCP_ACK, NULL, 0);
-    wire_segment(wire, &session->tcp, 1, TCP_ACK, NULL, 0);
-    session->script = NULL;
+    totals->lacking += session->lacks;
+    if (!session->template->stays_open) {
+        wire_segment(wire, &session->tcp, 1, TCP_FIN | TCP_ACK, NULL, 0);
+        wire_segment(wire, &session->tcp, 0, TCP_FIN | TCP_ACK, NULL, 0);
+        wire_segment(wire, &session->tcp, 1, TCP_ACK, NULL, 0);
+    }
+    session->template = NULL;
 }
 
-bool session_step(struct session *session, struct wire *wire)
+void session_step(struct session *session, struct wire *wire, struct totals *totals)
 {
+    const char *text = session->template->script[session->step];
     char said[SAID_MAX];
-    const char *text = session->script[session->step];
+    size_t len;
+
     if (text == NULL) {
-        session_end(session, wire);
-        return false;
-    }
-    if (text[0] == 'B') {
-        if (session->body_left == 0)
+        session_end(session, wire, totals);
+    } else if (text[0] == 'B') {
+        if (!session->in_body)
             session->body_left = wire->parameters->message;
+        session->in_body = true;
         body_step(session, wire);
-        return true;
+    } else {
+        len = said_expand(said, text + 1, session->number);
+        wire_segment(wire, &session->tcp, text[0] == 'S', TCP_PSH | TCP_ACK, said, len);
+        session->step++;
     }
-    size_t len = said_expand(said, text + 1, session->tcp.client << 8 ^ session->tcp.port);
-    wire_segment(wire, &session->tcp, text[0] == 'S', TCP_PSH | TCP_ACK, said, len);
-    session->step++;
-    return true;
 }
