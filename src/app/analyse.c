@@ -17,8 +17,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Frames between two looks at the clock and at whether the output still takes anything. */
-#define FRAMES_A_TICK 1024
 /* Lines longer than a hand are hard to read; shorter than this there is no room for the labels. */
 #define COLUMNS_MAX 120
 #define COLUMNS_MIN 60
@@ -32,6 +30,7 @@ struct analysis {
     struct output *output;
     struct sessions *sessions;
     struct decoder *decoder;
+    struct batch *batch;
     struct progress progress;
     uint64_t octets_before, octets_total; /* of the files already read; of all files, 0 when one is unknown */
     bool failed;
@@ -99,7 +98,8 @@ static bool analysis_init(struct analysis *analysis, FILE *out)
     if (analysis->output)
         analysis->sessions = sessions_new(options, analysis->output, &analysis->summary);
     analysis->decoder = decoder_new(&(struct decoder_config){.ports = options->ports});
-    if (analysis->sessions && analysis->decoder)
+    analysis->batch = batch_new();
+    if (analysis->sessions && analysis->decoder && analysis->batch)
         return true;
     complain(_("out of memory"));
     return false;
@@ -109,6 +109,7 @@ static void analysis_fini(struct analysis *analysis)
 {
     sessions_free(analysis->sessions);
     decoder_free(analysis->decoder);
+    batch_free(analysis->batch);
     output_free(analysis->output);
     packets_fini(&analysis->packets);
     sources_fini(&analysis->sources);
@@ -141,7 +142,7 @@ static void analysis_frame(struct analysis *analysis, const struct frame *frame)
 /* Reads one file to its end, or to where it is damaged. */
 static void analysis_read(struct analysis *analysis, struct source *source)
 {
-    struct frame frame;
+    struct batch *batch = analysis->batch;
     int more = 0;
 
     if (!sources_reopen(source) || !packets_add(&analysis->packets, source->name, analysis->summary.packets)) {
@@ -149,9 +150,10 @@ static void analysis_read(struct analysis *analysis, struct source *source)
         return;
     }
     analysis->summary.files++;
-    while (!interrupted && (more = savefile_next(source->file, &frame)) > 0) {
-        analysis_frame(analysis, &frame);
-        if (analysis->summary.packets % FRAMES_A_TICK == 0 && !analysis_tick(analysis, source))
+    while (!interrupted && (more = savefile_batch(source->file, batch)) > 0) {
+        for (size_t i = 0; i < batch->count; i++)
+            analysis_frame(analysis, &batch->frames[i]);
+        if (!analysis_tick(analysis, source))
             break;
     }
     if (more < 0 && !interrupted) {

@@ -5,12 +5,12 @@
 
 #include "smtpscope/types.h"
 
-/* `data` belongs to the source and is valid until its next frame is asked for. */
+/* `data` belongs to the batch that the frame is in. */
 struct frame {
     smtpscope_time time;
     uint64_t number; /* 1 is the first of its file */
-    int link_type;   /* libpcap's DLT_ value */
     const uint8_t *data;
+    int link_type;        /* libpcap's DLT_ value */
     uint32_t caplen, len; /* octets captured, octets on the wire */
 };
 

@@ -14,10 +14,10 @@
 #include <zstd.h>
 
 /* One read(2): large enough that the call costs nothing beside the octets, small enough to stay in the processor's cache. */
-enum { RAW_SIZE = 128 * 1024, PEEK = 4 };
+enum { RAW_SIZE = 128 * 1024, MAGIC = 4 };
 
 struct codec {
-    uint8_t magic[4];
+    uint8_t magic[MAGIC];
     size_t magic_len;
     bool (*start)(struct input *input);
     /* Decompresses what is in `raw` as far as it goes: octets delivered, or -1 with the error set. */
@@ -35,7 +35,7 @@ struct input {
     bool at_end, interrupted;
     uint64_t octets, size;
     size_t raw_at, raw_len, head_at, head_len;
-    uint8_t head[PEEK]; /* what input_peek() has taken */
+    uint8_t head[INPUT_PEEK]; /* what input_peek() has taken */
     char error[160];
     uint8_t raw[RAW_SIZE];
 };
@@ -201,11 +201,11 @@ ssize_t input_read(struct input *input, uint8_t *to, size_t len)
     return (ssize_t)count;
 }
 
-ssize_t input_peek(struct input *input, uint8_t to[4])
+ssize_t input_peek(struct input *input, uint8_t to[INPUT_PEEK])
 {
     ssize_t got = 1;
-    while (input->head_len < PEEK && got > 0) {
-        got = input_decoded(input, input->head + input->head_len, PEEK - input->head_len);
+    while (input->head_len < INPUT_PEEK && got > 0) {
+        got = input_decoded(input, input->head + input->head_len, INPUT_PEEK - input->head_len);
         input->head_len += got > 0 ? (size_t)got : 0;
     }
     memcpy(to, input->head, input->head_len);
@@ -215,7 +215,7 @@ ssize_t input_peek(struct input *input, uint8_t to[4])
 /* Fills `raw` until the first octets say what it is; a pipe may bring them one by one. */
 static bool input_detect(struct input *input)
 {
-    while (input->raw_len < PEEK) {
+    while (input->raw_len < MAGIC) {
         ssize_t got = input_read_raw(input, input->raw + input->raw_len, RAW_SIZE - input->raw_len);
         if (got < 0)
             return false;

@@ -21,8 +21,10 @@ void input_close(struct input *input);
  */
 ssize_t input_read(struct input *input, uint8_t *to, size_t len);
 
-/* The first octets, up to 4, without taking them: how many there are, or -1 as input_read(). Before any input_read() only. */
-ssize_t input_peek(struct input *input, uint8_t to[4]);
+enum { INPUT_PEEK = 24 }; /* the longest header that tells what a file is, pcap's */
+
+/* The first octets without taking them: how many there are, or -1 as input_read(). Before any input_read() only. */
+ssize_t input_peek(struct input *input, uint8_t to[INPUT_PEEK]);
 
 /* Why input_read() failed: one line. "" when it did not. */
 const char *input_error(const struct input *input);

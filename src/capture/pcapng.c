@@ -2,7 +2,7 @@
 /*
  * libpcap (1.10) reads pcapng too, but as one handle has one link type and one snapshot length it refuses a file whose
  * interfaces differ in either, and those are the files that `dumpcap -i any…` and several -i options write. So pcapng is
- * always read here, and classic pcap always by libpcap: one reader a format.
+ * always read here.
  *
  * Read: section headers (either byte order, any number), interface descriptions (if_tsresol, if_tsoffset), enhanced, simple and
  * obsolete packet blocks. All else is skipped: names, statistics, secrets, comments. Packets are handed out where they were
@@ -21,8 +21,6 @@
  * block that lies about its length is found out without memory for it. What is skipped has no bound.
  */
 enum { MAX_BLOCK = 1 << 20 };
-/* As much is read at once as stays in the processor's cache. */
-enum { READ_AHEAD = 256 * 1024, BUFFER_SIZE = MAX_BLOCK + READ_AHEAD };
 /* Virtual interfaces by the thousand are met on hosts of containers; dumpcap has no bound of its own. */
 enum { MAX_INTERFACES = 4096 };
 
@@ -44,23 +42,21 @@ struct interface {
 };
 
 struct pcapng {
-    struct input *input;
+    struct feed *feed;
     const char *error;
     bool big; /* the section's byte order */
     struct interface *interfaces;
     size_t interface_count, interface_room;
     smtpscope_time last_time;
-    size_t at, len; /* of what is in the buffer */
-    uint8_t buffer[BUFFER_SIZE];
+    size_t skip; /* octets still to be passed over */
 };
 
-struct pcapng *pcapng_new(struct input *input)
+struct pcapng *pcapng_new(struct feed *feed)
 {
-    struct pcapng *file = malloc(sizeof *file);
+    struct pcapng *file = calloc(1, sizeof *file);
     if (file == NULL)
         return NULL;
-    memset(file, 0, offsetof(struct pcapng, buffer));
-    file->input = input;
+    file->feed = feed;
     file->error = "";
     return file;
 }
@@ -78,10 +74,10 @@ const char *pcapng_error(const struct pcapng *file)
     return file->error;
 }
 
-static int pcapng_fail(struct pcapng *file, const char *error)
+static enum feed_state pcapng_fail(struct pcapng *file, const char *error)
 {
     file->error = error;
-    return -1;
+    return FEED_FAILED;
 }
 
 static uint16_t field16(const struct pcapng *file, const struct reader *reader, size_t off)
@@ -100,39 +96,28 @@ static uint64_t field64(const struct pcapng *file, const struct reader *reader, 
     return file->big ? first << 32 | second : second << 32 | first;
 }
 
-/* Makes `want` octets stand together at buffer + at: 1, 0 when the file ends here, -1 when it ends within them. */
-static int buffer_need(struct pcapng *file, size_t want)
+static enum feed_state pcapng_need(struct pcapng *file, size_t want)
 {
-    if (file->len - file->at >= want)
-        return 1;
-    memmove(file->buffer, file->buffer + file->at, file->len - file->at);
-    file->len -= file->at;
-    file->at = 0;
-    while (file->len < want) {
-        size_t room = BUFFER_SIZE - file->len;
-        ssize_t got = input_read(file->input, file->buffer + file->len, room < READ_AHEAD ? room : READ_AHEAD);
-        if (got < 0)
-            return pcapng_fail(file, input_error(file->input));
-        if (got == 0)
-            return file->len == 0 ? 0 : pcapng_fail(file, "the file ends in the middle of a block");
-        file->len += (size_t)got;
-    }
-    return 1;
+    enum feed_state state = feed_need(file->feed, want);
+    if (state == FEED_FAILED)
+        file->error = file->feed->error;
+    return state;
 }
 
-static int buffer_skip(struct pcapng *file, size_t count)
+/* Passes over what is to be skipped, as far as this batch goes. */
+static enum feed_state pcapng_skip(struct pcapng *file)
 {
-    while (count > 0) {
-        size_t left = file->len - file->at, step = left < count ? left : count;
-        file->at += step;
-        count -= step;
-        int more = count > 0 ? buffer_need(file, 1) : 1;
-        if (more == 0)
-            return pcapng_fail(file, "the file ends in the middle of a block");
-        if (more < 0)
-            return -1;
+    struct feed *feed = file->feed;
+    for (;;) {
+        size_t left = feed->len - feed->at, step = left < file->skip ? left : file->skip;
+        feed->at += step;
+        file->skip -= step;
+        enum feed_state state = file->skip > 0 ? pcapng_need(file, 1) : FEED_READY;
+        if (state == FEED_END)
+            return pcapng_fail(file, feed->cut);
+        if (state != FEED_READY || file->skip == 0)
+            return state;
     }
-    return 1;
 }
 
 /* LINKTYPE_ values are the file's, DLT_ values the program's; most are equal. */
@@ -168,7 +153,7 @@ static void interface_options(const struct pcapng *file, struct interface *inter
 }
 
 /* Link type (2), reserved (2), snapshot length (4), options */
-static int interface_add(struct pcapng *file, struct reader body)
+static enum feed_state interface_add(struct pcapng *file, struct reader body)
 {
     if (reader_left(&body) < 8)
         return pcapng_fail(file, "an interface description is too short");
@@ -187,7 +172,7 @@ static int interface_add(struct pcapng *file, struct reader body)
         .link_type = link_type_of(field16(file, &body, 0)), .snaplen = field32(file, &body, 4), .resolution = 6};
     reader_skip(&body, 8);
     interface_options(file, interface, body);
-    return 1;
+    return FEED_READY;
 }
 
 /* Units of 10^-n s. 10^19 is the largest power that 64 bits hold: what claims to be finer is taken as that. */
@@ -241,7 +226,7 @@ static smtpscope_time time_of(const struct interface *interface, uint64_t ticks)
 }
 
 /* The packet behind a block's fixed part. */
-static int packet_fill(struct pcapng *file, struct frame *frame, struct reader body, uint32_t caplen, uint32_t len)
+static enum feed_state packet_fill(struct pcapng *file, struct frame *frame, struct reader body, uint32_t caplen, uint32_t len)
 {
     if (caplen > reader_left(&body))
         return pcapng_fail(file, "a packet is longer than its block");
@@ -249,14 +234,14 @@ static int packet_fill(struct pcapng *file, struct frame *frame, struct reader b
     frame->caplen = caplen;
     frame->len = len;
     frame->time = file->last_time;
-    return 1;
+    return FEED_READY;
 }
 
 /*
  * Enhanced packet: interface (4), time (4 high, 4 low), captured length (4), length (4), data, options.
  * The obsolete packet block has two octets of interface and two of drops, and is otherwise the same.
  */
-static int packet_timed(struct pcapng *file, struct frame *frame, struct reader body, bool obsolete)
+static enum feed_state packet_timed(struct pcapng *file, struct frame *frame, struct reader body, bool obsolete)
 {
     struct reader fixed;
     if (!reader_part(&body, 20, &fixed))
@@ -272,7 +257,7 @@ static int packet_timed(struct pcapng *file, struct frame *frame, struct reader 
 }
 
 /* Simple packet: length (4), data. It is of interface 0 and has no time: the one before it is the nearest that is known. */
-static int packet_simple(struct pcapng *file, struct frame *frame, struct reader body)
+static enum feed_state packet_simple(struct pcapng *file, struct frame *frame, struct reader body)
 {
     struct reader fixed;
     if (!reader_part(&body, 4, &fixed))
@@ -288,14 +273,14 @@ static int packet_simple(struct pcapng *file, struct frame *frame, struct reader
 }
 
 /* A section begins: its byte order holds from its own length on, and its interfaces are its own. */
-static int section_start(struct pcapng *file, const struct reader *head)
+static enum feed_state section_start(struct pcapng *file, const struct reader *head)
 {
     static const uint8_t big[4] = {0x1a, 0x2b, 0x3c, 0x4d}, little[4] = {0x4d, 0x3c, 0x2b, 0x1a};
     file->big = memcmp(head->at + 8, big, 4) == 0;
     if (!file->big && memcmp(head->at + 8, little, 4) != 0)
         return pcapng_fail(file, "a section has no byte order");
     file->interface_count = 0;
-    return 1;
+    return FEED_READY;
 }
 
 static bool block_is_wanted(uint32_t type)
@@ -304,48 +289,56 @@ static bool block_is_wanted(uint32_t type)
 }
 
 /* Takes a block whole: its body. The length stands at both ends. */
-static int block_body(struct pcapng *file, uint32_t len, struct reader *body)
+static enum feed_state block_body(struct pcapng *file, uint32_t len, struct reader *body)
 {
     if (len > MAX_BLOCK)
         return pcapng_fail(file, "a block is longer than any packet");
-    if (buffer_need(file, len) != 1)
-        return -1;
-    *body = reader_over(file->buffer + file->at + 8, len - 12);
-    struct reader trailer = reader_over(file->buffer + file->at + len - 4, 4);
-    file->at += len;
-    return field32(file, &trailer, 0) == len ? 1 : pcapng_fail(file, "a block's two lengths differ");
+    enum feed_state state = pcapng_need(file, len);
+    if (state != FEED_READY)
+        return state;
+    const uint8_t *block = feed_at(file->feed);
+    *body = reader_over(block + 8, len - 12);
+    struct reader trailer = reader_over(block + len - 4, 4);
+    file->feed->at += len;
+    return field32(file, &trailer, 0) == len ? FEED_READY : pcapng_fail(file, "a block's two lengths differ");
 }
 
-/* The head of a block at the buffer's start: its type and length; -1 when it cannot be one, 0 at the end. */
-static int block_head(struct pcapng *file, uint32_t *type, uint32_t *len)
+/* The head of the next block: its type and length. */
+static enum feed_state block_head(struct pcapng *file, uint32_t *type, uint32_t *len)
 {
-    int more = buffer_need(file, 12);
-    if (more <= 0)
-        return more;
-    struct reader head = reader_over(file->buffer + file->at, 12);
+    enum feed_state state = pcapng_need(file, 12);
+    if (state != FEED_READY)
+        return state;
+    struct reader head = reader_over(feed_at(file->feed), 12);
     *type = field32(file, &head, 0);
     if (*type == BLOCK_SECTION && section_start(file, &head) < 0)
-        return -1;
+        return FEED_FAILED;
     *len = field32(file, &head, 4);
-    return *len >= 12 && *len % 4 == 0 ? 1 : pcapng_fail(file, "a block's length cannot be");
+    return *len >= 12 && *len % 4 == 0 ? FEED_READY : pcapng_fail(file, "a block's length cannot be");
 }
 
-int pcapng_next(struct pcapng *file, struct frame *frame)
+enum feed_state pcapng_next(struct pcapng *file, struct frame *frame)
 {
     for (;;) {
         uint32_t type, len;
         struct reader body;
-        int more = block_head(file, &type, &len);
-        if (more <= 0)
-            return more;
-        more = block_is_wanted(type) ? block_body(file, len, &body) : buffer_skip(file, len);
-        if (more < 0)
-            return -1;
+        enum feed_state state = file->skip > 0 ? pcapng_skip(file) : FEED_READY;
+        if (state == FEED_READY)
+            state = block_head(file, &type, &len);
+        if (state != FEED_READY)
+            return state;
+        if (!block_is_wanted(type)) {
+            file->skip = len;
+            continue;
+        }
+        state = block_body(file, len, &body);
+        if (state != FEED_READY)
+            return state;
         if (type == BLOCK_ENHANCED || type == BLOCK_PACKET)
             return packet_timed(file, frame, body, type == BLOCK_PACKET);
         if (type == BLOCK_SIMPLE)
             return packet_simple(file, frame, body);
-        if (type == BLOCK_INTERFACE && interface_add(file, body) < 0)
-            return -1;
+        if (interface_add(file, body) < 0)
+            return FEED_FAILED;
     }
 }

@@ -3,17 +3,16 @@
 #ifndef CAPTURE_PCAPNG_H
 #define CAPTURE_PCAPNG_H
 
-#include "capture/frame.h"
-#include "capture/input.h"
+#include "capture/feed.h"
 
 struct pcapng;
 
-/* NULL when out of memory. The input stays the caller's and must outlive it. Freed by pcapng_free(). */
-struct pcapng *pcapng_new(struct input *input);
+/* NULL when out of memory. The feed stays the caller's and must outlive it. Freed by pcapng_free(). */
+struct pcapng *pcapng_new(struct feed *feed);
 void pcapng_free(struct pcapng *file);
 
-/* The next packet, but for its number: 1, 0 at the end, -1 when the file is damaged from here on: see pcapng_error(). */
-int pcapng_next(struct pcapng *file, struct frame *frame);
+/* The next packet, but for its number. FEED_FAILED: the file is damaged from here on, see pcapng_error(). */
+enum feed_state pcapng_next(struct pcapng *file, struct frame *frame);
 const char *pcapng_error(const struct pcapng *file);
 
 #endif

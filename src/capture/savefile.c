@@ -2,9 +2,12 @@
 #define _DEFAULT_SOURCE 1 /* pcap.h uses u_int */
 #include "capture/savefile.h"
 
+#include "capture/classic.h"
+#include "capture/feed.h"
 #include "capture/input.h"
 #include "capture/pcapng.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <pcap/pcap.h>
 #include <stdio_ext.h>
@@ -16,61 +19,121 @@ enum { STREAM_BUFFER = 256 * 1024 };
 
 struct savefile {
     struct input *input;
-    pcap_t *pcap;          /* one of the two, */
-    struct pcapng *pcapng; /* by the first octets */
-    char *buffer;          /* stdio's, under libpcap */
-    int link_type;         /* of a pcap file */
+    enum feed_state (*next)(struct savefile *file, struct frame *frame); /* of one of these three, by the first octets: */
+    struct classic classic;
+    struct pcapng *pcapng;
+    pcap_t *pcap;
+    char *buffer; /* stdio's, under libpcap */
     uint64_t number;
-    int state; /* 1 while there may be more, else what savefile_next() says from now on */
-    int ahead; /* what reading the first frame ahead gave */
-    bool has_ahead, was_ahead;
-    struct frame first;
+    enum feed_state state; /* FEED_READY while there may be more, else what there was at the end */
+    struct batch *ahead;   /* with the first frame, when that was asked for and not yet delivered */
+    smtpscope_time first_time;
+    bool has_first_time;
     char error[256];
+    struct feed feed;
 };
 
+static enum feed_state next_classic(struct savefile *file, struct frame *frame)
+{
+    return classic_next(&file->classic, frame);
+}
+
+static enum feed_state next_pcapng(struct savefile *file, struct frame *frame)
+{
+    return pcapng_next(file->pcapng, frame);
+}
+
+/*
+ * libpcap's frame is valid until its next, and may have to be waited for: so it is copied, and alone in its batch. What is
+ * longer than a block is of no link that carries IP, and nobody looks so far into it.
+ */
+static enum feed_state next_pcap(struct savefile *file, struct frame *frame)
+{
+    struct pcap_pkthdr *header;
+    struct batch *batch = file->feed.batch;
+    if (batch->count > 0)
+        return FEED_FULL;
+    int result = pcap_next_ex(file->pcap, &header, &frame->data);
+    if (result != 1)
+        return result == PCAP_ERROR_BREAK ? FEED_END : FEED_FAILED;
+    /* the file has 32 bits of seconds, which libpcap takes as signed: without a sign they reach to 2106 */
+    frame->time = (smtpscope_time)(uint32_t)header->ts.tv_sec * SMTPSCOPE_SECOND + header->ts.tv_usec;
+    frame->link_type = pcap_datalink(file->pcap);
+    frame->caplen = header->caplen < BATCH_BLOCK ? header->caplen : BATCH_BLOCK;
+    frame->len = header->len;
+    frame->data = memcpy(batch->block, frame->data, frame->caplen);
+    return FEED_READY;
+}
+
 /* Caution: pcap_close() closes the stream, and a failure to open does not. */
+static bool pcap_over(struct savefile *file, FILE *stream, char *error, size_t error_size)
+{
+    char reason[PCAP_ERRBUF_SIZE] = "out of memory";
+    file->pcap = stream == NULL ? NULL : pcap_fopen_offline_with_tstamp_precision(stream, PCAP_TSTAMP_PRECISION_NANO, reason);
+    if (file->pcap != NULL)
+        return true;
+    if (stream != NULL)
+        fclose(stream);
+    const char *cause = input_error(file->input);
+    bool unknown = strstr(reason, "unknown file format") != NULL;
+    snprintf(error, error_size, "%s", *cause ? cause : unknown ? "is not a capture file (pcap or pcapng)" : reason);
+    return false;
+}
+
+/* All through libpcap. */
 static int pcap_start(struct savefile *file, char *error, size_t error_size)
 {
-    char reason[PCAP_ERRBUF_SIZE] = "";
     FILE *stream = input_stream(file->input);
+    file->next = next_pcap;
     file->buffer = malloc(STREAM_BUFFER);
-    if (stream == NULL || file->buffer == NULL) {
-        snprintf(error, error_size, "out of memory");
-        if (stream != NULL)
-            fclose(stream);
+    if (stream != NULL && file->buffer != NULL)
+        setvbuf(stream, file->buffer, _IOFBF, STREAM_BUFFER);
+    if (stream != NULL)
+        __fsetlocking(stream, FSETLOCKING_BYCALLER); /* libpcap reads twice a packet; the lock would cost more than the copy */
+    return pcap_over(file, stream, error, error_size) ? 0 : -1;
+}
+
+/* The header is read by libpcap, whoever will read the packets. */
+static int header_start(struct savefile *file, uint8_t *header, size_t len, char *error, size_t error_size)
+{
+    if (!pcap_over(file, fmemopen(header, len, "r"), error, error_size))
         return -1;
-    }
-    setvbuf(stream, file->buffer, _IOFBF, STREAM_BUFFER);
-    __fsetlocking(stream, FSETLOCKING_BYCALLER); /* libpcap reads twice a packet; the lock would cost more than the copy */
-    file->pcap = pcap_fopen_offline_with_tstamp_precision(stream, PCAP_TSTAMP_PRECISION_NANO, reason);
-    if (file->pcap == NULL) {
-        fclose(stream);
-        const char *cause = input_error(file->input);
-        bool unknown = strstr(reason, "unknown file format") != NULL;
-        snprintf(error, error_size, "%s", *cause ? cause : unknown ? "is not a capture file (pcap or pcapng)" : reason);
-        return -1;
-    }
-    file->link_type = pcap_datalink(file->pcap);
+    bool is_classic = classic_init(&file->classic, header, file->pcap);
+    pcap_close(file->pcap);
+    file->pcap = NULL;
+    if (!is_classic)
+        return pcap_start(file, error, error_size);
+    feed_init(&file->feed, file->input, "the file ends in the middle of it");
+    file->classic.feed = &file->feed;
+    file->next = next_classic;
+    input_read(file->input, header, CLASSIC_HEADER); /* which was peeked at: it is there */
+    return 0;
+}
+
+static int pcapng_start(struct savefile *file, char *error, size_t error_size)
+{
+    feed_init(&file->feed, file->input, "the file ends in the middle of a block");
+    file->next = next_pcapng;
+    file->pcapng = pcapng_new(&file->feed);
+    if (file->pcapng == NULL)
+        return snprintf(error, error_size, "out of memory"), -1;
     return 0;
 }
 
 static int savefile_start(struct savefile *file, char *error, size_t error_size)
 {
     static const uint8_t pcapng[4] = {0x0a, 0x0d, 0x0d, 0x0a};
-    uint8_t magic[4];
-    ssize_t got = input_peek(file->input, magic);
+    uint8_t header[INPUT_PEEK];
+    ssize_t got = input_peek(file->input, header);
     if (got < 0)
         return snprintf(error, error_size, "%s", input_error(file->input)), -1;
     if (got == 0)
         return snprintf(error, error_size, "%s", input_interrupted(file->input) ? "interrupted" : "is empty"), -1;
     if (got < 4)
         return snprintf(error, error_size, "is not a capture file (pcap or pcapng)"), -1;
-    if (memcmp(magic, pcapng, sizeof pcapng) != 0)
-        return pcap_start(file, error, error_size);
-    file->pcapng = pcapng_new(file->input);
-    if (file->pcapng == NULL)
-        return snprintf(error, error_size, "out of memory"), -1;
-    return 0;
+    if (memcmp(header, pcapng, sizeof pcapng) == 0)
+        return pcapng_start(file, error, error_size);
+    return header_start(file, header, (size_t)got, error, error_size);
 }
 
 int savefile_open(struct savefile **opened, const char *path, char *error, size_t error_size)
@@ -80,7 +143,7 @@ int savefile_open(struct savefile **opened, const char *path, char *error, size_
         snprintf(error, error_size, "out of memory");
         return -1;
     }
-    file->state = 1;
+    file->state = FEED_READY;
     file->input = input_open(path, error, error_size);
     if (file->input == NULL || savefile_start(file, error, error_size) != 0) {
         savefile_close(file);
@@ -97,23 +160,10 @@ void savefile_close(struct savefile *file)
     if (file->pcap != NULL)
         pcap_close(file->pcap);
     pcapng_free(file->pcapng);
+    batch_free(file->ahead);
     input_close(file->input);
     free(file->buffer);
     free(file);
-}
-
-static int pcap_frame(struct savefile *file, struct frame *frame)
-{
-    struct pcap_pkthdr *header;
-    int result = pcap_next_ex(file->pcap, &header, &frame->data);
-    if (result != 1)
-        return result == PCAP_ERROR_BREAK ? 0 : -1;
-    /* the file has 32 bits of seconds, which libpcap takes as signed: without a sign they reach to 2106 */
-    frame->time = (smtpscope_time)(uint32_t)header->ts.tv_sec * SMTPSCOPE_SECOND + header->ts.tv_usec;
-    frame->link_type = file->link_type;
-    frame->caplen = header->caplen;
-    frame->len = header->len;
-    return 1;
 }
 
 /* The innermost cause is the most useful. libpcap's words for a cut file count octets that mean nothing to a user. */
@@ -124,43 +174,51 @@ static const char *savefile_cause(const struct savefile *file)
         return cause;
     if (file->pcapng != NULL)
         return pcapng_error(file->pcapng);
+    if (file->pcap == NULL)
+        return file->classic.error;
     const char *reason = pcap_geterr(file->pcap);
     return strncmp(reason, "truncated dump file", 19) == 0 ? "the file ends in the middle of it" : reason;
 }
 
-static int savefile_read(struct savefile *file, struct frame *frame)
+static void savefile_fill(struct savefile *file, struct batch *batch)
 {
-    if (file->state != 1)
-        return file->state;
-    file->state = file->pcap != NULL ? pcap_frame(file, frame) : pcapng_next(file->pcapng, frame);
-    if (file->state < 0 && input_interrupted(file->input))
-        file->state = 0;
-    if (file->state == 1)
-        frame->number = ++file->number;
-    if (file->state < 0)
+    enum feed_state state;
+    feed_start(&file->feed, batch);
+    while ((state = file->next(file, &batch->frames[batch->count])) == FEED_READY) {
+        assert(batch->count < BATCH_FRAMES);
+        batch->frames[batch->count++].number = ++file->number;
+    }
+    feed_stop(&file->feed);
+    if (state == FEED_FULL)
+        return;
+    file->state = state == FEED_FAILED && input_interrupted(file->input) ? FEED_END : state;
+    if (file->state == FEED_FAILED)
         snprintf(file->error, sizeof file->error, "packet %" PRIu64 ": %s", file->number + 1, savefile_cause(file));
-    return file->state;
 }
 
-int savefile_next(struct savefile *file, struct frame *frame)
+int savefile_batch(struct savefile *file, struct batch *batch)
 {
-    if (!file->has_ahead)
-        return savefile_read(file, frame);
-    file->has_ahead = false;
-    *frame = file->first;
-    return file->ahead;
+    batch->count = 0;
+    if (file->ahead != NULL) {
+        batch_swap(batch, file->ahead);
+        batch_free(file->ahead);
+        file->ahead = NULL;
+    } else if (file->state == FEED_READY) {
+        savefile_fill(file, batch);
+    }
+    return batch->count > 0 ? FEED_READY : file->state;
 }
 
 bool savefile_first_time(struct savefile *file, smtpscope_time *time)
 {
-    if (!file->was_ahead && file->number == 0) {
-        file->ahead = savefile_read(file, &file->first);
-        file->has_ahead = file->was_ahead = true;
+    if (file->number == 0 && file->state == FEED_READY && (file->ahead = batch_new()) != NULL) {
+        savefile_fill(file, file->ahead);
+        file->has_first_time = file->ahead->count > 0;
+        if (file->has_first_time)
+            file->first_time = file->ahead->frames[0].time;
     }
-    if (!file->was_ahead || file->ahead != 1)
-        return false;
-    *time = file->first.time;
-    return true;
+    *time = file->first_time;
+    return file->has_first_time;
 }
 
 const char *savefile_error(const struct savefile *file)

@@ -3,15 +3,18 @@
  * Capture files: pcap and pcapng, as they are or compressed by gzip or zstd, from a file or from standard input.
  *
  *   struct savefile *file;
+ *   struct batch *batch = batch_new();
  *   if (savefile_open(&file, path, error, sizeof error) != 0) ...
- *   while ((more = savefile_next(file, &frame)) > 0) ...
+ *   while ((more = savefile_batch(file, batch)) > 0)
+ *       for (size_t i = 0; i < batch->count; i++) ... batch->frames[i] ...
  *   if (more < 0) puts(savefile_error(file));
  *   savefile_close(file);
+ *   batch_free(batch);
  */
 #ifndef CAPTURE_SAVEFILE_H
 #define CAPTURE_SAVEFILE_H
 
-#include "capture/frame.h"
+#include "capture/batch.h"
 
 struct savefile;
 
@@ -23,15 +26,17 @@ int savefile_open(struct savefile **file, const char *path, char *error, size_t 
 void savefile_close(struct savefile *file);
 
 /*
- * The next frame: 1; 0 at the end; -1 when the file is damaged from here on, see savefile_error(). After 0 or -1 it stays so.
- * A signal whose handler was installed without SA_RESTART, taken while it waits for octets, is an end like any other.
+ * Fills the batch with the next frames: 1; 0 at the end; -1 when the file is damaged from here on, see savefile_error(), and
+ * what came before the damage was delivered. After 0 or -1 it stays so, and the batch is empty. A pipe is waited for until it
+ * brings one frame, and not longer. A signal whose handler was installed without SA_RESTART, taken while it waits for octets,
+ * is an end like any other. The batch may outlive the file. Threads that share a file take turns.
  */
-int savefile_next(struct savefile *file, struct frame *frame);
+int savefile_batch(struct savefile *file, struct batch *batch);
 
 /* What is wrong with the file, beginning with the number of the packet that could not be read. "" while nothing is. */
 const char *savefile_error(const struct savefile *file);
 
-/* The time of the first frame, which is read ahead for it and still delivered: ask before it was. False when there is none. */
+/* The time of the first frame, read ahead for it and still delivered. Ask before the first batch. False when there is none. */
 bool savefile_first_time(struct savefile *file, smtpscope_time *time);
 
 /* Octets of the file that were read so far (it is read ahead), as stored, so compressed; and its size, 0 when unknown. */

@@ -14,21 +14,34 @@
 
 static unsigned long touched;
 
+static void frames_touch(const struct batch *batch, uint64_t *number)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct frame *frame = &batch->frames[i];
+        assert(frame->number == ++*number && (frame->caplen == 0 || frame->data != NULL));
+        for (uint32_t at = 0; at < frame->caplen; at++)
+            touched += frame->data[at];
+    }
+}
+
+/* Two batches in turn: the one stays whole while the other is filled. */
 static void frames_read(struct savefile *file)
 {
-    struct frame frame;
+    struct batch *batches[2] = {batch_new(), batch_new()};
     uint64_t number = 0;
     int more = 1;
 
-    while (number < FRAMES_MAX && (more = savefile_next(file, &frame)) > 0) {
-        assert(frame.number == ++number && (frame.caplen == 0 || frame.data != NULL));
-        for (uint32_t i = 0; i < frame.caplen; i++)
-            touched += frame.data[i];
+    for (unsigned turn = 0; number < FRAMES_MAX && more > 0; turn ^= 1) {
+        more = savefile_batch(file, batches[turn]);
+        assert((more > 0) == (batches[turn]->count > 0));
+        frames_touch(batches[turn ^ 1], &number);
     }
-    if (more > 0)
-        return;
-    assert((more < 0) == (savefile_error(file)[0] != '\0'));
-    assert(savefile_next(file, &frame) == more); /* and it stays so */
+    if (more <= 0) {
+        assert((more < 0) == (savefile_error(file)[0] != '\0'));
+        assert(savefile_batch(file, batches[0]) == more); /* and it stays so */
+    }
+    batch_free(batches[0]);
+    batch_free(batches[1]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

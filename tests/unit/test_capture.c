@@ -8,6 +8,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
+static struct file packed;
 static const smtpscope_time noon = 1700000000 * SMTPSCOPE_SECOND;
 
 /* Three packets: one cut, one without octets, one whole after 2038. */
@@ -82,14 +83,14 @@ static void test_refused(void **state)
     char error[256];
     for (size_t i = 0; i < unit_count(cases); i++) {
         file_write((const uint8_t *)cases[i].octets, cases[i].len);
-        assert_int_equal(savefile_open(&savefile, path, error, sizeof error), -1);
+        assert_int_equal(savefile_open_first(&savefile, path, error, sizeof error), -1);
         assert_string_equal(error, cases[i].want_error);
     }
-    assert_int_equal(savefile_open(&savefile, "/nowhere/at/all", error, sizeof error), -1);
+    assert_int_equal(savefile_open_first(&savefile, "/nowhere/at/all", error, sizeof error), -1);
     assert_string_equal(error, "No such file or directory");
-    assert_int_equal(savefile_open(&savefile, "/", error, sizeof error), -1);
+    assert_int_equal(savefile_open_first(&savefile, "/", error, sizeof error), -1);
     assert_string_equal(error, "is a directory");
-    assert_int_equal(savefile_open(&savefile, "/dev/null", error, sizeof error), -1);
+    assert_int_equal(savefile_open_first(&savefile, "/dev/null", error, sizeof error), -1);
     assert_string_equal(error, "is empty");
 }
 
@@ -345,7 +346,7 @@ static int drain(const uint8_t *octets, size_t len)
     unsigned sum = 0;
     int more;
     file_write(octets, len);
-    if (savefile_open(&savefile, path, error, sizeof error) != 0)
+    if (savefile_open_first(&savefile, path, error, sizeof error) != 0)
         return -1;
     while ((more = savefile_next(savefile, &frame)) == 1)
         for (uint32_t i = 0; i < frame.caplen; i++)
@@ -412,7 +413,7 @@ static void test_standard_input(void **state)
         if (kind == 2)
             compress_gzip(&packed, file.octets, file.len);
         pid_t child = feed_stdin(kind == 2 ? &packed : &file, kind == 2 ? 1 : 7);
-        assert_int_equal(savefile_open(&savefile, "-", error, sizeof error), 0);
+        assert_int_equal(savefile_open_first(&savefile, "-", error, sizeof error), 0);
         assert_int_equal(savefile_octets(savefile), 0);
         assert_true(savefile_first_time(savefile, &time));
         assert_true(savefile_first_time(savefile, &time));
@@ -440,26 +441,21 @@ static void on_alarm(int number)
 static void test_interrupted(void **state)
 {
     (void)state;
-    int kept = dup(STDIN_FILENO), fds[2];
     struct savefile *savefile;
     char error[256];
     struct sigaction action = {.sa_handler = on_alarm};
     struct itimerval soon = {.it_interval = {0, 20000}, .it_value = {0, 20000}}, never = {{0, 0}, {0, 0}};
     pcap_of_three();
-    assert_int_equal(pipe(fds), 0);
-    assert_int_equal(write(fds[1], file.octets, 150), 150);
-    dup2(fds[0], STDIN_FILENO);
-    assert_int_equal(savefile_open(&savefile, "-", error, sizeof error), 0);
+    int to = pipe_stdin(-1);
+    assert_int_equal(write(to, file.octets, 150), 150);
+    assert_int_equal(savefile_open_first(&savefile, "-", error, sizeof error), 0);
     expect_frame(savefile, 1, noon + 123456000, ETHERNET, 60, 1500);
     expect_frame(savefile, 2, noon + SMTPSCOPE_SECOND, ETHERNET, 0, 0);
     sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &soon, NULL);
     expect_end(savefile);
     setitimer(ITIMER_REAL, &never, NULL);
-    close(fds[0]);
-    close(fds[1]);
-    dup2(kept, STDIN_FILENO);
-    close(kept);
+    pipe_stdin(to);
 }
 
 /* Real captures, when they are there: what tshark counts in them. */
@@ -520,7 +516,7 @@ static void check_capture(const char *folder, size_t index)
     struct smtpscope_segment segment;
     uint64_t octets = 0, missing = 0;
     snprintf(name, sizeof name, "%s/%s", folder, captures[index].name);
-    if (savefile_open(&savefile, name, error, sizeof error) != 0)
+    if (savefile_open_first(&savefile, name, error, sizeof error) != 0)
         fail_msg("%s: %s", name, error);
     struct decoder *decoder = decoder_new(&(struct decoder_config){.ports = ports});
     assert_non_null(decoder);
