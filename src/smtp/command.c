@@ -17,19 +17,67 @@
 #define COMMAND_LINE_MAX 512
 #define VERB_MAX 32
 
+/* What an octet may be part of. Bits: those of a line say which closer looks it needs, and most lines need none. */
+enum kind {
+    KIND_NUL = 1 << 0,
+    KIND_CONTROL = 1 << 1,   /* no text: below SP, without HT, CR and LF */
+    KIND_EIGHT_BIT = 1 << 2,
+    KIND_QUOTING = 1 << 3,   /* a quoted local part */
+    KIND_SHELL = 1 << 4,     /* an exploit */
+    KIND_SPACE = 1 << 5,
+    KIND_ALPHA = 1 << 6,
+    KIND_WORD = 1 << 7,      /* letters, digits, hyphen: a keyword */
+    KIND_NAME = 1 << 8,      /* a host name. Not RFC: the underscore is common and harmless */
+    KIND_DOTTED = 1 << 9,    /* an IPv4 address */
+    KIND_DOT = 1 << 10,
+    KIND_COLON = 1 << 11,
+};
+
+#define ALPHA (KIND_ALPHA | KIND_WORD | KIND_NAME)
+#define DIGIT (KIND_WORD | KIND_NAME | KIND_DOTTED)
+#define HIGH (KIND_EIGHT_BIT | KIND_NAME)
+#define TIMES_2(kind) kind, kind
+#define TIMES_8(kind) TIMES_2(kind), TIMES_2(kind), TIMES_2(kind), TIMES_2(kind)
+#define TIMES_26(kind) TIMES_8(kind), TIMES_8(kind), TIMES_8(kind), TIMES_2(kind)
+#define TIMES_64(kind) TIMES_26(kind), TIMES_26(kind), TIMES_8(kind), TIMES_2(kind), TIMES_2(kind)
+
+static const uint16_t kinds[256] = {
+    ['\0'] = KIND_NUL | KIND_CONTROL, [0x01] = TIMES_8(KIND_CONTROL), ['\t'] = KIND_SPACE,
+    [0x0b] = TIMES_2(KIND_CONTROL), [0x0e] = TIMES_8(KIND_CONTROL), TIMES_8(KIND_CONTROL), TIMES_2(KIND_CONTROL),
+    [' '] = KIND_SPACE, ['"'] = KIND_QUOTING, ['$'] = KIND_SHELL, ['-'] = KIND_WORD | KIND_NAME,
+    ['.'] = KIND_NAME | KIND_DOTTED | KIND_DOT, ['0'] = TIMES_8(DIGIT), TIMES_2(DIGIT), [':'] = KIND_COLON,
+    [';'] = KIND_SHELL, ['A'] = TIMES_26(ALPHA), ['\\'] = KIND_QUOTING, ['_'] = KIND_NAME, ['`'] = KIND_SHELL,
+    ['a'] = TIMES_26(ALPHA), ['|'] = KIND_SHELL, [0x80] = TIMES_64(HIGH), TIMES_64(HIGH),
+};
+
+static unsigned kind_of(char c)
+{
+    return kinds[(unsigned char)c];
+}
+
 static bool is_space(char c)
 {
-    return c == ' ' || c == '\t';
+    return kind_of(c) & KIND_SPACE;
 }
 
 static bool is_alpha(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return kind_of(c) & KIND_ALPHA;
 }
 
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
+}
+
+/* The kinds of all octets together. */
+static unsigned kinds_of(const char *at, size_t len)
+{
+    unsigned all = 0;
+
+    for (size_t i = 0; i < len; i++)
+        all |= kind_of(at[i]);
+    return all;
 }
 
 static bool starts_with(const char *at, size_t len, const char *prefix)
@@ -47,11 +95,11 @@ static size_t verb_len(const char *line, size_t len)
 {
     size_t at = 0;
 
-    while (at < len && (is_alpha(line[at]) || is_digit(line[at]) || (at && (line[at] == '-' || line[at] == '_'))))
-        at++;
-    if (!at || at > VERB_MAX || !is_alpha(line[0]) || (at < len && !is_space(line[at])))
+    if (!len || !is_alpha(line[0]))
         return 0;
-    return at;
+    while (at < len && (kind_of(line[at]) & KIND_WORD || line[at] == '_'))
+        at++;
+    return at > VERB_MAX || (at < len && !is_space(line[at])) ? 0 : at;
 }
 
 bool command_is_known(const char *line, size_t len)
@@ -78,6 +126,18 @@ static uint64_t number(const char *at, size_t len, bool *valid)
     return value;
 }
 
+/* RFC 6152 2, RFC 3030 3 */
+static void body_parse(struct smtpscope_command *command, const char *at, size_t len)
+{
+    bool binary = starts_with(at, len, "BODY=BINARYMIME"), eight = starts_with(at, len, "BODY=8BITMIME");
+
+    command->eight_bit |= binary || eight;
+    if (binary)
+        command->parameters |= SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_BINARYMIME);
+    else if (!eight && !starts_with(at, len, "BODY=7BIT"))
+        command->unknown_parameter = (struct smtpscope_text){ at, len };
+}
+
 static void parameter_parse(struct smtpscope_command *command, const char *at, size_t len)
 {
     const char *equals = memchr(at, '=', len);
@@ -86,7 +146,7 @@ static void parameter_parse(struct smtpscope_command *command, const char *at, s
     bool valid;
 
     for (size_t i = 0; i < keyword; i++)
-        if (!is_alpha(at[i]) && !is_digit(at[i]) && at[i] != '-')
+        if (!(kind_of(at[i]) & KIND_WORD))
             command->oddities |= SMTPSCOPE_COMMAND_BAD_PARAMETER;
     if (!keyword || (equals && keyword + 1 == len))
         command->oddities |= SMTPSCOPE_COMMAND_BAD_PARAMETER;
@@ -99,11 +159,8 @@ static void parameter_parse(struct smtpscope_command *command, const char *at, s
         if (!valid)
             command->oddities |= SMTPSCOPE_COMMAND_BAD_PARAMETER;
     }
-    command->eight_bit |= starts_with(at, len, "BODY=BINARYMIME") || starts_with(at, len, "BODY=8BITMIME");
-    if (starts_with(at, len, "BODY=BINARYMIME"))
-        command->parameters |= SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_BINARYMIME);
-    else if (starts_with(at, len, "BODY=") && !starts_with(at, len, "BODY=8BITMIME") && !starts_with(at, len, "BODY=7BIT"))
-        command->unknown_parameter = (struct smtpscope_text){ at, len };
+    if (keyword == 4 && starts_with(at, len, "BODY="))
+        body_parse(command, at, len);
 }
 
 static void parameters_parse(struct smtpscope_command *command, const char *at, const char *end)
@@ -134,7 +191,7 @@ static bool looks_like_exploit(const char *path, size_t len)
     return false;
 }
 
-static void path_measure(struct smtpscope_command *command)
+static void path_measure(struct smtpscope_command *command, unsigned seen)
 {
     const char *path = command->path.at;
     size_t len = command->path.len, at = len;
@@ -147,15 +204,17 @@ static void path_measure(struct smtpscope_command *command)
         command->oddities |= SMTPSCOPE_COMMAND_LOCAL_TOO_LONG;
     if (at && len - at > DOMAIN_MAX)
         command->oddities |= SMTPSCOPE_COMMAND_DOMAIN_TOO_LONG;
-    if (looks_like_exploit(path, len))
+    if (seen & KIND_SHELL && looks_like_exploit(path, len))
         command->oddities |= SMTPSCOPE_COMMAND_EXPLOIT;
 }
 
 /* The end of a path in brackets: the bracket that closes it, not one in a quoted local part. */
-static const char *path_close(const char *at, const char *end)
+static const char *path_close(unsigned seen, const char *at, const char *end)
 {
     bool quoted = false;
 
+    if (!(seen & KIND_QUOTING))
+        return memchr(at, '>', (size_t)(end - at));
     for (; at < end; at++) {
         if (quoted && *at == '\\' && at + 1 < end)
             at++;
@@ -167,7 +226,8 @@ static const char *path_close(const char *at, const char *end)
     return NULL;
 }
 
-static void path_parse(struct smtpscope_command *command, const char *at, const char *end)
+/* `seen`: the kinds of the line's octets. */
+static void path_parse(struct smtpscope_command *command, unsigned seen, const char *at, const char *end)
 {
     const char *keyword = command->verb == SMTPSCOPE_VERB_RCPT ? "TO" : "FROM", *close, *begin;
 
@@ -187,7 +247,7 @@ static void path_parse(struct smtpscope_command *command, const char *at, const 
     }
     for (at++; at < end && is_space(*at); at++)
         command->oddities |= SMTPSCOPE_COMMAND_SPACE_AT_COLON;
-    close = at < end && *at == '<' ? path_close(at + 1, end) : NULL;
+    close = at < end && *at == '<' ? path_close(seen, at + 1, end) : NULL;
     begin = at;
     if (close) {
         command->path = (struct smtpscope_text){ begin + 1, (size_t)(close - begin - 1) };
@@ -199,18 +259,15 @@ static void path_parse(struct smtpscope_command *command, const char *at, const 
         command->path = (struct smtpscope_text){ begin, (size_t)(at - begin) };
         parameters_parse(command, at, end);
     }
-    path_measure(command);
+    path_measure(command, seen);
 }
 
-static bool is_ipv4(const char *at, size_t len)
+static bool has_three_dots(const char *at, size_t len)
 {
     size_t dots = 0;
 
-    for (size_t i = 0; i < len; i++) {
-        if (at[i] != '.' && !is_digit(at[i]))
-            return false;
+    for (size_t i = 0; i < len; i++)
         dots += at[i] == '.';
-    }
     return dots == 3;
 }
 
@@ -219,23 +276,21 @@ static void name_check(struct smtpscope_command *command)
 {
     const char *name = command->path.at;
     size_t len = command->path.len;
-    bool dot = false, colon = false, valid = true;
+    unsigned any = 0, every = ~0u;
 
     if (!len || name[0] == '[')
         return;
-    for (size_t i = 0; i < len; i++) {
-        char c = name[i];
-
-        dot |= c == '.' && i + 1 < len;
-        colon |= c == ':';
-        /* Not RFC: the underscore is no letter of a host name, but it is common and harmless. */
-        valid &= is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || (c & 0x80);
+    for (size_t i = 0; i + 1 < len; i++) {
+        any |= kind_of(name[i]);
+        every &= kind_of(name[i]);
     }
-    if (is_ipv4(name, len) || (colon && len > 2))
+    any |= kind_of(name[len - 1]) & ~(unsigned)KIND_DOT; /* the root's dot qualifies no name */
+    every &= kind_of(name[len - 1]);
+    if ((every & KIND_DOTTED && has_three_dots(name, len)) || (any & KIND_COLON && len > 2))
         command->oddities |= SMTPSCOPE_COMMAND_NAME_BARE_IP;
-    else if (!valid)
+    else if (!(every & KIND_NAME))
         command->oddities |= SMTPSCOPE_COMMAND_NAME_INVALID;
-    else if (!dot)
+    else if (!(any & KIND_DOT))
         command->oddities |= SMTPSCOPE_COMMAND_NAME_NOT_QUALIFIED;
 }
 
@@ -303,12 +358,12 @@ static bool is_foreign_login(const char *word, size_t len)
     return len > 4 && starts_with(word, len, "AUTH");
 }
 
-static void argument_parse(struct smtpscope_command *command, const char *at, const char *end)
+static void argument_parse(struct smtpscope_command *command, unsigned seen, const char *at, const char *end)
 {
     enum verb_argument wanted = verb_argument(command->verb);
 
     if (wanted == ARGUMENT_PATH) {
-        path_parse(command, at, end);
+        path_parse(command, seen, at, end);
         return;
     }
     if (wanted == ARGUMENT_NO && at < end)
@@ -340,22 +395,16 @@ static void length_check(struct smtpscope_command *command)
         command->oddities |= SMTPSCOPE_COMMAND_LINE_TOO_LONG;
 }
 
-static void octets_check(struct smtpscope_command *command, const char *line, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (line[i] == '\0')
-            command->oddities |= SMTPSCOPE_COMMAND_NUL;
-        else if (line[i] & 0x80)
-            command->oddities |= SMTPSCOPE_COMMAND_EIGHT_BIT;
-    }
-}
-
 void command_parse(struct smtpscope_command *command, const char *line, size_t len)
 {
     const char *at = line, *end = line + len, *word;
+    unsigned seen = kinds_of(line, len);
     size_t word_len;
 
-    octets_check(command, line, len);
+    if (seen & KIND_NUL)
+        command->oddities |= SMTPSCOPE_COMMAND_NUL;
+    if (seen & KIND_EIGHT_BIT)
+        command->oddities |= SMTPSCOPE_COMMAND_EIGHT_BIT;
     if (at < end && is_space(*at)) {
         command->oddities |= SMTPSCOPE_COMMAND_LEADING_SPACE;
         while (at < end && is_space(*at))
@@ -376,7 +425,7 @@ void command_parse(struct smtpscope_command *command, const char *line, size_t l
         at++;
     command->argument = (struct smtpscope_text){ at, (size_t)(end - at) };
     if (command->verb > SMTPSCOPE_VERB_ANSWER) {
-        argument_parse(command, at, end);
+        argument_parse(command, seen, at, end);
     } else if (is_foreign_login(word, word_len)) {
         command->argument.len = 0;
         command->circumstances |= SMTPSCOPE_COMMAND_SECRET;
@@ -415,10 +464,10 @@ enum smtpscope_alien alien_of(const char *line, size_t len)
     size_t odd = 0;
 
     for (size_t i = 0; i < sizeof aliens / sizeof *aliens; i++)
-        if (len >= aliens[i].len && !memcmp(line, aliens[i].prefix, aliens[i].len))
+        if (len >= aliens[i].len && line[0] == aliens[i].prefix[0] && !memcmp(line, aliens[i].prefix, aliens[i].len))
             return aliens[i].alien;
     for (size_t i = 0; i < len; i++)
-        odd += ((unsigned char)line[i] < 0x20 && line[i] != '\t' && line[i] != '\r' && line[i] != '\n') || line[i] & 0x80;
+        odd += (kind_of(line[i]) & (KIND_CONTROL | KIND_EIGHT_BIT)) != 0;
     return odd * 8 > len ? SMTPSCOPE_ALIEN_BINARY : SMTPSCOPE_ALIEN_NONE;
 }
 

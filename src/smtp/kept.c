@@ -39,30 +39,36 @@ bool kept_append(const struct smtpscope_session *session, struct kept **kept, co
     return true;
 }
 
+/* The line came in parts, or is not complete yet. */
+static void line_join(struct smtpscope_session *session, enum smtpscope_side side, const char *data, size_t len, bool complete,
+                      const struct place *place, line_reader *reader)
+{
+    struct kept **kept = &session->line[side], *line;
+    struct place begin = *place;
+    bool kept_all = side == SMTPSCOPE_CLIENT ? client_keep(session, kept, data, len, LINE_MAX_KEPT, place)
+                                             : kept_append(session, kept, data, len, LINE_MAX_KEPT, place);
+
+    /* Without a reply the pairing slips, and with it what is known to be a secret. */
+    session->secrets_lost |= !kept_all;
+    if (!kept_all || !complete)
+        return;
+    line = *kept;
+    *kept = NULL;
+    begin.offset = line->place.offset;
+    reader(session, line->at, line->len, line->total, &begin);
+    kept_free(session, &line);
+}
+
 size_t line_take(struct smtpscope_session *session, enum smtpscope_side side, const char *data, size_t len, const struct place *place,
                  line_reader *reader)
 {
     const char *lf = memchr(data, '\n', len);
     size_t take = lf ? (size_t)(lf - data) + 1 : len;
-    struct kept **kept = &session->line[side], *line;
-    struct place end = *place;
-    bool kept_all;
 
-    if (lf && !*kept) {
+    if (lf && !session->line[side])
         reader(session, data, take < LINE_MAX_KEPT ? take : LINE_MAX_KEPT, take, place);
-        return take;
-    }
-    kept_all = side == SMTPSCOPE_CLIENT ? client_keep(session, kept, data, take, LINE_MAX_KEPT, place)
-                                        : kept_append(session, kept, data, take, LINE_MAX_KEPT, place);
-    /* Without a reply the pairing slips, and with it what is known to be a secret. */
-    session->secrets_lost |= !kept_all;
-    if (!kept_all || !lf)
-        return take;
-    line = *kept;
-    *kept = NULL;
-    end.offset = line->place.offset;
-    reader(session, line->at, line->len, line->total, &end);
-    kept_free(session, &line);
+    else
+        line_join(session, side, data, take, lf != NULL, place, reader);
     return take;
 }
 

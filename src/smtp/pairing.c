@@ -37,8 +37,9 @@ void extensions_parse(struct smtpscope_state *state, const struct smtpscope_repl
         const char *word = ++at;
         uint64_t bit;
 
-        while (at < end && *at != ' ' && *at != '=' && *at != '\n' && *at != '\r')
-            at++; /* Not RFC: "AUTH=LOGIN", an old habit */
+        /* Letters, the most, need but one comparison. Not RFC: "AUTH=LOGIN", an old habit. */
+        while (at < end && (*at > '=' || (*at != ' ' && *at != '=' && *at != '\n' && *at != '\r')))
+            at++;
         state->extensions |= bit = extension_find(word, (size_t)(at - word));
         if (bit == SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SIZE))
             for (at += at < end && (*at == ' ' || *at == '='); at < end && *at >= '0' && *at <= '9' && state->size_limit < UINT64_MAX / 16; at++)
@@ -331,10 +332,13 @@ static void data_answered(struct smtpscope_session *session, struct smtpscope_re
 /* Two replies to what a strict reader calls one message: the server took the look-alike for its end. */
 static void suspect_check(struct smtpscope_session *session, const struct smtpscope_reply *reply)
 {
-    bool taken = session->first ? !reply_fits(session->first->command.verb, reply) : reply->code != 421;
+    struct kept *tail;
+    bool taken;
 
-    struct kept *tail = suspect_end(session, taken);
-
+    if (!session->suspect)
+        return;
+    taken = session->first ? !reply_fits(session->first->command.verb, reply) : reply->code != 421;
+    tail = suspect_end(session, taken);
     if (tail)
         client_replay(session, tail);
 }

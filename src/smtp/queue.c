@@ -9,21 +9,29 @@
 
 #include "base/memory.h"
 
-static void text_move(struct smtpscope_text *text, char **to)
+/* Copies the text to where it is kept; returns the end of the copy. */
+static char *text_move(struct smtpscope_text *text, char *to)
 {
     if (text->len)
-        memcpy(*to, text->at, text->len);
-    text->at = *to;
-    *to += text->len;
+        memcpy(to, text->at, text->len);
+    text->at = to;
+    return to + text->len;
 }
 
 /* Points `inner`, a part of `outer` as it was, into `outer` as it is now. */
 static void text_rebase(struct smtpscope_text *inner, const char *old, const struct smtpscope_text *outer)
 {
-    if (inner->len && old && inner->at >= old && inner->at + inner->len <= old + outer->len)
+    if (inner->len && inner->at >= old && inner->at + inner->len <= old + outer->len)
         inner->at = outer->at + (inner->at - old);
     else
         *inner = (struct smtpscope_text){ "", 0 };
+}
+
+static void upper_case(char *at, size_t len)
+{
+    for (; len; at++, len--)
+        if (*at >= 'a' && *at <= 'z')
+            *at = (char)(*at - 'a' + 'A');
 }
 
 static void queue_insert(struct smtpscope_session *session, struct pending *entry)
@@ -68,34 +76,38 @@ static struct pending *push_failed(struct smtpscope_session *session, const stru
     return NULL;
 }
 
+/* The command's texts move into the entry. `argument`: as much of it as is kept. */
+static void entry_fill(struct pending *entry, const struct smtpscope_command *command, size_t argument)
+{
+    struct smtpscope_command *copy = &entry->command;
+    const char *old = command->argument.at;
+    char *to = entry->text;
+
+    *copy = *command;
+    copy->argument.len = argument;
+    to = text_move(&copy->name, to);
+    upper_case(entry->text, copy->name.len);
+    text_move(&copy->argument, to);
+    text_rebase(&copy->path, old, &copy->argument);
+    text_rebase(&copy->unknown_parameter, old, &copy->argument);
+}
+
 struct pending *queue_push(struct smtpscope_session *session, const struct smtpscope_command *command)
 {
-    struct smtpscope_command copy = *command;
-    const char *argument = copy.argument.at;
+    size_t argument = command->argument.len < SMTPSCOPE_ARGUMENT_MAX ? command->argument.len : SMTPSCOPE_ARGUMENT_MAX;
+    uint32_t size = (uint32_t)(command->name.len + argument);
     struct pending *entry;
-    uint32_t size;
-    char *to;
 
-    if (copy.argument.len > SMTPSCOPE_ARGUMENT_MAX)
-        copy.argument.len = SMTPSCOPE_ARGUMENT_MAX;
-    size = (uint32_t)(copy.name.len + copy.argument.len);
     if (session->pending_count >= PENDING_MAX || session->pending_octets + size > PENDING_OCTETS_MAX ||
         !(entry = entry_new(session, size)))
         return push_failed(session, command);
-    *entry = (struct pending){ .behind = session->pending_count,
-                               .previous = session->last ? session->last->command.verb : SMTPSCOPE_VERB_NONE };
-    if (session->was_held && !session->last)
-        entry->previous = (enum smtpscope_verb)session->held_behind;
-    to = entry->text;
-    text_move(&copy.name, &to);
-    for (size_t i = 0; i < copy.name.len; i++)
-        if (entry->text[i] >= 'a' && entry->text[i] <= 'z')
-            entry->text[i] = (char)(entry->text[i] - 'a' + 'A');
-    text_move(&copy.argument, &to);
-    text_rebase(&copy.path, argument, &copy.argument);
-    text_rebase(&copy.unknown_parameter, argument, &copy.argument);
-    entry->command = copy;
+    entry_fill(entry, command, argument);
+    entry->behind = session->pending_count;
+    entry->previous = session->last ? session->last->command.verb
+                      : session->was_held ? (enum smtpscope_verb)session->held_behind : SMTPSCOPE_VERB_NONE;
     entry->octets = size;
+    entry->absorbed = 0;
+    entry->maybe_answered = false;
     session->pending_octets += size;
     queue_insert(session, entry);
     return entry;

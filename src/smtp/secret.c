@@ -128,10 +128,12 @@ void secret_redact(const struct smtpscope_session *session, struct smtpscope_rep
 
     if (session->secrets_lost)
         text_cut(reply, 0);
-    for (size_t i = 0; secrets && i < SECRETS_MAX; i++)
+    if (!secrets)
+        return;
+    for (size_t i = 0; i < SECRETS_MAX; i++)
         if (own || secrets->sent[i].len >= TELLING_MIN)
             text_cut(reply, secret_find(&secrets->sent[i], &reply->text));
-    if (secrets && own)
+    if (own)
         text_cut(reply, secret_find(&secrets->clear, &reply->text));
 }
 

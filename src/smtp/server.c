@@ -5,19 +5,21 @@
  *   Reply-line = *( Reply-code "-" [ textstring ] CRLF ) Reply-code [ SP textstring ] CRLF          RFC 5321 4.2
  *   textstring may begin with an enhanced code: class "." subject "." detail                        RFC 2034 4
  *
- * A single line that came whole is read in place; the lines of a longer reply are joined in a bounded buffer.
+ * A single line that came whole is read in place; the lines of a longer reply are joined in a buffer that grows to its bound.
  */
 #include "session_private.h"
 
 #include "base/memory.h"
 
 #define REPLY_LINE_MAX 512
+/* Enough for the reply of most servers to EHLO. */
+#define REPLY_TEXT_USUAL 384
 
 struct reply_lines {
-    struct smtpscope_reply reply;
+    struct smtpscope_reply reply; /* its texts are set when it is complete */
     uint64_t acked;
-    size_t len;
-    char text[SMTPSCOPE_REPLY_TEXT_MAX];
+    size_t first, len, capacity; /* of `text`: the octets of the first line, of all, and the room */
+    char text[];
 };
 
 static bool is_digit(char c)
@@ -44,60 +46,87 @@ static size_t number_read(const char *at, size_t len, uint16_t *value)
     return used;
 }
 
-/* Reads an enhanced code at the start of the text; returns the octets it takes with the space behind it, or 0. */
-static size_t enhanced_read(const char *at, size_t len, struct smtpscope_reply *reply)
-{
-    uint16_t subject, detail;
-    size_t used = 2, digits;
-
-    if (len < 5 || (at[0] != '2' && at[0] != '4' && at[0] != '5') || at[1] != '.')
-        return 0;
-    if (!(digits = number_read(at + used, len - used, &subject)) || used + digits >= len || at[used + digits] != '.')
-        return 0;
-    used += digits + 1;
-    if (!(digits = number_read(at + used, len - used, &detail)))
-        return 0;
-    used += digits;
-    if (used < len && at[used] != ' ' && at[used] != '\t')
-        return 0;
-    if (!reply->enhanced_class) {
-        reply->enhanced_class = (uint8_t)(at[0] - '0');
-        reply->enhanced_subject = subject;
-        reply->enhanced_detail = detail;
-    }
-    return used < len ? used + 1 : used;
-}
-
 /* One line without its end. `code` 0: it is no reply line. */
 struct line {
-    uint16_t code;
-    bool last;
     const char *text;
     size_t len;
+    uint32_t oddities; /* enum smtpscope_reply_oddity */
+    uint16_t code;
+    bool last;
+    uint8_t enhanced_class;
+    uint16_t enhanced_subject, enhanced_detail;
 };
 
-static struct line line_parse(const char *at, size_t len, struct smtpscope_reply *reply)
+/* Reads an enhanced code at the start of the text, which then begins behind it and its space. */
+static void enhanced_read(struct line *line)
 {
-    struct line line = { .last = true, .text = at, .len = len };
-    size_t skip = len > 3 ? 4 : len;
+    const char *at = line->text;
+    uint16_t subject, detail;
+    size_t len = line->len, used = 2, digits;
 
-    if (len < 3 || !is_digit(at[0]) || !is_digit(at[1]) || !is_digit(at[2])) {
-        reply->oddities |= SMTPSCOPE_REPLY_MALFORMED;
-        return line;
-    }
-    if (!is_reply_line(at, len))
-        reply->oddities |= SMTPSCOPE_REPLY_MALFORMED;
-    line.code = (uint16_t)((at[0] - '0') * 100 + (at[1] - '0') * 10 + (at[2] - '0'));
-    line.last = len == 3 || at[3] != '-';
-    skip += enhanced_read(at + skip, len - skip, reply);
-    line.text = at + skip;
-    line.len = len - skip;
-    return line;
+    if (len < 5 || at[1] != '.' || (at[0] != '2' && at[0] != '4' && at[0] != '5'))
+        return;
+    if (!(digits = number_read(at + used, len - used, &subject)) || used + digits >= len || at[used + digits] != '.')
+        return;
+    used += digits + 1;
+    if (!(digits = number_read(at + used, len - used, &detail)))
+        return;
+    used += digits;
+    if (used < len && at[used] != ' ' && at[used] != '\t')
+        return;
+    line->enhanced_class = (uint8_t)(at[0] - '0');
+    line->enhanced_subject = subject;
+    line->enhanced_detail = detail;
+    used += used < len;
+    line->text += used;
+    line->len -= used;
 }
 
-static void lines_append(struct reply_lines *lines, const struct line *line)
+static void line_parse(struct line *line, const char *at, size_t len)
 {
-    size_t room = sizeof lines->text - lines->len, take;
+    size_t skip = len > 3 ? 4 : len;
+
+    line->last = true;
+    line->text = at;
+    line->len = len;
+    if (len < 3 || !is_digit(at[0]) || !is_digit(at[1]) || !is_digit(at[2])) {
+        line->oddities |= SMTPSCOPE_REPLY_MALFORMED;
+        return;
+    }
+    if (!is_reply_line(at, len))
+        line->oddities |= SMTPSCOPE_REPLY_MALFORMED;
+    line->code = (uint16_t)((at[0] - '0') * 100 + (at[1] - '0') * 10 + (at[2] - '0'));
+    line->last = len == 3 || at[3] != '-';
+    line->text += skip;
+    line->len -= skip;
+    enhanced_read(line);
+}
+
+/* Room for `len` octets of text in all. Where there is none they are cut, and no text is shown: what is cut is not redacted. */
+static struct reply_lines *lines_reserve(struct smtpscope_session *session, size_t len)
+{
+    struct reply_lines *lines = session->reply, *grown;
+    size_t capacity = lines->capacity * 2;
+
+    if (len <= lines->capacity || lines->capacity == SMTPSCOPE_REPLY_TEXT_MAX)
+        return lines;
+    while (capacity < len)
+        capacity *= 2;
+    if (capacity > SMTPSCOPE_REPLY_TEXT_MAX)
+        capacity = SMTPSCOPE_REPLY_TEXT_MAX;
+    grown = memory_resize(session->config->allocator, lines, sizeof *lines + capacity);
+    if (!grown) {
+        session->secrets_lost = true;
+        return lines;
+    }
+    grown->capacity = capacity;
+    return session->reply = grown;
+}
+
+static void lines_append(struct smtpscope_session *session, const struct line *line)
+{
+    struct reply_lines *lines = lines_reserve(session, session->reply->len + 1 + line->len);
+    size_t room = lines->capacity - lines->len, take;
 
     if (lines->reply.lines && room) {
         lines->text[lines->len++] = '\n';
@@ -106,10 +135,9 @@ static void lines_append(struct reply_lines *lines, const struct line *line)
     take = line->len < room ? line->len : room;
     memcpy(lines->text + lines->len, line->text, take);
     if (!lines->reply.lines)
-        lines->reply.first = (struct smtpscope_text){ lines->text, take };
+        lines->first = take;
     lines->len += take;
     lines->reply.lines++;
-    lines->reply.text = (struct smtpscope_text){ lines->text, lines->len };
 }
 
 static void lines_finish(struct smtpscope_session *session)
@@ -117,6 +145,8 @@ static void lines_finish(struct smtpscope_session *session)
     struct reply_lines *lines = session->reply;
 
     session->reply = NULL;
+    lines->reply.text = (struct smtpscope_text){ lines->text, lines->len };
+    lines->reply.first = (struct smtpscope_text){ lines->text, lines->first };
     reply_arrived(session, &lines->reply, lines->acked);
     memory_free(session->config->allocator, lines);
 }
@@ -135,76 +165,86 @@ static void lines_unfinished(struct smtpscope_session *session)
     }
 }
 
-/* A further line of a reply that is being read. */
-static void lines_continue(struct smtpscope_session *session, const struct line *line, const struct smtpscope_reply *meta)
+/* A line of a reply that is being read: what it says of the whole. */
+static void lines_continue(struct smtpscope_session *session, const struct line *line, uint64_t end, const struct place *place)
 {
-    struct reply_lines *lines = session->reply;
+    struct smtpscope_reply *reply = &session->reply->reply;
 
-    lines->reply.oddities |= meta->oddities;
-    lines->reply.end = meta->end;
-    lines->reply.time = meta->time;
-    lines->reply.packet = meta->packet;
-    if (line->code && line->code != lines->reply.code) {
+    reply->oddities |= line->oddities;
+    reply->end = end;
+    reply->time = place->time;
+    reply->packet = place->packet;
+    if (line->code && line->code != reply->code) {
         /* Not RFC: lines that differ in code. Clients go by the last one, so do we. */
-        lines->reply.oddities |= SMTPSCOPE_REPLY_CODE_CHANGES;
-        lines->reply.code = line->code;
+        reply->oddities |= SMTPSCOPE_REPLY_CODE_CHANGES;
+        reply->code = line->code;
     }
-    lines_append(lines, line);
+    lines_append(session, line);
     if (line->code && line->last)
         lines_finish(session);
 }
 
-static void lines_begin(struct smtpscope_session *session, const struct line *line, const struct smtpscope_reply *meta,
+static void lines_begin(struct smtpscope_session *session, const struct line *line, const struct smtpscope_reply *reply,
                         uint64_t acked)
 {
-    struct reply_lines *lines = memory_resize(session->config->allocator, NULL, sizeof *lines);
+    struct reply_lines *lines = memory_resize(session->config->allocator, NULL, sizeof *lines + REPLY_TEXT_USUAL);
 
     if (!lines) {
         session->secrets_lost = true;
         return;
     }
-    lines->reply = *meta;
+    lines->reply = *reply;
     lines->acked = acked;
     lines->len = 0;
+    lines->capacity = REPLY_TEXT_USUAL;
     session->reply = lines;
-    lines_append(lines, line);
+    lines_append(session, line);
+}
+
+/* The first line of a reply, most often the only one. */
+static void reply_begin(struct smtpscope_session *session, const struct line *line, uint64_t end, const struct place *place)
+{
+    struct smtpscope_reply reply = {
+        .code = line->code, .enhanced_class = line->enhanced_class, .enhanced_subject = line->enhanced_subject,
+        .enhanced_detail = line->enhanced_detail, .oddities = line->oddities, .offset = place->offset, .end = end,
+        .time = place->time, .packet = place->packet,
+    };
+
+    if (line->code && !line->last) {
+        lines_begin(session, line, &reply, place->acked);
+        return;
+    }
+    reply.lines = 1;
+    reply.text = reply.first = (struct smtpscope_text){ line->text, line->len };
+    reply_arrived(session, &reply, place->acked);
 }
 
 static void server_line(struct smtpscope_session *session, const char *at, size_t len, uint64_t total, const struct place *place)
 {
-    struct smtpscope_reply reply = { .offset = place->offset, .end = place->offset + total, .time = place->time, .packet = place->packet };
-    struct line line;
+    struct line line = { 0 };
 
     if (total > REPLY_LINE_MAX)
-        reply.oddities |= SMTPSCOPE_REPLY_TOO_LONG;
+        line.oddities |= SMTPSCOPE_REPLY_TOO_LONG;
     if (len && at[len - 1] == '\n') {
         len--;
         if (len && at[len - 1] == '\r')
             len--;
         else
-            reply.oddities |= SMTPSCOPE_REPLY_BARE_LF;
+            line.oddities |= SMTPSCOPE_REPLY_BARE_LF;
     }
     if (session->resync) {
         session->resync = false;
         if (!is_reply_line(at, len))
             return; /* the rest of a line whose beginning is lost */
     }
-    line = line_parse(at, len, &reply);
+    line_parse(&line, at, len);
     /* postscreen leaves its teaser unfinished when the client talks early: what follows is another reply. */
     if (session->reply && !session->greeted && line.code && line.code != session->reply->reply.code)
         lines_unfinished(session);
-    if (session->reply) {
-        lines_continue(session, &line, &reply);
-        return;
-    }
-    reply.code = line.code;
-    if (line.code && !line.last) {
-        lines_begin(session, &line, &reply, place->acked);
-        return;
-    }
-    reply.lines = 1;
-    reply.text = reply.first = (struct smtpscope_text){ line.text, line.len };
-    reply_arrived(session, &reply, place->acked);
+    if (session->reply)
+        lines_continue(session, &line, place->offset + total, place);
+    else
+        reply_begin(session, &line, place->offset + total, place);
 }
 
 static bool is_tls(char octet)
