@@ -27,4 +27,4 @@ add_custom_command(OUTPUT "${rules_page}"
 add_custom_target(manual ALL DEPENDS "${rules_page}")
 install(FILES "${rules_page}" DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
 install(FILES share/smtpscope.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/smtpscope)
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES share/smtpscope.conf.example LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -7,7 +7,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#define NEAR_LEN 48u /* longer than every identifier */
+#define NEAR_LEN EXPLAIN_UNLIKE
 
 /* Levenshtein's distance, ignoring case; texts over NEAR_LEN are as far as they are long. */
 static size_t distance(const char *a, const char *b)
@@ -36,8 +36,7 @@ static size_t distance(const char *a, const char *b)
     return row[b_len];
 }
 
-/* 0 for the same, small for a slip of the keyboard, a part of it, or the same beginning; NEAR_LEN for no likeness. */
-static size_t unlikeness(const char *topic, const char *word)
+size_t explain_unlikeness(const char *topic, const char *word)
 {
     size_t len = strlen(topic), far = distance(topic, word), same = 0;
 
@@ -79,11 +78,12 @@ void explain_near_find(const char *topic, struct explain_near *near)
     for (int i = SMTPSCOPE_REASON_NONE + 1; i < SMTPSCOPE_REASONS; i++) {
         const char *word = smtpscope_reason_name((enum smtpscope_reason)i);
 
-        near_offer(near, word, unlikeness(topic, word));
+        near_offer(near, word, explain_unlikeness(topic, word));
     }
     for (int i = 0; i < SMTPSCOPE_RULES; i++) {
         const struct smtpscope_rule_info *info = smtpscope_rule_info((enum smtpscope_rule)i);
-        size_t by_id = unlikeness(topic, info->id), by_name = unlikeness(topic, info->id + strlen(info->family) + 1);
+        size_t by_id = explain_unlikeness(topic, info->id),
+               by_name = explain_unlikeness(topic, info->id + strlen(info->family) + 1);
 
         near_offer(near, info->id, by_id < by_name ? by_id : by_name);
     }

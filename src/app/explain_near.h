@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #define EXPLAIN_NEAR_MAX 4u
+#define EXPLAIN_UNLIKE 48u /* longer than every identifier */
 
 /* The likest identifiers, the likest first. Static words. */
 struct explain_near {
@@ -14,6 +15,8 @@ struct explain_near {
     size_t count;
 };
 
+/* 0 for the same, small for a slip of the keyboard, a part of it, or the same beginning; EXPLAIN_UNLIKE for no likeness. */
+size_t explain_unlikeness(const char *topic, const char *word);
 void explain_near_find(const char *topic, struct explain_near *near);
 
 #endif

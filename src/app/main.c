@@ -31,6 +31,13 @@ static enum status run(const struct options *options, FILE *out)
     switch (options->task) {
     case TASK_ANALYSE:
         return analyse(options, out);
+    case TASK_WATCH:
+    case TASK_INTERFACES:
+        complain(_("this build cannot watch interfaces; -r FILE reads captures"));
+        return STATUS_FAILED;
+    case TASK_CHECK_CONFIG:
+        fprintf(out, _("%s: right\n"), options->config);
+        return finish(out, STATUS_DONE);
     case TASK_RULES:
         return finish(out, explain_rules(options->json, out));
     case TASK_EXPLAIN:
@@ -56,8 +63,11 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER_SIZE);
     words_init(options_language(argc, argv));
-    if (options_parse(&options, argc, argv))
+    if (options_parse(&options, argc, argv)) {
+        if (options.language)
+            words_init(options.language); /* the configuration file's, unless --lang has chosen already */
         status = run(&options, stdout);
+    }
     options_fini(&options);
     return (int)status;
 }

@@ -2,6 +2,10 @@
 #include "app/options.h"
 
 #include "app/complain.h"
+#include "app/config.h"
+#include "app/option_set.h"
+#include "app/option_table.h"
+#include "app/values.h"
 #include "app/words.h"
 
 #include <getopt.h>
@@ -9,43 +13,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORT_MAX 65535
+/* getopt's value of a long option is its row's place behind this, clear of all letters. */
+#define LONG_BASE 256
+/* A path with a line's number and a name. */
+#define WHERE_SIZE 4352
+#define ROTATE_COUNT_DEFAULT 5
+#define PORTS_DEFAULT "25,587"
 
-/* Options without a letter of their own. */
-enum option_id {
-    OPTION_FORMAT = 256,
-    OPTION_PORTS,
-    OPTION_RULE,
-    OPTION_MIN_SEVERITY,
-    OPTION_SESSIONS,
-    OPTION_MESSAGES,
-    OPTION_SUMMARY,
-    OPTION_LANG,
-    OPTION_COLOR,
-    OPTION_FAIL_ON,
-    OPTION_VERSION,
+enum origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_COMMAND_LINE };
+
+/* getopt(3)'s view of the table. */
+struct words {
+    char letters[2 * OPTION_COUNT + 3];
+    struct option longs[OPTION_COUNT + 1];
 };
 
-static const struct option long_options[] = {
-    {"read", required_argument, NULL, 'r'},
-    {"format", required_argument, NULL, OPTION_FORMAT},
-    {"ports", required_argument, NULL, OPTION_PORTS},
-    {"rule", required_argument, NULL, OPTION_RULE},
-    {"min-severity", required_argument, NULL, OPTION_MIN_SEVERITY},
-    {"sessions", no_argument, NULL, OPTION_SESSIONS},
-    {"messages", no_argument, NULL, OPTION_MESSAGES},
-    {"summary", no_argument, NULL, OPTION_SUMMARY},
-    {"lang", required_argument, NULL, OPTION_LANG},
-    {"color", required_argument, NULL, OPTION_COLOR},
-    {"fail-on", required_argument, NULL, OPTION_FAIL_ON},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, OPTION_VERSION},
-    {0},
+struct parse {
+    struct options *options;
+    struct words words;
+    enum origin origin[OPTION_COUNT];
+    unsigned line[OPTION_COUNT]; /* of the file */
+    char *expression;            /* of words behind -i; owned */
 };
-
-static const char *const formats[] = {"text", "json", NULL};
-static const char *const languages[] = {"en", "fr", "de", NULL};
-static const char *const colours[] = {[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always", [COLOUR_NEVER] = "never", NULL};
 
 /* The subcommands and how many words they take. */
 static const struct {
@@ -59,196 +48,280 @@ static const struct {
     {"compare", TASK_COMPARE, 2, "smtpscope compare 450 503"},
 };
 
-/* The position of `word` in `words`; -1 after saying what is allowed. */
-static int choose(const char *option, const char *word, const char *const *words)
+/* `order` is what getopt(3) wants in front of the letters. */
+static void words_of_table(struct words *words, const char *order)
 {
-    char allowed[128];
-    size_t len = 0;
+    size_t len = (size_t)snprintf(words->letters, sizeof words->letters, "%s", order);
 
-    for (int i = 0; words[i]; i++)
-        if (!strcmp(word, words[i]))
-            return i;
-    for (int i = 0; words[i] && len < sizeof allowed; i++)
-        len += (size_t)snprintf(allowed + len, sizeof allowed - len, "%s%s", i ? ", " : "", words[i]);
-    complain(_("%s %s: write one of %s"), option, word, allowed);
-    return -1;
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        const struct option_row *row = &option_table[i];
+
+        words->longs[i] = (struct option){row->name, row->argument ? required_argument : no_argument, NULL, LONG_BASE + i};
+        if (row->letter)
+            words->letters[len++] = row->letter;
+        if (row->letter && row->argument)
+            words->letters[len++] = ':';
+    }
+    words->letters[len] = '\0';
+    words->longs[OPTION_COUNT] = (struct option){0};
 }
 
-static int choose_severity(const char *option, const char *word)
+static const struct option_row *row_of(int id)
 {
-    const char *names[SMTPSCOPE_SEVERITIES + 1] = {0};
-
-    for (int i = 0; i < SMTPSCOPE_SEVERITIES; i++)
-        names[i] = smtpscope_severity_name((enum smtpscope_severity)i);
-    return choose(option, word, names);
+    if (id >= LONG_BASE)
+        return &option_table[id - LONG_BASE];
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        if (option_table[i].letter == id)
+            return &option_table[i];
+    return NULL;
 }
 
-/* A port number at `*at`, which moves behind it; -1 when there is none. */
-static long parse_port(const char **at)
+/* What getopt(3) could not take: ':' wants a value, '?' is unknown, ambiguous, or a flag with a value. */
+static void complain_option(int problem, const char *word)
 {
-    char *end;
-    long port = **at >= '0' && **at <= '9' ? strtol(*at, &end, 10) : -1;
+    char name[64];
+    const char *near;
 
-    if (port < 1 || port > PORT_MAX)
-        return -1;
-    *at = end;
-    return port;
+    if (problem == ':') {
+        complain(_("%s: its value is missing; 'smtpscope --help' shows all options"), word);
+        return;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    near = !strncmp(name, "--", 2) ? option_near(name + 2) : NULL;
+    if (near && !strcmp(near, name + 2))
+        complain(_("%s: takes no value"), word);
+    else if (near)
+        complain(_("%s: no such option; is it --%s? 'smtpscope --help' shows all options"), word, near);
+    else
+        complain(_("%s: no such option; 'smtpscope --help' shows all options"), word);
 }
 
-/* "25,587,2500-2599" */
-static bool parse_ports(uint8_t ports[PORTS_OCTETS], const char *list)
+/*
+ * The next option of the command line: its row, with `*value`; NULL at the end, with `*wrong` set when what is there has been
+ * told to be no option. A word that is no option comes as `*word` when getopt returns those in their place.
+ */
+static const struct option_row *next_option(const struct words *words, int argc, char **argv, const char **value, bool *wrong,
+                                            const char **word)
 {
-    const char *at = list;
-    long first, last;
+    int at = optind ? optind : 1, id = getopt_long(argc, argv, words->letters, words->longs, NULL);
 
-    memset(ports, 0, PORTS_OCTETS);
-    do {
-        at += *at == ',';
-        first = last = parse_port(&at);
-        if (*at == '-') {
-            at++;
-            last = parse_port(&at);
-        }
-        if (first < 0 || last < first || (*at && *at != ',')) {
-            complain(_("--ports %s: write port numbers and ranges, as in 25,587,2500-2599"), list);
-            return false;
-        }
-        for (long port = first; port <= last; port++)
-            ports[port / 8] |= (uint8_t)(1U << port % 8);
-    } while (*at);
-    return true;
+    *word = id == 1 ? optarg : NULL;
+    *value = optarg ? optarg : "yes";
+    *wrong = id == '?' || id == ':';
+    if (*wrong)
+        complain_option(id, argv[at < argc ? at : argc - 1]);
+    return id == -1 || id == 1 || *wrong ? NULL : row_of(id);
 }
 
-static bool append(const char ***list, size_t *count, const char *word)
+static bool set(struct parse *parse, const struct option_row *row, const char *where, const char *value, enum origin origin)
 {
-    const char **grown = realloc(*list, (*count + 1) * sizeof *grown);
+    enum origin *before = &parse->origin[row - option_table];
+
+    /* What is given on the command line replaces a list of the file rather than adding to it. */
+    if (*before == ORIGIN_FILE && origin == ORIGIN_COMMAND_LINE)
+        option_clear(row, parse->options);
+    *before = origin;
+    return row->set(&(struct setting){.options = parse->options, .row = row, .where = where}, value);
+}
+
+static bool set_option(struct parse *parse, const struct option_row *row, const char *value)
+{
+    char where[64];
+
+    snprintf(where, sizeof where, "--%s", row->name);
+    return set(parse, row, where, value, ORIGIN_COMMAND_LINE);
+}
+
+static bool is_given(const struct parse *parse, enum option_id id)
+{
+    return parse->origin[id] == ORIGIN_COMMAND_LINE;
+}
+
+/* One word more of the expression. */
+static bool add_expression(struct parse *parse, const char *word)
+{
+    size_t len = parse->expression ? strlen(parse->expression) : 0;
+    char *grown = realloc(parse->expression, len + strlen(word) + 2);
 
     if (!grown) {
         complain(_("out of memory"));
         return false;
     }
-    *list = grown;
-    grown[(*count)++] = word;
+    if (len)
+        grown[len++] = ' ';
+    memcpy(grown + len, word, strlen(word) + 1);
+    parse->expression = grown;
     return true;
 }
 
-static bool add_rule(struct options *options, const char *glob)
+/* A word that is no option: a file behind -r, part of an expression behind -i. */
+static bool add_word(struct parse *parse, const char *word)
 {
-    for (int rule = 0; rule < SMTPSCOPE_RULES; rule++)
-        if (smtpscope_rule_matches((enum smtpscope_rule)rule, glob))
-            return append(&options->globs, &options->glob_count, glob);
-    complain(_("--rule %s: no rule has such a name; 'smtpscope rules' lists them all"), glob);
+    if (is_given(parse, OPTION_READ))
+        return set_option(parse, &option_table[OPTION_READ], word);
+    if (parse->options->interface_count)
+        return add_expression(parse, word);
+    complain(_("%s: to read a capture write -r %s; 'smtpscope --help' shows all commands"), word, word);
     return false;
 }
 
-/* A word that is no option: a file behind -r, a topic of a subcommand. */
-static bool add_word(struct options *options, const char *word)
+static bool is_final(const struct options *options)
 {
-    if (options->task == TASK_ANALYSE && options->file_count)
-        return append(&options->files, &options->file_count, word);
-    if (options->task == TASK_ANALYSE)
-        complain(_("%s: to read a capture write -r %s; 'smtpscope --help' shows all commands"), word, word);
-    else
-        complain(_("%s: one word too many"), word);
-    return false;
+    return options->task == TASK_HELP || options->task == TASK_VERSION;
 }
 
-static bool set_choice(struct options *options, int id, const char *word)
+static bool parse_words(struct parse *parse, int argc, char **argv)
 {
-    int chosen;
+    const struct option_row *row;
+    const char *value, *word;
+    bool wrong;
 
-    switch (id) {
-    case OPTION_FORMAT:
-        chosen = choose("--format", word, formats);
-        options->json = chosen == 1;
-        return chosen >= 0;
-    case OPTION_LANG:
-        return choose("--lang", word, languages) >= 0; /* taken by options_language() */
-    case OPTION_COLOR:
-        chosen = choose("--color", word, colours);
-        options->colour = chosen == COLOUR_ALWAYS ? COLOUR_ALWAYS : chosen == COLOUR_NEVER ? COLOUR_NEVER : COLOUR_AUTO;
-        return chosen >= 0;
-    case OPTION_MIN_SEVERITY:
-        chosen = choose_severity("--min-severity", word);
-        options->min_severity = chosen < 0 ? SMTPSCOPE_INFO : (enum smtpscope_severity)chosen;
-        return chosen >= 0;
-    default:
-        options->fail_on = choose_severity("--fail-on", word);
-        return options->fail_on >= 0;
-    }
-}
-
-/* One option, as getopt_long(3) gives it. '?' and ':' have been told already. */
-static bool set_option(struct options *options, int id, char *argument)
-{
-    switch (id) {
-    case 1:
-        return add_word(options, argument);
-    case 'r':
-        return append(&options->files, &options->file_count, argument);
-    case 'h':
-        options->task = TASK_HELP;
-        return true;
-    case OPTION_VERSION:
-        options->task = TASK_VERSION;
-        return true;
-    case OPTION_PORTS:
-        return parse_ports(options->ports, argument);
-    case OPTION_RULE:
-        return add_rule(options, argument);
-    case OPTION_SESSIONS:
-        options->sessions = true;
-        return true;
-    case OPTION_MESSAGES:
-        options->messages = true;
-        return true;
-    case OPTION_SUMMARY:
-        options->summary = true;
-        return true;
-    case OPTION_FORMAT:
-    case OPTION_LANG:
-    case OPTION_COLOR:
-    case OPTION_MIN_SEVERITY:
-    case OPTION_FAIL_ON:
-        return set_choice(options, id, argument);
-    default:
-        return false;
-    }
-}
-
-/* The long option that `word` ("--x", "--x=1") is or begins; its name, for a message about it. */
-static void complain_option(int problem, const char *word)
-{
-    if (problem == ':')
-        complain(_("%s: its value is missing; 'smtpscope --help' shows all options"), word);
-    else
-        complain(_("%s: no such option, or not for this; 'smtpscope --help' shows all options"), word);
-}
-
-static bool parse_words(struct options *options, int argc, char **argv, const char *letters)
-{
-    int id, word;
-
-    opterr = 0;
-    optind = 1;
-    for (;;) {
-        word = optind;
-        id = getopt_long(argc, argv, letters, long_options, NULL);
-        if (id == -1)
-            break;
-        if (id == '?' || id == ':') {
-            complain_option(id, argv[word < argc ? word : argc - 1]);
+    optind = 0;
+    while ((row = next_option(&parse->words, argc, argv, &value, &wrong, &word)) || word) {
+        if (row ? !set_option(parse, row, value) : !add_word(parse, word))
             return false;
-        }
-        if (!set_option(options, id, optarg))
-            return false;
-        if (options->task == TASK_HELP || options->task == TASK_VERSION)
+        if (is_final(parse->options))
             return true;
     }
-    for (; optind < argc; optind++)
-        if (!add_word(options, argv[optind]))
+    for (; !wrong && optind < argc; optind++)
+        if (!add_word(parse, argv[optind]))
             return false;
+    return !wrong;
+}
+
+/* --config, ahead of the others: what they say is stronger than the file. Nothing is said of what is wrong with the others. */
+static const char *find_config(const struct words *words, int argc, char **argv)
+{
+    const char *config = NULL;
+
+    optind = 0;
+    for (int id; (id = getopt_long(argc, argv, words->letters, words->longs, NULL)) != -1;)
+        if (id != '?' && id != ':' && id != 1 && row_of(id) == &option_table[OPTION_CONFIG])
+            config = optarg;
+    return config;
+}
+
+static void complain_name(const char *path, unsigned line, const char *name, const struct option_row *row)
+{
+    const char *near = row ? NULL : option_near(name);
+
+    if (row)
+        complain(_("%s:%u: %s: only on the command line"), path, line, name);
+    else if (near && option_find(near)->in_file)
+        complain(_("%s:%u: %s: no such name; is it %s?"), path, line, name, near);
+    else
+        complain(_("%s:%u: %s: no such name; smtpscope.conf(5) lists them all"), path, line, name);
+}
+
+/* One line of the file. */
+static bool set_entry(void *ctx, unsigned line, const char *name, const char *value)
+{
+    struct parse *parse = ctx;
+    const char *path = parse->options->config;
+    const struct option_row *row = option_find(name);
+    char where[WHERE_SIZE];
+    unsigned *before;
+
+    if (!row || !row->in_file) {
+        complain_name(path, line, name, row);
+        return false;
+    }
+    snprintf(where, sizeof where, "%s:%u: %s", path, line, name);
+    before = &parse->line[row - option_table];
+    if (!*value)
+        complain(_("%s: its value is missing"), where);
+    else if (*before && row->storage != OPTION_LIST)
+        complain(_("%s %s: it was given in line %u already"), where, value, *before);
+    else
+        return set(parse, row, where, value, ORIGIN_FILE) && (*before = line);
+    return false;
+}
+
+static bool read_config(struct parse *parse, const char *path)
+{
+    return set_option(parse, &option_table[OPTION_CONFIG], path) &&
+           config_read(path, &(struct config_reader){.entry = set_entry, .ctx = parse});
+}
+
+/* The expression of the words behind -i, stronger than the file's; both --filter and words: which of them? */
+static bool take_expression(struct parse *parse)
+{
+    if (!parse->expression)
+        return true;
+    if (!is_given(parse, OPTION_FILTER))
+        return set_option(parse, &option_table[OPTION_FILTER], parse->expression);
+    complain(_("%s: there is a --filter already; write the whole expression there or here"), parse->expression);
+    return false;
+}
+
+/* What follows from the options: the command line's word before the file's. */
+static bool choose_task(struct parse *parse)
+{
+    struct options *options = parse->options;
+
+    if (is_given(parse, OPTION_READ) && is_given(parse, OPTION_INTERFACE)) {
+        complain(_("--read and --interface: either captures or interfaces, not both"));
+        return false;
+    }
+    if (options->task != TASK_ANALYSE)
+        return true;
+    if (!options->file_count && !options->interface_count) {
+        complain(_("nothing to read: write -r FILE or -i INTERFACE; 'smtpscope --help' shows all commands"));
+        return false;
+    }
+    options->task = options->file_count ? TASK_ANALYSE : TASK_WATCH;
     return true;
+}
+
+/* What the command line asks for has to mean something to the task; a file may be written for another. */
+static bool check_task(const struct parse *parse)
+{
+    enum task task = parse->options->task;
+
+    for (size_t i = 0; task != TASK_CHECK_CONFIG && i < OPTION_COUNT; i++) {
+        const struct option_row *row = &option_table[i];
+
+        if (!is_given(parse, (enum option_id)i) || row->tasks & 1U << task)
+            continue;
+        if (task == TASK_ANALYSE)
+            complain(_("--%s: only with --interface"), row->name);
+        else if (task == TASK_INTERFACES)
+            complain(_("--%s: not with --list-interfaces"), row->name);
+        else
+            complain(_("--%s: only with --read"), row->name);
+        return false;
+    }
+    return true;
+}
+
+/* An option that means nothing without another. */
+static bool check_needs(const struct parse *parse)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option_row *row = &option_table[i], *needed = &option_table[row->needs];
+
+        if (!row->needs || !parse->origin[i] || parse->origin[row->needs])
+            continue;
+        if (parse->origin[i] == ORIGIN_FILE)
+            complain(_("%s:%u: %s: nothing without %s; write that, too"), parse->options->config, parse->line[i], row->name,
+                     needed->name);
+        else
+            complain(_("--%s: nothing without --%s; write that, too"), row->name, needed->name);
+        return false;
+    }
+    return true;
+}
+
+static bool parse_all(struct parse *parse, int argc, char **argv)
+{
+    const char *config;
+
+    /* "-": words that are no options come in their place, as files of the -r before them. */
+    words_of_table(&parse->words, "-:");
+    config = find_config(&parse->words, argc, argv);
+    return (!config || read_config(parse, config)) && parse_words(parse, argc, argv) &&
+           (is_final(parse->options) ||
+            (take_expression(parse) && choose_task(parse) && check_task(parse) && check_needs(parse)));
 }
 
 /* "450 4.7.1" may come as one word or as two. */
@@ -288,44 +361,67 @@ static bool take_topics(struct options *options, char **words, size_t count, siz
     return false;
 }
 
-static bool parse_subcommand(struct options *options, int argc, char **argv, size_t which)
+static bool parse_subcommand(struct parse *parse, int argc, char **argv, size_t which)
 {
+    struct options *options = parse->options;
+    const struct option_row *row;
+    const char *value, *word;
+    bool wrong;
+
     options->task = subcommands[which].task;
-    opterr = 0;
-    optind = 1;
-    for (int id, word = 1; (id = getopt_long(argc, argv, ":h", long_options, NULL)) != -1; word = optind) {
-        if (id == '?' || id == ':') {
-            complain_option(id, argv[word < argc ? word : argc - 1]);
-            return false;
-        }
-        if (id != 'h' && id != OPTION_FORMAT && id != OPTION_LANG && id != OPTION_COLOR && id != OPTION_VERSION) {
+    words_of_table(&parse->words, ":");
+    optind = 0;
+    while ((row = next_option(&parse->words, argc, argv, &value, &wrong, &word))) {
+        if (!(row->tasks & 1U << subcommands[which].task)) {
             complain(_("write: %s"), subcommands[which].usage);
             return false;
         }
-        if (!set_option(options, id, optarg))
+        if (!set_option(parse, row, value))
             return false;
-        if (options->task == TASK_HELP || options->task == TASK_VERSION)
+        if (is_final(options))
             return true;
     }
+    if (wrong)
+        return false;
     return take_topics(options, argv + optind, (size_t)(argc - optind), subcommands[which].topics, subcommands[which].usage);
 }
 
 bool options_parse(struct options *options, int argc, char **argv)
 {
+    struct parse parse = {.options = options};
+    bool done;
+
+    opterr = 0;
     options->min_severity = SMTPSCOPE_INFO;
     options->fail_on = -1;
-    parse_ports(options->ports, "25,587");
+    options->promiscuous = options->sandbox = true;
+    options->rotate_count = ROTATE_COUNT_DEFAULT;
+    value_ports(PORTS_DEFAULT, options->ports);
     for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof subcommands[0]; i++)
         if (!strcmp(argv[1], subcommands[i].name))
-            return parse_subcommand(options, argc - 1, argv + 1, i);
-    /* "-": words that are no options come in their place, as files of the -r before them. */
-    if (!parse_words(options, argc, argv, "-:r:h"))
-        return false;
-    if (options->task == TASK_ANALYSE && !options->file_count) {
-        complain(_("nothing to read: write -r FILE; 'smtpscope --help' shows all commands"));
-        return false;
+            return parse_subcommand(&parse, argc - 1, argv + 1, i);
+    done = parse_all(&parse, argc, argv);
+    free(parse.expression);
+    return done;
+}
+
+bool options_reload(const struct options *now, struct options *fresh, int argc, char **argv)
+{
+    bool done;
+
+    memset(fresh, 0, sizeof *fresh);
+    done = options_parse(fresh, argc, argv);
+    for (size_t i = 0; done && i < OPTION_COUNT; i++) {
+        const struct option_row *row = &option_table[i];
+
+        if (row->live || row->set == set_task || option_equal(row, now, fresh))
+            continue;
+        complain(_("%s: %s has changed: that needs a restart"), now->config ? now->config : "smtpscope", row->name);
+        done = option_copy(row, fresh, now);
     }
-    return true;
+    if (!done)
+        options_fini(fresh);
+    return done;
 }
 
 const char *options_language(int argc, char **argv)
@@ -334,23 +430,22 @@ const char *options_language(int argc, char **argv)
     const char *found = NULL;
 
     for (int i = 1; i < argc; i++) {
-        const char *value = NULL;
+        const char *value = NULL, *known;
 
         if (!strncmp(argv[i], option, sizeof option - 1) && argv[i][sizeof option - 1] == '=')
             value = argv[i] + sizeof option;
         else if (!strcmp(argv[i], option))
             value = argv[i + 1]; /* argv ends with NULL */
-        for (size_t known = 0; value && languages[known]; known++)
-            if (!strcmp(value, languages[known]))
-                found = languages[known];
+        known = value ? option_language(value) : NULL;
+        found = known ? known : found;
     }
     return found;
 }
 
 void options_fini(struct options *options)
 {
-    free(options->files);
-    free(options->globs);
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        option_clear(&option_table[i], options);
     free(options->topic[0]);
     free(options->topic[1]);
 }

@@ -1,35 +1,52 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/usage.h"
 
+#include "app/option_table.h"
 #include "app/words.h"
 #include "detect/community_id.h"
 
 #include <jansson.h>
 #include <pcap/pcap.h>
 
+/* Behind the longest option. */
+#define TEXT_COLUMN 29
+
+/* The headings of --help, each in front of an option. */
+static const struct {
+    enum option_id before;
+    const char *text;
+} headings[] = {
+    {OPTION_READ, N_("Input:")},
+    {OPTION_RULE, N_("Findings:")},
+    {OPTION_OUTPUT, N_("Output:")},
+    {OPTION_CONFIG, N_("Running:")},
+};
+
+static void print_option(FILE *out, const struct option_row *row)
+{
+    int column = row->letter ? fprintf(out, "  -%c, --%s", row->letter, row->name) : fprintf(out, "  --%s", row->name);
+
+    if (row->argument)
+        column += fprintf(out, " %s", row->argument);
+    fprintf(out, "%*s%s\n", column < TEXT_COLUMN ? TEXT_COLUMN - column : 1, "", _(row->help));
+}
+
 void usage_help(FILE *out)
 {
     fputs(_("smtpscope: what went wrong in SMTP sessions, whose fault it was, what to do\n"
-            "\n"
-            "  smtpscope -r FILE... [OPTIONS]   analyse captures\n"
-            "  smtpscope rules                  list all that can be found\n"
-            "  smtpscope explain TOPIC          a code (450, \"450 4.7.1\"), a rule, a reason\n"
-            "  smtpscope compare 450 503        two codes side by side\n"
-            "\n"
-            "  -r, --read FILE...    pcap or pcapng, plain, .gz or .zst; - is standard input\n"
-            "  --ports LIST          ports of servers, such as 25,587,2500-2599 (25,587)\n"
-            "  --rule GLOB           only such rules: deferral, 'sequence.*'; may be repeated\n"
-            "  --min-severity LEVEL  show error, warning, notice, info and above (info)\n"
-            "  --sessions            show each session: its commands and replies\n"
-            "  --messages            show each message: the outcome of each recipient\n"
-            "  --summary             totals, also with --format json; text always has them\n"
-            "  --format text|json    for people, or one JSON object a line (text)\n"
-            "  --lang en|fr|de       the language (that of the environment)\n"
-            "  --color WHEN          auto (on a terminal), always, never\n"
-            "  --fail-on LEVEL       exit status 1 when something so severe is found\n"
-            "  --help, --version\n"
-            "\n"
-            "Exit status: 0 done, 1 found (--fail-on), 2 wrong use or unreadable input,\n"
+            "  smtpscope -r FILE... [OPTIONS]               analyse captures\n"
+            "  smtpscope -i IFACE [OPTIONS] [EXPRESSION]    watch an interface\n"
+            "  smtpscope rules | explain TOPIC | compare CODE CODE    the catalogue; a topic:\n"
+            "                   a code (450, \"450 4.7.1\"), a rule, a reason\n"),
+          out);
+    for (size_t i = 0, heading = 0; i < OPTION_COUNT; i++) {
+        if (!option_table[i].help)
+            continue;
+        if (heading < sizeof headings / sizeof headings[0] && headings[heading].before == (enum option_id)i)
+            fprintf(out, "%s\n", _(headings[heading++].text));
+        print_option(out, &option_table[i]);
+    }
+    fputs(_("Exit status: 0 done, 1 found (--fail-on), 2 wrong use or unreadable input,\n"
             "3 analysed, but the input was damaged. More in smtpscope(1).\n"),
           out);
 }

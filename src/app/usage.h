@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* One screen of 80 by 24. */
+/* One screen of 80 columns. */
 void usage_help(FILE *out);
 /* The program's version and those of the libraries it runs with. */
 void usage_version(FILE *out);

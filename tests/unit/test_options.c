@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line beyond what the program shows of it: fields, who is stronger, what a reload takes. */
+#include "unit.h"
+
+#include "app/option_table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WORDS_MAX 48
+
+/* A configuration file of the test's own. */
+static char config_path[] = "/tmp/smtpscope-options-XXXXXX";
+
+static void config_write(const char *text)
+{
+    FILE *file = fopen(config_path, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int config_create(void **state)
+{
+    int fd = mkstemp(config_path);
+
+    (void)state;
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int config_remove(void **state)
+{
+    (void)state;
+    return unlink(config_path);
+}
+
+/* The blank-separated words of `line`, "CONFIG" being the file's path, as argc and argv. */
+static int split(char *line, char *argv[WORDS_MAX + 1])
+{
+    int argc = 1;
+
+    argv[0] = line;
+    for (char *word = strtok(line, " "); word; word = strtok(NULL, " ")) {
+        assert_true(argc < WORDS_MAX);
+        argv[argc++] = strcmp(word, "CONFIG") ? word : config_path;
+    }
+    argv[argc] = NULL;
+    return argc;
+}
+
+static bool parse(struct options *options, const char *line)
+{
+    char copy[512], *argv[WORDS_MAX + 1];
+
+    memset(options, 0, sizeof *options);
+    snprintf(copy, sizeof copy, "%s", line);
+    return options_parse(options, split(copy, argv), argv);
+}
+
+static void assert_text(const char *got, const char *want)
+{
+    if (!want) {
+        assert_null(got);
+        return;
+    }
+    assert_non_null(got);
+    assert_string_equal(got, want);
+}
+
+static void test_defaults(void **state)
+{
+    struct options options;
+
+    (void)state;
+    assert_true(parse(&options, "-r x"));
+    assert_int_equal(options.task, TASK_ANALYSE);
+    assert_true(options.promiscuous && options.sandbox && !options.encapsulated && !options.detect);
+    assert_int_equal(options.workers, 0);
+    assert_int_equal(options.aggregate, 0);
+    assert_int_equal(options.stats_interval, 0);
+    assert_int_equal(options.output_count, 0);
+    assert_int_equal(options.fail_on, -1);
+    assert_null(options.user);
+    options_fini(&options);
+}
+
+static void test_tasks(void **state)
+{
+    static const struct {
+        const char *line;
+        enum task want_task;
+        size_t want_files, want_interfaces;
+        const char *want_expression;
+    } cases[] = {
+        {"-r a b c", TASK_ANALYSE, 3, 0, NULL},
+        {"-r a --summary b", TASK_ANALYSE, 2, 0, NULL},
+        {"-i eth0 -i eth1", TASK_WATCH, 0, 2, NULL},
+        {"-i eth0 host 192.0.2.1 and port 25", TASK_WATCH, 0, 1, "host 192.0.2.1 and port 25"},
+        {"-i eth0 not --summary port 26 -- or port 27", TASK_WATCH, 0, 1, "not port 26 or port 27"},
+        {"-i any --filter tcp", TASK_WATCH, 0, 1, "tcp"},
+        {"-c CONFIG", TASK_WATCH, 0, 2, "port 25"},
+        {"-c CONFIG port 26", TASK_WATCH, 0, 2, "port 26"},
+        {"-c CONFIG -i eth5", TASK_WATCH, 0, 1, "port 25"},
+        {"-r a -c CONFIG b", TASK_ANALYSE, 2, 2, "port 25"},
+        {"-D", TASK_INTERFACES, 0, 0, NULL},
+        {"-h", TASK_HELP, 0, 0, NULL},
+        {"--version --nonsense", TASK_VERSION, 0, 0, NULL},
+    };
+    struct options options;
+
+    (void)state;
+    config_write("interface = eth8\ninterface = eth9\nfilter = port 25\n");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        print_message("%s\n", cases[i].line);
+        assert_true(parse(&options, cases[i].line));
+        assert_int_equal(options.task, cases[i].want_task);
+        assert_int_equal(options.file_count, cases[i].want_files);
+        assert_int_equal(options.interface_count, cases[i].want_interfaces);
+        assert_text(options.expression, cases[i].want_expression);
+        options_fini(&options);
+    }
+}
+
+static void test_values(void **state)
+{
+    struct options options;
+
+    (void)state;
+    assert_true(parse(&options, "-i eth0 -p -s 2000 -B 4096 --encapsulated --workers 3 --detect --max-sessions 77 --no-sandbox "
+                                "--aggregate 5m --stats 90"));
+    assert_true(!options.promiscuous && options.encapsulated && options.detect && !options.sandbox);
+    assert_int_equal(options.snapshot_length, 2000);
+    assert_int_equal(options.buffer_kib, 4096);
+    assert_int_equal(options.workers, 3);
+    assert_int_equal(options.max_sessions, 77);
+    assert_int_equal(options.aggregate, 300 * SMTPSCOPE_SECOND);
+    assert_int_equal(options.stats_interval, 90 * SMTPSCOPE_SECOND);
+    options_fini(&options);
+    assert_true(parse(&options, "-i eth0 --output - --output file:/x --rotate-size 10M --rotate-count 3 -w e.pcap -C 7 -W 9 "
+                                "--metrics 127.0.0.1:80 --format json --color never --min-severity error"));
+    assert_int_equal(options.output_count, 2);
+    assert_text(options.outputs[1], "file:/x");
+    assert_int_equal(options.rotate_octets, 10 << 20);
+    assert_int_equal(options.rotate_count, 3);
+    assert_text(options.evidence, "e.pcap");
+    assert_int_equal(options.evidence_octets, 7000000);
+    assert_int_equal(options.evidence_count, 9);
+    assert_text(options.metrics, "127.0.0.1:80");
+    assert_true(options.json);
+    assert_int_equal(options.colour, COLOUR_NEVER);
+    assert_int_equal(options.min_severity, SMTPSCOPE_ERROR);
+    options_fini(&options);
+}
+
+static void test_wrong(void **state)
+{
+    static const char *const lines[] = {
+        "-r x -i eth0",
+        "-i eth0 -r x",
+        "-r x --metrics 127.0.0.1:80",
+        "-r x --filter tcp",
+        "-r x --user nobody",
+        "-i eth0 --filter tcp port 25",
+        "-i eth0 port port",
+        "port 25",
+        "",
+        "-i",
+        "--interfase eth0",
+        "--summary=1",
+        "-i any -i eth0",
+        "-W 3 -r x",
+        "-w x -W 3 -r x",
+        "-D --summary",
+        "--check-config",
+        "-i eth0 --workers 0",
+        "rules --summary",
+        "--output",
+        "-c /nonexistent -i eth0",
+        "-z",
+        "-i eth0 --read",
+        "--file 3",
+    };
+    struct options options;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        print_message("%s\n", lines[i]);
+        assert_false(parse(&options, lines[i]));
+        options_fini(&options);
+    }
+}
+
+static bool reload(const struct options *now, struct options *fresh, const char *text)
+{
+    char line[] = "-c CONFIG --min-severity notice", *argv[WORDS_MAX + 1];
+
+    config_write(text);
+    return options_reload(now, fresh, split(line, argv), argv);
+}
+
+static void test_reload(void **state)
+{
+    struct options now, fresh;
+
+    (void)state;
+    config_write(
+        "interface = eth0\nports = 25\nrule = deferral\noutput = -\nworkers = 2\nuser = nobody\nmin-severity = error\n");
+    assert_true(parse(&now, "-c CONFIG --min-severity notice"));
+    /* What may change does; what may not keeps its value; the command line stays the stronger one. */
+    assert_true(
+        reload(&now, &fresh,
+               "interface = eth1\ninterface = eth2\nports = 26\nrule = sequence\nrule = data\noutput = journald\nworkers = 4\n"
+               "rotate-size = 1K\naggregate = 1m\nstats = 2m\nformat = json\nmin-severity = info\nfilter = tcp\n"));
+    assert_int_equal(fresh.task, TASK_WATCH);
+    assert_int_equal(fresh.interface_count, 1);
+    assert_text(fresh.interfaces[0], "eth0");
+    assert_memory_equal(fresh.ports, now.ports, PORTS_OCTETS);
+    assert_int_equal(fresh.workers, 2);
+    assert_text(fresh.user, "nobody");
+    assert_null(fresh.expression);
+    assert_int_equal(fresh.glob_count, 2);
+    assert_text(fresh.globs[1], "data");
+    assert_int_equal(fresh.output_count, 1);
+    assert_text(fresh.outputs[0], "journald");
+    assert_int_equal(fresh.rotate_octets, 1024);
+    assert_int_equal(fresh.aggregate, 60 * SMTPSCOPE_SECOND);
+    assert_int_equal(fresh.stats_interval, 120 * SMTPSCOPE_SECOND);
+    assert_true(fresh.json);
+    assert_int_equal(fresh.min_severity, SMTPSCOPE_NOTICE);
+    options_fini(&now);
+    now = fresh;
+    /* What is wrong changes nothing. */
+    assert_false(reload(&now, &fresh, "interface = eth0\nrule = nonsense\n"));
+    assert_text(now.globs[1], "data");
+    assert_false(reload(&now, &fresh, ""));
+    options_fini(&now);
+}
+
+/* No two names or letters; what belongs together is there. */
+static void test_table(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option_row *row = &option_table[i];
+
+        print_message("%s\n", row->name ? row->name : "(no name)");
+        assert_non_null(row->name);
+        assert_non_null(row->set);
+        assert_ptr_equal(option_find(row->name), row);
+        assert_true(row->tasks != 0);
+        assert_true(!row->live || row->in_file);
+        for (size_t j = 0; row->letter && j < i; j++)
+            assert_int_not_equal(row->letter, option_table[j].letter);
+    }
+    assert_string_equal(option_near("interfase"), "interface");
+    assert_string_equal(option_near("min-severty"), "min-severity");
+    assert_null(option_near("xyzzy"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_tasks),  cmocka_unit_test(test_values),
+        cmocka_unit_test(test_wrong),    cmocka_unit_test(test_reload), cmocka_unit_test(test_table),
+    };
+
+    return cmocka_run_group_tests(tests, config_create, config_remove);
+}
