@@ -58,6 +58,9 @@ bool decoder_frame(struct decoder *decoder, int link_type, const uint8_t *data, 
 /* The counters so far. */
 void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats);
 
+/* Copies the UDP ports, of the destination, by which tunnels are told: `room` of them at most. How many there are. */
+size_t decoder_tunnel_ports(uint16_t *ports, size_t room);
+
 /* libpcap's name of a link type without "DLT_", or NULL when it is not in our table. Static. */
 const char *decoder_link_name(int link_type);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Tunnels: what carries Ethernet or IP inside UDP or GRE. */
+#include "decode/decode.h"
 #include "decode/walk.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
@@ -18,6 +19,13 @@ static const struct next udp_ports[] = {
 bool udp_is_tunnel(uint16_t port)
 {
     return next_find(udp_ports, COUNT(udp_ports), port) != NULL;
+}
+
+size_t decoder_tunnel_ports(uint16_t *ports, size_t room)
+{
+    for (size_t i = 0; i < COUNT(udp_ports) && i < room; i++)
+        ports[i] = udp_ports[i].key;
+    return COUNT(udp_ports);
 }
 
 /* RFC 768: source port, destination port, length, checksum */
