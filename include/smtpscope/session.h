@@ -146,11 +146,11 @@ enum smtpscope_doubt {
 /* The server's state: what its replies so far have made of the session. */
 struct smtpscope_state {
     uint8_t greeting, hello; /* enum smtpscope_greeting, enum smtpscope_hello */
-    bool tls, authenticated, quit, transaction;
-    bool bdat_open; /* a BDAT chunk of this transaction was accepted, LAST not yet */
-    bool bdat_done; /* BDAT LAST was answered, and no transaction was begun since */
-    bool binary;    /* MAIL said BODY=BINARYMIME */
-    uint8_t doubt;  /* enum smtpscope_doubt */
+    uint8_t doubt;      /* enum smtpscope_doubt */
+    bool tls : 1, authenticated : 1, quit : 1, transaction : 1;
+    bool bdat_open : 1; /* a BDAT chunk of this transaction was accepted, LAST not yet */
+    bool bdat_done : 1; /* BDAT LAST was answered, and no transaction was begun since */
+    bool binary : 1;    /* MAIL said BODY=BINARYMIME */
     uint32_t rcpt_accepted, rcpt_deferred, rcpt_refused; /* of this transaction, by reply */
     uint64_t extensions; /* SMTPSCOPE_EXT_BIT of what the last EHLO reply advertised */
     uint64_t size_limit; /* of SIZE; 0 none or not said */

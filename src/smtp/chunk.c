@@ -6,16 +6,16 @@
 
 uint64_t chunk_sent(const struct smtpscope_session *session, const struct smtpscope_command *bdat)
 {
-    return bdat->declared_size - (session->bdat_offset == bdat->offset ? session->bdat_left : 0);
+    return bdat->declared_size - (rare_of(session)->bdat_offset == bdat->offset ? rare_of(session)->bdat_left : 0);
 }
 
 /* Octets of a chunk: counted, not read. */
 static size_t chunk_count(struct smtpscope_session *session, size_t len)
 {
-    size_t take = len < session->bdat_left ? len : (size_t)session->bdat_left;
+    size_t take = len < session->rare->bdat_left ? len : (size_t)session->rare->bdat_left;
 
-    session->bdat_left -= take;
-    if (!session->bdat_left)
+    session->rare->bdat_left -= take;
+    if (!session->rare->bdat_left)
         session->client = CLIENT_COMMANDS;
     return take;
 }
@@ -25,16 +25,16 @@ void chunk_decide(struct smtpscope_session *session)
     struct kept *line = session->line[SMTPSCOPE_CLIENT];
     size_t len = line ? line->len : 0;
 
-    if (session->client != CLIENT_BDAT || !session->bdat_refused)
+    if (session->client != CLIENT_BDAT || !session->rare->bdat_refused)
         return;
-    session->bdat_refused = false;
+    session->rare->bdat_refused = false;
     if (!line)
         return;
     session->line[SMTPSCOPE_CLIENT] = NULL;
     while (len && (line->at[len - 1] == '\n' || line->at[len - 1] == '\r'))
         len--;
     if (command_is_known(line->at, len)) {
-        session->bdat_left = 0;
+        session->rare->bdat_left = 0;
         session->client = CLIENT_COMMANDS;
     }
     client_octets(session, line->at, line->len, line->place);
@@ -54,7 +54,7 @@ static size_t refused_chunk_take(struct smtpscope_session *session, const char *
     if (lf)
         take = (size_t)(lf - data) + 1;
     if (!kept_append(session, kept, data, take, GUESS_OCTETS, place))
-        session->bdat_refused = false;
+        session->rare->bdat_refused = false;
     else if (lf || take == room)
         chunk_decide(session);
     return take;
@@ -62,5 +62,5 @@ static size_t refused_chunk_take(struct smtpscope_session *session, const char *
 
 size_t chunk_take(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
-    return session->bdat_refused ? refused_chunk_take(session, data, len, place) : chunk_count(session, len);
+    return session->rare->bdat_refused ? refused_chunk_take(session, data, len, place) : chunk_count(session, len);
 }

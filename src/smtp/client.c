@@ -48,7 +48,7 @@ static void command_fill(struct smtpscope_session *session, struct smtpscope_com
         command->circumstances |= SMTPSCOPE_COMMAND_SMUGGLED;
     if (session->was_held)
         command->circumstances |= SMTPSCOPE_COMMAND_HELD;
-    if (!session->flow->midstream && !session->lost[SMTPSCOPE_SERVER] &&
+    if (!session->flow->midstream && !rare_of(session)->lost[SMTPSCOPE_SERVER] &&
         (!session->greeted || place->acked < session->greeting_end))
         command->circumstances |= SMTPSCOPE_COMMAND_EARLY;
     command_parse(command, line, len);
@@ -125,8 +125,11 @@ static void after_command(struct smtpscope_session *session, const struct smtpsc
     if (command->verb == SMTPSCOPE_VERB_QUIT)
         session->quit_sent = true;
     if (command->verb == SMTPSCOPE_VERB_BDAT && command->has_size && command->declared_size) {
-        session->bdat_left = command->declared_size;
-        session->bdat_offset = command->offset;
+        session->client = CLIENT_GUESSING;
+        if (!rare_need(session))
+            return;
+        session->rare->bdat_left = command->declared_size;
+        session->rare->bdat_offset = command->offset;
         session->client = CLIENT_BDAT;
     } else if (verb_holds(command->verb)) {
         session->client = queued ? CLIENT_HOLDING : CLIENT_GUESSING;
@@ -150,7 +153,7 @@ static void client_line(struct smtpscope_session *session, const char *line, siz
         fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_COMMAND, .time = place->time, .packet = place->packet,
                                                      .command = &command });
     if ((command.verb == SMTPSCOPE_VERB_EHLO || command.verb == SMTPSCOPE_VERB_HELO) && command.path.len && session->name_hash &&
-        hash_octets(command.path.at, command.path.len, 0) == session->name_hash)
+        (uint32_t)hash_octets(command.path.at, command.path.len, 0) == session->name_hash)
         command.oddities |= SMTPSCOPE_COMMAND_NAME_OF_SERVER;
     if (command.verb == SMTPSCOPE_VERB_ANSWER || session->cut)
         secret_note(session, line, len);
@@ -163,15 +166,20 @@ static void client_line(struct smtpscope_session *session, const char *line, siz
 }
 
 /*
- * Keeps octets of the client. Without memory what comes next is the rest of a line, and nobody knows whether what was lost
- * was a secret: then no line is taken for more than it says, and no reply's text is shown.
+ * Without memory what comes next is the rest of a line, and nobody knows whether what was lost was a secret: then no line
+ * is taken for more than it says, and no reply's text is shown.
  */
+static void client_forget(struct smtpscope_session *session)
+{
+    session->cut = session->secrets_lost = true;
+}
+
 bool client_keep(struct smtpscope_session *session, struct kept **kept, const char *data, size_t len, size_t max,
                  const struct place *place)
 {
     if (kept_append(session, kept, data, len, max, place))
         return true;
-    session->cut = session->secrets_lost = true;
+    client_forget(session);
     return false;
 }
 
@@ -242,15 +250,13 @@ static size_t take_tls(struct smtpscope_session *session, const char *data, size
     struct smtpscope_fact fact = { .type = SMTPSCOPE_FACT_TLS, .time = place->time, .packet = place->packet,
                                    .tls = tls ? SMTPSCOPE_TLS_STARTED : SMTPSCOPE_TLS_NOT_FOLLOWED };
 
-    session->client = tls ? CLIENT_OPAQUE : CLIENT_COMMANDS;
     if (tls) {
-        session->clear_end[SMTPSCOPE_CLIENT] = place->offset;
+        side_opaque(session, SMTPSCOPE_CLIENT, place->offset);
         state_tls(&session->state);
-        if (session->server != SERVER_TLS_WAIT) {
-            session->server = SERVER_OPAQUE;
-            session->clear_end[SMTPSCOPE_SERVER] = session->next[SMTPSCOPE_SERVER];
-        }
+        if (session->server != SERVER_TLS_WAIT)
+            side_opaque(session, SMTPSCOPE_SERVER, session->next[SMTPSCOPE_SERVER]);
     } else {
+        session->client = CLIENT_COMMANDS;
         session->not_followed = true;
         session->server = SERVER_REPLIES;
     }
@@ -262,7 +268,7 @@ static size_t take_commands(struct smtpscope_session *session, const char *data,
 {
     const struct kept *line;
     bool tls = !session->line[SMTPSCOPE_CLIENT] && tls_begins(data, len);
-    bool granted = session->any_verb && session->state.greeting && session->last_code == 220; /* the STARTTLS was lost */
+    bool granted = session->any_verb && session->state.greeting && session->ready; /* the STARTTLS was lost */
     bool implicit = !session->any_verb && !session->greeted && session->flow->side[SMTPSCOPE_SERVER].port == IMPLICIT_TLS_PORT;
 
     if (tls && (granted || implicit)) {
@@ -288,7 +294,10 @@ static size_t client_take(struct smtpscope_session *session, const char *data, s
     case CLIENT_OPAQUE: return len;
     case CLIENT_BDAT: return chunk_take(session, data, len, place);
     case CLIENT_HOLDING:
-        client_keep(session, &session->hold, data, len, HOLD_MAX, place);
+        if (!rare_need(session))
+            client_forget(session);
+        else
+            client_keep(session, &session->rare->hold, data, len, HOLD_MAX, place);
         return len;
     }
     return len;
@@ -308,11 +317,11 @@ void client_octets(struct smtpscope_session *session, const char *data, size_t l
 /* Reads held octets again, now that it is known what they are. */
 static void release(struct smtpscope_session *session)
 {
-    struct kept *hold = session->hold;
+    struct kept *hold = rare_of(session)->hold;
 
     if (!hold)
         return;
-    session->hold = NULL;
+    session->rare->hold = NULL;
     session->was_held = true;
     session->smuggled = hold->smuggled;
     while (hold->begin < hold->len && session->client != CLIENT_HOLDING) {
@@ -323,7 +332,7 @@ static void release(struct smtpscope_session *session)
     }
     session->was_held = session->smuggled = false;
     if (hold->begin < hold->len) { /* another command holds back the rest */
-        session->hold = hold;
+        session->rare->hold = hold;
         return;
     }
     if (hold->total > hold->len)
@@ -346,25 +355,25 @@ static void line_becomes_data(struct smtpscope_session *session)
 
 void client_resolve(struct smtpscope_session *session, enum client_mode mode)
 {
+    const struct kept *hold = rare_of(session)->hold;
+
     session->client = (uint8_t)mode;
     if (mode == CLIENT_DATA && transaction_need(session)) {
         struct smtpscope_message *message = &session->transaction->message;
 
         message->sent = true;
-        session->transaction->early = session->hold != NULL;
-        message->offset = session->hold ? session->hold->place.offset : session->next[SMTPSCOPE_CLIENT];
+        session->transaction->early = hold != NULL;
+        message->offset = hold ? hold->place.offset : session->next[SMTPSCOPE_CLIENT];
         scan_start(&session->transaction->scan);
         if (session->state.binary)
             message->oddities |= SMTPSCOPE_DATA_BINARY;
         line_becomes_data(session);
     }
-    if (mode == CLIENT_TLS_WAIT && session->hold &&
-        session->hold->begin < session->hold->len && /* there may be but a gap */
-        !tls_begins(session->hold->at + session->hold->begin, session->hold->len - session->hold->begin)) {
-        fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_TLS, .time = session->hold->place.time,
-                                                     .packet = session->hold->place.packet,
-                                                     .tls = SMTPSCOPE_TLS_COMMAND_INJECTION });
-        kept_free(session, &session->hold);
+    if (mode == CLIENT_TLS_WAIT && hold && hold->begin < hold->len && /* there may be but a gap */
+        !tls_begins(hold->at + hold->begin, hold->len - hold->begin)) {
+        fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_TLS, .time = hold->place.time,
+                                                     .packet = hold->place.packet, .tls = SMTPSCOPE_TLS_COMMAND_INJECTION });
+        kept_free(session, &session->rare->hold);
     }
     release(session);
 }
@@ -408,13 +417,13 @@ void client_gap(struct smtpscope_session *session, uint64_t len, const struct pl
     chunk_decide(session);
     switch ((enum client_mode)session->client) {
     case CLIENT_BDAT: /* a known length bridges the gap */
-        if (len <= session->bdat_left) {
-            session->bdat_left -= len;
-            if (!session->bdat_left)
+        if (len <= session->rare->bdat_left) {
+            session->rare->bdat_left -= len;
+            if (!session->rare->bdat_left)
                 session->client = CLIENT_COMMANDS;
             return;
         }
-        session->bdat_left = 0;
+        session->rare->bdat_left = 0;
         break;
     case CLIENT_DATA:
         if (session->transaction) {
@@ -428,9 +437,9 @@ void client_gap(struct smtpscope_session *session, uint64_t len, const struct pl
     case CLIENT_COMMANDS: case CLIENT_ANSWER: case CLIENT_HOLDING: case CLIENT_GUESSING: break;
     }
     if (session->client == CLIENT_HOLDING) { /* a gap in what is held: told when it is known what it is a gap in */
-        if (kept_append(session, &session->hold, "", 0, HOLD_MAX, place)) {
-            session->hold->sealed = true;
-            session->hold->total += len;
+        if (rare_need(session) && kept_append(session, &session->rare->hold, "", 0, HOLD_MAX, place)) {
+            session->rare->hold->sealed = true;
+            session->rare->hold->total += len;
             session->state.doubt |= SMTPSCOPE_DOUBT_ALL;
         }
         return;

@@ -24,7 +24,7 @@ static void guess(struct smtpscope_session *session, const struct kept *line)
     session->client = CLIENT_COMMANDS;
     if (tls_begins(line->at, line->len))
         session->client = CLIENT_TLS_WAIT;
-    if (tls_begins(line->at, line->len) || command_is_known(line->at, len) || session->secret || (!data_command && session->last))
+    if (tls_begins(line->at, line->len) || command_is_known(line->at, len) || session->secret || (!data_command && session->first))
         return;
     while (data_command && session->first != data_command)
         queue_pop(session);

@@ -136,7 +136,7 @@ static void exchange_tell(struct smtpscope_session *session, const struct smtpsc
         exchange.behind = entry->behind;
         exchange.previous = entry->previous;
     }
-    session->last_code = reply->code;
+    session->ready = reply->code == 220;
     fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_EXCHANGE, .time = reply->time, .packet = reply->packet,
                                                  .exchange = &exchange });
 }
@@ -150,10 +150,10 @@ static void greeting_arrived(struct smtpscope_session *session, const struct smt
     while (len < reply->first.len && name[len] != ' ')
         len++;
     session->greeted = true;
-    session->greeting_end = reply->end;
-    session->name_hash = len ? hash_octets(name, len, 0) : 0;
+    session->greeting_end = (uint32_t)(reply->end < UINT32_MAX ? reply->end : UINT32_MAX);
+    session->name_hash = len ? (uint32_t)hash_octets(name, len, 0) : 0;
     session->state.greeting = reply->code / 100 == 2 ? SMTPSCOPE_GREETING_ACCEPTED : SMTPSCOPE_GREETING_REFUSED;
-    if (!session->lost[0] && !session->lost[1])
+    if (!rare_of(session)->lost[SMTPSCOPE_CLIENT] && !rare_of(session)->lost[SMTPSCOPE_SERVER])
         session->state.doubt = 0;
     exchange_tell(session, &no_command, reply, &before, NULL, true);
 }
@@ -168,9 +168,11 @@ static void bdat_answered(struct smtpscope_session *session, const struct smtpsc
 {
     struct transaction *transaction = session->transaction;
     uint64_t sent = chunk_sent(session, command);
+    bool refused = session->client == CLIENT_BDAT && rare_of(session)->bdat_offset == command->offset && !sent && code >= 400;
 
-    session->bdat_refused = session->client == CLIENT_BDAT && session->bdat_offset == command->offset && !sent && code >= 400;
-    if (!transaction || session->bdat_refused)
+    if (session->rare)
+        session->rare->bdat_refused = refused;
+    if (!transaction || refused)
         return;
     transaction->message.bdat = transaction->message.sent = true;
     transaction->message.size += sent;
@@ -229,7 +231,8 @@ static void hold_resolve(struct smtpscope_session *session, enum smtpscope_verb 
 {
     if (session->client != CLIENT_HOLDING || !verb_holds(verb))
         return;
-    session->held_behind = (uint8_t)verb;
+    if (rare_of(session)->hold)
+        session->rare->held_behind = (uint8_t)verb;
     if (verb == SMTPSCOPE_VERB_STARTTLS && code == 220)
         session->server = SERVER_TLS_WAIT;
     client_resolve(session, mode_behind(verb, code));
@@ -335,7 +338,7 @@ static void suspect_check(struct smtpscope_session *session, const struct smtpsc
     struct kept *tail;
     bool taken;
 
-    if (!session->suspect)
+    if (!rare_of(session)->suspect)
         return;
     taken = session->first ? !reply_fits(session->first->command.verb, reply) : reply->code != 421;
     tail = suspect_end(session, taken);
@@ -347,8 +350,8 @@ static bool is_greeting(const struct smtpscope_session *session, const struct sm
 {
     if (session->greeted || !reply->code)
         return false;
-    if (session->flow->midstream || session->lost[SMTPSCOPE_SERVER])
-        return reply->code == 220 && !session->client_seen && !session->lost[SMTPSCOPE_CLIENT];
+    if (session->flow->midstream || rare_of(session)->lost[SMTPSCOPE_SERVER])
+        return reply->code == 220 && !session->client_seen && !rare_of(session)->lost[SMTPSCOPE_CLIENT];
     return true;
 }
 

@@ -36,18 +36,21 @@ static void upper_case(char *at, size_t len)
 
 static void queue_insert(struct smtpscope_session *session, struct pending *entry)
 {
-    struct pending **at = &session->first;
+    struct pending *first = session->first, **at = &session->first;
+    struct queue queue = first ? first->queue : (struct queue){ 0 };
 
-    if (session->last && session->last->command.offset <= entry->command.offset)
-        at = &session->last->next;
+    if (queue.last && queue.last->command.offset <= entry->command.offset)
+        at = &queue.last->next;
     else
         while (*at && (*at)->command.offset <= entry->command.offset)
             at = &(*at)->next;
     entry->next = *at;
     *at = entry;
     if (!entry->next)
-        session->last = entry;
-    session->pending_count++;
+        queue.last = entry;
+    queue.count++;
+    queue.octets += entry->octets;
+    session->first->queue = queue;
 }
 
 static bool is_lost(const struct pending *entry)
@@ -63,7 +66,7 @@ static struct pending *entry_new(struct smtpscope_session *session, size_t text)
 /* The command is not kept: a place that takes its reply stands for it, and for all that follow until there is room again. */
 static struct pending *push_failed(struct smtpscope_session *session, const struct smtpscope_command *command)
 {
-    struct pending *entry = session->last && is_lost(session->last) ? NULL : entry_new(session, 0);
+    struct pending *entry = session->first && is_lost(session->first->queue.last) ? NULL : entry_new(session, 0);
 
     session->state.doubt |= SMTPSCOPE_DOUBT_ALL;
     fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_OVERFLOW, .time = command->time, .packet = command->packet });
@@ -96,32 +99,32 @@ struct pending *queue_push(struct smtpscope_session *session, const struct smtps
 {
     size_t argument = command->argument.len < SMTPSCOPE_ARGUMENT_MAX ? command->argument.len : SMTPSCOPE_ARGUMENT_MAX;
     uint32_t size = (uint32_t)(command->name.len + argument);
-    struct pending *entry;
+    struct pending *entry, *first = session->first;
 
-    if (session->pending_count >= PENDING_MAX || session->pending_octets + size > PENDING_OCTETS_MAX ||
+    if ((first && (first->queue.count >= PENDING_MAX || first->queue.octets + size > PENDING_OCTETS_MAX)) ||
         !(entry = entry_new(session, size)))
         return push_failed(session, command);
     entry_fill(entry, command, argument);
-    entry->behind = session->pending_count;
-    entry->previous = session->last ? session->last->command.verb
-                      : session->was_held ? (enum smtpscope_verb)session->held_behind : SMTPSCOPE_VERB_NONE;
+    entry->behind = first ? first->queue.count : 0;
+    entry->previous = first ? first->queue.last->command.verb
+                      : session->was_held ? (enum smtpscope_verb)rare_of(session)->held_behind : SMTPSCOPE_VERB_NONE;
     entry->octets = size;
     entry->absorbed = 0;
     entry->maybe_answered = false;
-    session->pending_octets += size;
     queue_insert(session, entry);
     return entry;
 }
 
 void queue_pop(struct smtpscope_session *session)
 {
-    struct pending *entry = session->first;
+    struct pending *entry = session->first, *next = entry->next;
 
-    session->first = entry->next;
-    if (!session->first)
-        session->last = NULL;
-    session->pending_count--;
-    session->pending_octets -= entry->octets;
+    if (next) {
+        next->queue = entry->queue;
+        next->queue.count--;
+        next->queue.octets -= entry->octets;
+    }
+    session->first = next;
     memory_free(session->config->allocator, entry);
 }
 
@@ -134,7 +137,7 @@ void queue_free(struct smtpscope_session *session)
 void queue_mark_maybe(struct smtpscope_session *session)
 {
     for (struct pending *entry = session->first; entry; entry = entry->next)
-        session->maybe_answered = entry->maybe_answered = true;
+        session->first->queue.maybe_answered = entry->maybe_answered = true;
 }
 
 /* Had the server received the command when it sent the reply? */
@@ -194,8 +197,10 @@ struct pending *queue_match(struct smtpscope_session *session, const struct smtp
         match = match_behind_lost(match, reply, acked);
     while (session->first != match)
         queue_pop(session);
-    for (struct pending *entry = match; session->maybe_answered && entry; entry = entry->next)
+    if (!match->queue.maybe_answered)
+        return match;
+    for (struct pending *entry = match; entry; entry = entry->next)
         entry->maybe_answered = false;
-    session->maybe_answered = false;
+    match->queue.maybe_answered = false;
     return match;
 }

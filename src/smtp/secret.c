@@ -82,16 +82,18 @@ static struct secret secret_decoded(const char *at, size_t len)
 
 void secret_note(struct smtpscope_session *session, const char *at, size_t len)
 {
-    struct secrets *secrets = session->secrets;
+    struct secrets *secrets;
 
     while (len && (at[len - 1] == '\n' || at[len - 1] == '\r' || at[len - 1] == ' '))
         len--;
     if (len < SECRET_MIN)
         return;
-    if (!secrets && !(secrets = session->secrets = memory_new(session->config->allocator, sizeof *secrets))) {
+    if (!rare_need(session) ||
+        (!session->rare->secrets && !(session->rare->secrets = memory_new(session->config->allocator, sizeof *secrets)))) {
         session->secrets_lost = true;
         return;
     }
+    secrets = session->rare->secrets;
     secrets->sent[secrets->at++ % SECRETS_MAX] = secret_of(at, len);
     secrets->clear = secret_decoded(at, len);
 }
@@ -124,7 +126,7 @@ static void text_cut(struct smtpscope_reply *reply, size_t len)
 
 void secret_redact(const struct smtpscope_session *session, struct smtpscope_reply *reply, bool own)
 {
-    const struct secrets *secrets = session->secrets;
+    const struct secrets *secrets = rare_of(session)->secrets;
 
     if (session->secrets_lost)
         text_cut(reply, 0);
@@ -135,10 +137,4 @@ void secret_redact(const struct smtpscope_session *session, struct smtpscope_rep
             text_cut(reply, secret_find(&secrets->sent[i], &reply->text));
     if (own)
         text_cut(reply, secret_find(&secrets->clear, &reply->text));
-}
-
-void secret_free(struct smtpscope_session *session)
-{
-    memory_free(session->config->allocator, session->secrets);
-    session->secrets = NULL;
 }

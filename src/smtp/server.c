@@ -257,8 +257,7 @@ static bool is_tls(char octet)
 static size_t take_tls(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
     if (is_tls(*data)) {
-        session->server = SERVER_OPAQUE;
-        session->clear_end[SMTPSCOPE_SERVER] = place->offset;
+        side_opaque(session, SMTPSCOPE_SERVER, place->offset);
         return 0;
     }
     fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_TLS, .time = place->time, .packet = place->packet,
@@ -271,8 +270,7 @@ static size_t server_take(struct smtpscope_session *session, const char *data, s
     switch ((enum server_mode)session->server) {
     case SERVER_REPLIES:
         if (session->not_followed && !session->line[SMTPSCOPE_SERVER] && is_tls(*data)) {
-            session->server = SERVER_OPAQUE; /* an alert: the server did expect TLS */
-            session->clear_end[SMTPSCOPE_SERVER] = place->offset;
+            side_opaque(session, SMTPSCOPE_SERVER, place->offset); /* an alert: the server did expect TLS */
             return 0;
         }
         return line_take(session, SMTPSCOPE_SERVER, data, len, place, server_line);

@@ -7,6 +7,25 @@
 
 #include "base/memory.h"
 
+const struct rare rare_none;
+
+struct rare *rare_need(struct smtpscope_session *session)
+{
+    if (!session->rare)
+        session->rare = memory_new(session->config->allocator, sizeof *session->rare);
+    return session->rare;
+}
+
+static void rare_free(struct smtpscope_session *session)
+{
+    if (!session->rare)
+        return;
+    kept_free(session, &session->rare->hold);
+    transaction_free(session, session->rare->suspect);
+    memory_free(session->config->allocator, session->rare->secrets);
+    memory_free(session->config->allocator, session->rare);
+}
+
 void fact_tell(struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     session->config->fact(session->config->ctx, session, fact);
@@ -39,11 +58,9 @@ void smtpscope_session_free(struct smtpscope_session *session)
     queue_free(session);
     kept_free(session, &session->line[0]);
     kept_free(session, &session->line[1]);
-    kept_free(session, &session->hold);
     reply_lines_free(session);
-    secret_free(session);
     transaction_free(session, session->transaction);
-    transaction_free(session, session->suspect);
+    rare_free(session);
     memory_free(session->config->allocator, session);
 }
 
@@ -72,11 +89,21 @@ static bool is_opaque(const struct smtpscope_session *session, enum smtpscope_si
     return side == SMTPSCOPE_CLIENT ? session->client == CLIENT_OPAQUE : session->server == SERVER_OPAQUE;
 }
 
+void side_opaque(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset)
+{
+    if (side == SMTPSCOPE_CLIENT)
+        session->client = CLIENT_OPAQUE;
+    else
+        session->server = SERVER_OPAQUE;
+    session->next[side] = offset;
+}
+
 void smtpscope_session_feed(struct smtpscope_session *session, const struct smtpscope_octets *octets)
 {
     struct place place = { .offset = octets->offset, .acked = octets->acked, .packet = octets->packet, .time = octets->time };
 
-    session->next[octets->side] = octets->offset + octets->len;
+    if (!is_opaque(session, octets->side))
+        session->next[octets->side] = octets->offset + octets->len;
     session->last_octets = octets->time;
     if (octets->side == SMTPSCOPE_CLIENT) {
         session->client_seen = true;
@@ -98,14 +125,15 @@ void smtpscope_session_gap(struct smtpscope_session *session, enum smtpscope_sid
         gap.phase = "replies";
     else if (session->client == CLIENT_DATA || session->client == CLIENT_BDAT)
         gap.phase = "message";
-    if (!is_opaque(session, side))
-        session->lost[side] += len;
+    if (!is_opaque(session, side) && rare_need(session))
+        session->rare->lost[side] += len;
     fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_GAP, .time = time, .packet = packet, .gap = &gap });
     if (side == SMTPSCOPE_CLIENT)
         client_gap(session, len, &place);
     else
         server_gap(session);
-    session->next[side] = offset + len;
+    if (!is_opaque(session, side))
+        session->next[side] = offset + len;
 }
 
 void smtpscope_session_conflict(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset, smtpscope_time time,
@@ -168,10 +196,8 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
     end.exchanges = session->exchanges;
     end.last_octets = session->last_octets;
     for (enum smtpscope_side side = SMTPSCOPE_CLIENT; side <= SMTPSCOPE_SERVER; side++) {
-        uint64_t clear = is_opaque(session, side) ? session->clear_end[side] : session->next[side];
-
-        end.octets[side] = clear - session->lost[side];
-        end.lost[side] = session->lost[side];
+        end.lost[side] = rare_of(session)->lost[side];
+        end.octets[side] = session->next[side] - end.lost[side];
     }
     fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_END, .time = ending->time, .packet = ending->packet,
                                                  .end = &end });

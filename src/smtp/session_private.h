@@ -22,9 +22,18 @@ struct kept {
     bool sealed;        /* a gap followed: what came behind it is only counted */
 };
 
+/* What is of the queue as a whole. */
+struct queue {
+    struct pending *last;
+    uint32_t octets;     /* of all entries' texts */
+    uint16_t count;
+    bool maybe_answered; /* some entries are marked so */
+};
+
 /* A command that waits for its reply. The queue is ordered by `command.offset`. */
 struct pending {
     struct pending *next;
+    struct queue queue; /* of the first entry: most sessions have none, and pay nothing */
     struct smtpscope_command command; /* its texts point into `text` */
     uint32_t behind;
     enum smtpscope_verb previous; /* the command right before it, when that was unanswered; VERB_NONE */
@@ -62,46 +71,50 @@ enum client_mode {
 
 enum server_mode { SERVER_REPLIES, SERVER_TLS_WAIT, SERVER_OPAQUE };
 
+/* What few sessions need, made when the first of it is. Then it stays. */
+struct rare {
+    struct kept *hold;           /* CLIENT_HOLDING */
+    struct secrets *secrets;     /* once AUTH was sent */
+    struct transaction *suspect; /* an answered message whose look-alike may have been taken */
+    uint64_t bdat_left, bdat_offset; /* of the chunk being sent: octets to come, and where its command stands */
+    uint64_t lost[2];            /* clear-text octets that the capture lacks */
+    bool bdat_refused;           /* the chunk may not be sent: its first octets tell */
+    uint8_t held_behind;         /* enum smtpscope_verb: behind which command */
+};
+
+/* There may be a million, most of them idle: what is here is paid by each. */
 struct smtpscope_session {
     const struct smtpscope_session_config *config;
     const struct smtpscope_flow *flow;
-    const struct smtpscope_ending *ending; /* while it closes */
-    void *user;
-    struct smtpscope_state state;
-    struct pending *first, *last;
-    uint32_t pending_count, pending_octets;
-    bool maybe_answered; /* some entries of the queue are marked so */
-    uint32_t exchanges;
-    struct kept *line[2];
-    struct kept *hold;  /* CLIENT_HOLDING */
-    struct reply_lines *reply;
-    struct secrets *secrets; /* once AUTH was sent */
-    struct transaction *transaction;
-    struct transaction *suspect; /* an answered message whose look-alike may have been taken */
-    uint64_t bdat_left, bdat_offset; /* of the chunk being sent: octets to come, and where its command stands */
-    uint64_t next[2];       /* the stream offset of the next octet of each side */
-    uint64_t lost[2];       /* clear-text octets that the capture lacks */
-    uint64_t clear_end[2];  /* where TLS begins, when it does */
+    uint64_t next[2];  /* the stream offset of the next octet of each side; once it is opaque, of its first */
     smtpscope_time last_octets;
-    uint64_t greeting_end;  /* in the server's stream */
-    uint64_t name_hash;     /* of the server's name in the greeting */
-    uint16_t last_code;
-    uint8_t client, server; /* enum client_mode, enum server_mode */
-    uint8_t alien;
-    bool greeted;      /* the greeting was seen, or is past */
-    bool secret;       /* an AUTH is about: lines that are no commands may be its answers */
-    bool secrets_lost; /* no memory to know them by: no text is shown any more */
-    bool cut;          /* the line being read may lack its beginning */
-    bool smuggled;     /* the octets being read stood behind a look-alike */
-    bool was_held;     /* the octets being read were held */
-    uint8_t held_behind; /* enum smtpscope_verb: behind which command */
-    bool quit_sent;
-    bool resync;       /* the server's next line may be the rest of one that was cut */
-    bool bdat_refused; /* the chunk may not be sent: its first octets tell */
-    bool early_reply;  /* the message being sent was answered already */
-    bool client_seen;  /* client octets were seen */
-    bool not_followed;
-    bool any_verb;     /* a command of the table was seen */
+    uint8_t client;    /* enum client_mode */
+    uint8_t alien;     /* enum smtpscope_alien */
+    uint8_t server : 2; /* enum server_mode */
+    bool greeted : 1;  /* the greeting was seen, or is past */
+    bool secret : 1;   /* an AUTH is about: lines that are no commands may be its answers */
+    bool secrets_lost : 1; /* no memory to know them by: no text is shown any more */
+    bool cut : 1;      /* the line being read may lack its beginning */
+    bool smuggled : 1; /* the octets being read stood behind a look-alike */
+    bool was_held : 1; /* the octets being read were held */
+    bool quit_sent : 1;
+    bool resync : 1;   /* the server's next line may be the rest of one that was cut */
+    bool early_reply : 1;  /* the message being sent was answered already */
+    bool client_seen : 1;  /* client octets were seen */
+    bool not_followed : 1; /* a 220 to STARTTLS, by TLS */
+    bool any_verb : 1; /* a command of the table was seen */
+    bool ready : 1;    /* the last reply was a 220 */
+    uint32_t exchanges;
+    struct pending *first;
+    struct transaction *transaction;
+    struct kept *line[2];
+    struct reply_lines *reply;
+    struct rare *rare; /* NULL: rare_of() reads as zero */
+    struct smtpscope_state state;
+    uint32_t greeting_end; /* in the server's stream */
+    uint32_t name_hash;    /* of the server's name in the greeting */
+    void *user;
+    const struct smtpscope_ending *ending; /* while it closes */
 };
 
 /* A bound on the queue: clients that pipeline thousands of commands exist, more than this in one window is abuse. */
@@ -153,7 +166,6 @@ size_t line_take(struct smtpscope_session *session, enum smtpscope_side side, co
 void secret_note(struct smtpscope_session *session, const char *at, size_t len);
 /* Cuts the reply's text where a secret begins. `own`: it answers AUTH, or may. */
 void secret_redact(const struct smtpscope_session *session, struct smtpscope_reply *reply, bool own);
-void secret_free(struct smtpscope_session *session);
 
 /* queue.c */
 struct pending *queue_push(struct smtpscope_session *session, const struct smtpscope_command *command);
@@ -225,6 +237,15 @@ struct kept *suspect_end(struct smtpscope_session *session, bool taken);
 void transaction_free(struct smtpscope_session *session, struct transaction *transaction);
 
 /* session.c */
+extern const struct rare rare_none; /* all zero */
+/* What few sessions need, to be read; and to be written: NULL when out of memory. */
+static inline const struct rare *rare_of(const struct smtpscope_session *session)
+{
+    return session->rare ? session->rare : &rare_none;
+}
+struct rare *rare_need(struct smtpscope_session *session);
+/* From `offset` on the side's octets are TLS. */
+void side_opaque(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset);
 void fact_tell(struct smtpscope_session *session, const struct smtpscope_fact *fact);
 
 #endif

@@ -148,11 +148,11 @@ void transaction_end(struct smtpscope_session *session, enum smtpscope_outcome o
     transaction->message.code = code;
     transaction->message.exchange = exchange;
     session->transaction = NULL;
-    if (tail_has_commands(transaction) && exchange != UINT32_MAX) {
+    if (tail_has_commands(transaction) && exchange != UINT32_MAX && rare_need(session)) {
         /* The next reply tells whether the server saw one message or two. */
         suspect_end(session, false);
         transaction->message.oddities |= SMTPSCOPE_DATA_LOOKALIKE_COMMANDS;
-        session->suspect = transaction;
+        session->rare->suspect = transaction;
         return;
     }
     transaction_tell(session, transaction);
@@ -160,12 +160,12 @@ void transaction_end(struct smtpscope_session *session, enum smtpscope_outcome o
 
 struct kept *suspect_end(struct smtpscope_session *session, bool taken)
 {
-    struct transaction *transaction = session->suspect;
+    struct transaction *transaction = rare_of(session)->suspect;
     struct kept *tail = NULL;
 
     if (!transaction)
         return NULL;
-    session->suspect = NULL;
+    session->rare->suspect = NULL;
     if (taken) {
         tail = transaction->tail;
         transaction->tail = NULL;

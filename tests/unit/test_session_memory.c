@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Every request for memory fails, once alone and once with all that follow: no crash, nothing leaks, and it goes on. */
+/* Every request for memory fails, once alone and once with all that follow: no crash, nothing leaks, and it goes on. What an idle session costs. */
 #include "test_session.h"
 
 #include "streams_record.h"
@@ -72,6 +72,71 @@ static void test_every_request_fails(void **unused)
                     break;
             }
     assert_true(runs > 500);
+}
+
+/* An idle session: behind EHLO, behind a message, inside TLS. */
+static const struct conversation idle[] = {
+    { "after EHLO", false, { HELLO }, NULL },
+    { "after a message, pipelined", false,
+      { HELLO, C("MAIL FROM:<a>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"), S("250 ok\r\n450 4.7.1 greylisted\r\n250 ok\r\n354 go\r\n"),
+        C("x\r\n.\r\n"), S("250 one\r\n") }, NULL },
+    { "inside TLS", false, { HELLO, C("STARTTLS\r\n"), S("220 go\r\n"), C("\x16\x03\x01 x"), S("\x16\x03\x03 x") }, NULL },
+};
+
+/* A million of them are to fit in memory: 600 octets each, with the flow, the judge and what joins them. */
+#define IDLE_OCTETS_MAX 152
+
+struct counting {
+    size_t blocks, first;
+};
+
+static void *counting_resize(void *ctx, void *memory, size_t size)
+{
+    struct counting *counting = ctx;
+
+    if (!counting->first)
+        counting->first = size;
+    counting->blocks += !memory;
+    counting->blocks -= !size;
+    if (size)
+        return realloc(memory, size);
+    free(memory);
+    return NULL;
+}
+
+static void idle_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
+{
+    (void)ctx;
+    (void)session;
+    (void)fact;
+}
+
+static void test_idle_session_is_small(void **unused)
+{
+    static const struct smtpscope_flow flow;
+
+    (void)unused;
+    for (size_t i = 0; i < unit_count(idle); i++) {
+        struct counting counting = { 0 };
+        struct smtpscope_allocator allocator = { counting_resize, &counting };
+        struct smtpscope_session_config config = { &allocator, idle_fact, NULL };
+        struct smtpscope_session *session = smtpscope_session_new(&config, &flow, NULL);
+        uint64_t next[2] = { 0 };
+
+        for (const struct step *step = idle[i].steps; step->text; step++) {
+            bool server = step->side == 'S';
+            struct smtpscope_octets octets = { .side = server ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT, .data = (const uint8_t *)step->text,
+                                               .len = step->len, .offset = next[server], .acked = next[!server] };
+
+            smtpscope_session_feed(session, &octets);
+            next[server] += step->len;
+        }
+        if (counting.blocks != 1 || counting.first > IDLE_OCTETS_MAX)
+            fail_msg("%s: %zu blocks, the session has %zu octets, want 1 and at most %d", idle[i].label, counting.blocks, counting.first,
+                     IDLE_OCTETS_MAX);
+        smtpscope_session_free(session);
+        assert_int_equal(counting.blocks, 0);
+    }
 }
 
 /* What hangs on a flow when the stages are joined as the program joins them. */
@@ -181,6 +246,7 @@ static void test_joined_stages(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_every_request_fails), cmocka_unit_test(test_joined_stages) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_every_request_fails), cmocka_unit_test(test_idle_session_is_small),
+                                      cmocka_unit_test(test_joined_stages) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
