@@ -55,35 +55,44 @@ static uint32_t number_of(struct smtpscope_text word)
     return value;
 }
 
-static void limits_read(struct smtpscope_judge *judge, const char *at, const char *end)
+static void limits_read(struct trouble *trouble, const char *at, const char *end)
 {
     struct smtpscope_text name, value;
 
-    while (word_next(&at, end, &name) && word_next(&at, end, &value)) {
+    while (trouble && word_next(&at, end, &name) && word_next(&at, end, &value)) {
         if (word_is(name.at, name.len, "RCPTMAX"))
-            judge->limit_rcpt = number_of(value);
+            trouble->limit_rcpt = number_of(value);
         else if (word_is(name.at, name.len, "MAILMAX"))
-            judge->limit_mail = number_of(value);
+            trouble->limit_mail = number_of(value);
     }
+}
+
+static void line_read(struct smtpscope_judge *judge, const char *at, const char *end)
+{
+    struct smtpscope_text word;
+
+    if (!word_next(&at, end, &word))
+        return;
+    if (word_is(word.at, word.len, "LIMITS"))
+        limits_read(trouble_begin(judge), at, end);
+    else if (word_is(word.at, word.len, "AUTH"))
+        while (word_next(&at, end, &word))
+            judge->mechanisms |= mechanism_bit(word.at, word.len);
 }
 
 void advertised_read(struct smtpscope_judge *judge, const struct smtpscope_reply *reply)
 {
     const char *at = reply->text.at, *end = at + reply->text.len, *line_end;
-    struct smtpscope_text word;
 
-    judge->mechanisms = judge->limit_rcpt = judge->limit_mail = 0;
+    judge->mechanisms = 0;
+    if (judge->trouble)
+        judge->trouble->limit_rcpt = judge->trouble->limit_mail = 0;
     for (; at < end; at = line_end + 1) {
         line_end = memchr(at, '\n', (size_t)(end - at));
         if (!line_end)
             line_end = end;
-        if (!word_next(&at, line_end, &word))
-            continue;
-        if (word_is(word.at, word.len, "LIMITS"))
-            limits_read(judge, at, line_end);
-        else if (word_is(word.at, word.len, "AUTH"))
-            while (word_next(&at, line_end, &word))
-                judge->mechanisms |= mechanism_bit(word.at, word.len);
+        if (*at == 'A' || *at == 'L' || *at == ' ' || *at == '=') /* a line of the others is passed over at once */
+            line_read(judge, at, line_end);
     }
 }
 
@@ -101,38 +110,46 @@ bool mechanism_hides(const struct smtpscope_text *name)
 }
 
 /* AUTH with a mechanism of the registry that the server did not list: whatever it answered, the client should have known. */
-void judge_mechanism(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+static struct note *mechanism_report(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     const struct smtpscope_text *name = &exchange->command->argument;
-    uint32_t bit = exchange->command->verb == SMTPSCOPE_VERB_AUTH ? mechanism_bit(name->at, name->len) : 0;
+    uint32_t bit = mechanism_bit(name->at, name->len);
     struct ground ground = { .rule = SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED, .exchange = exchange,
                              .severity = SEVERITY(NOTICE), .fault = SMTPSCOPE_FAULT_CLIENT,
                              .verdict = exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER,
                              .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING };
     char text[32] = "AUTH ";
-    struct note *note;
 
-    judge->mechanism = 0;
     if (!bit || !judge->mechanisms || judge->mechanisms & bit || exchange->before->doubt || name->len > sizeof text - 5)
-        return;
+        return NULL;
     memcpy(text + 5, name->at, name->len);
     ground.detail_text = (struct smtpscope_text){ text, 5 + name->len };
-    note = note_add(judge, &ground);
-    if (note)
-        judge->mechanism = note->finding.id;
+    return note_add(judge, &ground);
+}
+
+void judge_mechanism(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    struct note *note = exchange->command->verb == SMTPSCOPE_VERB_AUTH ? mechanism_report(judge, exchange) : NULL;
+
+    if (judge->trouble)
+        judge->trouble->mechanism = note ? (uint16_t)note->finding.id : 0;
 }
 
 /* RFC 9422 4.1, 4.2: more MAILs in a session, or RCPTs in a transaction, than the server said it takes. */
 void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    bool rcpt = exchange->command->verb == SMTPSCOPE_VERB_RCPT && judge->limit_rcpt && judge->recipients == judge->limit_rcpt + 1;
-    bool mail = exchange->command->verb == SMTPSCOPE_VERB_MAIL && judge->limit_mail && ++judge->mails == judge->limit_mail + 1;
-    struct ground ground = { .rule = SMTPSCOPE_RULE_COMMAND_TOO_MANY_RECIPIENTS, .exchange = exchange,
-                             .fault = SMTPSCOPE_FAULT_CLIENT, .detail = SMTPSCOPE_DETAIL_LIMIT };
-    const char *name = rcpt ? "LIMITS RCPTMAX" : "LIMITS MAILMAX";
+    struct trouble *trouble = judge->trouble;
+    enum smtpscope_verb verb = exchange->command->verb;
+    const char *name = NULL;
 
-    if (!rcpt && !mail)
+    if (!trouble)
         return;
-    ground.detail_text = (struct smtpscope_text){ name, strlen(name) };
-    note_add(judge, &ground);
+    if (verb == SMTPSCOPE_VERB_RCPT && trouble->limit_rcpt && judge->recipients == trouble->limit_rcpt + 1)
+        name = "LIMITS RCPTMAX";
+    else if (verb == SMTPSCOPE_VERB_MAIL && trouble->limit_mail && ++trouble->mails == trouble->limit_mail + 1)
+        name = "LIMITS MAILMAX";
+    if (name)
+        note_add(judge, &(struct ground){ .rule = SMTPSCOPE_RULE_COMMAND_TOO_MANY_RECIPIENTS, .exchange = exchange,
+                                          .fault = SMTPSCOPE_FAULT_CLIENT, .detail = SMTPSCOPE_DETAIL_LIMIT,
+                                          .detail_text = { name, strlen(name) } });
 }

@@ -33,13 +33,14 @@ void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 /* What was told before and explains that nothing is answered any more; 0 none. */
 static uint32_t cause_of_silence(struct smtpscope_judge *judge)
 {
-    const struct note *pipelined = note_find(judge, judge->pipelined);
+    const struct trouble *trouble = trouble_of(judge);
+    const struct note *pipelined = note_find(judge, trouble->pipelined);
 
-    if (judge->closing)
-        return judge->closing;
+    if (trouble->closing)
+        return trouble->closing;
     if (pipelined && pipelined->finding.verdict != SMTPSCOPE_VERDICT_TOLERATED)
-        return judge->pipelined;
-    return judge->codeless ? judge->codeless : judge->not_followed;
+        return trouble->pipelined;
+    return trouble->codeless ? trouble->codeless : trouble->not_followed;
 }
 
 void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
@@ -55,7 +56,7 @@ void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_sess
         ground.rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_AFTER_QUIT;
         ground.fault = SMTPSCOPE_FAULT_CLIENT;
     }
-    if (!judge->server_seen || judge->doubtful || judge->alien || judge->lost_message ||
+    if (!judge->server_seen || judge->doubtful || trouble_of(judge)->alien || judge->lost_message ||
         !session_ended(smtpscope_session_ending(session)) || command->oddities & SMTPSCOPE_COMMAND_UNTERMINATED)
         return;
     note_add(judge, &ground);
@@ -77,11 +78,12 @@ static const char *side_name(enum smtpscope_side side)
 static void judge_one_sided(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_ending *ending = fact->end->ending;
-    struct ground ground = end_ground(fact, SMTPSCOPE_RULE_TRANSPORT_ONE_SIDED);
     bool octets = fact->end->octets[0] || fact->end->octets[1];
+    struct ground ground;
 
     if ((ending->seen[0] && ending->seen[1]) || !octets)
         return;
+    ground = end_ground(fact, SMTPSCOPE_RULE_TRANSPORT_ONE_SIDED);
     ground.fault = SMTPSCOPE_FAULT_NETWORK;
     ground.detail = SMTPSCOPE_DETAIL_ONE_SIDED;
     ground.detail_text = word(side_name(ending->seen[SMTPSCOPE_CLIENT] ? SMTPSCOPE_CLIENT : SMTPSCOPE_SERVER));
@@ -95,11 +97,12 @@ static void judge_silence(struct smtpscope_judge *judge, const struct smtpscope_
 {
     const struct smtpscope_ending *ending = fact->end->ending;
     smtpscope_time silent = ending->fin_time - fact->end->last_octets;
-    struct ground ground = end_ground(fact, SMTPSCOPE_RULE_DEFERRAL_TIMEOUT);
+    struct ground ground;
 
     if (ending->by != SMTPSCOPE_SERVER || fact->end->opaque || judge->doubtful || !judge->server_seen || silent < SILENCE ||
         judge->closing_seen)
         return;
+    ground = end_ground(fact, SMTPSCOPE_RULE_DEFERRAL_TIMEOUT);
     ground.reason = SMTPSCOPE_REASON_TIMEOUT;
     ground.detail = SMTPSCOPE_DETAIL_LATE;
     ground.detail_number = (uint64_t)(silent / SMTPSCOPE_SECOND);
@@ -107,31 +110,34 @@ static void judge_silence(struct smtpscope_judge *judge, const struct smtpscope_
     note_add(judge, &ground);
 }
 
-static void judge_close(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+/* The session ended by RST or by FIN, and the client had not said QUIT. */
+static void judge_no_quit(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, enum smtpscope_rule rule)
 {
     const struct smtpscope_end *end = fact->end;
-    enum smtpscope_close why = end->ending->why;
-    struct ground ground = end_ground(fact, SMTPSCOPE_RULE_TRANSPORT_CLOSED_WITHOUT_QUIT);
-    bool silent = !end->octets[0] && !end->octets[1];
+    struct ground ground;
 
+    if (end->quit_sent || end->opaque || (!end->octets[0] && !end->octets[1]))
+        return;
+    ground = end_ground(fact, rule);
     ground.detail = SMTPSCOPE_DETAIL_CLOSED_BY;
     ground.detail_text = word(side_name(end->ending->by));
-    switch (why) {
-    case SMTPSCOPE_CLOSE_RESET:
-        ground.rule = SMTPSCOPE_RULE_TRANSPORT_RESET;
-        if (!end->quit_sent && !end->opaque && !silent)
-            note_add(judge, &ground);
-        break;
+    note_add(judge, &ground);
+}
+
+static void judge_close(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    struct ground ground;
+
+    switch (fact->end->ending->why) {
+    case SMTPSCOPE_CLOSE_RESET: judge_no_quit(judge, fact, SMTPSCOPE_RULE_TRANSPORT_RESET); break;
     case SMTPSCOPE_CLOSE_FIN:
         judge_silence(judge, fact);
-        if (!end->quit_sent && !end->opaque && !silent && !judge->doubtful)
-            note_add(judge, &ground);
+        if (!judge->doubtful)
+            judge_no_quit(judge, fact, SMTPSCOPE_RULE_TRANSPORT_CLOSED_WITHOUT_QUIT);
         break;
     case SMTPSCOPE_CLOSE_IDLE:
-        ground.rule = SMTPSCOPE_RULE_TRANSPORT_IDLE_TIMEOUT;
-        ground.detail = SMTPSCOPE_DETAIL_NONE;
-        ground.detail_text = word("");
-        if (!end->quit_answered)
+        ground = end_ground(fact, SMTPSCOPE_RULE_TRANSPORT_IDLE_TIMEOUT);
+        if (!fact->end->quit_answered)
             note_add(judge, &ground);
         break;
     case SMTPSCOPE_CLOSE_EVICTED:
@@ -147,11 +153,12 @@ static void judge_close(struct smtpscope_judge *judge, const struct smtpscope_fa
 static void judge_no_handshake(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_end *end = fact->end;
-    struct ground ground = end_ground(fact, SMTPSCOPE_RULE_SECURITY_STARTTLS_NOT_FOLLOWED);
+    struct ground ground;
 
     if (!judge->tls_granted || judge->tls_told || end->opaque || judge->doubtful || !session_ended(end->ending) ||
         !end->ending->seen[SMTPSCOPE_CLIENT] || end->lost[SMTPSCOPE_CLIENT] || end->lost[SMTPSCOPE_SERVER])
         return;
+    ground = end_ground(fact, SMTPSCOPE_RULE_SECURITY_STARTTLS_NOT_FOLLOWED);
     if (end->ending->by == SMTPSCOPE_CLIENT)
         ground.fault = SMTPSCOPE_FAULT_CLIENT;
     note_add(judge, &ground);
@@ -159,10 +166,11 @@ static void judge_no_handshake(struct smtpscope_judge *judge, const struct smtps
 
 void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
-    struct ground ground = end_ground(fact, SMTPSCOPE_RULE_TRANSPORT_MIDSTREAM);
-    struct note *early = note_find(judge, judge->early);
+    struct note *early = note_find(judge, trouble_of(judge)->early);
+    struct ground ground;
 
     if (judge->flow->midstream && (fact->end->octets[0] || fact->end->octets[1])) {
+        ground = end_ground(fact, SMTPSCOPE_RULE_TRANSPORT_MIDSTREAM);
         ground.fault = SMTPSCOPE_FAULT_NETWORK;
         note_add(judge, &ground);
     }

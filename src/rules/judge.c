@@ -16,10 +16,8 @@ struct smtpscope_judge *smtpscope_judge_new(const struct smtpscope_judge_config 
 {
     struct smtpscope_judge *judge = memory_new(config->allocator, sizeof *judge);
 
-    if (judge) {
+    if (judge)
         judge->config = config;
-        judge->server = "";
-    }
     return judge;
 }
 
@@ -35,10 +33,22 @@ void smtpscope_judge_free(struct smtpscope_judge *judge)
 static void count_check(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, uint32_t before, uint32_t now,
                         uint32_t limit, enum smtpscope_rule rule, enum smtpscope_detail detail)
 {
-    struct ground ground = { .rule = rule, .exchange = exchange, .fault = SMTPSCOPE_FAULT_CLIENT, .detail = detail, .detail_number = limit };
-
     if (before < limit && now >= limit)
-        note_add(judge, &ground);
+        note_add(judge, &(struct ground){ .rule = rule, .exchange = exchange, .fault = SMTPSCOPE_FAULT_CLIENT, .detail = detail,
+                                          .detail_number = limit });
+}
+
+/* A transaction ends or begins anew, and with it what its refusals were the cause of; `hello`: the session too. */
+static void refusals_forget(struct trouble *trouble, bool mail, bool hello)
+{
+    if (!trouble)
+        return;
+    if (hello)
+        trouble->hello = (struct refusal){ 0 };
+    if (mail) {
+        trouble->mail = (struct refusal){ 0 };
+        trouble->rcpt_count = 0;
+    }
 }
 
 static void remember_accepted(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
@@ -48,13 +58,11 @@ static void remember_accepted(struct smtpscope_judge *judge, const struct smtpsc
         if (exchange->after->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS))
             judge->starttls_offered = true;
         advertised_read(judge, exchange->reply);
-        judge->mail = (struct refusal){ 0 };
-        judge->hello = (struct refusal){ 0 };
-        judge->rcpt_count = 0;
+        refusals_forget(judge->trouble, true, true);
         judge->hello_stale = false;
         break;
     case SMTPSCOPE_VERB_HELO:
-        judge->hello = (struct refusal){ 0 };
+        refusals_forget(judge->trouble, false, true);
         judge->hello_stale = false;
         break;
     case SMTPSCOPE_VERB_STARTTLS:
@@ -63,14 +71,12 @@ static void remember_accepted(struct smtpscope_judge *judge, const struct smtpsc
     case SMTPSCOPE_VERB_MAIL:
         judge->recipients = 0;
         judge->mail_in_clear |= !exchange->before->tls;
-        judge->mail = (struct refusal){ 0 };
-        judge->rcpt_count = 0;
+        refusals_forget(judge->trouble, true, false);
         judge->chunk_told = false;
         judge->smtputf8 = exchange->command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8);
         break;
     case SMTPSCOPE_VERB_RSET: case SMTPSCOPE_VERB_EOD:
-        judge->mail = (struct refusal){ 0 };
-        judge->rcpt_count = 0;
+        refusals_forget(judge->trouble, true, false);
         break;
     default: break; /* the others change nothing that is remembered */
     }
@@ -79,7 +85,7 @@ static void remember_accepted(struct smtpscope_judge *judge, const struct smtpsc
 /* EHLO was refused, and the client tries HELO, as RFC 5321 3.2 asks; whatever becomes of it. */
 static void judge_fall_back(struct smtpscope_judge *judge)
 {
-    struct note *note = note_find(judge, judge->hello.note);
+    struct note *note = note_find(judge, trouble_of(judge)->hello.note);
 
     if (note && note->finding.rule == SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED) {
         note->finding.reason = SMTPSCOPE_REASON_FELL_BACK;
@@ -92,13 +98,11 @@ static bool is_own_error(struct smtpscope_judge *judge, uint32_t id, const struc
 {
     const struct note *note = note_find(judge, id);
 
-    return note && note->finding.fault == SMTPSCOPE_FAULT_CLIENT && note->evidence_count &&
-           note->evidence[note->evidence_count - 1] == exchange->index;
+    return note && note->finding.fault == SMTPSCOPE_FAULT_CLIENT && note_covers(note, exchange);
 }
 
 static void judge_auth(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_AUTH_IN_CLEAR, .exchange = exchange, .fault = SMTPSCOPE_FAULT_CLIENT };
     const struct smtpscope_command *command = exchange->command;
 
     /* RFC 4954 4: an initial response stands behind the mechanism, "=" when it is empty; the answer "*" cancels. */
@@ -112,16 +116,16 @@ static void judge_auth(struct smtpscope_judge *judge, const struct smtpscope_exc
     }
     /* A password crossed the network, whatever the server made of it. */
     if (judge->secret_sent && !judge->secret_hidden && !exchange->before->tls && exchange->reply->code != 334)
-        note_add(judge, &ground);
+        note_add(judge, &(struct ground){ .rule = SMTPSCOPE_RULE_SECURITY_AUTH_IN_CLEAR, .exchange = exchange,
+                                          .fault = SMTPSCOPE_FAULT_CLIENT });
 }
 
 static void judge_verified(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    struct ground ground = { .rule = SMTPSCOPE_RULE_REJECTION_VERIFY_DISABLED, .severity = SEVERITY(INFO), .exchange = exchange,
-                             .verdict = SMTPSCOPE_VERDICT_TOLERATED, .fault = SMTPSCOPE_FAULT_NOBODY };
-
     if (exchange->reply->code == 252 && smtpscope_verb_family(exchange->command->verb) == SMTPSCOPE_FAMILY_VERIFY)
-        note_add(judge, &ground);
+        note_add(judge, &(struct ground){ .rule = SMTPSCOPE_RULE_REJECTION_VERIFY_DISABLED, .severity = SEVERITY(INFO),
+                                          .exchange = exchange, .verdict = SMTPSCOPE_VERDICT_TOLERATED,
+                                          .fault = SMTPSCOPE_FAULT_NOBODY });
 }
 
 static void judge_recipients(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
@@ -136,21 +140,39 @@ static void judge_recipients(struct smtpscope_judge *judge, const struct smtpsco
 /* Explains a refusal, and sees whether there are too many of its kind. */
 static void judge_errors(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    uint32_t errors = judge->errors, logins = judge->failed_logins, unknown = judge->unknown_recipients;
+    struct trouble *trouble = trouble_begin(judge);
+    uint32_t errors, logins, unknown;
 
-    judge->errors += is_own_error(judge, judge_refused(judge, exchange), exchange);
-    count_check(judge, exchange, errors, judge->errors, MANY_ERRORS, SMTPSCOPE_RULE_COMMAND_TOO_MANY_ERRORS, SMTPSCOPE_DETAIL_ERRORS);
-    count_check(judge, exchange, logins, judge->failed_logins, MANY_LOGINS, SMTPSCOPE_RULE_SECURITY_AUTH_GUESSING,
+    if (!trouble)
+        return; /* out of memory: nothing can be remembered */
+    errors = trouble->errors;
+    logins = trouble->failed_logins;
+    unknown = trouble->unknown_recipients;
+    trouble->errors += is_own_error(judge, judge_refused(judge, exchange), exchange);
+    count_check(judge, exchange, errors, trouble->errors, MANY_ERRORS, SMTPSCOPE_RULE_COMMAND_TOO_MANY_ERRORS, SMTPSCOPE_DETAIL_ERRORS);
+    count_check(judge, exchange, logins, trouble->failed_logins, MANY_LOGINS, SMTPSCOPE_RULE_SECURITY_AUTH_GUESSING,
                 SMTPSCOPE_DETAIL_ERRORS);
-    count_check(judge, exchange, unknown, judge->unknown_recipients, MANY_UNKNOWN, SMTPSCOPE_RULE_SECURITY_RECIPIENT_HARVESTING,
+    count_check(judge, exchange, unknown, trouble->unknown_recipients, MANY_UNKNOWN, SMTPSCOPE_RULE_SECURITY_RECIPIENT_HARVESTING,
                 SMTPSCOPE_DETAIL_RECIPIENTS);
 }
 
+static void judge_accepted(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    judge_tolerated(judge, exchange);
+    judge_pipelining(judge, exchange);
+    judge_accepted_parameters(judge, exchange);
+    judge_verified(judge, exchange);
+    remember_accepted(judge, exchange);
+    judge->early_taken |= exchange->command->circumstances & SMTPSCOPE_COMMAND_EARLY && exchange->reply->code >= 200;
+}
+
+/* Every command and its reply: most are as they should be, and must cost little. */
 static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
+    enum smtpscope_verb verb = exchange->command->verb;
     uint16_t code = exchange->reply->code;
 
-    if (!judge->server[0] && (exchange->greeting || exchange->command->verb == SMTPSCOPE_VERB_EHLO))
+    if (!judge->server && (exchange->greeting || verb == SMTPSCOPE_VERB_EHLO))
         judge->server = server_of(&exchange->reply->text);
     judge->closing_seen |= code == 421 || code == 221;
     judge_oddities(judge, exchange);
@@ -158,31 +180,26 @@ static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope
     judge_mechanism(judge, exchange);
     judge_recipients(judge, exchange);
     judge_limits(judge, exchange);
-    if (exchange->command->verb == SMTPSCOPE_VERB_HELO)
+    if (verb == SMTPSCOPE_VERB_HELO)
         judge_fall_back(judge);
     if (code >= 400) {
         judge_errors(judge, exchange);
         judge_pipelining(judge, exchange);
     } else if (code) {
-        judge_tolerated(judge, exchange);
-        judge_pipelining(judge, exchange);
-        judge_accepted_parameters(judge, exchange);
-        judge_verified(judge, exchange);
-        remember_accepted(judge, exchange);
+        judge_accepted(judge, exchange);
     }
-    judge->early_taken |= code >= 200 && code < 400 && exchange->command->circumstances & SMTPSCOPE_COMMAND_EARLY;
-    if (exchange->command->verb == SMTPSCOPE_VERB_EOD)
-        judge->rcpt_count = judge->no_recipient = 0;
+    if (verb == SMTPSCOPE_VERB_EOD && judge->trouble)
+        judge->trouble->rcpt_count = judge->trouble->no_recipient = 0;
 }
 
 static void judge_early(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     struct ground ground = { .rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_BEFORE_GREETING, .command = fact->command,
                              .fault = SMTPSCOPE_FAULT_CLIENT, .verdict = SMTPSCOPE_VERDICT_UNANSWERED };
-    struct note *note = judge->early ? NULL : note_add(judge, &ground);
+    struct note *note = trouble_of(judge)->early ? NULL : note_add(judge, &ground);
 
     if (note)
-        judge->early = note->finding.id;
+        judge->trouble->early = (uint16_t)note->finding.id;
 }
 
 static void judge_tls(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
@@ -197,16 +214,17 @@ static void judge_tls(struct smtpscope_judge *judge, const struct smtpscope_fact
     struct ground ground = { .fact = fact, .side = server ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT,
                              .fault = server ? SMTPSCOPE_FAULT_SERVER : SMTPSCOPE_FAULT_CLIENT };
 
-    bool told = judge->tls_told >> fact->tls & 1;
+    unsigned bit = 1u << fact->tls;
+    bool told = judge->tls_told & bit;
     struct note *note;
 
-    judge->tls_told |= (uint8_t)(1u << fact->tls);
+    judge->tls_told |= bit & 0xfu;
     if (rules[fact->tls] < 0 || told)
         return;
     ground.rule = (enum smtpscope_rule)rules[fact->tls];
     note = note_add(judge, &ground);
     if (note && fact->tls == SMTPSCOPE_TLS_NOT_FOLLOWED)
-        judge->not_followed = note->finding.id;
+        judge->trouble->not_followed = (uint16_t)note->finding.id;
 }
 
 static void judge_alien(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
@@ -217,13 +235,13 @@ static void judge_alien(struct smtpscope_judge *judge, const struct smtpscope_fa
     struct note *note = note_add(judge, &ground);
 
     if (note)
-        judge->alien = note->finding.id;
+        judge->trouble->alien = (uint16_t)note->finding.id;
 }
 
 static void judge_cross(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_CROSS_PROTOCOL, .command = fact->command,
-                             .fault = SMTPSCOPE_FAULT_CLIENT, .cause = judge->alien };
+                             .fault = SMTPSCOPE_FAULT_CLIENT, .cause = trouble_of(judge)->alien };
 
     note_add(judge, &ground);
 }

@@ -14,58 +14,88 @@ struct telling {
     uint8_t severity, verdict, reason, confidence, fault, detail; /* enums of these names */
 };
 
+/* Indexes of exchanges, in place while they are few. */
+#define INDEXES_FEW 4
+struct indexes {
+    uint32_t *more; /* NULL: `few` has them */
+    uint32_t count, capacity;
+    uint32_t few[INDEXES_FEW];
+};
+
 /* A finding in the making: final when the session ends, so that its symptoms can be counted and folded under it. */
 struct note {
-    struct note *next;
-    struct smtpscope_finding finding; /* its texts are owned by the note */
+    struct smtpscope_finding finding; /* its texts are the note's own */
     struct telling telling;           /* the last one */
-    uint32_t *evidence, *symptoms;
-    uint32_t evidence_count, evidence_capacity, symptom_count, symptom_capacity;
-    char *texts;
+    struct indexes evidence, symptoms;
+    char texts[];
 };
 
 /* A refusal that later refusals may only follow from. */
 struct refusal {
-    uint32_t note;       /* id of the note that covers it; 0: none */
-    uint64_t reply_end;  /* a client that had not acknowledged so much did not know of it */
-    uint32_t exchange;
+    uint64_t reply_end; /* a client that had not acknowledged so much did not know of it */
+    uint16_t note;      /* id of the note that covers it; 0: none */
 };
 
 /* So many distinct recipients' refusals of one transaction are linked; more share the first. */
 #define ROOTS_MAX 4
 
-struct smtpscope_judge {
-    const struct smtpscope_judge_config *config;
-    struct note *notes, *last;
-    const struct smtpscope_flow *flow;
-    const char *server; /* software, static */
-    uint32_t note_count, told; /* told: the notes up to this id, while the session went on */
+/* A note and, beside it, the rule by which it is looked for. */
+struct noted {
+    struct note *note;
+    enum smtpscope_rule rule;
+};
+#define NOTED_FEW 2
+
+/* What is remembered of a session that has findings, or LIMITS; most have neither. */
+struct trouble {
+    struct noted *notes; /* judge->note_count of them, in the order of their ids from 1 */
+    struct noted few[NOTED_FEW]; /* ... while they are so few */
+    uint32_t note_capacity;
     struct refusal mail;             /* the MAIL that was refused last, while no transaction is open */
     struct refusal rcpt[ROOTS_MAX];  /* refused RCPTs of the open transaction */
     uint32_t rcpt_count;
     struct refusal hello;            /* EHLO or HELO */
-    uint32_t alien, early, pipelined, greeting; /* ids of the session's notes of these kinds; greeting: it was refused */
-    uint32_t no_recipient; /* of DATA that was let pass though no recipient was: its end follows from that */
-    uint32_t codeless, closing, not_followed; /* of the last reply without a code, the 421 that closed, STARTTLS without TLS */
-    uint32_t oversize; /* of the size that MAIL declared, while that is the last exchange */
+    /* Ids of notes; 0: none. */
+    uint16_t alien, early, pipelined, greeting; /* the session's of these kinds; greeting: it was refused */
+    uint16_t no_recipient; /* of DATA that was let pass though no recipient was: its end follows from that */
+    uint16_t codeless, closing, not_followed; /* of the last reply without a code, the 421 that closed, STARTTLS without TLS */
+    uint16_t oversize; /* of the size that MAIL declared, while that is the last exchange */
+    uint16_t mechanism; /* about a mechanism that was not advertised, while it is the last */
     uint32_t errors, unknown_recipients, failed_logins;
-    uint32_t recipients;             /* RCPTs of the open transaction */
-    uint32_t mails;                  /* MAILs of the session */
-    uint32_t mechanism; /* id of the note about a mechanism that was not advertised, while it is the last */
-    uint32_t mechanisms, limit_rcpt, limit_mail; /* of the last EHLO reply: see advertised.c */
-    bool doubtful;    /* the capture lacks something of the session */
-    bool early_refused, early_taken;
-    bool tls_granted, hello_stale; /* 220 to STARTTLS; no EHLO since (RFC 3207 4.2) */
-    bool chunk_told;  /* a chunk of the open transaction was over the limit */
-    bool smtputf8;    /* MAIL of the open transaction said so */
-    bool secret_sent, secret_hidden; /* in the AUTH in progress; hidden: its mechanism shows nothing that can be used again */
-    uint8_t tls_told;  /* a bit an enum smtpscope_tls_event */
-    bool server_seen, client_seen;
-    bool starttls_offered, mail_in_clear;
-    bool closing_seen; /* 421 or 221: the server said that it closes */
-    bool quit_unanswered;
-    bool lost_message; /* a finding says what became of the message: the unanswered commands say no more */
+    uint32_t limit_rcpt, limit_mail; /* of the last EHLO reply: see advertised.c */
+    uint32_t mails; /* MAILs of the session since there is a limit */
 };
+
+/* Small, for there may be a million that only wait. */
+struct smtpscope_judge {
+    const struct smtpscope_judge_config *config;
+    const struct smtpscope_flow *flow;
+    struct trouble *trouble;   /* NULL: none yet. See trouble_of(). */
+    uint32_t recipients;       /* RCPTs of the open transaction */
+    uint32_t mechanisms;       /* of the last EHLO reply: see advertised.c */
+    uint16_t note_count, told; /* told: the notes up to this id, while the session went on */
+    uint8_t server;            /* software: see server_name() */
+    uint8_t tls_told : 4;      /* a bit an enum smtpscope_tls_event */
+    bool doubtful : 1;    /* the capture lacks something of the session */
+    bool early_refused : 1, early_taken : 1;
+    bool tls_granted : 1, hello_stale : 1; /* 220 to STARTTLS; no EHLO since (RFC 3207 4.2) */
+    bool chunk_told : 1;  /* a chunk of the open transaction was over the limit */
+    bool smtputf8 : 1;    /* MAIL of the open transaction said so */
+    bool secret_sent : 1, secret_hidden : 1; /* in the AUTH in progress; hidden: its mechanism shows nothing that can be used again */
+    bool server_seen : 1, client_seen : 1;
+    bool starttls_offered : 1, mail_in_clear : 1;
+    bool closing_seen : 1; /* 421 or 221: the server said that it closes */
+    bool quit_unanswered : 1;
+    bool lost_message : 1; /* a finding says what became of the message: the unanswered commands say no more */
+};
+
+extern const struct trouble no_trouble;
+
+/* To read what is remembered of trouble, whether there is any or not. What is written goes to judge->trouble, which is there if a note is. */
+static inline const struct trouble *trouble_of(const struct smtpscope_judge *judge)
+{
+    return judge->trouble ? judge->trouble : &no_trouble;
+}
 
 /* What a detector reports. Zero means "as the rule says" or "none". */
 struct ground {
@@ -103,11 +133,18 @@ static inline struct number number_text(uint64_t value)
     return number;
 }
 
-/* note.c. Returns the note: a new one, or the one of the same rule and cause, counted once more. NULL: out of memory. */
+/*
+ * note.c. Returns the note: a new one, or the one of the same rule and cause, counted once more. NULL: out of memory. Notes stay
+ * where they are until the judge is freed.
+ */
 struct note *note_add(struct smtpscope_judge *judge, const struct ground *ground);
-struct note *note_find(struct smtpscope_judge *judge, uint32_t id);
+struct note *note_find(const struct smtpscope_judge *judge, uint32_t id);
+/* Is the exchange the last one that was counted under the note? */
+bool note_covers(const struct note *note, const struct smtpscope_exchange *exchange);
 /* A symptom: covered by the note, told nowhere else. False when there is no such note. */
 bool note_fold(struct smtpscope_judge *judge, uint32_t id, uint32_t exchange);
+/* What is remembered of trouble, from now on if not before. NULL: out of memory. */
+struct trouble *trouble_begin(struct smtpscope_judge *judge);
 void notes_emit(struct smtpscope_judge *judge);
 void notes_free(struct smtpscope_judge *judge);
 
@@ -124,7 +161,10 @@ struct refused {
     enum smtpscope_confidence confidence;
 };
 
-/* refused.c: exactly one detector of the procedure takes a refused exchange. Returns the id of the note that covers it. */
+/*
+ * refused.c: exactly one detector of the procedure takes a refused exchange. Returns the id of the note that covers it. For the
+ * detectors judge->trouble is there.
+ */
 uint32_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 
 /* sequence.c */

@@ -116,11 +116,11 @@ uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refuse
     if (ground.rule == SMTPSCOPE_RULE_REFUSAL_SIZE || ground.rule == SMTPSCOPE_RULE_REFUSAL_MAILBOX)
         ground.fault = SMTPSCOPE_FAULT_CLIENT;
     if (ground.rule == SMTPSCOPE_RULE_REFUSAL_SIZE)
-        ground.cause = judge->oversize;
+        ground.cause = judge->trouble->oversize;
     if (ground.reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN)
-        judge->unknown_recipients++;
+        judge->trouble->unknown_recipients++;
     if (ground.rule == SMTPSCOPE_RULE_REFUSAL_AUTH_FAILED && ground.reason != SMTPSCOPE_REASON_CANCELLED)
-        judge->failed_logins++;
+        judge->trouble->failed_logins++;
     /* What this exchange says is certain even where the state is not. */
     if (!(refused->command->circumstances & SMTPSCOPE_COMMAND_LOST))
         ground.confidence = SMTPSCOPE_CERTAIN;
@@ -152,11 +152,12 @@ static struct ground message_ground(const struct smtpscope_fact *fact, enum smtp
 static void judge_lookalike(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_message *message = fact->message;
-    struct ground ground = message_ground(fact, SMTPSCOPE_RULE_DATA_SMUGGLING);
     const char *name = smtpscope_lookalike_name(message->lookalike);
+    struct ground ground;
 
     if (!(message->oddities & SMTPSCOPE_DATA_LOOKALIKE) || !name)
         return;
+    ground = message_ground(fact, SMTPSCOPE_RULE_DATA_SMUGGLING);
     ground.detail = SMTPSCOPE_DETAIL_LOOKALIKE;
     ground.detail_text = (struct smtpscope_text){ name, strlen(name) };
     if (message->oddities & SMTPSCOPE_DATA_LOOKALIKE_COMMANDS)
@@ -176,18 +177,16 @@ static void judge_lookalike(struct smtpscope_judge *judge, const struct smtpscop
 static void judge_size(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, const struct smtpscope_state *state)
 {
     const struct smtpscope_message *message = fact->message;
+    bool over = state->size_limit && message->content > state->size_limit;
+    bool under = message->has_declared_size && message->content > message->declared_size;
+    uint64_t limit = over ? state->size_limit : under ? message->declared_size : 0;
     struct number number;
-    uint64_t limit = message->has_declared_size && message->content > message->declared_size ? message->declared_size : 0;
-    struct ground ground = message_ground(fact, SMTPSCOPE_RULE_DATA_SIZE_UNDER_DECLARED);
+    struct ground ground;
 
-    ground.detail = SMTPSCOPE_DETAIL_SIZE_DECLARED;
-    if (state->size_limit && message->content > state->size_limit) {
-        limit = state->size_limit;
-        ground.rule = SMTPSCOPE_RULE_DATA_SIZE_OVER_LIMIT;
-        ground.detail = SMTPSCOPE_DETAIL_SIZE;
-    }
-    if (!limit || (message->bdat && judge->chunk_told && ground.rule == SMTPSCOPE_RULE_DATA_SIZE_OVER_LIMIT))
+    if (!limit || (message->bdat && judge->chunk_told && over))
         return;
+    ground = message_ground(fact, over ? SMTPSCOPE_RULE_DATA_SIZE_OVER_LIMIT : SMTPSCOPE_RULE_DATA_SIZE_UNDER_DECLARED);
+    ground.detail = over ? SMTPSCOPE_DETAIL_SIZE : SMTPSCOPE_DETAIL_SIZE_DECLARED;
     ground.detail_number = message->content;
     number = number_text(limit);
     ground.detail_text = (struct smtpscope_text){ number.digits + number.at, sizeof number.digits - number.at };
@@ -198,11 +197,12 @@ static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_
 {
     const struct smtpscope_message *message = fact->message;
     bool lost = message->outcome == SMTPSCOPE_OUTCOME_LOST;
-    struct ground ground = message_ground(fact, lost ? SMTPSCOPE_RULE_DATA_CONNECTION_LOST : SMTPSCOPE_RULE_DATA_OUTCOME_UNKNOWN);
+    struct ground ground;
 
     if (!lost && message->outcome != SMTPSCOPE_OUTCOME_UNKNOWN)
         return;
     judge->lost_message = true;
+    ground = message_ground(fact, lost ? SMTPSCOPE_RULE_DATA_CONNECTION_LOST : SMTPSCOPE_RULE_DATA_OUTCOME_UNKNOWN);
     ground.offset = message->offset;
     ground.fault = SMTPSCOPE_FAULT_UNDETERMINED;
     ground.detail = SMTPSCOPE_DETAIL_LINE_OCTETS;
@@ -222,7 +222,7 @@ void judge_message(struct smtpscope_judge *judge, const struct smtpscope_session
     if (!message->sent)
         return;
     judge_lookalike(judge, fact);
-    for (size_t i = 0; i < sizeof oddity_rows / sizeof *oddity_rows; i++)
+    for (size_t i = 0; message->oddities && i < sizeof oddity_rows / sizeof *oddity_rows; i++)
         if (message->oddities & oddity_rows[i].oddity) {
             ground = message_ground(fact, oddity_rows[i].rule);
             note_add(judge, &ground);

@@ -4,35 +4,73 @@
 
 #include "base/memory.h"
 
+#include <assert.h>
+
 /* Kinds of trouble in one session; beyond it, more of a rule is counted under its first note. Each rule can have one. */
 #define NOTES_MAX 256
+static_assert(NOTES_MAX + SMTPSCOPE_RULES <= UINT16_MAX, "ids of notes fit where they are remembered");
 /* Indexes kept per note. A session with more refusals of one kind than this has its tail counted, not listed. */
 #define INDEXES_MAX 65536
 #define TEXT_MAX 512
 
-static bool index_add(struct smtpscope_judge *judge, uint32_t **list, uint32_t *count, uint32_t *capacity, uint32_t index)
-{
-    if (*count && (*list)[*count - 1] == index)
-        return true;
-    if (*count == *capacity) {
-        uint32_t more = *capacity ? *capacity * 2 : 2;
-        uint32_t *grown = more > INDEXES_MAX ? NULL : memory_resize(judge->config->allocator, *list, more * sizeof **list);
+const struct trouble no_trouble;
 
-        if (!grown)
-            return false;
-        *list = grown;
-        *capacity = more;
+struct trouble *trouble_begin(struct smtpscope_judge *judge)
+{
+    struct trouble *trouble = judge->trouble;
+
+    if (trouble)
+        return trouble;
+    trouble = judge->trouble = memory_new(judge->config->allocator, sizeof *trouble);
+    if (trouble) {
+        trouble->notes = trouble->few;
+        trouble->note_capacity = NOTED_FEW;
     }
-    (*list)[(*count)++] = index;
+    return trouble;
+}
+
+/* Room for one more of what stands at `at`, `count` of it: moves what is in place (`few`) to memory of its own. NULL: there is none. */
+static void *room_grow(struct smtpscope_judge *judge, void *at, const void *few, uint32_t count, size_t size)
+{
+    void *grown = memory_resize(judge->config->allocator, at == few ? NULL : at, 2 * count * size);
+
+    if (grown && at == few)
+        memcpy(grown, few, count * size);
+    return grown;
+}
+
+static const uint32_t *indexes_at(const struct indexes *indexes)
+{
+    return indexes->more ? indexes->more : indexes->few;
+}
+
+static bool index_add(struct smtpscope_judge *judge, struct indexes *indexes, uint32_t *count, uint32_t index)
+{
+    uint32_t *at = indexes->more ? indexes->more : indexes->few;
+
+    if (*count && at[*count - 1] == index)
+        return true;
+    if (*count == indexes->capacity) {
+        at = *count > INDEXES_MAX / 2 ? NULL : room_grow(judge, at, indexes->few, *count, sizeof *at);
+        if (!at)
+            return false;
+        indexes->more = at;
+        indexes->capacity = 2 * *count;
+    }
+    at[(*count)++] = index;
     return true;
 }
 
-struct note *note_find(struct smtpscope_judge *judge, uint32_t id)
+struct note *note_find(const struct smtpscope_judge *judge, uint32_t id)
 {
-    for (struct note *note = judge->notes; id && note; note = note->next)
-        if (note->finding.id == id)
-            return note;
-    return NULL;
+    return id && id <= judge->note_count ? judge->trouble->notes[id - 1].note : NULL;
+}
+
+bool note_covers(const struct note *note, const struct smtpscope_exchange *exchange)
+{
+    const struct indexes *evidence = &note->evidence;
+
+    return evidence->count && indexes_at(evidence)[evidence->count - 1] == exchange->index;
 }
 
 bool note_fold(struct smtpscope_judge *judge, uint32_t id, uint32_t exchange)
@@ -42,7 +80,7 @@ bool note_fold(struct smtpscope_judge *judge, uint32_t id, uint32_t exchange)
     if (!note)
         return false;
     note->finding.folded++;
-    index_add(judge, &note->symptoms, &note->symptom_count, &note->symptom_capacity, exchange);
+    index_add(judge, &note->symptoms, &note->symptoms.count, exchange);
     return true;
 }
 
@@ -69,37 +107,42 @@ static bool text_is_cause(enum smtpscope_detail detail)
            detail == SMTPSCOPE_DETAIL_BARRIER || detail == SMTPSCOPE_DETAIL_ADVERTISED || detail == SMTPSCOPE_DETAIL_PROTOCOL;
 }
 
+/* Of the same rule: is it the same finding? */
 static bool note_is(const struct note *note, const struct ground *ground)
 {
     const struct smtpscope_finding *finding = &note->finding;
 
-    return finding->rule == ground->rule && finding->reason == ground->reason && finding->cause == ground->cause &&
+    return finding->reason == ground->reason && finding->cause == ground->cause &&
            finding->verdict == ground->verdict && finding->detail == ground->detail &&
            (!text_is_cause(ground->detail) || text_equal(finding->detail_text, ground->detail_text));
 }
 
 static struct note *note_same(struct smtpscope_judge *judge, const struct ground *ground)
 {
+    const struct noted *noted = trouble_of(judge)->notes, *end = noted + judge->note_count;
     struct note *same_rule = NULL;
 
-    for (struct note *note = judge->notes; note; note = note->next) {
-        if (note_is(note, ground))
-            return note;
-        if (note->finding.rule == ground->rule && !same_rule)
-            same_rule = note;
+    for (; noted < end; noted++) {
+        if (noted->rule != ground->rule)
+            continue;
+        if (note_is(noted->note, ground))
+            return noted->note;
+        if (!same_rule)
+            same_rule = noted->note;
     }
     return judge->note_count >= NOTES_MAX ? same_rule : NULL;
 }
 
-static const char *text_put(char **to, const char *at, size_t len)
+static const char *text_put(char **to, struct smtpscope_text text)
 {
     char *begin = *to;
+    size_t len = text.len < TEXT_MAX ? text.len : TEXT_MAX;
 
-    if (len > TEXT_MAX)
-        len = TEXT_MAX;
-    for (size_t i = 0; i < len; i++)
-        begin[i] = text_octet(at[i]);
+    if (len)
+        memcpy(begin, text.at, len);
     begin[len] = '\0';
+    for (char *nul = begin; (nul = memchr(nul, '\0', (size_t)(begin + len - nul)));)
+        *nul = text_octet('\0');
     *to = begin + len + 1;
     return begin;
 }
@@ -109,28 +152,26 @@ static size_t text_size(size_t len)
     return (len < TEXT_MAX ? len : TEXT_MAX) + 1;
 }
 
-/* Copies what the finding shows: command, argument, reply, detail. False when out of memory. */
-static bool texts_copy(struct smtpscope_judge *judge, struct note *note, const struct ground *ground)
+/* What the finding shows. */
+struct shown {
+    struct smtpscope_text command, argument, text, detail;
+};
+
+static struct shown shown_of(const struct ground *ground)
 {
     const struct smtpscope_command *command = ground->exchange ? ground->exchange->command : ground->command;
-    const struct smtpscope_reply *reply = ground->exchange ? ground->exchange->reply : NULL;
-    const char *name = command ? smtpscope_verb_name(command->verb) : "";
-    struct smtpscope_text verb = { name, name ? strlen(name) : 0 };
-    struct smtpscope_text argument = command ? command->argument : (struct smtpscope_text){ "", 0 };
-    struct smtpscope_text text = reply ? reply->first : (struct smtpscope_text){ "", 0 };
-    char *to;
+    struct shown shown = { .detail = ground->detail_text };
+    const char *name;
 
-    if (command && command->verb == SMTPSCOPE_VERB_UNKNOWN)
-        verb = command->name;
-    to = note->texts = memory_resize(judge->config->allocator, NULL, text_size(verb.len) + text_size(argument.len) +
-                                     text_size(text.len) + text_size(ground->detail_text.len));
-    if (!to)
-        return false;
-    note->finding.command = text_put(&to, verb.at ? verb.at : "", verb.len);
-    note->finding.argument = text_put(&to, argument.at, argument.len);
-    note->finding.text = text_put(&to, text.at, text.len);
-    note->finding.detail_text = text_put(&to, ground->detail_text.at ? ground->detail_text.at : "", ground->detail_text.len);
-    return true;
+    if (ground->exchange)
+        shown.text = ground->exchange->reply->first;
+    if (command) {
+        name = smtpscope_verb_name(command->verb);
+        shown.command = command->verb == SMTPSCOPE_VERB_UNKNOWN ? command->name
+                                                                : (struct smtpscope_text){ name, name ? strlen(name) : 0 };
+        shown.argument = command->argument;
+    }
+    return shown;
 }
 
 static void place_fill(struct smtpscope_finding *finding, const struct ground *ground)
@@ -160,27 +201,52 @@ static void place_fill(struct smtpscope_finding *finding, const struct ground *g
     }
 }
 
+/* A place in the list of notes. NULL: out of memory. */
+static struct noted *noted_new(struct smtpscope_judge *judge)
+{
+    struct trouble *trouble = trouble_begin(judge);
+
+    if (!trouble)
+        return NULL;
+    if (judge->note_count == trouble->note_capacity) {
+        struct noted *grown = room_grow(judge, trouble->notes, trouble->few, trouble->note_capacity, sizeof *grown);
+
+        if (!grown)
+            return NULL;
+        trouble->notes = grown;
+        trouble->note_capacity *= 2;
+    }
+    return &trouble->notes[judge->note_count];
+}
+
 static struct note *note_new(struct smtpscope_judge *judge, const struct ground *ground)
 {
-    struct note *note = memory_new(judge->config->allocator, sizeof *note);
-    enum smtpscope_severity severity = ground->severity ? (enum smtpscope_severity)(ground->severity - 1)
-                                                        : smtpscope_rule_info(ground->rule)->severity;
+    struct shown shown = shown_of(ground);
+    struct noted *noted = noted_new(judge);
+    struct note *note = NULL;
+    char *to;
 
+    if (noted)
+        note = memory_resize(judge->config->allocator, NULL, sizeof *note + text_size(shown.command.len) + text_size(shown.argument.len) +
+                                                                 text_size(shown.text.len) + text_size(shown.detail.len));
     if (!note)
         return NULL;
-    note->finding = (struct smtpscope_finding){
-        .rule = ground->rule, .severity = severity, .verdict = ground->verdict, .reason = ground->reason,
-        .confidence = ground->confidence, .fault = ground->fault, .detail = ground->detail, .detail_number = ground->detail_number,
-        .id = ++judge->note_count, .cause = ground->cause, .flow = judge->flow, .state = "", .server = judge->server,
+    *note = (struct note){
+        .finding = {
+            .rule = ground->rule, .verdict = ground->verdict, .reason = ground->reason, .confidence = ground->confidence,
+            .severity = ground->severity ? (enum smtpscope_severity)(ground->severity - 1) : smtpscope_rule_info(ground->rule)->severity,
+            .fault = ground->fault, .detail = ground->detail, .detail_number = ground->detail_number, .id = ++judge->note_count,
+            .cause = ground->cause, .flow = judge->flow, .state = "",
+        },
+        .evidence = { .capacity = INDEXES_FEW }, .symptoms = { .capacity = INDEXES_FEW },
     };
-    if (!texts_copy(judge, note, ground)) {
-        memory_free(judge->config->allocator, note);
-        judge->note_count--;
-        return NULL;
-    }
+    to = note->texts;
+    note->finding.command = text_put(&to, shown.command);
+    note->finding.argument = text_put(&to, shown.argument);
+    note->finding.text = text_put(&to, shown.text);
+    note->finding.detail_text = text_put(&to, shown.detail);
     place_fill(&note->finding, ground);
-    *(judge->last ? &judge->last->next : &judge->notes) = note;
-    judge->last = note;
+    *noted = (struct noted){ note, ground->rule };
     return note;
 }
 
@@ -198,7 +264,7 @@ struct note *note_add(struct smtpscope_judge *judge, const struct ground *ground
     if (ground->confidence == SMTPSCOPE_LIKELY)
         note->finding.confidence = SMTPSCOPE_LIKELY;
     if (ground->exchange)
-        index_add(judge, &note->evidence, &note->evidence_count, &note->evidence_capacity, ground->exchange->index);
+        index_add(judge, &note->evidence, &note->evidence.count, ground->exchange->index);
     return note;
 }
 
@@ -215,20 +281,20 @@ static struct smtpscope_finding note_finding(const struct smtpscope_judge *judge
 {
     struct smtpscope_finding finding = note->finding;
 
-    finding.server = judge->server;
+    finding.server = server_name(judge->server);
     finding.severity = severity_shown(&note->finding);
-    finding.exchanges = note->evidence;
-    finding.exchange_count = finding.evidence_count = note->evidence_count;
+    finding.exchanges = indexes_at(&note->evidence);
+    finding.exchange_count = finding.evidence_count = note->evidence.count;
     return finding;
 }
 
 /* The indexes of the symptoms behind those of the evidence, whose count stays as it is. Returns how many there are together. */
 static uint32_t symptoms_append(struct smtpscope_judge *judge, struct note *note)
 {
-    uint32_t count = note->evidence_count;
+    uint32_t count = note->evidence.count;
 
-    for (uint32_t i = 0; i < note->symptom_count; i++)
-        if (!index_add(judge, &note->evidence, &count, &note->evidence_capacity, note->symptoms[i]))
+    for (uint32_t i = 0; i < note->symptoms.count; i++)
+        if (!index_add(judge, &note->evidence, &count, indexes_at(&note->symptoms)[i]))
             break;
     return count;
 }
@@ -265,48 +331,47 @@ static void note_emit(struct smtpscope_judge *judge, struct note *note)
 
 void notes_emit(struct smtpscope_judge *judge)
 {
-    for (struct note *note = judge->notes; note; note = note->next)
-        note_emit(judge, note);
+    for (uint32_t id = 1; id <= judge->note_count; id++)
+        note_emit(judge, note_find(judge, id));
 }
 
 uint32_t smtpscope_judge_untold(const struct smtpscope_judge *judge)
 {
-    return judge->note_count - judge->told;
+    return (uint32_t)judge->note_count - judge->told;
 }
 
 void smtpscope_judge_tell(struct smtpscope_judge *judge)
 {
-    if (!smtpscope_judge_untold(judge))
-        return;
-    for (struct note *note = judge->notes; note; note = note->next)
-        if (note->finding.id > judge->told)
-            note_emit(judge, note);
+    for (uint32_t id = judge->told + 1u; id <= judge->note_count; id++)
+        note_emit(judge, note_find(judge, id));
     judge->told = judge->note_count;
 }
 
 uint32_t smtpscope_judge_peek(const struct smtpscope_judge *judge, uint32_t after)
 {
-    if (judge->note_count <= after)
-        return judge->note_count;
-    for (const struct note *note = judge->notes; note; note = note->next)
-        if (note->finding.id > after) {
-            struct smtpscope_finding finding = note_finding(judge, note);
+    for (uint32_t id = after; id < judge->note_count; id++) {
+        struct smtpscope_finding finding = note_finding(judge, note_find(judge, id + 1));
 
-            judge->config->finding(judge->config->ctx, &finding);
-        }
+        judge->config->finding(judge->config->ctx, &finding);
+    }
     return judge->note_count;
 }
 
 void notes_free(struct smtpscope_judge *judge)
 {
     const struct smtpscope_allocator *allocator = judge->config->allocator;
+    struct trouble *trouble = judge->trouble;
 
-    for (struct note *note = judge->notes, *next; note; note = next) {
-        next = note->next;
-        memory_free(allocator, note->evidence);
-        memory_free(allocator, note->symptoms);
-        memory_free(allocator, note->texts);
+    for (uint32_t id = 1; id <= judge->note_count; id++) {
+        struct note *note = note_find(judge, id);
+
+        memory_free(allocator, note->evidence.more);
+        memory_free(allocator, note->symptoms.more);
         memory_free(allocator, note);
     }
-    judge->notes = judge->last = NULL;
+    if (trouble && trouble->notes != trouble->few)
+        memory_free(allocator, trouble->notes);
+    memory_free(allocator, trouble);
+    judge->trouble = NULL;
+    judge->note_count = 0;
 }

@@ -13,6 +13,7 @@ static const struct {
     { SMTPSCOPE_VERB_DATA, 120 }, { SMTPSCOPE_VERB_EOD, 600 },
 };
 #define OTHER_WAIT 300
+#define SHORTEST_WAIT 120
 
 struct row {
     uint32_t oddity;
@@ -50,13 +51,16 @@ static void judge_late(struct smtpscope_judge *judge, const struct smtpscope_exc
 {
     smtpscope_time sent = exchange->command->time, waited = exchange->reply->time - sent;
     unsigned wait = OTHER_WAIT;
-    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_LATE, SMTPSCOPE_FAULT_SERVER);
+    struct ground ground;
 
+    if (!sent || waited <= SHORTEST_WAIT * SMTPSCOPE_SECOND)
+        return;
     for (size_t i = 0; i < sizeof waits / sizeof *waits; i++)
         if (waits[i].verb == exchange->command->verb)
             wait = waits[i].wait;
-    if (!sent || waited <= (smtpscope_time)wait * SMTPSCOPE_SECOND)
+    if (waited <= (smtpscope_time)wait * SMTPSCOPE_SECOND)
         return;
+    ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_LATE, SMTPSCOPE_FAULT_SERVER);
     ground.detail = SMTPSCOPE_DETAIL_LATE;
     ground.detail_number = (uint64_t)(waited / SMTPSCOPE_SECOND);
     note_add(judge, &ground);
@@ -66,24 +70,24 @@ static void judge_class(struct smtpscope_judge *judge, const struct smtpscope_ex
 {
     const struct smtpscope_reply *reply = exchange->reply;
     enum smtpscope_verb verb = exchange->command->verb;
-    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_WRONG_CLASS, SMTPSCOPE_FAULT_SERVER);
+    struct ground ground;
 
     /* Which code was meant is not known when the lines differ in it; and that is told. */
     if (verb <= SMTPSCOPE_VERB_UNKNOWN || reply->code >= 400 || reply->code < 200 || smtpscope_verb_allows(verb, reply->code) ||
         reply->oddities & SMTPSCOPE_REPLY_CODE_CHANGES)
         return;
+    ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_WRONG_CLASS, SMTPSCOPE_FAULT_SERVER);
     ground.detail = SMTPSCOPE_DETAIL_ALLOWED_CODES;
     ground.detail_number = reply->code;
     ground.detail_text = (struct smtpscope_text){ smtpscope_verb_success(verb), strlen(smtpscope_verb_success(verb)) };
     note_add(judge, &ground);
 }
 
-static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+static void judge_reply_oddities(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     const struct smtpscope_reply *reply = exchange->reply;
     struct ground ground;
 
-    judge->codeless = 0;
     for (size_t i = 0; i < sizeof reply_rows / sizeof *reply_rows; i++)
         if (reply->oddities & reply_rows[i].oddity) {
             struct note *note;
@@ -91,15 +95,27 @@ static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_ex
             ground = ground_of(exchange, reply_rows[i].rule, SMTPSCOPE_FAULT_SERVER);
             note = note_add(judge, &ground);
             if (note && !reply->code && reply_rows[i].rule == SMTPSCOPE_RULE_REPLY_MALFORMED)
-                judge->codeless = note->finding.id;
+                judge->trouble->codeless = (uint16_t)note->finding.id;
         }
+}
+
+static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    const struct smtpscope_reply *reply = exchange->reply;
+    struct ground ground;
+
+    if (judge->trouble)
+        judge->trouble->codeless = 0;
+    if (reply->oddities)
+        judge_reply_oddities(judge, exchange);
     if (reply->enhanced_class && reply->code && reply->enhanced_class != reply->code / 100 &&
         !(reply->code / 100 == 3 && reply->enhanced_class == 2)) {
         ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_ENHANCED_MISMATCH, SMTPSCOPE_FAULT_SERVER);
         note_add(judge, &ground);
     }
     /* Without a code it answers nothing, so nothing could wait for it: reply.malformed says so. */
-    if (reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED && reply->code && reply->code != 421 && !judge->alien && !judge->doubtful) {
+    if (reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED && reply->code && reply->code != 421 && !trouble_of(judge)->alien &&
+        !judge->doubtful) {
         ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED, SMTPSCOPE_FAULT_SERVER);
         note_add(judge, &ground);
     }
@@ -111,11 +127,13 @@ static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_ex
 static void judge_grammar(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     const struct smtpscope_command *command = exchange->command;
-    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_MALFORMED, SMTPSCOPE_FAULT_CLIENT);
+    enum smtpscope_detail detail = detail_of_oddities(command->oddities);
+    struct ground ground;
 
-    ground.detail = detail_of_oddities(command->oddities);
-    if (ground.detail == SMTPSCOPE_DETAIL_NONE || exchange->reply->code >= 400 || judge->alien)
+    if (detail == SMTPSCOPE_DETAIL_NONE || exchange->reply->code >= 400)
         return;
+    ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_MALFORMED, SMTPSCOPE_FAULT_CLIENT);
+    ground.detail = detail;
     ground.verdict = SMTPSCOPE_VERDICT_TOLERATED;
     note_add(judge, &ground);
 }
@@ -128,7 +146,7 @@ static void judge_command(struct smtpscope_judge *judge, const struct smtpscope_
                     (command->verb == SMTPSCOPE_VERB_RCPT && exchange->before->transaction && !judge->smtputf8 && !exchange->before->doubt);
     struct ground ground;
 
-    if (judge->alien)
+    if (!command->oddities || trouble_of(judge)->alien)
         return;
     for (size_t i = 0; i < sizeof command_rows / sizeof *command_rows; i++)
         if (command->oddities & command_rows[i].oddity) {
@@ -151,20 +169,23 @@ static void judge_declared_size(struct smtpscope_judge *judge, const struct smtp
 {
     uint64_t limit = exchange->before->size_limit;
     const struct smtpscope_command *command = exchange->command;
-    struct number number = number_text(limit);
-    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_SIZE_OVER_LIMIT, SMTPSCOPE_FAULT_CLIENT);
+    struct number number;
+    struct ground ground;
     struct note *note;
 
-    judge->oversize = 0;
+    if (judge->trouble)
+        judge->trouble->oversize = 0;
     if (command->verb != SMTPSCOPE_VERB_MAIL || !limit || !command->has_size || command->declared_size <= limit)
         return;
+    number = number_text(limit);
+    ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_SIZE_OVER_LIMIT, SMTPSCOPE_FAULT_CLIENT);
     ground.detail = SMTPSCOPE_DETAIL_SIZE;
     ground.detail_number = command->declared_size;
     ground.detail_text = (struct smtpscope_text){ number.digits + number.at, sizeof number.digits - number.at };
     ground.verdict = exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER;
     note = note_add(judge, &ground);
     if (note)
-        judge->oversize = note->finding.id;
+        judge->trouble->oversize = (uint16_t)note->finding.id;
 }
 
 /* A parameter or command of an extension that was not advertised, and taken all the same. */
@@ -174,12 +195,13 @@ void judge_accepted_parameters(struct smtpscope_judge *judge, const struct smtps
     enum smtpscope_extension own = smtpscope_verb_extension(exchange->command->verb);
     uint64_t used = exchange->command->parameters | (own < SMTPSCOPE_EXTENSIONS ? SMTPSCOPE_EXT_BIT(own) : 0);
     uint64_t missing = used & ~before->extensions;
-    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED, SMTPSCOPE_FAULT_CLIENT);
+    struct ground ground;
     const char *keyword;
 
     if (!missing || before->doubt || judge->doubtful || before->hello == SMTPSCOPE_HELLO_NONE)
         return;
     keyword = smtpscope_extension_keyword((enum smtpscope_extension)__builtin_ctzll(missing));
+    ground = ground_of(exchange, SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED, SMTPSCOPE_FAULT_CLIENT);
     ground.severity = SEVERITY(NOTICE);
     ground.verdict = SMTPSCOPE_VERDICT_TOLERATED;
     ground.detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING;
@@ -192,12 +214,14 @@ static void judge_chunk(struct smtpscope_judge *judge, const struct smtpscope_ex
 {
     const struct smtpscope_command *command = exchange->command;
     uint64_t limit = exchange->before->size_limit ? exchange->before->size_limit : INT64_MAX;
-    struct number number = number_text(limit);
-    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_DATA_BDAT_SIZE_OVERFLOW, SMTPSCOPE_FAULT_CLIENT);
+    struct number number;
+    struct ground ground;
 
     if (command->verb != SMTPSCOPE_VERB_BDAT || !command->has_size || command->declared_size <= limit)
         return;
     judge->chunk_told = true;
+    number = number_text(limit);
+    ground = ground_of(exchange, SMTPSCOPE_RULE_DATA_BDAT_SIZE_OVERFLOW, SMTPSCOPE_FAULT_CLIENT);
     ground.detail = SMTPSCOPE_DETAIL_CHUNK;
     ground.detail_number = command->declared_size;
     ground.detail_text = (struct smtpscope_text){ number.digits + number.at, sizeof number.digits - number.at };
@@ -221,17 +245,20 @@ static size_t masked_len(const char *at, size_t len)
 
 static void judge_masked(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    const struct smtpscope_text *text = &exchange->reply->text;
-    struct ground ground = ground_of(exchange, SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED, SMTPSCOPE_FAULT_NETWORK);
+    const char *at = exchange->reply->text.at, *end = at + exchange->reply->text.len;
+    struct ground ground;
 
     if (exchange->command->verb != SMTPSCOPE_VERB_EHLO || exchange->reply->code != 250)
         return;
-    for (size_t at = 0; at < text->len; at++) {
-        size_t masked = at && text->at[at - 1] == '\n' ? masked_len(text->at + at, text->len - at) : 0;
+    while (at < end && (at = memchr(at, '\n', (size_t)(end - at)))) {
+        size_t masked;
 
+        at++;
+        masked = masked_len(at, (size_t)(end - at));
         if (masked) {
+            ground = ground_of(exchange, SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED, SMTPSCOPE_FAULT_NETWORK);
             ground.detail = SMTPSCOPE_DETAIL_MASKED;
-            ground.detail_text = (struct smtpscope_text){ text->at + at, masked };
+            ground.detail_text = (struct smtpscope_text){ at, masked };
             note_add(judge, &ground);
             return;
         }

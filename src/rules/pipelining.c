@@ -44,7 +44,7 @@ static struct note *report(struct smtpscope_judge *judge, const struct smtpscope
                                                       : smtpscope_verb_name(barrier);
     struct ground ground = { .rule = rule, .verdict = verdict, .fault = SMTPSCOPE_FAULT_CLIENT, .exchange = exchange,
                              .confidence = judge->doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN };
-    struct note *note = note_find(judge, judge->pipelined);
+    struct note *note = note_find(judge, trouble_of(judge)->pipelined);
 
     /* One finding, whose verdict is the worst of what the server did about it. */
     if (note && note->finding.rule == rule && verdict == SMTPSCOPE_VERDICT_TOLERATED)
@@ -57,7 +57,7 @@ static struct note *report(struct smtpscope_judge *judge, const struct smtpscope
     }
     note = note_add(judge, &ground);
     if (note)
-        judge->pipelined = note->finding.id;
+        judge->trouble->pipelined = (uint16_t)note->finding.id;
     return note;
 }
 
@@ -65,10 +65,9 @@ static struct note *report(struct smtpscope_judge *judge, const struct smtpscope
 void judge_pipelining(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     enum smtpscope_rule rule = violation_of(exchange);
-    const struct note *note = note_find(judge, judge->pipelined);
-    bool told = note && note->evidence_count && note->evidence[note->evidence_count - 1] == exchange->index;
+    const struct note *note = note_find(judge, trouble_of(judge)->pipelined);
 
-    if (rule != SMTPSCOPE_RULES && !told && !judge->alien && !judge->doubtful)
+    if (rule != SMTPSCOPE_RULES && !(note && note_covers(note, exchange)) && !trouble_of(judge)->alien && !judge->doubtful)
         report(judge, exchange, rule, SMTPSCOPE_VERDICT_TOLERATED);
 }
 
@@ -88,8 +87,8 @@ uint32_t detect_pipelining(struct smtpscope_judge *judge, const struct refused *
 
     if (refused->reading != READING_PIPELINING && refused->reading != READING_TOO_SOON && !is_text_behind_data(refused))
         return 0;
-    if (is_text_behind_data(refused) && note_fold(judge, judge->pipelined, refused->exchange->index))
-        return judge->pipelined;
+    if (is_text_behind_data(refused) && note_fold(judge, judge->trouble->pipelined, refused->exchange->index))
+        return judge->trouble->pipelined;
     if (rule == SMTPSCOPE_RULES)
         rule = advertised || refused->before->hello != SMTPSCOPE_HELLO_EHLO ? SMTPSCOPE_RULE_PIPELINING_AFTER_BARRIER
                                                                            : SMTPSCOPE_RULE_PIPELINING_NOT_ADVERTISED;

@@ -6,135 +6,9 @@
  */
 #include "reading.h"
 
+#include "phrases.h"
+
 #include <string.h>
-
-#define TEXT_MAX_READ 1024
-#define WORDS_MAX 192
-
-enum codes { ANY, TEMPORARY, PERMANENT };
-
-static const struct phrase {
-    enum reading reading;
-    enum codes codes;
-    bool own; /* means this only when the server is known to be the one named */
-    const char *server, *pattern;
-} phrases[] = {
-#define PHRASE(reading, codes, server, pattern) { READING_##reading, codes, false, server, pattern },
-#define OWN_PHRASE(reading, codes, server, pattern) { READING_##reading, codes, true, server, pattern },
-#include "phrases.def"
-};
-#define PHRASES (sizeof phrases / sizeof *phrases)
-
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* The length of a part to leave out that begins at `at`: <...>, [...], a URL; 0 none. */
-static size_t stripped_len(const char *at, size_t len)
-{
-    const char *close = NULL;
-    size_t used = 0;
-
-    /* "<LF>" and "<CR>" are words of the server, an address has an @ or is a host name. */
-    if (*at == '<')
-        close = len > 4 ? memchr(at, '>', len) : NULL;
-    else if (*at == '[')
-        close = memchr(at, ']', len);
-    if (close)
-        return close - at > 3 ? (size_t)(close - at) + 1 : 0;
-    if (len > 8 && (!strncmp(at, "http://", 7) || !strncmp(at, "https://", 8)))
-        while (used < len && at[used] != ' ' && at[used] != '\n')
-            used++;
-    return used;
-}
-
-static bool is_word(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-/* A reply's text, normalised, and where its words begin: a phrase begins where a word does ("locked" is not in "blocked"). */
-struct words {
-    size_t count;
-    uint32_t letters; /* a bit a letter: with which words begin */
-    uint16_t starts[WORDS_MAX]; /* the last is followed by the text's end */
-    char text[TEXT_MAX_READ];
-};
-
-static uint32_t letter_bit(char c)
-{
-    return 1u << ((unsigned char)c & 31);
-}
-
-static void word_begins(struct words *words, size_t at, char c)
-{
-    words->starts[words->count++] = (uint16_t)at;
-    words->letters |= letter_bit(c);
-}
-
-/* Lower case, in one line, without what the server quotes. */
-static void words_read(struct words *words, const struct smtpscope_text *text)
-{
-    size_t len = 0;
-
-    words->count = words->letters = 0;
-    for (size_t at = 0; at < text->len && len < TEXT_MAX_READ - 1;) {
-        size_t skip = stripped_len(text->at + at, text->len - at);
-        char c;
-
-        if (skip) {
-            at += skip;
-            continue;
-        }
-        c = text->at[at] == '\n' ? ' ' : lower(text->at[at]);
-        if (is_word(c) && (!len || !is_word(words->text[len - 1])) && words->count < WORDS_MAX)
-            word_begins(words, len, c);
-        words->text[len++] = c;
-        at++;
-    }
-    words->text[len] = '\0';
-}
-
-/* Finds a part of a pattern from word `*at` on, and moves behind it. */
-static bool part_found(const struct words *words, size_t *at, const char *part, size_t len)
-{
-    for (size_t i = *at; i < words->count; i++) {
-        const char *word = words->text + words->starts[i];
-
-        if (*word == *part && !strncmp(word, part, len)) {
-            while (i < words->count && words->starts[i] < (size_t)(word - words->text) + len)
-                i++;
-            *at = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool pattern_found(const struct words *words, const char *pattern)
-{
-    if (!(words->letters & letter_bit(*pattern)))
-        return false;
-    for (size_t at = 0;; pattern++) {
-        size_t len = 0;
-
-        while (pattern[len] && pattern[len] != '*')
-            len++;
-        if (!part_found(words, &at, pattern, len))
-            return false;
-        pattern += len;
-        if (!*pattern)
-            return true;
-    }
-}
-
-static bool phrase_applies(const struct phrase *phrase, const struct words *words, bool temporary, const char *server)
-{
-    if (phrase->codes != ANY && (phrase->codes == TEMPORARY) != temporary)
-        return false;
-    return (!phrase->own || !strcmp(phrase->server, server)) && pattern_found(words, phrase->pattern);
-}
 
 static bool is_temporary(const struct smtpscope_reply *reply)
 {
@@ -144,12 +18,11 @@ static bool is_temporary(const struct smtpscope_reply *reply)
 enum reading reading_without(const struct smtpscope_reply *reply, const char *server, const bool *left_out)
 {
     struct words words;
+    size_t row;
 
     words_read(&words, &reply->text);
-    for (size_t i = 0; i < PHRASES; i++)
-        if (!(left_out && left_out[i]) && phrase_applies(&phrases[i], &words, is_temporary(reply), server))
-            return phrases[i].reading;
-    return READING_NONE;
+    row = phrase_first(&reply_phrases, &words, is_temporary(reply), server, left_out);
+    return row < reply_phrases.count ? reply_phrases.rows[row].reading : READING_NONE;
 }
 
 enum reading reading_of(const struct smtpscope_reply *reply, const char *server)
@@ -159,7 +32,7 @@ enum reading reading_of(const struct smtpscope_reply *reply, const char *server)
 
 size_t phrase_count(void)
 {
-    return PHRASES;
+    return reply_phrases.count;
 }
 
 bool phrase_matches(size_t row, const struct smtpscope_reply *reply, const char *server)
@@ -167,12 +40,12 @@ bool phrase_matches(size_t row, const struct smtpscope_reply *reply, const char 
     struct words words;
 
     words_read(&words, &reply->text);
-    return phrase_applies(&phrases[row], &words, is_temporary(reply), server);
+    return phrase_applies(&reply_phrases.rows[row], &words, is_temporary(reply), server);
 }
 
 const char *phrase_server(size_t row)
 {
-    return phrases[row].server;
+    return reply_phrases.rows[row].server;
 }
 
 /*
@@ -294,24 +167,17 @@ enum smtpscope_reason reason_from(enum reading reading, enum smtpscope_verb verb
     return reason == SMTPSCOPE_REASON_NONE ? SMTPSCOPE_REASON_UNSPECIFIED : reason;
 }
 
-static const struct software_row {
-    const char *pattern, *name;
-} software[] = {
-    { "postfix", "Postfix" }, { "exim", "Exim" }, { "sendmail", "Sendmail" }, { "microsoft esmtp", "Exchange" },
-    { "opensmtpd", "OpenSMTPD" }, { "haraka", "Haraka" }, { "python smtp", "aiosmtpd" }, { "gsmtp", "Gmail" },
-    { "hmailserver", "hMailServer" }, { "dovecot", "Dovecot" }, { "qmail", "qmail" }, { "courier", "Courier" },
-    { "zimbra", "Zimbra" }, { "mdaemon", "MDaemon" }, { "mailenable", "MailEnable" }, { "kerio", "Kerio Connect" },
-    { "domino", "Domino" }, { "stalwart", "Stalwart" }, { "maddy", "maddy" }, { "james", "Apache James" },
-    { "amazon", "Amazon SES" }, { "ironport", "Cisco ESA" }, { "mimecast", "Mimecast" }, { "proofpoint", "Proofpoint" },
-};
-
-const char *server_of(const struct smtpscope_text *text)
+uint8_t server_of(const struct smtpscope_text *text)
 {
     struct words words;
+    size_t row;
 
     words_read(&words, text);
-    for (size_t i = 0; i < sizeof software / sizeof *software; i++)
-        if (pattern_found(&words, software[i].pattern))
-            return software[i].name;
-    return "";
+    row = phrase_first(&software_phrases, &words, false, "", NULL);
+    return row < software_phrases.count ? (uint8_t)(row + 1) : 0;
+}
+
+const char *server_name(uint8_t server)
+{
+    return server ? software_phrases.rows[server - 1].server : "";
 }

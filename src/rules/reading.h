@@ -37,7 +37,9 @@ static inline bool reading_is_reason(enum reading reading)
     return reading != READING_NONE && reading < READING_SEQ_HELO;
 }
 
-/* Software from a greeting or an EHLO reply; "" when nothing tells. Static. */
-const char *server_of(const struct smtpscope_text *text);
+/* Software from a greeting or an EHLO reply; 0 when nothing tells. */
+uint8_t server_of(const struct smtpscope_text *text);
+/* Its name ("Postfix"), "" for 0. Static. */
+const char *server_name(uint8_t server);
 
 #endif

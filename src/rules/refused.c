@@ -13,9 +13,11 @@
 /* A line among another protocol's: whatever the server makes of it, the cause is known. */
 static uint32_t detect_alien(struct smtpscope_judge *judge, const struct refused *refused)
 {
-    if (!judge->alien || refused->reading == READING_PIPELINING)
+    uint32_t alien = judge->trouble->alien;
+
+    if (!alien || refused->reading == READING_PIPELINING)
         return 0;
-    return note_fold(judge, judge->alien, refused->exchange->index) ? judge->alien : 0;
+    return note_fold(judge, alien, refused->exchange->index) ? alien : 0;
 }
 
 /* The refusal of a client that spoke before the greeting, at once or later. */
@@ -24,22 +26,25 @@ static uint32_t detect_early(struct smtpscope_judge *judge, const struct refused
     bool sent_early = refused->command->circumstances & SMTPSCOPE_COMMAND_EARLY;
     bool follows = (refused->reading == READING_TOO_SOON && !refused->exchange->behind) ||
                    (refused->reading != READING_PIPELINING && (refused->exchange->greeting || (sent_early && is_about_order(refused))));
-    struct note *note = note_find(judge, judge->early);
+    uint32_t early = judge->trouble->early;
+    struct note *note = note_find(judge, early);
 
     if (!note || !follows)
         return 0;
     note->finding.verdict = refused->code == 503 ? SMTPSCOPE_VERDICT_REFUSED_503 : SMTPSCOPE_VERDICT_REFUSED_OTHER;
     judge->early_refused = true;
-    note_fold(judge, judge->early, refused->exchange->index);
-    return judge->early;
+    note_fold(judge, early, refused->exchange->index);
+    return early;
 }
 
 /* RFC 5321 3.1: behind a greeting of 554 a server says 503 to everything but QUIT. The cause is the greeting. */
 static uint32_t detect_no_service(struct smtpscope_judge *judge, const struct refused *refused)
 {
-    if (!judge->greeting || refused->exchange->greeting || refused->code == 421)
+    uint32_t greeting = judge->trouble->greeting;
+
+    if (!greeting || refused->exchange->greeting || refused->code == 421)
         return 0;
-    return note_fold(judge, judge->greeting, refused->exchange->index) ? judge->greeting : 0;
+    return note_fold(judge, greeting, refused->exchange->index) ? greeting : 0;
 }
 
 static uint32_t (*const procedure[])(struct smtpscope_judge *, const struct refused *) = {
@@ -48,18 +53,18 @@ static uint32_t (*const procedure[])(struct smtpscope_judge *, const struct refu
 };
 
 /* What later refusals may follow from is remembered with the finding that explains it. */
-static void refusal_remember(struct smtpscope_judge *judge, const struct refused *refused, uint32_t note)
+static void refusal_remember(struct trouble *trouble, const struct refused *refused, uint32_t note)
 {
-    struct refusal refusal = { .note = note, .reply_end = refused->reply->end, .exchange = refused->exchange->index };
+    struct refusal refusal = { .note = (uint16_t)note, .reply_end = refused->reply->end };
 
     switch (refused->verb) {
-    case SMTPSCOPE_VERB_EHLO: case SMTPSCOPE_VERB_HELO: judge->hello = refusal; break;
-    case SMTPSCOPE_VERB_MAIL: judge->mail = refusal; break;
+    case SMTPSCOPE_VERB_EHLO: case SMTPSCOPE_VERB_HELO: trouble->hello = refusal; break;
+    case SMTPSCOPE_VERB_MAIL: trouble->mail = refusal; break;
     case SMTPSCOPE_VERB_RCPT:
-        if (judge->rcpt_count < ROOTS_MAX)
-            judge->rcpt[judge->rcpt_count++] = refusal;
+        if (trouble->rcpt_count < ROOTS_MAX)
+            trouble->rcpt[trouble->rcpt_count++] = refusal;
         else
-            judge->rcpt[ROOTS_MAX - 1].reply_end = refusal.reply_end;
+            trouble->rcpt[ROOTS_MAX - 1].reply_end = refusal.reply_end;
         break;
     default: break; /* nothing follows from the others */
     }
@@ -71,7 +76,7 @@ uint32_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exc
     bool doubtful = judge->doubtful || (exchange->command->circumstances & SMTPSCOPE_COMMAND_LOST);
     struct refused refused = {
         .exchange = exchange, .command = exchange->command, .reply = exchange->reply, .before = exchange->before,
-        .verb = exchange->command->verb, .code = code, .reading = reading_of(exchange->reply, judge->server),
+        .verb = exchange->command->verb, .code = code, .reading = reading_of(exchange->reply, server_name(judge->server)),
         .verdict = code == 503 ? SMTPSCOPE_VERDICT_REFUSED_503 : SMTPSCOPE_VERDICT_REFUSED_OTHER,
         .confidence = doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN,
     };
@@ -79,10 +84,10 @@ uint32_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exc
 
     for (size_t i = 0; !note && i < sizeof procedure / sizeof *procedure; i++)
         note = procedure[i](judge, &refused);
-    refusal_remember(judge, &refused, note);
+    refusal_remember(judge->trouble, &refused, note);
     if (exchange->greeting)
-        judge->greeting = note;
+        judge->trouble->greeting = (uint16_t)note;
     if (code == 421)
-        judge->closing = note;
+        judge->trouble->closing = (uint16_t)note;
     return note;
 }

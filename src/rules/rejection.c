@@ -133,11 +133,11 @@ uint32_t detect_extension(struct smtpscope_judge *judge, const struct refused *r
         report_unknown_bdat(judge, refused, note);
         return note;
     }
-    if (judge->mechanism && refused->verb == SMTPSCOPE_VERB_AUTH) {
-        struct note *unlisted = note_find(judge, judge->mechanism);
+    if (judge->trouble->mechanism && refused->verb == SMTPSCOPE_VERB_AUTH) {
+        struct note *unlisted = note_find(judge, judge->trouble->mechanism);
 
         unlisted->finding.severity = smtpscope_rule_info(unlisted->finding.rule)->severity;
-        return judge->mechanism;
+        return judge->trouble->mechanism;
     }
     if (refused->code == 504 && refused->verb == SMTPSCOPE_VERB_AUTH && !mechanism_is_listed(judge, refused->command))
         return 0;

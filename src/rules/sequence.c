@@ -24,10 +24,12 @@ static struct violation in_order(void)
 
 static struct violation of_mail(const struct smtpscope_judge *judge, const struct smtpscope_state *state)
 {
+    const struct trouble *trouble = trouble_of(judge);
+
     if (state->hello == SMTPSCOPE_HELLO_NONE || judge->hello_stale)
         return (struct violation){ state->tls || judge->hello_stale ? SMTPSCOPE_RULE_SEQUENCE_MAIL_AFTER_STARTTLS_WITHOUT_EHLO
                                                                     : SMTPSCOPE_RULE_SEQUENCE_MAIL_BEFORE_HELO,
-                                   "EHLO", &judge->hello, judge->hello.note != 0, SMTPSCOPE_DOUBT_HELLO };
+                                   "EHLO", &trouble->hello, trouble->hello.note != 0, SMTPSCOPE_DOUBT_HELLO };
     if (state->transaction)
         return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_NESTED_MAIL, "RSET", NULL, 0, SMTPSCOPE_DOUBT_TRANSACTION };
     return in_order();
@@ -35,35 +37,40 @@ static struct violation of_mail(const struct smtpscope_judge *judge, const struc
 
 static struct violation of_rcpt(const struct smtpscope_judge *judge, const struct smtpscope_state *state)
 {
+    const struct trouble *trouble = trouble_of(judge);
+
     if (state->transaction)
         return in_order();
-    return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_RCPT_BEFORE_MAIL, "MAIL", &judge->mail, judge->mail.note != 0,
+    return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_RCPT_BEFORE_MAIL, "MAIL", &trouble->mail, trouble->mail.note != 0,
                                SMTPSCOPE_DOUBT_TRANSACTION };
 }
 
 static struct violation of_data(const struct smtpscope_judge *judge, const struct smtpscope_state *state, enum smtpscope_verb verb)
 {
+    const struct trouble *trouble = trouble_of(judge);
     bool mixed = verb == SMTPSCOPE_VERB_DATA ? state->bdat_open || state->binary : state->bdat_done && !state->transaction;
 
     if (mixed)
         return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "BDAT LAST", NULL, 0, SMTPSCOPE_DOUBT_TRANSACTION };
     if (!state->transaction)
-        return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_MAIL, "MAIL", &judge->mail, judge->mail.note != 0,
+        return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_MAIL, "MAIL", &trouble->mail, trouble->mail.note != 0,
                                    SMTPSCOPE_DOUBT_TRANSACTION };
     if (state->rcpt_accepted)
         return in_order();
     if (!state->rcpt_deferred && !state->rcpt_refused)
         return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_RCPT, "RCPT", NULL, 0, SMTPSCOPE_DOUBT_TRANSACTION };
-    return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT, "RCPT", judge->rcpt, judge->rcpt_count,
+    return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT, "RCPT", trouble->rcpt, trouble->rcpt_count,
                                SMTPSCOPE_DOUBT_TRANSACTION };
 }
 
 /* The end of a message that DATA could begin although no recipient was accepted (RFC 2920 3.1 lets a server say 354). */
 static struct violation of_end(const struct smtpscope_judge *judge, const struct smtpscope_state *state)
 {
-    if (!state->transaction || state->rcpt_accepted || !judge->rcpt_count)
+    const struct trouble *trouble = trouble_of(judge);
+
+    if (!state->transaction || state->rcpt_accepted || !trouble->rcpt_count)
         return in_order();
-    return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT, "RCPT", judge->rcpt, judge->rcpt_count,
+    return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT, "RCPT", trouble->rcpt, trouble->rcpt_count,
                                SMTPSCOPE_DOUBT_TRANSACTION };
 }
 
@@ -191,14 +198,15 @@ bool is_about_order(const struct refused *refused)
 /* The message had no recipient, which was told when DATA was let pass; or its cause is the refusals. */
 static uint32_t fold_end(struct smtpscope_judge *judge, const struct refused *refused, const struct violation *violation)
 {
-    struct note *note = note_find(judge, judge->no_recipient);
+    uint32_t id = trouble_of(judge)->no_recipient;
+    struct note *note = note_find(judge, id);
 
     if (!note)
         return fold_under_roots(judge, refused, violation) ? violation->roots[0].note : 0;
     note->finding.verdict = refused->verdict;
     note->finding.severity = smtpscope_rule_info(note->finding.rule)->severity;
-    note_fold(judge, judge->no_recipient, refused->exchange->index);
-    return judge->no_recipient;
+    note_fold(judge, id, refused->exchange->index);
+    return id;
 }
 
 uint32_t detect_sequence(struct smtpscope_judge *judge, const struct refused *refused)
@@ -260,11 +268,7 @@ uint32_t detect_refused_in_order(struct smtpscope_judge *judge, const struct ref
 void judge_tolerated(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     struct violation violation = violation_of(judge, exchange->command->verb, exchange->before);
-    struct refused tolerated = { .exchange = exchange, .command = exchange->command, .reply = exchange->reply,
-                                 .before = exchange->before, .verb = exchange->command->verb, .code = exchange->reply->code,
-                                 .verdict = SMTPSCOPE_VERDICT_TOLERATED };
     struct note *note;
-    uint32_t id;
 
     if (violation.rule == NO_RULE || judge->doubtful || exchange->before->doubt || exchange->command->verb == SMTPSCOPE_VERB_EOD)
         return;
@@ -275,10 +279,11 @@ void judge_tolerated(struct smtpscope_judge *judge, const struct smtpscope_excha
     if (exchange->command->verb == SMTPSCOPE_VERB_BDAT && violation.rule != SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_MAIL &&
         exchange->before->bdat_open)
         return;
-    id = report(judge, &tolerated, &violation, SMTPSCOPE_REASON_NONE, 0);
+    note = note_find(judge, report(judge, &(struct refused){ .exchange = exchange, .verdict = SMTPSCOPE_VERDICT_TOLERATED }, &violation,
+                                   SMTPSCOPE_REASON_NONE, 0));
+    if (!note)
+        return;
     if (violation.rule == SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT)
-        judge->no_recipient = id;
-    note = note_find(judge, id);
-    if (note)
-        note->finding.severity = SMTPSCOPE_NOTICE;
+        judge->trouble->no_recipient = (uint16_t)note->finding.id;
+    note->finding.severity = SMTPSCOPE_NOTICE;
 }

@@ -109,8 +109,89 @@ static void test_many_kinds_of_trouble(void **unused)
     assert_true(follow.findings > 10 && follow.findings <= 256 + SMTPSCOPE_RULES);
 }
 
+/* How much the judge holds, by an allocator that counts. */
+struct held {
+    size_t octets, blocks;
+};
+
+static void *held_resize(void *ctx, void *memory, size_t size)
+{
+    struct held *held = ctx;
+    size_t *head = memory ? (size_t *)memory - 2 : NULL;
+
+    if (head) {
+        held->octets -= *head;
+        held->blocks--;
+    }
+    head = realloc(head, size ? size + 2 * sizeof *head : 0);
+    if (!size || !head)
+        return NULL;
+    *head = size;
+    held->octets += size;
+    held->blocks++;
+    return head + 2;
+}
+
+static void held_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
+{
+    (void)ctx;
+    smtpscope_judge_fact(smtpscope_session_user(session), session, fact);
+}
+
+static void held_finding(void *ctx, const struct smtpscope_finding *finding)
+{
+    (void)ctx;
+    (void)finding;
+}
+
+/* A million sessions that only wait, or go as they should, must not cost more than this each; and all is given back. */
+#define IDLE_JUDGE_MAX 48
+
+/* In octets, before the session ends. */
+static size_t judge_holds(const struct step *steps)
+{
+    struct held held = { 0, 0 };
+    struct smtpscope_allocator allocator = { held_resize, &held };
+    struct smtpscope_judge_config judge_config = { .allocator = &allocator, .finding = held_finding };
+    struct smtpscope_session_config session_config = { .fact = held_fact };
+    struct smtpscope_ending ending = { .why = SMTPSCOPE_CLOSE_FIN, .seen = { true, true } };
+    struct smtpscope_flow flow = { .first_packet = 1 };
+    struct smtpscope_judge *judge = smtpscope_judge_new(&judge_config);
+    struct smtpscope_session *session = smtpscope_session_new(&session_config, &flow, judge);
+    uint64_t sent[2] = { 0, 0 };
+    size_t held_before;
+
+    for (; steps->text; steps++) {
+        enum smtpscope_side side = steps->side == 'C' ? SMTPSCOPE_CLIENT : SMTPSCOPE_SERVER;
+        struct smtpscope_octets octets = { .side = side, .data = (const uint8_t *)steps->text, .len = steps->len,
+                                           .offset = sent[side], .acked = sent[!side] };
+
+        sent[side] += steps->len;
+        smtpscope_session_feed(session, &octets);
+    }
+    held_before = held.octets;
+    smtpscope_session_close(session, &ending);
+    smtpscope_session_free(session);
+    smtpscope_judge_free(judge);
+    assert_int_equal(held.blocks, 0);
+    return held_before;
+}
+
+static void test_memory(void **unused)
+{
+    static const struct step well[] = { HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n.\r\n"), S("250 ok\r\n"), C("QUIT\r\n"), S("221 bye\r\n"), { 0 } };
+    static const struct step refused[] = { HELLO, C("VRFY x\r\n"), S("502 5.5.1 VRFY command is disabled\r\n"), C("QUIT\r\n"), S("221 bye\r\n"), { 0 } };
+    size_t idle = judge_holds(well), troubled = judge_holds(refused);
+
+    (void)unused;
+    if (idle > IDLE_JUDGE_MAX || troubled <= idle || troubled > 1024)
+        fail_msg("a judge without findings holds %zu octets, with one %zu", idle, troubled);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows), cmocka_unit_test(test_many_kinds_of_trouble) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows), cmocka_unit_test(test_many_kinds_of_trouble), cmocka_unit_test(test_memory),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

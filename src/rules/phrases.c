@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A text against a table of some hundred phrases, the first of which decides. An index leads from the first octets of a word
+ * to the rows that begin with them, so that a text costs about what its words cost, and not what the table does.
+ *
+ * The road not taken: remembering texts and what they meant. It helps only where one server says one thing all day, and needs
+ * a place to remember that neither the sessions nor the threads share.
+ */
+#include "phrases.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <string.h>
+
+static const struct phrase phrase_rows[] = {
+#define PHRASE(reading, codes, server, pattern) { READING_##reading, codes, false, server, pattern },
+#define OWN_PHRASE(reading, codes, server, pattern) { READING_##reading, codes, true, server, pattern },
+#include "phrases.def"
+};
+
+#define SOFTWARE(name, pattern) { READING_NONE, ANY, false, name, pattern }
+static const struct phrase software_rows[] = {
+    SOFTWARE("Postfix", "postfix"), SOFTWARE("Exim", "exim"), SOFTWARE("Sendmail", "sendmail"),
+    SOFTWARE("Exchange", "microsoft esmtp"), SOFTWARE("OpenSMTPD", "opensmtpd"), SOFTWARE("Haraka", "haraka"),
+    SOFTWARE("aiosmtpd", "python smtp"), SOFTWARE("Gmail", "gsmtp"), SOFTWARE("hMailServer", "hmailserver"),
+    SOFTWARE("Dovecot", "dovecot"), SOFTWARE("qmail", "qmail"), SOFTWARE("Courier", "courier"), SOFTWARE("Zimbra", "zimbra"),
+    SOFTWARE("MDaemon", "mdaemon"), SOFTWARE("MailEnable", "mailenable"), SOFTWARE("Kerio Connect", "kerio"),
+    SOFTWARE("Domino", "domino"), SOFTWARE("Stalwart", "stalwart"), SOFTWARE("maddy", "maddy"), SOFTWARE("Apache James", "james"),
+    SOFTWARE("Amazon SES", "amazon"), SOFTWARE("Cisco ESA", "ironport"), SOFTWARE("Mimecast", "mimecast"),
+    SOFTWARE("Proofpoint", "proofpoint"),
+};
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* --- the index */
+
+/* A pattern's first part has at least so many octets: by them its bucket is found. */
+#define KEY_LEN 3
+#define BUCKETS 256
+
+struct key {
+    uint64_t octets, mask; /* the pattern's first octets as they stand in memory, and which of the eight there are */
+    uint16_t row;
+};
+
+enum { INDEX_EMPTY, INDEX_IN_WORK, INDEX_READY };
+
+struct phrase_index {
+    atomic_int state;
+    uint16_t first[BUCKETS + 1]; /* of each bucket's keys; they stand in the order of their rows */
+    struct key *keys;
+};
+
+static struct key phrase_keys[COUNT(phrase_rows)], software_keys[COUNT(software_rows)];
+static struct phrase_index phrase_index = { .keys = phrase_keys }, software_index = { .keys = software_keys };
+
+const struct phrase_table reply_phrases = { phrase_rows, COUNT(phrase_rows), &phrase_index };
+const struct phrase_table software_phrases = { software_rows, COUNT(software_rows), &software_index };
+
+static unsigned bucket_of(const char *word)
+{
+    uint32_t key = (uint32_t)(unsigned char)word[0] | (uint32_t)(unsigned char)word[1] << 8 | (uint32_t)(unsigned char)word[2] << 16;
+
+    return key * 2654435761u >> 24; /* Knuth's multiplicative hash */
+}
+
+static size_t part_len(const char *pattern)
+{
+    return strcspn(pattern, "*");
+}
+
+static struct key key_of(const char *pattern, size_t row)
+{
+    struct key key = { .row = (uint16_t)row };
+    size_t len = part_len(pattern);
+
+    assert(len >= KEY_LEN);
+    if (len > PREFIX_MAX)
+        len = PREFIX_MAX;
+    memcpy(&key.octets, pattern, len);
+    memset(&key.mask, 0xff, len);
+    return key;
+}
+
+static void index_fill(const struct phrase_table *table)
+{
+    struct phrase_index *index = table->index;
+    uint16_t next[BUCKETS];
+
+    for (size_t row = 0; row < table->count; row++)
+        index->first[bucket_of(table->rows[row].pattern) + 1]++;
+    for (size_t i = 0; i < BUCKETS; i++) {
+        next[i] = index->first[i];
+        index->first[i + 1] = (uint16_t)(index->first[i + 1] + index->first[i]);
+    }
+    for (size_t row = 0; row < table->count; row++)
+        index->keys[next[bucket_of(table->rows[row].pattern)]++] = key_of(table->rows[row].pattern, row);
+}
+
+/* Is the index ready? The first one to ask fills it; who asks meanwhile does without. */
+static bool index_ready(const struct phrase_table *table)
+{
+    struct phrase_index *index = table->index;
+    int state = atomic_load_explicit(&index->state, memory_order_acquire);
+
+    if (state == INDEX_READY)
+        return true;
+    if (state != INDEX_EMPTY || !atomic_compare_exchange_strong(&index->state, &state, INDEX_IN_WORK))
+        return false;
+    index_fill(table);
+    atomic_store_explicit(&index->state, INDEX_READY, memory_order_release);
+    return true;
+}
+
+/* --- the text */
+
+/* The length of a part to leave out that begins at `at`: <...>, [...], a URL; 0 none. */
+static size_t stripped_len(const char *at, size_t len)
+{
+    const char *close = NULL;
+    size_t used = 0;
+
+    /* "<LF>" and "<CR>" are words of the server, an address has an @ or is a host name. */
+    if (*at == '<')
+        close = len > 4 ? memchr(at, '>', len) : NULL;
+    else if (*at == '[')
+        close = memchr(at, ']', len);
+    if (close)
+        return close - at > 3 ? (size_t)(close - at) + 1 : 0;
+    if (len > 8 && (!strncmp(at, "http://", 7) || !strncmp(at, "https://", 8)))
+        while (used < len && at[used] != ' ' && at[used] != '\n')
+            used++;
+    return used;
+}
+
+static bool is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+void words_read(struct words *words, const struct smtpscope_text *text)
+{
+    size_t len = 0, count = 0;
+    bool inside = false;
+
+    for (size_t at = 0; at < text->len && len < TEXT_MAX_READ - 1; at++) {
+        char c = text->at[at];
+        size_t skip = c == '<' || c == '[' || c == 'h' ? stripped_len(text->at + at, text->len - at) : 0;
+        bool word;
+
+        if (skip) {
+            at += skip - 1;
+            continue;
+        }
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        else if (c == '\n')
+            c = ' ';
+        word = is_word(c);
+        if (word && !inside && count < WORDS_MAX)
+            words->starts[count++] = (uint16_t)len;
+        inside = word;
+        words->text[len++] = c;
+    }
+    memset(words->text + len, 0, PREFIX_MAX);
+    words->len = len;
+    words->count = count;
+}
+
+/* --- one against the other */
+
+static bool part_is_at(const struct words *words, size_t word, const char *part, size_t len)
+{
+    size_t start = words->starts[word];
+
+    return len <= words->len - start && !memcmp(words->text + start, part, len);
+}
+
+/* The first word behind `len` octets from a word on. */
+static size_t word_behind(const struct words *words, size_t word, size_t len)
+{
+    size_t end = words->starts[word] + len;
+
+    while (word < words->count && words->starts[word] < end)
+        word++;
+    return word;
+}
+
+/* The pattern with its first part at this word, the others anywhere behind it. The first place of a part is always as good. */
+static bool pattern_is_at(const struct words *words, size_t word, const char *pattern)
+{
+    size_t len = part_len(pattern);
+
+    if (!part_is_at(words, word, pattern, len))
+        return false;
+    while (pattern[len]) {
+        word = word_behind(words, word, len);
+        pattern += len + 1;
+        len = part_len(pattern);
+        while (word < words->count && !part_is_at(words, word, pattern, len))
+            word++;
+        if (word == words->count)
+            return false;
+    }
+    return true;
+}
+
+static bool phrase_may_apply(const struct phrase *phrase, bool temporary, const char *server)
+{
+    if (phrase->codes != ANY && (phrase->codes == TEMPORARY) != temporary)
+        return false;
+    return !phrase->own || !strcmp(phrase->server, server);
+}
+
+bool phrase_applies(const struct phrase *phrase, const struct words *words, bool temporary, const char *server)
+{
+    if (!phrase_may_apply(phrase, temporary, server))
+        return false;
+    for (size_t word = 0; word < words->count; word++)
+        if (pattern_is_at(words, word, phrase->pattern))
+            return true;
+    return false;
+}
+
+size_t phrase_first_walking(const struct phrase_table *table, const struct words *words, bool temporary, const char *server,
+                            const bool *left_out)
+{
+    size_t row = 0;
+
+    while (row < table->count && ((left_out && left_out[row]) || !phrase_applies(&table->rows[row], words, temporary, server)))
+        row++;
+    return row;
+}
+
+size_t phrase_first(const struct phrase_table *table, const struct words *words, bool temporary, const char *server,
+                    const bool *left_out)
+{
+    const struct phrase_index *index = table->index;
+    size_t best = table->count;
+
+    if (!index_ready(table))
+        return phrase_first_walking(table, words, temporary, server, left_out);
+    for (size_t word = 0; word < words->count; word++) {
+        const char *at = words->text + words->starts[word];
+        unsigned bucket = bucket_of(at);
+        uint64_t octets;
+
+        memcpy(&octets, at, sizeof octets);
+        for (const struct key *key = &index->keys[index->first[bucket]];
+             key < &index->keys[index->first[bucket + 1]] && key->row < best; key++)
+            if ((octets & key->mask) == key->octets && !(left_out && left_out[key->row]) &&
+                phrase_may_apply(&table->rows[key->row], temporary, server) &&
+                pattern_is_at(words, word, table->rows[key->row].pattern))
+                best = key->row;
+    }
+    return best;
+}
