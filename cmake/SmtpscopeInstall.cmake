@@ -28,3 +28,9 @@ add_custom_target(manual ALL DEPENDS "${rules_page}")
 install(FILES "${rules_page}" DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
 install(FILES share/smtpscope.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/smtpscope)
 install(FILES share/smtpscope.conf.example LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# The service and its user. systemd reads below lib, whatever CMAKE_INSTALL_LIBDIR is.
+set(service "${PROJECT_BINARY_DIR}/smtpscope.service")
+configure_file("${PROJECT_SOURCE_DIR}/share/systemd/smtpscope.service.in" "${service}" @ONLY)
+install(FILES "${service}" DESTINATION lib/systemd/system)
+install(FILES share/systemd/smtpscope.sysusers DESTINATION lib/sysusers.d RENAME smtpscope.conf)

@@ -27,6 +27,7 @@ LIBRARIES = {
     r"(ndpi/)?ndpi.*": {"detect"},
     r"zlib\.h|zstd\.h": {"capture"},
     r"jansson\.h": {"output", "app"},
+    r"cap-ng\.h|seccomp\.h|systemd/.*": {"app"},
     r"libintl\.h": {"advice", "output", "app"},
 }
 CORE = {"stream", "smtp", "rules", "advice"}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Telling the service manager, sd_notify(3), how we are. Where there is none, nothing happens. */
+#ifndef APP_NOTIFY_H
+#define APP_NOTIFY_H
+
+#include "smtpscope/types.h"
+
+/* Interfaces and outputs are open. Also at the end of a reload. `status` is shown beside the service; NULL: none. */
+void notify_ready(const char *status);
+/* SIGHUP: notify_ready() follows. */
+void notify_reloading(void);
+/* What is open is being finished. */
+void notify_stopping(const char *status);
+void notify_status(const char *status);
+/* Alive: to be called twice in notify_watchdog_interval() at least, from where the work is done. */
+void notify_watchdog(void);
+/* How long the manager waits for notify_watchdog() before it starts us anew; 0: it does not. */
+smtpscope_time notify_watchdog_interval(void);
+
+#endif

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is left after privileges are dropped: read off the running process, and proved by calls that kill it."""
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import unittest
+
+import harness
+from harness import ProgramTest, read
+
+KILLED = ("execve", "fork", "alg", "bind", "ptrace", "mount", "bpf", "setuid", "unshare", "kill", "chmod", "setrlimit", "thread")
+# The leak checker's runtime needs these itself.
+NOT_SANITIZED = ("fork", "ptrace", "kill", "thread", "setrlimit")
+FAILING = {"packet": "EPERM", "netlink": "EAFNOSUPPORT", "code": "EACCES"}
+DONE = ("sockets", "files", "threads", "names")
+EMPTY = "0" * 16
+
+
+def probe():
+    return os.path.join(os.path.dirname(harness.PROGRAM), "sandbox_probe")
+
+
+def sanitized():
+    return b"-fsanitize" in read(os.path.join(os.path.dirname(os.path.dirname(harness.PROGRAM)), "CMakeCache.txt"))
+
+
+def status_of(process):
+    lines = (line.split(":", 1) for line in read("/proc/%d/status" % process.pid).decode().splitlines())
+    return {name: value.split() for name, value in lines}
+
+
+def run_probe(*arguments, **options):
+    return harness.Done(subprocess.run([probe(), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, timeout=harness.TIMEOUT_S, **options))
+
+
+class Privileges(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.user = pwd.getpwnam("nobody")
+        os.chmod(self.folder, 0o777)  # the user has to be able to write there
+
+    def start(self, *arguments, **options):
+        """The running probe, behind the drop."""
+        process = subprocess.Popen([probe(), *arguments, "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, **options)
+        self.addCleanup(process.communicate)
+        line = process.stdout.readline()
+        self.assertEqual(line, b"ready\n", process.stderr.read() if not line else "")
+        return process
+
+    def assert_dropped(self, status, bounds=EMPTY):
+        for name in ("Uid", "Gid"):
+            wanted = str(self.user.pw_uid if name == "Uid" else self.user.pw_gid)
+            self.assertEqual(status[name], [wanted] * 4, name)
+        for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            self.assertEqual(status[name], [EMPTY], name)
+        self.assertEqual(status["CapBnd"], [bounds])
+        self.assertEqual(status["NoNewPrivs"], ["1"])
+        self.assertNotIn("0", status["Groups"], "root's groups are still there")
+
+    def test_status(self):
+        status = status_of(self.start("nobody", "filter"))
+        self.assert_dropped(status)
+        self.assertEqual(status["Seccomp"], ["2"], "2: filtered")
+
+    def test_default_user(self):
+        try:
+            self.user = pwd.getpwnam("smtpscope")
+        except KeyError:
+            pass
+        self.assert_dropped(status_of(self.start("-", "filter")))
+
+    def test_without_sandbox(self):
+        process = self.start("nobody", "open")
+        status = status_of(process)
+        self.assert_dropped(status)
+        self.assertEqual(status["Seccomp"], ["0"])
+        _, complaint = process.communicate()
+        self.assertIn(b"--no-sandbox", complaint, "it has to be warned about")
+        self.assertEqual(run_probe("nobody", "open", "execve").status, 0)
+
+    def test_bounded_by_others(self):
+        """A manager that gave no CAP_SETPCAP: the bounding set cannot be emptied; the rest is."""
+        process = self.start("nobody", "filter", preexec_fn=drop_setpcap)
+        bounds = status_of(process)["CapBnd"][0]
+        self.assertNotEqual(bounds, EMPTY)
+        self.assert_dropped(status_of(process), bounds)
+
+    def test_not_root(self):
+        process = self.start("-", "filter", user=self.user.pw_uid, group=self.user.pw_gid, extra_groups=[])
+        bounds = status_of(process)["CapBnd"][0]
+        self.assert_dropped(status_of(process), bounds)
+        self.assertEqual(status_of(process)["Seccomp"], ["2"])
+
+    def test_wrong_user(self):
+        done = run_probe("no-such-user", "filter", "wait")
+        self.assert_status(done, 2)
+        self.assert_one_line(done, "no-such-user", "no such user")
+        done = run_probe("root", "filter", "wait", user=self.user.pw_uid, group=self.user.pw_gid, extra_groups=[])
+        self.assert_status(done, 2)
+        self.assert_one_line(done, "only root")
+
+    def test_forbidden_kills(self):
+        for action in KILLED:
+            if sanitized() and action in NOT_SANITIZED:
+                continue
+            with self.subTest(action=action):
+                done = run_probe("nobody", "filter", action, self.folder)
+                self.assertEqual(done.status, -signal.SIGSYS, "%s: %s %s" % (action, done.out, done.err))
+
+    def test_refused(self):
+        for action, error in FAILING.items():
+            if sanitized() and action == "code":
+                continue
+            with self.subTest(action=action):
+                done = run_probe("nobody", "filter", action)
+                self.assert_status(done, 1)
+                self.assertEqual(done.out, "errno %s\n" % error)
+
+    def test_needed(self):
+        for action in DONE:
+            with self.subTest(action=action):
+                self.assertEqual(run_probe("nobody", "filter", action, self.path("out")).status, 0)
+        self.assertEqual(run_probe("nobody", "filter", "abort").status, -signal.SIGABRT)
+
+    def test_notify(self):
+        """What the service manager is told, from inside the filter."""
+        path = self.path("notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            os.chmod(path, 0o777)
+            manager.settimeout(harness.TIMEOUT_S)
+            done = run_probe("nobody", "filter", "notify", env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "4000000"})
+            self.assert_status(done, 0)
+            told = [manager.recv(4096).decode() for _ in range(4)]
+        self.assertEqual(told[0], "READY=1\nSTATUS=status of the probe")
+        self.assertRegex(told[1], r"^RELOADING=1\nMONOTONIC_USEC=\d+$")
+        self.assertEqual(told[2:], ["WATCHDOG=1", "STOPPING=1"])
+
+
+def drop_setpcap():
+    """In the child: CAP_SETPCAP leaves the bounding set, and with the next program the others."""
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(24, 8, 0, 0, 0):  # PR_CAPBSET_DROP, CAP_SETPCAP
+        raise OSError(ctypes.get_errno(), "PR_CAPBSET_DROP")
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("skipped: only root has privileges to drop")
+        sys.exit(77)
+    harness.main()
