@@ -62,9 +62,19 @@ static bool starts(const char *at, const char *directive, size_t *len)
     return strncmp(at, directive, *len) == 0;
 }
 
+const char *smtpscope_advice_detail_template(enum smtpscope_detail detail)
+{
+    return text_translate(smtpscope_detail_template(detail));
+}
+
 size_t smtpscope_advice_detail(const struct smtpscope_finding *finding, char *buffer, size_t size)
 {
-    const char *at = text_translate(smtpscope_detail_template(finding->detail));
+    return smtpscope_advice_detail_fill(smtpscope_advice_detail_template(finding->detail), finding, buffer, size);
+}
+
+size_t smtpscope_advice_detail_fill(const char *pattern, const struct smtpscope_finding *finding, char *buffer, size_t size)
+{
+    const char *at = pattern;
     const char *text = detail_word(finding->detail_text);
     struct sink sink = {buffer, size == 0 ? 0 : size - 1};
 

@@ -56,12 +56,13 @@ static enum status run(const struct options *options, FILE *out)
 
 int main(int argc, char **argv)
 {
+    static char buffer[OUTPUT_BUFFER_SIZE]; /* without one, glibc does not look at the size */
     struct options options = {0};
     enum status status = STATUS_FAILED;
 
     /* A pipe whose reader is gone shows as an error of the write, which ends the work quietly. */
     signal(SIGPIPE, SIG_IGN);
-    setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER_SIZE);
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     words_init(options_language(argc, argv));
     if (options_parse(&options, argc, argv)) {
         if (options.language)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * JSON Lines. What is the same for many lines is written once and copied: the endpoints of a session, the remediation of a kind
- * of finding. Each line goes out with one write.
+ * JSON Lines. What is the same for many lines is written once and copied: the endpoints of a session, what the findings of a kind
+ * have in common. Each line goes out with one write.
  */
 #include "output/format.h"
 #include "output/json_writer.h"
+#include "output/kinds.h"
 #include "output/output_format.h"
-#include "output/remedies.h"
 #include "smtpscope/advice.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #define DETAIL_TEXT_MAX 1024
 
 struct json {
-    struct remedies *remedies;
+    struct kinds *kinds;
     struct writer session; /* the members that all lines of the flow below share */
     uint64_t first_packet; /* that flow's; 0 none yet */
 };
@@ -24,7 +24,7 @@ static void json_destroy(void *state)
 {
     struct json *json = state;
 
-    remedies_free(json->remedies);
+    kinds_free(json->kinds);
     writer_fini(&json->session);
     free(json);
 }
@@ -34,8 +34,8 @@ static void *json_create(void)
     struct json *json = calloc(1, sizeof *json);
 
     if (json)
-        json->remedies = remedies_new();
-    if (json && !json->remedies) {
+        json->kinds = kinds_new();
+    if (json && !json->kinds) {
         free(json);
         return NULL;
     }
@@ -80,7 +80,7 @@ static void json_describe_flow(struct output *output, struct writer *writer, con
     put_member_number(writer, "src_port", flow->side[SMTPSCOPE_CLIENT].port);
     put_member_address(writer, "dest_ip", &flow->side[SMTPSCOPE_SERVER]);
     put_member_number(writer, "dest_port", flow->side[SMTPSCOPE_SERVER].port);
-    put_member_string(writer, "proto", "TCP");
+    put_member_name(writer, "proto", "TCP");
     output->config.community_id(flow, id);
     put_member_nonempty(writer, "community_id", id);
 }
@@ -97,8 +97,9 @@ static void json_begin(struct output *output, struct json *json, const char *eve
     }
     put_open(line, '{');
     put_member_time(line, "timestamp", time);
-    put_member_string(line, "event_type", event);
+    put_member_name(line, "event_type", event);
     put_raw(line, json->session.at, json->session.len);
+    line->failed |= json->session.failed;
 }
 
 static void json_end(struct output *output)
@@ -147,7 +148,7 @@ static void put_indexes(struct writer *line, const char *key, const uint32_t *in
     put_close(line, ']');
 }
 
-static void put_detail(struct writer *line, const struct smtpscope_finding *finding)
+static void put_detail(struct json *json, struct writer *line, const struct smtpscope_finding *finding)
 {
     char text[DETAIL_TEXT_MAX] = "";
 
@@ -156,29 +157,11 @@ static void put_detail(struct writer *line, const struct smtpscope_finding *find
         put_null(line);
         return;
     }
-    smtpscope_advice_detail(finding, text, sizeof text);
+    smtpscope_advice_detail_fill(kinds_detail(json->kinds, finding->detail), finding, text, sizeof text);
     put_open(line, '{');
-    put_member_string(line, "word", smtpscope_detail_name(finding->detail));
+    put_member_name(line, "word", smtpscope_detail_name(finding->detail));
     put_member_string(line, "text", text);
     put_close(line, '}');
-}
-
-static void put_judgement(struct writer *line, const struct smtpscope_finding *finding)
-{
-    enum smtpscope_retry retry = smtpscope_reason_retry(finding->reason);
-
-    put_member_number(line, "id", finding->id);
-    put_member_string(line, "rule", smtpscope_rule_info(finding->rule)->id);
-    put_member_string(line, "severity", smtpscope_severity_name(finding->severity));
-    put_member_string(line, "summary", smtpscope_advice_summary(finding->rule));
-    put_member_string(line, "verdict", smtpscope_verdict_name(finding->verdict));
-    put_member_string(line, "fault", smtpscope_fault_name(finding->fault));
-    put_member_string(line, "reason", smtpscope_reason_name(finding->reason));
-    put_member_string(line, "retry", finding->reason == SMTPSCOPE_REASON_NONE ? NULL : smtpscope_retry_name(retry));
-    put_member_string(line, "confidence", smtpscope_confidence_name(finding->confidence));
-    put_member_nonzero(line, "cause", finding->cause);
-    put_member_number(line, "count", finding->count);
-    put_member_number(line, "folded", finding->folded);
 }
 
 static void json_finding(struct output *output, void *state, const struct smtpscope_finding *finding)
@@ -187,18 +170,22 @@ static void json_finding(struct output *output, void *state, const struct smtpsc
     struct writer *line = &output->line;
 
     json_begin(output, json, "finding", finding->time, finding->flow);
-    put_judgement(line, finding);
+    put_member_number(line, "id", finding->id);
+    kinds_put_judgement(json->kinds, line, finding);
+    put_member_nonzero(line, "cause", finding->cause);
+    put_member_number(line, "count", finding->count);
+    put_member_number(line, "folded", finding->folded);
     put_member_string(line, "file", put_packet(output, "packet", finding->packet));
     put_packet(output, "last_packet", finding->last_packet);
     put_member_time(line, "last_timestamp", finding->last_time);
-    put_member_string(line, "side", format_side(finding->side));
+    put_member_name(line, "side", format_side(finding->side));
     put_member_number(line, "offset", finding->offset);
     put_member_nonempty(line, "state", finding->state);
     put_member_nonempty(line, "server", finding->server);
     put_finding_exchange(line, finding);
     put_indexes(line, "exchanges", finding->exchanges, finding->exchange_count);
-    put_detail(line, finding);
-    remedies_put(json->remedies, line, finding);
+    put_detail(json, line, finding);
+    kinds_put_remediation(json->kinds, line, finding);
     json_end(output);
 }
 
@@ -284,8 +271,8 @@ static void put_closing(struct writer *line, const struct smtpscope_end *end)
     const struct smtpscope_ending *ending = end->ending;
     bool by = ending->why == SMTPSCOPE_CLOSE_RESET || ending->fin[SMTPSCOPE_CLIENT] || ending->fin[SMTPSCOPE_SERVER];
 
-    put_member_string(line, "closed", format_close(ending->why));
-    put_member_string(line, "closed_by", by ? format_side(ending->by) : NULL);
+    put_member_name(line, "closed", format_close(ending->why));
+    put_member_name(line, "closed_by", by ? format_side(ending->by) : NULL);
     put_member_bool(line, "quit", end->quit_sent);
 }
 
@@ -295,7 +282,7 @@ static void put_gaps(struct writer *line, const struct record *record)
     put_open(line, '[');
     for (size_t i = 0; i < record->gap_count; i++) {
         put_open(line, '{');
-        put_member_string(line, "side", format_side(record->gaps[i].side));
+        put_member_name(line, "side", format_side(record->gaps[i].side));
         put_member_number(line, "offset", record->gaps[i].offset);
         put_member_number(line, "length", record->gaps[i].len);
         put_close(line, '}');
@@ -349,7 +336,7 @@ static void put_recipient(struct writer *line, const struct smtpscope_recipient 
     put_member_text(line, "to", recipient->path);
     put_member_nonzero(line, "code", recipient->code);
     put_member_enhanced(line, recipient->enhanced_class, recipient->enhanced_subject, recipient->enhanced_detail);
-    put_member_string(line, "outcome", smtpscope_outcome_name(recipient->outcome));
+    put_member_name(line, "outcome", smtpscope_outcome_name(recipient->outcome));
     put_close(line, '}');
 }
 
@@ -366,8 +353,8 @@ static void json_message(struct output *output, void *state, const struct smtpsc
         put_recipient(line, &message->recipients[i]);
     put_close(line, ']');
     put_member_number(line, "size", message->size);
-    put_member_string(line, "via", message->bdat ? "BDAT" : "DATA");
-    put_member_string(line, "outcome", smtpscope_outcome_name(message->outcome));
+    put_member_name(line, "via", message->bdat ? "BDAT" : "DATA");
+    put_member_name(line, "outcome", smtpscope_outcome_name(message->outcome));
     put_member_nonzero(line, "code", message->code);
     put_member_string(line, "file", put_packet(output, "packet", message->packet));
     json_end(output);
@@ -443,7 +430,7 @@ static void json_finish(struct output *output, void *state, const struct summary
         return;
     put_open(line, '{');
     put_member_time(line, "timestamp", summary->last_time);
-    put_member_string(line, "event_type", "stats");
+    put_member_name(line, "event_type", "stats");
     put_member_time(line, "first_timestamp", summary->first_time);
     put_member_number(line, "files", summary->files);
     put_member_number(line, "packets", summary->packets);

@@ -4,12 +4,33 @@
 #include <string.h>
 
 /* What was put last says whether a comma is due: nothing of ours ends in one of these but an opening or a key. */
-static void put_separator(struct writer *writer)
+static bool comma_is_due(const struct writer *writer)
 {
     char last = writer->len ? writer->at[writer->len - 1] : '{';
 
-    if (last != '{' && last != '[' && last != ':')
+    return last != '{' && last != '[' && last != ':';
+}
+
+static void put_separator(struct writer *writer)
+{
+    if (comma_is_due(writer))
         writer_char(writer, ',');
+}
+
+/* A quotation mark and two pieces, behind a comma where one is due. */
+static inline void put_between(struct writer *writer, const char *at, size_t len, const char *after, size_t after_len)
+{
+    char *to;
+
+    if (!writer_fits(writer, 2 + len + after_len))
+        return;
+    to = writer->at + writer->len;
+    if (comma_is_due(writer))
+        *to++ = ',';
+    *to++ = '"';
+    memcpy(to, at, len);
+    memcpy(to + len, after, after_len);
+    writer->len = (size_t)(to - writer->at) + len + after_len;
 }
 
 void put_open(struct writer *writer, char bracket)
@@ -25,10 +46,7 @@ void put_close(struct writer *writer, char bracket)
 
 void put_key(struct writer *writer, const char *key)
 {
-    put_separator(writer);
-    writer_char(writer, '"');
-    writer_string(writer, key);
-    writer_octets(writer, "\":", 2);
+    put_between(writer, key, strlen(key), "\":", 2);
 }
 
 void put_raw(struct writer *writer, const char *at, size_t len)
@@ -51,6 +69,14 @@ void put_number(struct writer *writer, uint64_t number)
 {
     put_separator(writer);
     writer_unsigned(writer, number);
+}
+
+void put_name(struct writer *writer, const char *name)
+{
+    if (name)
+        put_between(writer, name, strlen(name), "\"", 1);
+    else
+        put_null(writer);
 }
 
 void put_text(struct writer *writer, const char *at, size_t len)
@@ -85,6 +111,12 @@ void put_member_string(struct writer *writer, const char *key, const char *strin
 {
     put_key(writer, key);
     put_string(writer, string);
+}
+
+void put_member_name(struct writer *writer, const char *key, const char *name)
+{
+    put_key(writer, key);
+    put_name(writer, name);
 }
 
 void put_member_nonempty(struct writer *writer, const char *key, const char *string)

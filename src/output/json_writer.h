@@ -18,17 +18,20 @@ void put_key(struct writer *writer, const char *key);
 void put_null(struct writer *writer);
 void put_bool(struct writer *writer, bool value);
 void put_number(struct writer *writer, uint64_t number);
+/* A name of ours, in which nothing is to be escaped; NULL is null. */
+void put_name(struct writer *writer, const char *name);
 /* Any octets, escaped. */
 void put_text(struct writer *writer, const char *at, size_t len);
-/* NULL is null. */
+/* A text of ours or of a library; NULL is null. */
 void put_string(struct writer *writer, const char *string);
 /* JSON that was written before. */
 void put_raw(struct writer *writer, const char *at, size_t len);
 
-/* Key and value. */
+/* Key and value: the functions of the same names. */
 void put_member_number(struct writer *writer, const char *key, uint64_t number);
 void put_member_bool(struct writer *writer, const char *key, bool value);
 void put_member_string(struct writer *writer, const char *key, const char *string);
+void put_member_name(struct writer *writer, const char *key, const char *name);
 /* Empty is null. */
 void put_member_nonempty(struct writer *writer, const char *key, const char *string);
 void put_member_text(struct writer *writer, const char *key, struct smtpscope_text text);

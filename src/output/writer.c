@@ -8,6 +8,8 @@
 
 /* Most findings fit: growing is for the first line, not for each. */
 #define WRITER_FIRST_SIZE 4096
+/* of 2^64 - 1 */
+#define DIGITS_MAX 20
 
 void writer_fini(struct writer *writer)
 {
@@ -20,7 +22,7 @@ void writer_clear(struct writer *writer)
     writer->len = 0;
 }
 
-static bool writer_reserve(struct writer *writer, size_t len)
+bool writer_reserve(struct writer *writer, size_t len)
 {
     size_t size = writer->size ? writer->size : WRITER_FIRST_SIZE;
     char *at;
@@ -40,29 +42,9 @@ static bool writer_reserve(struct writer *writer, size_t len)
     return true;
 }
 
-void writer_octets(struct writer *writer, const char *at, size_t len)
-{
-    if (!len || !writer_reserve(writer, len))
-        return;
-    memcpy(writer->at + writer->len, at, len);
-    writer->len += len;
-}
-
-void writer_char(struct writer *writer, char c)
-{
-    if (writer_reserve(writer, 1))
-        writer->at[writer->len++] = c;
-}
-
-void writer_string(struct writer *writer, const char *string)
-{
-    if (string)
-        writer_octets(writer, string, strlen(string));
-}
-
 void writer_digits(struct writer *writer, uint64_t number, unsigned digits)
 {
-    char text[20];
+    char text[DIGITS_MAX];
     size_t at = sizeof text;
 
     do {
@@ -86,7 +68,7 @@ void writer_format(struct writer *writer, const char *format, ...)
     va_start(arguments, format);
     len = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
-    if (len < 0 || !writer_reserve(writer, (size_t)len + 1))
+    if (len < 0 || !writer_fits(writer, (size_t)len + 1))
         return;
     va_start(arguments, format);
     vsnprintf(writer->at + writer->len, (size_t)len + 1, format, arguments);
@@ -194,17 +176,46 @@ static size_t writer_special(struct writer *writer, const uint8_t *at, size_t le
     return length;
 }
 
+/* Whether one of eight octets is a control, a quotation mark, a backslash, DEL or no ASCII. It errs to true alone. */
+static inline bool any_special(uint64_t octets)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+
+    return ((octets - ones * 0x20) | ((octets ^ ones * '"') - ones) | ((octets ^ ones * '\\') - ones) | (octets + ones) |
+            octets) &
+           ones * 0x80;
+}
+
+static bool is_plain(uint8_t octet)
+{
+    return octet >= 0x20 && octet < 0x7f && octet != '"' && octet != '\\';
+}
+
+/* How many of the octets need no escape. Eight at a time: replies and texts of advice are lines of plain ASCII. */
+static size_t plain_length(const uint8_t *at, size_t len)
+{
+    uint64_t octets;
+    size_t i = 0;
+
+    for (; len - i >= sizeof octets; i += sizeof octets) {
+        memcpy(&octets, at + i, sizeof octets);
+        if (any_special(octets))
+            break;
+    }
+    while (i < len && is_plain(at[i]))
+        i++;
+    return i;
+}
+
 void writer_escaped(struct writer *writer, const char *at, size_t len, enum escape escape)
 {
     const uint8_t *octet = (const uint8_t *)at;
     size_t plain, i = 0;
 
     while (i < len) {
-        for (plain = i;
-             plain < len && octet[plain] >= 0x20 && octet[plain] < 0x7f && octet[plain] != '"' && octet[plain] != '\\';)
-            plain++;
-        writer_octets(writer, at + i, plain - i);
-        i = plain;
+        plain = plain_length(octet + i, len - i);
+        writer_octets(writer, at + i, plain);
+        i += plain;
         if (i < len)
             i += writer_special(writer, octet + i, len - i, escape);
     }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* All zero is an empty writer. After a failed allocation what is put is dropped and `failed` stays set. */
 struct writer {
@@ -22,10 +23,37 @@ enum escape {
 
 void writer_fini(struct writer *writer);
 void writer_clear(struct writer *writer);
-void writer_octets(struct writer *writer, const char *at, size_t len);
-void writer_char(struct writer *writer, char c);
+
+/* As writer_fits(), when room may have to be made. */
+bool writer_reserve(struct writer *writer, size_t len);
+
+/* Whether `len` octets may be put at at + len. */
+static inline bool writer_fits(struct writer *writer, size_t len)
+{
+    return (len <= writer->size - writer->len && !writer->failed) || writer_reserve(writer, len);
+}
+
+static inline void writer_octets(struct writer *writer, const char *at, size_t len)
+{
+    if (!len || !writer_fits(writer, len))
+        return;
+    memcpy(writer->at + writer->len, at, len);
+    writer->len += len;
+}
+
+static inline void writer_char(struct writer *writer, char c)
+{
+    if (writer_fits(writer, 1))
+        writer->at[writer->len++] = c;
+}
+
 /* A terminated string of our own; NULL puts nothing. */
-void writer_string(struct writer *writer, const char *string);
+static inline void writer_string(struct writer *writer, const char *string)
+{
+    if (string)
+        writer_octets(writer, string, strlen(string));
+}
+
 void writer_unsigned(struct writer *writer, uint64_t number);
 /* `number` with leading zeros, `digits` of them at least. */
 void writer_digits(struct writer *writer, uint64_t number, unsigned digits);

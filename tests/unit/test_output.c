@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
+#include <time.h>
 
 /* --- helpers */
 
@@ -165,6 +166,32 @@ static void escapes(void **state)
 }
 
 /* Whatever the octets, a JSON string of them is valid, and nothing of them reaches a terminal raw. */
+/* Each octet, wherever it stands among plain ones, is what it is alone. */
+static void escapes_anywhere(void **state)
+{
+    struct writer whole = {0}, pieces = {0};
+    char octets[20];
+
+    (void)state;
+    for (unsigned octet = 0; octet < 256; octet++)
+        for (size_t len = 1; len <= sizeof octets; len++)
+            for (size_t at = 0; at < len; at++) {
+                enum escape escape = at % 2 ? ESCAPE_JSON : ESCAPE_TERMINAL;
+
+                memset(octets, '~', len);
+                octets[at] = (char)octet;
+                writer_clear(&whole);
+                writer_clear(&pieces);
+                writer_escaped(&whole, octets, len, escape);
+                writer_octets(&pieces, "~~~~~~~~~~~~~~~~~~~~", at);
+                writer_escaped(&pieces, octets + at, 1, escape);
+                writer_octets(&pieces, "~~~~~~~~~~~~~~~~~~~~", len - 1 - at);
+                assert_string_equal(written(&whole), written(&pieces));
+            }
+    writer_fini(&whole);
+    writer_fini(&pieces);
+}
+
 static void escapes_anything(void **state)
 {
     uint32_t seed = 1;
@@ -266,6 +293,26 @@ static void times(void **state)
         assert_string_equal(written(&writer), rows[i].want);
         writer_fini(&writer);
     }
+}
+
+/* As the library has it, over all years that 64 bits of nanoseconds reach. */
+static void times_of_all_years(void **state)
+{
+    const int64_t last = INT64_MAX / SMTPSCOPE_SECOND;
+    struct writer writer = {0};
+    char want[64];
+    struct tm tm;
+
+    (void)state;
+    for (int64_t seconds = -last; seconds < last; seconds += 86400 * 5 + 3671) {
+        time_t clock = seconds;
+
+        strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&clock, &tm));
+        writer_clear(&writer);
+        format_time(&writer, seconds * SMTPSCOPE_SECOND, 'T', 0);
+        assert_string_equal(written(&writer), want);
+    }
+    writer_fini(&writer);
 }
 
 static void endpoints(void **state)
@@ -541,9 +588,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(escapes),
         cmocka_unit_test(escapes_anything),
+        cmocka_unit_test(escapes_anywhere),
         cmocka_unit_test(commas),
         cmocka_unit_test(packets_in_files),
         cmocka_unit_test(times),
+        cmocka_unit_test(times_of_all_years),
         cmocka_unit_test(endpoints),
         cmocka_unit_test(community_ids),
         cmocka_unit_test(wraps),
