@@ -3,8 +3,10 @@
  * RFC 5321 4.1.1.4 ends a message by CRLF "." CRLF and nothing else. Some servers take more for the end; so the sweep also
  * knows each look-alike: a line end (CRLF, LF, CR), a dot, a line end, not all of them CRLF, or with NULs between.
  *
- * An automaton judges the few octets around line ends. Between them nothing but four kinds of octets matters, and a vector
- * search skips to the next one.
+ * Most text is clean: lines that end in CRLF and begin with no dot, of octets from 1 to 127. Vector code (scan_sse2.c,
+ * scan_avx2.c) runs over whole blocks of that and notes line lengths, nothing else. Every other block, and what is too short
+ * to be one, goes through the automaton, which alone says what is odd; on machines without such vectors all does. So there is
+ * one judge, and the vector code can be wrong only in what it calls clean.
  *
  *      state        stands behind                CR          LF            "."        NUL      other
  *      MID          text                         CR          bare LF, EOL  MID        (skip)   MID
@@ -16,17 +18,9 @@
  */
 #include "scan.h"
 
+#include "scan_blocks.h"
+
 #include <string.h>
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-enum state { MID, CR, EOL, DOT, DOTCR };
-enum line_end { END_CRLF, END_LF, END_CR };
-
-/* RFC 5321 4.5.3.1.6, with the CRLF. */
-#define TEXT_LINE_MAX 1000
 
 static const uint8_t lookalikes[3][3] = {
     [END_CRLF] = { [END_LF] = SMTPSCOPE_LOOKALIKE_CRLF_LF, [END_CR] = SMTPSCOPE_LOOKALIKE_CRLF_CR },
@@ -59,24 +53,33 @@ static inline bool is_special(uint8_t octet)
     return octet == '\r' || octet == '\n' || octet == 0 || octet >= 0x80;
 }
 
+/* Not zero when one of the word's octets is special. */
+static inline uint64_t word_special(uint64_t word)
+{
+    const uint64_t ones = ~(uint64_t)0 / 255, high = ones << 7;
+    uint64_t lf = word ^ ones * '\n', cr = word ^ ones * '\r';
+
+    /* An octet is 0 when subtracting 1 borrows; a false alarm behind a real one costs a look, no more. */
+    return ((word - ones) | (lf - ones) | (cr - ones) | word) & high;
+}
+
 /* Index of the first CR, LF, NUL or octet above 127, or `len`. */
 static size_t skip_text(const uint8_t *data, size_t len)
 {
     size_t at = 0;
+    uint64_t word;
 
-#ifdef __SSE2__
-    const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n'), zero = _mm_setzero_si128();
-
-    for (; at + 16 <= len; at += 16) {
-        __m128i block = _mm_loadu_si128((const __m128i *)(const void *)(data + at));
-        __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, cr), _mm_cmpeq_epi8(block, lf)),
-                                   _mm_or_si128(_mm_cmpeq_epi8(block, zero), block));
-        int mask = _mm_movemask_epi8(hit);
-
-        if (mask)
-            return at + (size_t)__builtin_ctz((unsigned)mask);
-    }
+    for (; at + sizeof word <= len; at += sizeof word) {
+        memcpy(&word, data + at, sizeof word);
+        word = word_special(word);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        if (word)
+            return at + (unsigned)__builtin_ctzll(word) / 8;
+#else
+        if (word)
+            break;
 #endif
+    }
     while (at < len && !is_special(data[at]))
         at++;
     return at;
@@ -193,32 +196,120 @@ static enum scan_event step(struct scan *scan, uint8_t octet, bool *again)
     return found(scan, END_CR);
 }
 
-enum scan_event scan_sweep(struct scan *scan, const uint8_t *data, size_t len, size_t *used)
+/* From *at up to an event or `end`. */
+static enum scan_event step_all(struct scan *scan, const uint8_t *data, size_t *at, size_t end)
 {
     enum scan_event event = SCAN_MORE;
-    size_t at = 0;
 
-    while (at < len && event == SCAN_MORE) {
+    while (*at < end && event == SCAN_MORE) {
         bool again;
 
         if (scan->state == MID) {
-            size_t skipped = skip_text(data + at, len - at);
+            size_t skipped = skip_text(data + *at, end - *at);
 
-            at += skipped;
+            *at += skipped;
             scan->at += skipped;
             scan->line += skipped;
-            if (at == len)
+            if (*at == end)
                 break;
         }
         scan->line++;
-        event = step(scan, data[at], &again);
+        event = step(scan, data[*at], &again);
         if (again) {
             scan->line = 0;
         } else {
-            at++;
+            (*at)++;
             scan->at++;
         }
     }
+    return event;
+}
+
+/* Whether the octet before tells all that there is to know. */
+static bool stands_clean(const struct scan *scan)
+{
+    return scan->state == MID || scan->state == CR || (scan->state == EOL && scan->before != END_CR && !scan->nul);
+}
+
+/* Whole blocks of clean text from `at` on. Returns where they end. */
+static size_t skip_clean(const struct scan_version *version, struct scan *scan, const uint8_t *data, size_t at, size_t len)
+{
+    struct scan_lines lines = {
+        .begin = at - scan->line,
+        .longest = scan->longest,
+        .limit = scan->oddities & SMTPSCOPE_DATA_LINE_TOO_LONG ? UINT64_MAX : TEXT_LINE_MAX,
+        .octet_max = scan->oddities & SMTPSCOPE_DATA_EIGHT_BIT ? 0xff : 0x7f,
+        .lf_alone = scan->oddities & SMTPSCOPE_DATA_BARE_LF ? 0xff : 0,
+    };
+    uint64_t begin = lines.begin;
+    size_t end = version->clean(&lines, data, at, len);
+
+    if (end == at)
+        return at;
+    scan->at += end - at;
+    scan->line = end - lines.begin;
+    scan->longest = lines.longest;
+    scan->state = data[end - 1] == '\r' ? CR : data[end - 1] == '\n' ? EOL : MID;
+    if (lines.begin != begin) { /* behind an LF, and there was an octet before that one */
+        scan->before = data[lines.begin - 2] == '\r' ? END_CRLF : END_LF;
+        scan->nul = false;
+    }
+    return end;
+}
+
+enum scan_event scan_sweep_as(const struct scan_version *version, struct scan *scan, const uint8_t *data, size_t len, size_t *used)
+{
+    size_t at = 0, stretch = 1; /* the vectors look at the octet before, and the one before the first is not at hand */
+    enum scan_event event = SCAN_MORE;
+
+    if (version->clean == NULL)
+        stretch = len;
+    while (at < len && event == SCAN_MORE) {
+        if (at > 0 && len - at >= SCAN_BLOCK && stands_clean(scan)) {
+            size_t end = skip_clean(version, scan, data, at, len);
+
+            /* Where all is odd, the next look at it is put off: trying costs half of what the automaton does. */
+            stretch = end > at ? SCAN_BLOCK : 2 * stretch;
+            at = end;
+        }
+        event = step_all(scan, data, &at, len - at > stretch ? at + stretch : len);
+    }
     *used = at;
     return event;
+}
+
+/* --- the choice at run time: cheap enough to be made at each call, so that there is nothing to keep */
+
+static const struct scan_version versions[] = {
+#ifdef SCAN_X86
+    { "avx2", scan_clean_avx2 },
+    { "sse2", scan_clean_sse2 },
+#endif
+    { "portable", NULL },
+};
+
+static const struct scan_version *version_best(void)
+{
+#ifdef SCAN_X86
+    return __builtin_cpu_supports("avx2") ? &versions[0] : &versions[1];
+#else
+    return &versions[0];
+#endif
+}
+
+const struct scan_version *scan_version(unsigned index)
+{
+    const struct scan_version *version = version_best() + index;
+
+    return version < versions + sizeof versions / sizeof versions[0] ? version : NULL;
+}
+
+const char *scan_version_name(const struct scan_version *version)
+{
+    return version->name;
+}
+
+enum scan_event scan_sweep(struct scan *scan, const uint8_t *data, size_t len, size_t *used)
+{
+    return scan_sweep_as(version_best(), scan, data, len, used);
 }

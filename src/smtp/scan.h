@@ -28,4 +28,13 @@ void scan_resume(struct scan *scan, uint64_t lost);
  */
 enum scan_event scan_sweep(struct scan *scan, const uint8_t *data, size_t len, size_t *used);
 
+/*
+ * The same sweep by each version that this machine can run: the fastest, which scan_sweep() takes, has index 0, the portable
+ * one stands last, behind it is NULL. For tests and measurements; the results are the same.
+ */
+struct scan_version;
+const struct scan_version *scan_version(unsigned index);
+const char *scan_version_name(const struct scan_version *version);
+enum scan_event scan_sweep_as(const struct scan_version *version, struct scan *scan, const uint8_t *data, size_t len, size_t *used);
+
 #endif

@@ -93,7 +93,7 @@ class RunnerTest(harness.ProgramTest):
         table = done.stdout[done.stdout.index("\ncase "):]
         for case in ("smtp", "tiny", "mixed", "faulty", "damaged", "open", "idle", "stream", "start"):
             self.assertRegex(table, r"(?m)^%s .* <= " % case)
-        for name in ("bare loop", "smtpscope, text", "smtpscope, no output", "scan"):
+        for name in ("bare loop", "smtpscope, text", "smtpscope, no output", "reading", "portable"):
             self.assertIn("\n  %s " % name, done.stdout)
         self.assertEqual(os.listdir(self.folder), [])
 

@@ -92,23 +92,46 @@ static inline uint32_t reference_oddities(const uint8_t *text, size_t len)
     return oddities;
 }
 
+static inline bool reference_same(const struct scan *a, const struct scan *b)
+{
+    return a->oddities == b->oddities && a->state == b->state && a->before == b->before && a->nul == b->nul &&
+           a->lookalike == b->lookalike && a->line == b->line && a->longest == b->longest && a->odd_at == b->odd_at &&
+           a->at == b->at && a->stuffed == b->stuffed;
+}
+
+/* One step of a version of the sweep and of the portable one: they stand alike in every member. */
+static inline enum scan_event reference_sweep(const struct scan_version *version, struct scan scans[2], const uint8_t *text, size_t len,
+                                              size_t *used)
+{
+    const struct scan_version *portable = version;
+    enum scan_event event = scan_sweep_as(version, &scans[0], text, len, used), event_portable;
+    size_t used_portable;
+
+    for (unsigned i = 0; scan_version(i) != NULL; i++)
+        portable = scan_version(i);
+    event_portable = scan_sweep_as(portable, &scans[1], text, len, &used_portable);
+    assert(event == event_portable && *used == used_portable && reference_same(&scans[0], &scans[1]));
+    return event;
+}
+
 /* Sweeps the text in pieces of `cut` octets, restarting behind each end, and compares each event and all oddities. */
-static inline unsigned reference_compare(const uint8_t *text, size_t len, size_t cut)
+static inline unsigned reference_compare_as(const struct scan_version *version, const uint8_t *text, size_t len, size_t cut)
 {
     const uint32_t octets = SMTPSCOPE_DATA_NUL | SMTPSCOPE_DATA_EIGHT_BIT | SMTPSCOPE_DATA_BARE_LF | SMTPSCOPE_DATA_BARE_CR;
     struct reference wanted = reference_next(text, len, 0, REFERENCE_CRLF, true);
-    struct scan scan;
+    struct scan scans[2], *scan = &scans[0];
     size_t message = 0;
     unsigned events = 0;
 
-    scan_start(&scan);
+    scan_start(&scans[0]);
+    scan_start(&scans[1]);
     for (size_t at = 0; at < len;) {
         size_t take = cut - at % cut < len - at ? cut - at % cut : len - at, used = 0;
-        enum scan_event event = scan_sweep(&scan, text + at, take, &used);
+        enum scan_event event = reference_sweep(version, scans, text + at, take, &used);
 
         assert(used <= take && (event != SCAN_MORE || used == take));
         at += used;
-        assert(scan.at == at - message);
+        assert(scan->at == at - message);
         if (event == SCAN_MORE) {
             /* A CR at the end of the look-alike is only one when the next octet is there. */
             assert(wanted.event == SCAN_MORE || at < wanted.end + (wanted.after == REFERENCE_CR));
@@ -116,16 +139,30 @@ static inline unsigned reference_compare(const uint8_t *text, size_t len, size_t
         }
         events++;
         assert(event == wanted.event && at == wanted.end);
-        assert(event == SCAN_END || scan.lookalike == wanted.lookalike);
+        assert(event == SCAN_END || scan->lookalike == wanted.lookalike);
         if (event == SCAN_END) {
-            assert((scan.oddities & octets) == reference_oddities(text + message, at - message));
-            scan_start(&scan);
+            assert((scan->oddities & octets) == reference_oddities(text + message, at - message));
+            scan_start(&scans[0]);
+            scan_start(&scans[1]);
             message = at;
         }
         wanted = reference_next(text, len, at, wanted.after, true);
     }
     assert(wanted.event == SCAN_MORE);
-    assert((scan.oddities & octets) == reference_oddities(text + message, len - message));
+    assert((scan->oddities & octets) == reference_oddities(text + message, len - message));
+    return events;
+}
+
+/* The same for each version that this machine can run. Returns the number of events, which is the same for all. */
+static inline unsigned reference_compare(const uint8_t *text, size_t len, size_t cut)
+{
+    unsigned events = reference_compare_as(scan_version(0), text, len, cut);
+
+    for (unsigned i = 1; scan_version(i) != NULL; i++) {
+        unsigned again = reference_compare_as(scan_version(i), text, len, cut);
+
+        assert(again == events);
+    }
     return events;
 }
 

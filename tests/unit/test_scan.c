@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The end of a message and its look-alikes, at every cut; oddities, offsets, transparency, line lengths; the reference agrees. */
+/*
+ * The end of a message and its look-alikes, at every cut; oddities, offsets, transparency, line lengths; the reference agrees,
+ * and all versions of the sweep with each other.
+ */
 #include "unit.h"
 
 #include "scan_reference.h"
@@ -142,20 +145,82 @@ static void test_line_length(void **unused)
     }
 }
 
-/* Octets that the vector search must not run over, at every distance from a block's edge. */
-static void test_every_alignment(void **unused)
+/* Text of `len` octets against a guard page, at its end and at its beginning. */
+static void compare_guarded(const uint8_t *text, size_t len, size_t cut)
 {
-    static const uint8_t telling[] = { '\r', '\n', 0, 0x80, 0xff };
-    uint8_t text[80];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct unit_guarded behind = unit_guarded_init(text, len), before = unit_guarded_init(text, page * 2);
+
+    assert_true(len <= page);
+    reference_compare(behind.data, len, cut);
+    assert_int_equal(mprotect(before.data, page, PROT_NONE), 0);
+    reference_compare(before.data + page, len, cut);
+    unit_guarded_fini(&behind);
+    unit_guarded_fini(&before);
+}
+
+/* Lines of 70 octets and CRLF; as much more than `len` as a block of guarded pages wants. */
+static uint8_t *clean_text(size_t len)
+{
+    uint8_t *text = malloc(len);
+
+    assert_non_null(text);
+    for (size_t at = 0; at < len; at++)
+        text[at] = at % 72 == 70 ? '\r' : at % 72 == 71 ? '\n' : 'x';
+    return text;
+}
+
+static void test_guard_pages(void **unused)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *text = clean_text(3 * page);
 
     (void)unused;
-    for (size_t begin = 0; begin < 17; begin++)
-        for (size_t at = begin; at < 60; at++)
-            for (size_t i = 0; i < sizeof telling; i++) {
-                memset(text, 'x', sizeof text);
-                text[at] = telling[i];
-                text[at + 1] = 'y';
-                reference_compare(text + begin, sizeof text - begin, sizeof text);
+    memcpy(text + page, text, page);
+    for (size_t len = 1; len < 400; len++)
+        compare_guarded(text + page - 36 * (len & 1), len, len);
+    free(text);
+}
+
+/* What the vectors must not run over: each telling octet, alone and before each other one, at every place, from every begin. */
+static void test_every_place(void **unused)
+{
+    static const uint8_t telling[] = { '\r', '\n', '.', 0, 0x80, 0xff, 'x' };
+    enum { LEN = 300, FIRST = 60, LAST = 210 };
+    uint8_t *text = clean_text(LEN);
+
+    (void)unused;
+    for (size_t at = FIRST; at < LAST; at++)
+        for (size_t i = 0; i < sizeof telling * sizeof telling; i++) {
+            uint8_t kept[2] = { text[at], text[at + 1] };
+
+            text[at] = telling[i / sizeof telling];
+            text[at + 1] = telling[i % sizeof telling];
+            reference_compare(text, LEN, LEN);
+            reference_compare(text + at % 7, LEN - at % 7, 66 + i);
+            memcpy(text + at, kept, 2);
+        }
+    free(text);
+}
+
+/* Once an oddity is noted, more of its kind are for the vectors too. */
+static void test_every_place_again(void **unused)
+{
+    static const char *const noted[] = { "a\nb", "a\xe4z", "a\n\xe4z", "a\rb" };
+    static const uint8_t telling[] = { '\r', '\n', '.', 0, 0xe4 };
+    enum { LEN = 300 };
+
+    (void)unused;
+    for (size_t i = 0; i < unit_count(noted); i++)
+        for (size_t at = 65; at < 210; at++)
+            for (size_t j = 0; j < sizeof telling * sizeof telling; j++) {
+                uint8_t *text = clean_text(LEN);
+
+                memcpy(text, noted[i], strlen(noted[i]));
+                text[at] = telling[j / sizeof telling];
+                text[at + 1] = telling[j % sizeof telling];
+                reference_compare(text, LEN, LEN);
+                free(text);
             }
 }
 
@@ -184,6 +249,70 @@ static void test_agrees_with_reference(void **unused)
     assert_true(events > 10000); /* the texts do contain what is looked for */
 }
 
+/* The same with clean blocks before and behind, cut once, around it. */
+static void test_lookalikes_among_blocks(void **unused)
+{
+    enum { BEFORE = 2 * 72, LEN = BEFORE + 140 };
+    uint8_t *text = clean_text(LEN);
+
+    (void)unused;
+    for (size_t i = 0; i < unit_count(lookalikes); i++) {
+        const struct lookalike_row *row = &lookalikes[i];
+        unsigned want_events = row->want_event != SCAN_MORE;
+
+        memset(text + BEFORE, 'x', LEN - BEFORE);
+        memcpy(text + BEFORE, row->text, row->len);
+        for (size_t cut = BEFORE - 1; cut <= BEFORE + row->len; cut++)
+            if (reference_compare(text, LEN, cut) < want_events) /* one row's text goes on here and becomes a look-alike */
+                fail_msg("%s, cut at %zu", row->label, cut);
+    }
+    free(text);
+}
+
+/* Long texts, clean but for a place here and there; short lines, long ones, and some that are too long. */
+static void test_mostly_clean(void **unused)
+{
+    static const uint8_t odd[] = "\r\n.\0\xe4\xff.\r\n";
+    uint64_t state = 88172645463325252u;
+    enum { LEN = 6000 };
+    uint8_t *text = malloc(LEN);
+
+    (void)unused;
+    assert_non_null(text);
+    for (unsigned round = 0; round < 3000; round++) {
+        size_t longest = (size_t[]){ 3, 30, 63, 64, 80, 200, 1100 }[random_next(&state) % 7], at = 0;
+        size_t odds = random_next(&state) % 4 ? random_next(&state) % 12 : 0;
+
+        while (at < LEN) {
+            size_t line = random_next(&state) % longest;
+
+            for (; line > 0 && at < LEN; line--)
+                text[at++] = 'x';
+            for (const char *end = "\r\n"; *end != '\0' && at < LEN; end++)
+                text[at++] = (uint8_t)*end;
+        }
+        for (; odds > 0; odds--)
+            text[random_next(&state) % LEN] = odd[random_next(&state) % (sizeof odd - 1)];
+        reference_compare(text, LEN, round & 1 ? LEN : 1 + random_next(&state) % 1500);
+    }
+    free(text);
+}
+
+/* The vectors are used at all: a version that the machine has is there, and the portable one is the last. */
+static void test_versions(void **unused)
+{
+    unsigned count = 0;
+
+    (void)unused;
+    while (scan_version(count) != NULL)
+        count++;
+    assert_string_equal(scan_version_name(scan_version(count - 1)), "portable");
+#ifdef __x86_64__
+    assert_int_equal(count, __builtin_cpu_supports("avx2") ? 3 : 2);
+    assert_string_equal(scan_version_name(scan_version(0)), __builtin_cpu_supports("avx2") ? "avx2" : "sse2");
+#endif
+}
+
 /* Behind a gap nothing is known of the line: no end is seen until a line end was. */
 static void test_resume(void **unused)
 {
@@ -203,7 +332,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lookalikes_at_every_cut), cmocka_unit_test(test_oddities),
-        cmocka_unit_test(test_line_length), cmocka_unit_test(test_every_alignment),
+        cmocka_unit_test(test_line_length), cmocka_unit_test(test_guard_pages),
+        cmocka_unit_test(test_every_place), cmocka_unit_test(test_every_place_again),
+        cmocka_unit_test(test_lookalikes_among_blocks), cmocka_unit_test(test_mostly_clean),
+        cmocka_unit_test(test_versions),
         cmocka_unit_test(test_agrees_with_reference), cmocka_unit_test(test_resume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
