@@ -75,17 +75,24 @@ static unsigned kinds_of(const char *at, size_t len)
 {
     unsigned all = 0;
 
-    for (size_t i = 0; i < len; i++)
-        all |= kind_of(at[i]);
+    for (; len >= 4; at += 4, len -= 4)
+        all |= kind_of(at[0]) | kind_of(at[1]) | kind_of(at[2]) | kind_of(at[3]);
+    for (; len; at++, len--)
+        all |= kind_of(*at);
     return all;
 }
 
-static bool starts_with(const char *at, size_t len, const char *prefix)
+/* `prefix` is in upper case. */
+static inline bool starts_with(const char *at, size_t len, const char *prefix)
 {
-    size_t i = 0;
+    size_t prefix_len = strlen(prefix);
 
-    for (; prefix[i]; i++)
-        if (i == len || (at[i] != prefix[i] && !(is_alpha(at[i]) && (at[i] ^ 0x20) == prefix[i])))
+    if (len < prefix_len)
+        return false;
+    if (!memcmp(at, prefix, prefix_len))
+        return true;
+    for (size_t i = 0; i < prefix_len; i++)
+        if (at[i] != prefix[i] && !(is_alpha(at[i]) && (at[i] ^ 0x20) == prefix[i]))
             return false;
     return true;
 }
@@ -447,9 +454,8 @@ size_t alien_shown(const char *line, size_t len)
 }
 
 static const struct alien_row {
-    const char *prefix;
-    size_t len;
-    enum smtpscope_alien alien;
+    char prefix[14];
+    uint8_t len, alien; /* enum smtpscope_alien */
 } aliens[] = {
 #define ROW(prefix, alien) { prefix, sizeof prefix - 1, SMTPSCOPE_ALIEN_##alien }
     ROW("GET /", HTTP), ROW("POST /", HTTP), ROW("HEAD /", HTTP), ROW("PUT /", HTTP), ROW("CONNECT ", HTTP), ROW("GET http", HTTP),
@@ -463,9 +469,11 @@ enum smtpscope_alien alien_of(const char *line, size_t len)
 {
     size_t odd = 0;
 
-    for (size_t i = 0; i < sizeof aliens / sizeof *aliens; i++)
-        if (len >= aliens[i].len && line[0] == aliens[i].prefix[0] && !memcmp(line, aliens[i].prefix, aliens[i].len))
-            return aliens[i].alien;
+    for (size_t i = 0; len && i < sizeof aliens / sizeof *aliens; i++)
+        if (line[0] == aliens[i].prefix[0] && len >= aliens[i].len && !memcmp(line, aliens[i].prefix, aliens[i].len))
+            return (enum smtpscope_alien)aliens[i].alien;
+    if (!(kinds_of(line, len) & (KIND_CONTROL | KIND_EIGHT_BIT)))
+        return SMTPSCOPE_ALIEN_NONE;
     for (size_t i = 0; i < len; i++)
         odd += (kind_of(line[i]) & (KIND_CONTROL | KIND_EIGHT_BIT)) != 0;
     return odd * 8 > len ? SMTPSCOPE_ALIEN_BINARY : SMTPSCOPE_ALIEN_NONE;

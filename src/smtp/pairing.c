@@ -359,7 +359,8 @@ void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *re
 {
     struct pending *entry;
 
-    session->secret |= reply->code == 334; /* to whatever: what follows answers it */
+    if (reply->code == 334) /* to whatever: what follows answers it */
+        session->secret = true;
     secret_redact(session, reply, false);
     suspect_check(session, reply);
     if (is_greeting(session, reply)) {

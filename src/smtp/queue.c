@@ -88,8 +88,12 @@ static void entry_fill(struct pending *entry, const struct smtpscope_command *co
 
     *copy = *command;
     copy->argument.len = argument;
-    to = text_move(&copy->name, to);
-    upper_case(entry->text, copy->name.len);
+    if (copy->verb > SMTPSCOPE_VERB_ANSWER) {
+        copy->name.at = smtpscope_verb_name(copy->verb); /* as sent, in upper case */
+    } else {
+        to = text_move(&copy->name, to);
+        upper_case(entry->text, copy->name.len);
+    }
     text_move(&copy->argument, to);
     text_rebase(&copy->path, old, &copy->argument);
     text_rebase(&copy->unknown_parameter, old, &copy->argument);

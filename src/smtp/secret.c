@@ -124,7 +124,7 @@ static void text_cut(struct smtpscope_reply *reply, size_t len)
     reply->first.len = len < reply->first.len ? len : reply->first.len;
 }
 
-void secret_redact(const struct smtpscope_session *session, struct smtpscope_reply *reply, bool own)
+void secret_cut(const struct smtpscope_session *session, struct smtpscope_reply *reply, bool own)
 {
     const struct secrets *secrets = rare_of(session)->secrets;
 

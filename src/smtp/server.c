@@ -123,17 +123,17 @@ static struct reply_lines *lines_reserve(struct smtpscope_session *session, size
     return session->reply = grown;
 }
 
-static void lines_append(struct smtpscope_session *session, const struct line *line)
+static void lines_append(struct smtpscope_session *session, const char *text, size_t len)
 {
-    struct reply_lines *lines = lines_reserve(session, session->reply->len + 1 + line->len);
+    struct reply_lines *lines = lines_reserve(session, session->reply->len + 1 + len);
     size_t room = lines->capacity - lines->len, take;
 
     if (lines->reply.lines && room) {
         lines->text[lines->len++] = '\n';
         room--;
     }
-    take = line->len < room ? line->len : room;
-    memcpy(lines->text + lines->len, line->text, take);
+    take = len < room ? len : room;
+    memcpy(lines->text + lines->len, text, take);
     if (!lines->reply.lines)
         lines->first = take;
     lines->len += take;
@@ -179,7 +179,7 @@ static void lines_continue(struct smtpscope_session *session, const struct line 
         reply->oddities |= SMTPSCOPE_REPLY_CODE_CHANGES;
         reply->code = line->code;
     }
-    lines_append(session, line);
+    lines_append(session, line->text, line->len);
     if (line->code && line->last)
         lines_finish(session);
 }
@@ -198,7 +198,7 @@ static void lines_begin(struct smtpscope_session *session, const struct line *li
     lines->len = 0;
     lines->capacity = REPLY_TEXT_USUAL;
     session->reply = lines;
-    lines_append(session, line);
+    lines_append(session, line->text, line->len);
 }
 
 /* The first line of a reply, most often the only one. */
@@ -247,6 +247,29 @@ static void server_line(struct smtpscope_session *session, const char *at, size_
         reply_begin(session, &line, place->offset + total, place);
 }
 
+/*
+ * Lines in the middle of a reply, as most of EHLO's are: the reply's code and a hyphen, then no enhanced code, a line end as it
+ * should be. Takes as many as are there whole and returns their octets; all others are for server_line().
+ */
+static size_t take_middle(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+{
+    uint16_t code = session->reply->reply.code;
+    const char prefix[4] = { (char)('0' + code / 100), (char)('0' + code / 10 % 10), (char)('0' + code % 10), '-' };
+    const char *at = data, *end = data + len, *lf;
+
+    while (end - at > (ptrdiff_t)sizeof prefix + 2 && !memcmp(at, prefix, sizeof prefix) && at[sizeof prefix + 1] != '.' &&
+           (lf = memchr(at, '\n', (size_t)(end - at))) && lf - at < REPLY_LINE_MAX && lf[-1] == '\r') {
+        lines_append(session, at + sizeof prefix, (size_t)(lf - at) - sizeof prefix - 1);
+        at = lf + 1;
+    }
+    if (at > data) {
+        session->reply->reply.end = place->offset + (uint64_t)(at - data);
+        session->reply->reply.time = place->time;
+        session->reply->reply.packet = place->packet;
+    }
+    return (size_t)(at - data);
+}
+
 static bool is_tls(char octet)
 {
     /* RFC 8446 5.1: change_cipher_spec, alert, handshake, application_data */
@@ -267,12 +290,16 @@ static size_t take_tls(struct smtpscope_session *session, const char *data, size
 
 static size_t server_take(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
+    size_t used;
+
     switch ((enum server_mode)session->server) {
     case SERVER_REPLIES:
         if (session->not_followed && !session->line[SMTPSCOPE_SERVER] && is_tls(*data)) {
             side_opaque(session, SMTPSCOPE_SERVER, place->offset); /* an alert: the server did expect TLS */
             return 0;
         }
+        if (session->reply && !session->line[SMTPSCOPE_SERVER] && (used = take_middle(session, data, len, place)))
+            return used;
         return line_take(session, SMTPSCOPE_SERVER, data, len, place, server_line);
     case SERVER_TLS_WAIT: return take_tls(session, data, len, place);
     case SERVER_OPAQUE: return len;

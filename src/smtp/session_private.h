@@ -165,7 +165,12 @@ size_t line_take(struct smtpscope_session *session, enum smtpscope_side side, co
 /* Remembers what must not come back: a line inside AUTH, or what follows its mechanism. */
 void secret_note(struct smtpscope_session *session, const char *at, size_t len);
 /* Cuts the reply's text where a secret begins. `own`: it answers AUTH, or may. */
-void secret_redact(const struct smtpscope_session *session, struct smtpscope_reply *reply, bool own);
+void secret_cut(const struct smtpscope_session *session, struct smtpscope_reply *reply, bool own);
+static inline void secret_redact(const struct smtpscope_session *session, struct smtpscope_reply *reply, bool own)
+{
+    if (session->rare || session->secrets_lost)
+        secret_cut(session, reply, own);
+}
 
 /* queue.c */
 struct pending *queue_push(struct smtpscope_session *session, const struct smtpscope_command *command);

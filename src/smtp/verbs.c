@@ -6,15 +6,8 @@
 
 enum holds { PIPE, LAST, HOLD };
 
-/* A word of a table, in upper case and with zeros behind it: its first octets are compared as one number. */
-struct word {
-    char text[23];
-    uint8_t len;
-};
-#define WORD(text) { text, sizeof text - 1 }
-
 struct verb_row {
-    struct word name; /* empty: it has none */
+    const char *name;
     enum smtpscope_verb_family family;
     enum smtpscope_extension extension;
     enum holds holds;
@@ -24,54 +17,53 @@ struct verb_row {
 };
 
 static const struct verb_row verbs[SMTPSCOPE_VERBS] = {
-    [SMTPSCOPE_VERB_NONE] = { WORD(""), SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0 },
-    [SMTPSCOPE_VERB_RAW] = { WORD("(raw)"), SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0 },
-    [SMTPSCOPE_VERB_UNKNOWN] = { WORD(""), SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0 },
-    [SMTPSCOPE_VERB_EOD] = { WORD("."), SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_NO, "250", 0 },
-    [SMTPSCOPE_VERB_ANSWER] = { WORD("(auth)"), SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, HOLD, ARGUMENT_NO, "235 334", 0 },
+    [SMTPSCOPE_VERB_NONE] = { NULL, SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0 },
+    [SMTPSCOPE_VERB_RAW] = { "(raw)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0 },
+    [SMTPSCOPE_VERB_UNKNOWN] = { NULL, SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0 },
+    [SMTPSCOPE_VERB_EOD] = { ".", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_NO, "250", 0 },
+    [SMTPSCOPE_VERB_ANSWER] = { "(auth)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, HOLD, ARGUMENT_NO, "235 334", 0 },
 #define VERB(id, name, family, extension, holds, argument, success, detail)                                                   \
-    [SMTPSCOPE_VERB_##id] = { WORD(name), SMTPSCOPE_FAMILY_##family, SMTPSCOPE_EXT_##extension, holds, ARGUMENT_##argument, \
-                              success, detail },
+    [SMTPSCOPE_VERB_##id] = { name, SMTPSCOPE_FAMILY_##family, SMTPSCOPE_EXT_##extension, holds, ARGUMENT_##argument, success, detail },
 #include "smtpscope/verbs.def"
 };
 
-static const struct word extensions[SMTPSCOPE_EXTENSIONS] = {
-#define EXTENSION(id, keyword, source) [SMTPSCOPE_EXT_##id] = WORD(keyword),
+static const char *const extensions[SMTPSCOPE_EXTENSIONS] = {
+#define EXTENSION(id, keyword, source) [SMTPSCOPE_EXT_##id] = keyword,
 #include "smtpscope/extensions.def"
 };
 
 /* ESMTP parameters (RFC 5321 4.1.2) and the extension that defines each. */
 static const struct parameter_row {
     enum smtpscope_verb verb;
-    struct word keyword;
+    const char *keyword;
     enum smtpscope_extension extension;
 } parameters[] = {
-    { SMTPSCOPE_VERB_MAIL, WORD("SIZE"), SMTPSCOPE_EXT_SIZE },
-    { SMTPSCOPE_VERB_MAIL, WORD("BODY"), SMTPSCOPE_EXT_EIGHTBITMIME },
-    { SMTPSCOPE_VERB_MAIL, WORD("SMTPUTF8"), SMTPSCOPE_EXT_SMTPUTF8 },
-    { SMTPSCOPE_VERB_MAIL, WORD("RET"), SMTPSCOPE_EXT_DSN },
-    { SMTPSCOPE_VERB_MAIL, WORD("ENVID"), SMTPSCOPE_EXT_DSN },
-    { SMTPSCOPE_VERB_RCPT, WORD("NOTIFY"), SMTPSCOPE_EXT_DSN },
-    { SMTPSCOPE_VERB_RCPT, WORD("ORCPT"), SMTPSCOPE_EXT_DSN },
-    { SMTPSCOPE_VERB_MAIL, WORD("AUTH"), SMTPSCOPE_EXT_AUTH },
-    { SMTPSCOPE_VERB_MAIL, WORD("BY"), SMTPSCOPE_EXT_DELIVERBY },
-    { SMTPSCOPE_VERB_MAIL, WORD("HOLDFOR"), SMTPSCOPE_EXT_FUTURERELEASE },
-    { SMTPSCOPE_VERB_MAIL, WORD("HOLDUNTIL"), SMTPSCOPE_EXT_FUTURERELEASE },
-    { SMTPSCOPE_VERB_MAIL, WORD("REQUIRETLS"), SMTPSCOPE_EXT_REQUIRETLS },
-    { SMTPSCOPE_VERB_MAIL, WORD("MT-PRIORITY"), SMTPSCOPE_EXT_MT_PRIORITY },
-    { SMTPSCOPE_VERB_MAIL, WORD("MTRK"), SMTPSCOPE_EXT_MTRK },
-    { SMTPSCOPE_VERB_MAIL, WORD("TRANSID"), SMTPSCOPE_EXT_CHECKPOINT },
-    { SMTPSCOPE_VERB_MAIL, WORD("SUBMITTER"), SMTPSCOPE_EXT_SUBMITTER },
-    { SMTPSCOPE_VERB_MAIL, WORD("SOLICIT"), SMTPSCOPE_EXT_NO_SOLICITING },
-    { SMTPSCOPE_VERB_MAIL, WORD("CONPERM"), SMTPSCOPE_EXT_CONPERM },
-    { SMTPSCOPE_VERB_RCPT, WORD("CONNEG"), SMTPSCOPE_EXT_CONNEG },
-    { SMTPSCOPE_VERB_RCPT, WORD("RRVS"), SMTPSCOPE_EXT_RRVS },
-    { SMTPSCOPE_VERB_MAIL, WORD("ALT-ADDRESS"), SMTPSCOPE_EXT_UTF8SMTP },
+    { SMTPSCOPE_VERB_MAIL, "SIZE", SMTPSCOPE_EXT_SIZE },
+    { SMTPSCOPE_VERB_MAIL, "BODY", SMTPSCOPE_EXT_EIGHTBITMIME },
+    { SMTPSCOPE_VERB_MAIL, "SMTPUTF8", SMTPSCOPE_EXT_SMTPUTF8 },
+    { SMTPSCOPE_VERB_MAIL, "RET", SMTPSCOPE_EXT_DSN },
+    { SMTPSCOPE_VERB_MAIL, "ENVID", SMTPSCOPE_EXT_DSN },
+    { SMTPSCOPE_VERB_RCPT, "NOTIFY", SMTPSCOPE_EXT_DSN },
+    { SMTPSCOPE_VERB_RCPT, "ORCPT", SMTPSCOPE_EXT_DSN },
+    { SMTPSCOPE_VERB_MAIL, "AUTH", SMTPSCOPE_EXT_AUTH },
+    { SMTPSCOPE_VERB_MAIL, "BY", SMTPSCOPE_EXT_DELIVERBY },
+    { SMTPSCOPE_VERB_MAIL, "HOLDFOR", SMTPSCOPE_EXT_FUTURERELEASE },
+    { SMTPSCOPE_VERB_MAIL, "HOLDUNTIL", SMTPSCOPE_EXT_FUTURERELEASE },
+    { SMTPSCOPE_VERB_MAIL, "REQUIRETLS", SMTPSCOPE_EXT_REQUIRETLS },
+    { SMTPSCOPE_VERB_MAIL, "MT-PRIORITY", SMTPSCOPE_EXT_MT_PRIORITY },
+    { SMTPSCOPE_VERB_MAIL, "MTRK", SMTPSCOPE_EXT_MTRK },
+    { SMTPSCOPE_VERB_MAIL, "TRANSID", SMTPSCOPE_EXT_CHECKPOINT },
+    { SMTPSCOPE_VERB_MAIL, "SUBMITTER", SMTPSCOPE_EXT_SUBMITTER },
+    { SMTPSCOPE_VERB_MAIL, "SOLICIT", SMTPSCOPE_EXT_NO_SOLICITING },
+    { SMTPSCOPE_VERB_MAIL, "CONPERM", SMTPSCOPE_EXT_CONPERM },
+    { SMTPSCOPE_VERB_RCPT, "CONNEG", SMTPSCOPE_EXT_CONNEG },
+    { SMTPSCOPE_VERB_RCPT, "RRVS", SMTPSCOPE_EXT_RRVS },
+    { SMTPSCOPE_VERB_MAIL, "ALT-ADDRESS", SMTPSCOPE_EXT_UTF8SMTP },
 };
 
 const char *smtpscope_verb_name(enum smtpscope_verb verb)
 {
-    return verbs[verb].name.len ? verbs[verb].name.text : NULL;
+    return verbs[verb].name;
 }
 
 enum smtpscope_verb_family smtpscope_verb_family(enum smtpscope_verb verb)
@@ -91,7 +83,7 @@ const char *smtpscope_verb_success(enum smtpscope_verb verb)
 
 const char *smtpscope_extension_keyword(enum smtpscope_extension extension)
 {
-    return extension < SMTPSCOPE_EXTENSIONS ? extensions[extension].text : NULL;
+    return extension < SMTPSCOPE_EXTENSIONS ? extensions[extension] : NULL;
 }
 
 bool verb_holds(enum smtpscope_verb verb)
@@ -110,7 +102,7 @@ enum verb_argument verb_argument(enum smtpscope_verb verb)
 }
 
 /* The first octets of a word, letters without their case: where it differs, so do the words. */
-static uint32_t word_head(const char *word, size_t len)
+static inline uint32_t word_head(const char *word, size_t len)
 {
     uint32_t head = 0;
 
@@ -121,26 +113,31 @@ static uint32_t word_head(const char *word, size_t len)
     return head & 0xdfdfdfdfu;
 }
 
-static bool word_is(const char *text, size_t len, uint32_t head, const struct word *word)
+/* Are these `len` octets the word, in whatever case? */
+static bool same_letters(const char *text, const char *upper_case, size_t len)
 {
-    if (word->len != len || word_head(word->text, sizeof word->text) != head)
-        return false;
-    if (!memcmp(text, word->text, len))
-        return true;
     for (size_t i = 0; i < len; i++)
-        if (text[i] != word->text[i] && !(word->text[i] >= 'A' && text[i] == (word->text[i] | 0x20)))
+        if (text[i] != upper_case[i] && !(upper_case[i] >= 'A' && text[i] == (upper_case[i] | 0x20)))
             return false;
     return true;
 }
+
+/*
+ * Is the text, whose head is `head`, the literal `word`? The head of a literal is a constant: a row of these is a few
+ * comparisons of numbers, and the tables stay the only place where the words stand.
+ */
+#define IS_WORD(text, len, head, word)                                                                                        \
+    ((head) == word_head(word, sizeof word - 1) && (len) == sizeof word - 1 &&                                                \
+     (!memcmp(text, word, sizeof word - 1) || same_letters(text, word, len)))
 
 enum smtpscope_verb verb_find(const char *name, size_t len)
 {
     uint32_t head = word_head(name, len);
 
-    /* In order of frequency, as the table is: a handful of comparisons. */
-    for (int verb = SMTPSCOPE_VERB_ANSWER + 1; verb < SMTPSCOPE_VERBS; verb++)
-        if (word_is(name, len, head, &verbs[verb].name))
-            return (enum smtpscope_verb)verb;
+#define VERB(id, text, family, extension, holds, argument, success, detail)                                                   \
+    if (IS_WORD(name, len, head, text))                                                                                       \
+        return SMTPSCOPE_VERB_##id;
+#include "smtpscope/verbs.def"
     return SMTPSCOPE_VERB_UNKNOWN;
 }
 
@@ -148,18 +145,17 @@ uint64_t extension_find(const char *keyword, size_t len)
 {
     uint32_t head = word_head(keyword, len);
 
-    for (int i = 0; i < SMTPSCOPE_EXTENSIONS; i++)
-        if (word_is(keyword, len, head, &extensions[i]))
-            return SMTPSCOPE_EXT_BIT(i);
+#define EXTENSION(id, text, source)                                                                                           \
+    if (IS_WORD(keyword, len, head, text))                                                                                    \
+        return SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_##id);
+#include "smtpscope/extensions.def"
     return 0;
 }
 
 uint64_t parameter_extension(enum smtpscope_verb verb, const char *keyword, size_t len)
 {
-    uint32_t head = word_head(keyword, len);
-
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
-        if (parameters[i].verb == verb && word_is(keyword, len, head, &parameters[i].keyword))
+        if (parameters[i].verb == verb && strlen(parameters[i].keyword) == len && same_letters(keyword, parameters[i].keyword, len))
             return SMTPSCOPE_EXT_BIT(parameters[i].extension);
     return 0;
 }
