@@ -163,7 +163,8 @@ static void judge_accepted(struct smtpscope_judge *judge, const struct smtpscope
     judge_accepted_parameters(judge, exchange);
     judge_verified(judge, exchange);
     remember_accepted(judge, exchange);
-    judge->early_taken |= exchange->command->circumstances & SMTPSCOPE_COMMAND_EARLY && exchange->reply->code >= 200;
+    if (exchange->command->circumstances & SMTPSCOPE_COMMAND_EARLY && exchange->reply->code >= 200)
+        judge->early_taken = true;
 }
 
 /* Every command and its reply: most are as they should be, and must cost little. */
@@ -174,7 +175,8 @@ static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope
 
     if (!judge->server && (exchange->greeting || verb == SMTPSCOPE_VERB_EHLO))
         judge->server = server_of(&exchange->reply->text);
-    judge->closing_seen |= code == 421 || code == 221;
+    if (code == 421 || code == 221)
+        judge->closing_seen = true;
     judge_oddities(judge, exchange);
     judge_auth(judge, exchange);
     judge_mechanism(judge, exchange);
@@ -264,8 +266,9 @@ void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_
     case SMTPSCOPE_FACT_COMMAND: judge_early(judge, fact); break;
     case SMTPSCOPE_FACT_EXCHANGE:
         judge->server_seen = true;
-        judge->client_seen |= !(fact->exchange->command->circumstances & SMTPSCOPE_COMMAND_LOST) &&
-                              fact->exchange->command->verb != SMTPSCOPE_VERB_NONE;
+        if (!(fact->exchange->command->circumstances & SMTPSCOPE_COMMAND_LOST) &&
+            fact->exchange->command->verb != SMTPSCOPE_VERB_NONE)
+            judge->client_seen = true;
         judge_exchange(judge, fact->exchange);
         break;
     case SMTPSCOPE_FACT_UNANSWERED: judge_unanswered(judge, session, fact); break;

@@ -248,7 +248,7 @@ static void judge_masked(struct smtpscope_judge *judge, const struct smtpscope_e
     const char *at = exchange->reply->text.at, *end = at + exchange->reply->text.len;
     struct ground ground;
 
-    if (exchange->command->verb != SMTPSCOPE_VERB_EHLO || exchange->reply->code != 250)
+    if (exchange->command->verb != SMTPSCOPE_VERB_EHLO || exchange->reply->code != 250 || !memchr(at, 'X', (size_t)(end - at)))
         return;
     while (at < end && (at = memchr(at, '\n', (size_t)(end - at)))) {
         size_t masked;

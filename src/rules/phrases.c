@@ -9,6 +9,7 @@
 #include "phrases.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -39,7 +40,7 @@ static const struct phrase software_rows[] = {
 
 struct key {
     uint64_t octets, mask; /* the pattern's first octets as they stand in memory, and which of the eight there are */
-    uint16_t row;
+    uint16_t row, len;     /* len: of the pattern's first part */
 };
 
 enum { INDEX_EMPTY, INDEX_IN_WORK, INDEX_READY };
@@ -70,8 +71,8 @@ static size_t part_len(const char *pattern)
 
 static struct key key_of(const char *pattern, size_t row)
 {
-    struct key key = { .row = (uint16_t)row };
     size_t len = part_len(pattern);
+    struct key key = { .row = (uint16_t)row, .len = (uint16_t)len };
 
     assert(len >= KEY_LEN);
     if (len > PREFIX_MAX)
@@ -113,7 +114,7 @@ static bool index_ready(const struct phrase_table *table)
 
 /* --- the text */
 
-/* The length of a part to leave out that begins at `at`: <...>, [...], a URL; 0 none. */
+/* The length of a part to leave out that begins at `at` with '<', '[' or 'h': <...>, [...], a URL; 0 none. */
 static size_t stripped_len(const char *at, size_t len)
 {
     const char *close = NULL;
@@ -126,44 +127,51 @@ static size_t stripped_len(const char *at, size_t len)
         close = memchr(at, ']', len);
     if (close)
         return close - at > 3 ? (size_t)(close - at) + 1 : 0;
-    if (len > 8 && (!strncmp(at, "http://", 7) || !strncmp(at, "https://", 8)))
+    if (len > 8 && at[1] == 't' && (!strncmp(at, "http://", 7) || !strncmp(at, "https://", 8)))
         while (used < len && at[used] != ' ' && at[used] != '\n')
             used++;
     return used;
 }
 
-static bool is_word(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
+/* What a letter or digit is in lower case; 0 for what separates words; less for where a part to leave out may begin. */
+#define LETTERS(upper, lower) [upper] = lower, [lower] = lower
+#define DIGIT(digit) [digit] = digit
+static const signed char letter_of[UCHAR_MAX + 1] = {
+    ['h'] = -'h', ['<'] = -'<', ['['] = -'[', ['H'] = 'h',
+    LETTERS('A', 'a'), LETTERS('B', 'b'), LETTERS('C', 'c'), LETTERS('D', 'd'), LETTERS('E', 'e'), LETTERS('F', 'f'),
+    LETTERS('G', 'g'), LETTERS('I', 'i'), LETTERS('J', 'j'), LETTERS('K', 'k'), LETTERS('L', 'l'),
+    LETTERS('M', 'm'), LETTERS('N', 'n'), LETTERS('O', 'o'), LETTERS('P', 'p'), LETTERS('Q', 'q'), LETTERS('R', 'r'),
+    LETTERS('S', 's'), LETTERS('T', 't'), LETTERS('U', 'u'), LETTERS('V', 'v'), LETTERS('W', 'w'), LETTERS('X', 'x'),
+    LETTERS('Y', 'y'), LETTERS('Z', 'z'), DIGIT('0'), DIGIT('1'), DIGIT('2'), DIGIT('3'), DIGIT('4'), DIGIT('5'), DIGIT('6'),
+    DIGIT('7'), DIGIT('8'), DIGIT('9'),
+};
 
 void words_read(struct words *words, const struct smtpscope_text *text)
 {
+    const char *at = text->at, *end = at + text->len;
     size_t len = 0, count = 0;
     bool inside = false;
 
-    for (size_t at = 0; at < text->len && len < TEXT_MAX_READ - 1; at++) {
-        char c = text->at[at];
-        size_t skip = c == '<' || c == '[' || c == 'h' ? stripped_len(text->at + at, text->len - at) : 0;
-        bool word;
+    for (; at < end && len < TEXT_MAX_READ - 1; at++) {
+        int letter = letter_of[(unsigned char)*at];
 
-        if (skip) {
-            at += skip - 1;
-            continue;
+        if (letter < 0) {
+            size_t skip = stripped_len(at, (size_t)(end - at));
+
+            if (skip) {
+                at += skip - 1;
+                continue;
+            }
+            letter = *at == 'h' ? 'h' : 0;
         }
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
-        else if (c == '\n')
-            c = ' ';
-        word = is_word(c);
-        if (word && !inside && count < WORDS_MAX)
-            words->starts[count++] = (uint16_t)len;
-        inside = word;
-        words->text[len++] = c;
+        words->starts[count] = (uint16_t)len; /* stays if a word begins here */
+        count += letter && !inside;
+        inside = letter;
+        words->text[len++] = letter ? (char)letter : *at == '\n' ? ' ' : *at;
     }
     memset(words->text + len, 0, PREFIX_MAX);
     words->len = len;
-    words->count = count;
+    words->count = count < WORDS_MAX ? count : WORDS_MAX;
 }
 
 /* --- one against the other */
@@ -185,11 +193,9 @@ static size_t word_behind(const struct words *words, size_t word, size_t len)
     return word;
 }
 
-/* The pattern with its first part at this word, the others anywhere behind it. The first place of a part is always as good. */
-static bool pattern_is_at(const struct words *words, size_t word, const char *pattern)
+/* The pattern with its first part, of `len` octets, at this word, the others behind it. The first place of each is as good as any. */
+static bool pattern_is_at(const struct words *words, size_t word, const char *pattern, size_t len)
 {
-    size_t len = part_len(pattern);
-
     if (!part_is_at(words, word, pattern, len))
         return false;
     while (pattern[len]) {
@@ -216,7 +222,7 @@ bool phrase_applies(const struct phrase *phrase, const struct words *words, bool
     if (!phrase_may_apply(phrase, temporary, server))
         return false;
     for (size_t word = 0; word < words->count; word++)
-        if (pattern_is_at(words, word, phrase->pattern))
+        if (pattern_is_at(words, word, phrase->pattern, part_len(phrase->pattern)))
             return true;
     return false;
 }
@@ -249,7 +255,7 @@ size_t phrase_first(const struct phrase_table *table, const struct words *words,
              key < &index->keys[index->first[bucket + 1]] && key->row < best; key++)
             if ((octets & key->mask) == key->octets && !(left_out && left_out[key->row]) &&
                 phrase_may_apply(&table->rows[key->row], temporary, server) &&
-                pattern_is_at(words, word, table->rows[key->row].pattern))
+                pattern_is_at(words, word, table->rows[key->row].pattern, key->len))
                 best = key->row;
     }
     return best;

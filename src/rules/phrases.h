@@ -6,14 +6,14 @@
 #include "reading.h"
 
 #define TEXT_MAX_READ 1024
-#define WORDS_MAX 192
+#define WORDS_MAX 192 /* behind so many no phrase is looked for */
 /* Octets of a pattern that are compared at once; a text is followed by so many zeros. */
 #define PREFIX_MAX sizeof(uint64_t)
 
 /* A reply's text, normalised, and where its words begin: a phrase begins where a word does ("locked" is not in "blocked"). */
 struct words {
     size_t count, len;
-    uint16_t starts[WORDS_MAX];
+    uint16_t starts[TEXT_MAX_READ]; /* `count` of them */
     char text[TEXT_MAX_READ + PREFIX_MAX];
 };
 
