@@ -28,6 +28,14 @@ struct smtpscope_segment {
     uint32_t missing;
     smtpscope_time time;
     uint64_t packet; /* the caller's number for the frame, returned in facts and findings */
+    uint64_t hash;   /* smtpscope_segment_hash(), where the caller has it already; 0: not computed */
 };
+
+/*
+ * A hash of the connection: the same for both directions, never 0, as good in its high bits as in its low ones. `seed` is
+ * anything an attacker cannot know. The streams look a flow up by its low bits: who spreads connections over several
+ * streams does it by the high ones.
+ */
+uint64_t smtpscope_segment_hash(const struct smtpscope_segment *segment, uint64_t seed);
 
 #endif

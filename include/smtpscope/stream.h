@@ -66,7 +66,7 @@ struct smtpscope_stream_config {
     const struct smtpscope_stream_events *events;
     void *ctx;
     const uint8_t *ports;   /* a bit per TCP port, 8192 octets: the server's side. Must outlive the streams */
-    uint64_t hash_seed;     /* anything an attacker cannot know */
+    uint64_t hash_seed;     /* anything an attacker cannot know; where segments have their hash, the one that made it */
     size_t max_flows;       /* 0: the default. The least useful flow is closed as EVICTED beyond it */
     size_t max_held;        /* octets held out of order, all flows together; 0: the default */
     smtpscope_time idle;    /* 0: the default */
@@ -85,11 +85,35 @@ void smtpscope_streams_free(struct smtpscope_streams *streams);
 /* One segment, in capture order. Neither port watched: ignored. Never fails; what could not be kept is counted. */
 void smtpscope_streams_segment(struct smtpscope_streams *streams, const struct smtpscope_segment *segment);
 
-/* Ends what has been silent too long at `now` (packet time). Cheap to call for each packet. */
+/*
+ * Ends what has been silent too long at `now` (packet time). Cheap to call for each packet. Flows that one call ends, or
+ * whose holes it gives up, are told in the order of their first packets.
+ *
+ * Called with the time of each segment of a capture, also of those that other streams get, before the segment itself is
+ * given, it makes what is told of a flow, and at which packet, independent of how flows are spread over streams, as
+ * long as no stream reaches its bounds. Packet time never runs back, and two different stamps have to agree before it
+ * leaps by more than a day.
+ */
 void smtpscope_streams_expire(struct smtpscope_streams *streams, smtpscope_time now);
 
-/* The capture is over: delivers what is held, and closes every flow as END, the oldest first. */
+/*
+ * Live capture: the clock that stamps the segments was set by `delta`, e.g. minus one hour. Call it between the last segment
+ * stamped before that and the first one stamped behind it: all waiting times stay true.
+ */
+void smtpscope_streams_clock_stepped(struct smtpscope_streams *streams, smtpscope_time delta);
+
+/* The capture is over: delivers what is held, and closes every flow as END, in the order of their first packets. */
 void smtpscope_streams_flush(struct smtpscope_streams *streams);
+
+/*
+ * Hints that a segment with this hash comes soon, for callers that take segments in batches: a million flows are in no
+ * cache. The first fetches the table's entry; the second, some segments later, the flow it leads to; the third, later
+ * again, is that flow's `user`, or NULL, so that the caller can fetch what it leads to. Nothing is changed, and
+ * nothing depends on it: the flow may be another one with the same hash.
+ */
+void smtpscope_streams_prefetch(const struct smtpscope_streams *streams, uint64_t hash);
+void smtpscope_streams_prefetch_flow(const struct smtpscope_streams *streams, uint64_t hash);
+void *smtpscope_streams_likely_user(const struct smtpscope_streams *streams, uint64_t hash);
 
 void smtpscope_streams_stats(const struct smtpscope_streams *streams, struct smtpscope_stream_stats *stats);
 

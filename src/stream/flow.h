@@ -36,17 +36,23 @@ struct half {
 };
 
 /*
- * A flow stands in exactly one list. Each list has one waiting time, so it is ordered by its due time as it grows.
- * EMBRYO: no octet was seen yet; most such flows are scans.
+ * A flow stands in exactly one list. EMBRYO: no octet was seen yet; most such flows are scans. STUCK: something is held.
+ * LINGER: it ended. These three have one waiting time each, so they are ordered by their due times as they grow.
+ *
+ * The others are idle, and each segment puts their end off. They stand in a wheel of lists, each for a span of due times, and
+ * are not moved for each segment: who spoke meanwhile is moved when its list comes up. The road not taken: one list, where
+ * such a flow goes to the end and there keeps whoever is due before it from being looked at; when a flow ends would then
+ * depend on the other flows.
  */
-enum flow_list { LIST_EMBRYO, LIST_IDLE, LIST_STUCK, LIST_LINGER, LISTS };
+#define IDLE_LISTS 256u /* three or four seconds each, of the default idle time */
+enum flow_list { LIST_EMBRYO, LIST_STUCK, LIST_LINGER, LIST_IDLE, LISTS = LIST_IDLE + IDLE_LISTS };
 
 struct flow {
     struct smtpscope_flow public;
     void *user; /* NULL: not followed */
     struct half half[2];
     struct flow *prev, *next;
-    smtpscope_time since;     /* when it entered its list */
+    smtpscope_time since;     /* when it entered its list; of an idle one, when it was last heard */
     smtpscope_time last_time; /* of its last segment */
     smtpscope_time fin_time;  /* of the first FIN */
     uint64_t last_packet;
@@ -54,7 +60,7 @@ struct flow {
     uint32_t held_segments, held_octets;
     uint32_t syn_nxt;         /* what a SYN inside the connection would begin with; only its answer makes it one */
     uint16_t stuck_segments; /* that came since it is stuck */
-    uint8_t list;
+    uint16_t list;           /* enum flow_list; from LIST_IDLE on, one of the wheel's */
     uint8_t fin_by, reset_by;
     bool fin_seen, reset, syn_pending;
     bool followed; /* opened() was called */
@@ -71,26 +77,58 @@ struct slot {
     struct flow *flow;
 };
 
+/* The flows that one call ends: a heap, the one whose first packet came first on top. */
+struct due {
+    struct due_flow {
+        uint64_t first_packet;
+        struct flow *flow;
+    } *flows;
+    size_t count, capacity;
+};
+
+/*
+ * `now` and all that flows wait by is packet time less `stepped`, so that it runs on when the clock of a live capture is set.
+ * What is told of a flow is packet time.
+ */
 struct smtpscope_streams {
     struct smtpscope_stream_config config;
     struct slot *slots; /* open addressing, linear probing; capacity a power of two */
     size_t capacity, used;
     struct flow_queue lists[LISTS];
+    uint64_t idle_span;    /* of due times, that one of the idle lists is for */
+    uint64_t idle_passed;  /* the due time, in spans, before which no idle list has anything */
     struct flow *spare; /* freed flows, through `next` */
-    smtpscope_time now, next_tick;
-    smtpscope_time leap; /* a time far ahead that only one segment has had so far; 0: none */
+    struct due due;
+    smtpscope_time now, next_tick, stepped;
+    smtpscope_time leap; /* a time far ahead that only one stamp has had so far; 0: none */
     struct smtpscope_stream_stats stats;
 };
 
 /* table.c */
-uint64_t flow_hash(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment);
 /* The flow of a segment in either direction, or NULL. */
 struct flow *flow_find(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment, uint64_t hash);
 /* A zeroed flow in the table and in LIST_EMBRYO, or NULL when out of memory. */
-struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash, smtpscope_time now);
+struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash);
 void flow_remove(struct smtpscope_streams *streams, struct flow *flow);
-void flow_move(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list, smtpscope_time now);
 void table_free(struct smtpscope_streams *streams);
+
+/* waiting.c */
+/* Into `list` from now on; any of the idle lists is LIST_IDLE. */
+void flow_wait(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list);
+void flow_enlist(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list);
+void flow_unlist(struct smtpscope_streams *streams, struct flow *flow);
+/* An idle flow that spoke since goes to the list that it belongs in; false: it stands there. */
+bool flow_put_off(struct smtpscope_streams *streams, struct flow *flow);
+/* The flow that is given up for a new one, or NULL. */
+struct flow *flow_least_useful(struct smtpscope_streams *streams);
+
+static inline bool flow_is_idle(const struct flow *flow)
+{
+    return flow->list >= LIST_IDLE;
+}
+
+/* expire.c */
+bool due_grow(struct smtpscope_streams *streams);
 
 /* reassembly.c */
 /* Octets, acknowledgement and FIN of one segment of the flow. `side` sent it. */
@@ -98,14 +136,21 @@ void reassembly_segment(struct smtpscope_streams *streams, struct flow *flow, en
                         const struct smtpscope_segment *segment);
 /* Gives up on every hole: delivers all that is held, with gaps, and the loss at the end that acknowledgements prove. */
 void reassembly_drain(struct smtpscope_streams *streams, struct flow *flow);
-/* Gives up on the hole that has blocked the flow for too long, if it has. */
+/* Has a hole blocked the flow for too long? Then reassembly_tick() gives up on it. */
+bool reassembly_is_hopeless(const struct smtpscope_streams *streams, const struct flow *flow);
 void reassembly_tick(struct smtpscope_streams *streams, struct flow *flow);
+/* Would reassembly_drain() tell anything? */
+bool reassembly_owes(const struct flow *flow);
 void reassembly_discard(struct smtpscope_streams *streams, struct flow *flow);
 
 /* streams.c */
 /* The owner hears of the flow at its first octets, or its FIN; not at its SYN. */
 void flow_follow(struct smtpscope_streams *streams, struct flow *flow);
 void flow_close(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why);
+void flow_close_if_done(struct smtpscope_streams *streams, struct flow *flow);
+/* Closes a flow that ends for whatever reason: what is held is delivered first. The flow is gone then. */
+void flow_end(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why);
+void now_advance(struct smtpscope_streams *streams, smtpscope_time time);
 
 /* Sequence numbers wrap: a minus b, RFC 9293 3.4. */
 static inline int32_t seq_diff(uint32_t a, uint32_t b)

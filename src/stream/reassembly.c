@@ -268,7 +268,7 @@ static bool hole_is_acked(const struct flow *flow)
     return !missing;
 }
 
-static bool is_hopeless(const struct smtpscope_streams *streams, const struct flow *flow)
+bool reassembly_is_hopeless(const struct smtpscope_streams *streams, const struct flow *flow)
 {
     smtpscope_time waited = streams->now - flow->since;
 
@@ -288,23 +288,23 @@ static void settle(struct smtpscope_streams *streams, struct flow *flow)
         return;
     if (!flow->held_segments && flow->list == LIST_STUCK) {
         flow->stuck_segments = 0;
-        flow_move(streams, flow, LIST_IDLE, streams->now);
-    } else if (flow->held_segments && (flow->list == LIST_IDLE || flow->list == LIST_EMBRYO)) {
+        flow_wait(streams, flow, LIST_IDLE);
+    } else if (flow->held_segments && (flow_is_idle(flow) || flow->list == LIST_EMBRYO)) {
         flow->stuck_segments = 0;
-        flow_move(streams, flow, LIST_STUCK, streams->now);
+        flow_wait(streams, flow, LIST_STUCK);
     }
 }
 
 static void unstick(struct smtpscope_streams *streams, struct flow *flow)
 {
-    while (flow->held_segments && is_hopeless(streams, flow)) {
+    while (flow->held_segments && reassembly_is_hopeless(streams, flow)) {
         if (!give_up(streams, flow)) {
             reassembly_discard(streams, flow);
             break;
         }
         /* The next hole has its own wait. */
         flow->stuck_segments = 0;
-        flow_move(streams, flow, LIST_STUCK, streams->now);
+        flow_wait(streams, flow, LIST_STUCK);
         pump(streams, flow);
     }
     settle(streams, flow);
@@ -428,14 +428,17 @@ void reassembly_tick(struct smtpscope_streams *streams, struct flow *flow)
 }
 
 /* Octets at the end that were acknowledged and never captured. */
-static void drain_tail(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side)
+static uint32_t tail_missing(const struct half *half)
 {
-    struct half *half = &flow->half[side];
     int32_t missing = half->has_acked ? seq_diff(half->acked, half->nxt) : 0;
 
     /* One number may be a FIN's: a single octet more than was seen is no proof of data. */
-    if (missing > 1 && missing < WINDOW_MAX && !half->fin)
-        tell_gap(streams, flow, side, (uint32_t)missing - 1, flow->last_time, flow->last_packet);
+    return missing > 1 && missing < WINDOW_MAX && !half->fin ? (uint32_t)missing - 1 : 0;
+}
+
+bool reassembly_owes(const struct flow *flow)
+{
+    return flow->held_segments || tail_missing(&flow->half[0]) || tail_missing(&flow->half[1]);
 }
 
 void reassembly_drain(struct smtpscope_streams *streams, struct flow *flow)
@@ -449,8 +452,8 @@ void reassembly_drain(struct smtpscope_streams *streams, struct flow *flow)
         pump(streams, flow);
     }
     settle(streams, flow);
-    drain_tail(streams, flow, SMTPSCOPE_CLIENT);
-    drain_tail(streams, flow, SMTPSCOPE_SERVER);
+    for (int side = 0; side < 2; side++) /* nothing of no octets is told */
+        tell_gap(streams, flow, (enum smtpscope_side)side, tail_missing(&flow->half[side]), flow->last_time, flow->last_packet);
 }
 
 void reassembly_discard(struct smtpscope_streams *streams, struct flow *flow)

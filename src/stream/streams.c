@@ -13,9 +13,6 @@
 #define DEFAULT_HELD (64u << 20)        /* octets held out of order, all flows together */
 #define DEFAULT_IDLE (900 * SMTPSCOPE_SECOND) /* RFC 5321 4.5.3.2: the longest wait is 10 minutes */
 #define EMBRYOS (256u << 10) /* of a scan; real clients send within a second or two */
-#define EMBRYO_TIME (60 * SMTPSCOPE_SECOND) /* TCP gives up an unanswered SYN about then */
-#define LINGER_TIME (1 * SMTPSCOPE_SECOND)
-#define STUCK_TIME (2 * SMTPSCOPE_SECOND)
 
 struct smtpscope_streams *smtpscope_streams_new(const struct smtpscope_stream_config *config)
 {
@@ -30,17 +27,23 @@ struct smtpscope_streams *smtpscope_streams_new(const struct smtpscope_stream_co
         streams->config.max_held = DEFAULT_HELD;
     if (!streams->config.idle)
         streams->config.idle = DEFAULT_IDLE;
-    return streams;
+    /* From the current span to that of a flow heard now there are at most as many lists as there are. */
+    streams->idle_span = (uint64_t)streams->config.idle / (IDLE_LISTS - 2) + 1;
+    if (due_grow(streams))
+        return streams;
+    memory_free(config->allocator, streams);
+    return NULL;
 }
 
 void smtpscope_streams_free(struct smtpscope_streams *streams)
 {
     if (!streams)
         return;
-    for (int list = 0; list < LISTS; list++)
+    for (unsigned list = 0; list < LISTS; list++)
         for (struct flow *flow = streams->lists[list].first; flow; flow = flow->next)
             reassembly_discard(streams, flow);
     table_free(streams);
+    memory_free(streams->config.allocator, streams->due.flows);
     memory_free(streams->config.allocator, streams);
 }
 
@@ -70,11 +73,10 @@ void flow_follow(struct smtpscope_streams *streams, struct flow *flow)
     streams->stats.flows++;
     streams->stats.flows_now++;
     if (flow->list == LIST_EMBRYO)
-        flow_move(streams, flow, LIST_IDLE, streams->now);
+        flow_wait(streams, flow, LIST_IDLE);
 }
 
-/* Closes a flow that ends for whatever reason: what is held is delivered first. */
-static void flow_end(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why)
+void flow_end(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why)
 {
     if (!flow->closed) {
         reassembly_drain(streams, flow);
@@ -112,30 +114,15 @@ static bool sent_by_server(const struct smtpscope_streams *streams, const struct
     return looks_like_reply(segment);
 }
 
-/* How many flows are looked at for one that was silent since it entered its list. */
-#define EVICT_TRIES 64
-
-/*
- * Gives up a flow for a new one: one without octets, one that lingers, else one that has been silent. The lists are in the
- * order of entry: whoever spoke since goes to the end, as it would when the list is next looked through for idle flows.
- */
+/* Gives up a flow for a new one. */
 static void evict(struct smtpscope_streams *streams)
 {
-    static const enum flow_list order[] = { LIST_EMBRYO, LIST_LINGER, LIST_IDLE, LIST_STUCK };
+    struct flow *flow = flow_least_useful(streams);
 
-    for (unsigned i = 0; i < LISTS; i++) {
-        struct flow *flow = streams->lists[order[i]].first;
-
-        for (int tries = 0; flow && order[i] == LIST_IDLE && flow->last_time > flow->since && tries < EVICT_TRIES; tries++) {
-            flow_move(streams, flow, LIST_IDLE, flow->last_time);
-            flow = streams->lists[LIST_IDLE].first;
-        }
-        if (flow) {
-            streams->stats.evicted += flow->followed && !flow->closed;
-            flow_end(streams, flow, SMTPSCOPE_CLOSE_EVICTED);
-            return;
-        }
-    }
+    if (!flow)
+        return;
+    streams->stats.evicted += flow->followed && !flow->closed;
+    flow_end(streams, flow, SMTPSCOPE_CLOSE_EVICTED);
 }
 
 static struct flow *flow_open(struct smtpscope_streams *streams, const struct smtpscope_segment *segment, uint64_t hash)
@@ -145,7 +132,7 @@ static struct flow *flow_open(struct smtpscope_streams *streams, const struct sm
 
     if (streams->used >= streams->config.max_flows || streams->lists[LIST_EMBRYO].count >= EMBRYOS)
         evict(streams);
-    flow = flow_add(streams, hash, streams->now);
+    flow = flow_add(streams, hash);
     if (!flow) {
         streams->stats.evicted++;
         return NULL;
@@ -206,15 +193,15 @@ static void note_reset(struct smtpscope_streams *streams, struct flow *flow, enu
     if (!flow->reset) {
         flow->reset = true;
         flow->reset_by = (uint8_t)side;
-        flow_move(streams, flow, LIST_LINGER, streams->now);
+        flow_wait(streams, flow, LIST_LINGER);
     }
 }
 
-static void close_if_done(struct smtpscope_streams *streams, struct flow *flow)
+void flow_close_if_done(struct smtpscope_streams *streams, struct flow *flow)
 {
     if (flow->half[0].fin && flow->half[1].fin && !flow->held_segments && !flow->closed) {
         flow_close(streams, flow, flow->reset ? SMTPSCOPE_CLOSE_RESET : SMTPSCOPE_CLOSE_FIN);
-        flow_move(streams, flow, LIST_LINGER, streams->now);
+        flow_wait(streams, flow, LIST_LINGER);
     }
 }
 
@@ -223,22 +210,48 @@ static bool opens(const struct smtpscope_segment *segment)
     return (segment->flags & SMTPSCOPE_TCP_SYN) || ((segment->len || segment->missing) && !(segment->flags & SMTPSCOPE_TCP_RST));
 }
 
-/* Packet time never runs back, and a single stamp far ahead does not carry it away: a second one has to agree. */
+/*
+ * Packet time never runs back, and a single stamp far ahead does not carry it away: another one has to agree. The same stamp
+ * again does not: a frame's time may be told more than once.
+ */
 #define LEAP (24 * 3600 * SMTPSCOPE_SECOND)
 
-static void now_advance(struct smtpscope_streams *streams, smtpscope_time time)
+static bool leap_is_agreed(const struct smtpscope_streams *streams, smtpscope_time time)
 {
-    smtpscope_time ahead;
+    smtpscope_time ahead = time - streams->leap;
 
+    return streams->leap && ahead && ahead < LEAP && ahead > -LEAP;
+}
+
+void now_advance(struct smtpscope_streams *streams, smtpscope_time time)
+{
+    time -= streams->stepped;
     if (time <= streams->now)
         return;
-    ahead = time - streams->leap;
-    if (streams->now && time - streams->now > LEAP && !(streams->leap && ahead < LEAP && ahead > -LEAP)) {
+    if (streams->now && time - streams->now > LEAP && !leap_is_agreed(streams, time)) {
         streams->leap = time;
         return;
     }
     streams->leap = 0;
     streams->now = time;
+}
+
+static void flow_clock_stepped(struct flow *flow, smtpscope_time delta)
+{
+    flow->last_time += delta;
+    if (flow->fin_seen)
+        flow->fin_time += delta;
+    for (int side = 0; side < 2; side++)
+        for (struct held *held = flow->half[side].held; held; held = held->next)
+            held->time += delta;
+}
+
+void smtpscope_streams_clock_stepped(struct smtpscope_streams *streams, smtpscope_time delta)
+{
+    streams->stepped += delta;
+    for (unsigned list = 0; list < LISTS; list++)
+        for (struct flow *flow = streams->lists[list].first; flow; flow = flow->next)
+            flow_clock_stepped(flow, delta);
 }
 
 static enum smtpscope_side side_of(const struct flow *flow, const struct smtpscope_segment *segment)
@@ -267,7 +280,7 @@ static bool is_reuse(struct flow *flow, const struct smtpscope_segment *segment)
 /* The flow of a segment; NULL: none, or one that ended. */
 static struct flow *flow_of(struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
 {
-    uint64_t hash = flow_hash(streams, segment);
+    uint64_t hash = segment->hash ? segment->hash : smtpscope_segment_hash(segment, streams->config.hash_seed);
     struct flow *flow = flow_find(streams, segment, hash);
     bool reuse = flow && is_reuse(flow, segment);
 
@@ -296,67 +309,14 @@ void smtpscope_streams_segment(struct smtpscope_streams *streams, const struct s
         streams->stats.ignored++;
         return;
     }
+    if (flow_is_idle(flow))
+        flow->since = streams->now;
     flow->last_time = segment->time;
     flow->last_packet = segment->packet;
     reassembly_segment(streams, flow, side, segment);
     if (segment->flags & SMTPSCOPE_TCP_RST && reset_is_valid(&flow->half[side], segment))
         note_reset(streams, flow, side);
-    close_if_done(streams, flow);
-}
-
-static void expire_embryos(struct smtpscope_streams *streams, smtpscope_time now)
-{
-    for (struct flow *flow; (flow = streams->lists[LIST_EMBRYO].first) && flow->since + EMBRYO_TIME <= now;)
-        flow_end(streams, flow, SMTPSCOPE_CLOSE_IDLE);
-}
-
-static void expire_idle(struct smtpscope_streams *streams, smtpscope_time now)
-{
-    for (struct flow *flow; (flow = streams->lists[LIST_IDLE].first) && flow->since + streams->config.idle <= now;) {
-        /* The list is not reordered for each segment: whoever spoke meanwhile waits once more. */
-        if (flow->last_time + streams->config.idle > now)
-            flow_move(streams, flow, LIST_IDLE, flow->last_time);
-        else
-            flow_end(streams, flow, SMTPSCOPE_CLOSE_IDLE);
-    }
-}
-
-void smtpscope_streams_expire(struct smtpscope_streams *streams, smtpscope_time now)
-{
-    now_advance(streams, now);
-    if (streams->now < streams->next_tick)
-        return;
-    now = streams->now;
-    streams->next_tick = now + SMTPSCOPE_SECOND;
-    for (struct flow *flow; (flow = streams->lists[LIST_LINGER].first) && flow->since + LINGER_TIME <= now;)
-        flow_end(streams, flow, SMTPSCOPE_CLOSE_RESET);
-    for (struct flow *flow = streams->lists[LIST_STUCK].first, *next; flow && flow->since + STUCK_TIME <= now; flow = next) {
-        next = flow->next;
-        reassembly_tick(streams, flow);
-        close_if_done(streams, flow);
-    }
-    expire_embryos(streams, now);
-    expire_idle(streams, now);
-}
-
-/* The lists' heads are their oldest entries; among them the flow whose first packet came first goes first. */
-static struct flow *oldest(const struct smtpscope_streams *streams)
-{
-    struct flow *best = NULL;
-
-    for (int list = 0; list < LISTS; list++) {
-        struct flow *flow = streams->lists[list].first;
-
-        if (flow && (!best || flow->public.first_packet < best->public.first_packet))
-            best = flow;
-    }
-    return best;
-}
-
-void smtpscope_streams_flush(struct smtpscope_streams *streams)
-{
-    for (struct flow *flow; (flow = oldest(streams));)
-        flow_end(streams, flow, SMTPSCOPE_CLOSE_END);
+    flow_close_if_done(streams, flow);
 }
 
 void smtpscope_streams_stats(const struct smtpscope_streams *streams, struct smtpscope_stream_stats *stats)

@@ -10,15 +10,24 @@
 #include "base/memory.h"
 
 #define INITIAL_CAPACITY 1024u
+#define CACHE_LINE 64u
+
+/* An address is two words, of which IPv4 fills half of one. Both factors depend on the seed: neither can be made zero. */
+static uint64_t endpoint_hash(const struct smtpscope_endpoint *end, uint64_t seed)
+{
+    uint64_t words[2];
+
+    memcpy(words, end->addr, sizeof words);
+    return hash_mix(words[0] ^ seed ^ (uint64_t)end->port << 32, words[1] ^ (seed << 32 | seed >> 32));
+}
 
 /* Both directions hash alike: the two ends are combined by operations that do not care about their order. */
-uint64_t flow_hash(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
+uint64_t smtpscope_segment_hash(const struct smtpscope_segment *segment, uint64_t seed)
 {
-    uint64_t seed = streams->config.hash_seed;
-    uint64_t src = hash_octets(segment->src.addr, sizeof segment->src.addr, seed ^ segment->src.port);
-    uint64_t dst = hash_octets(segment->dst.addr, sizeof segment->dst.addr, seed ^ segment->dst.port);
+    uint64_t src = endpoint_hash(&segment->src, seed), dst = endpoint_hash(&segment->dst, seed);
+    uint64_t hash = hash_mix(src + dst, (src ^ dst) + seed);
 
-    return hash_mix(src + dst, src ^ dst ^ seed);
+    return hash ? hash : 1;
 }
 
 static bool endpoint_equal(const struct smtpscope_endpoint *a, const struct smtpscope_endpoint *b)
@@ -46,6 +55,40 @@ struct flow *flow_find(const struct smtpscope_streams *streams, const struct smt
     return NULL;
 }
 
+void smtpscope_streams_prefetch(const struct smtpscope_streams *streams, uint64_t hash)
+{
+    if (streams->capacity)
+        __builtin_prefetch(&streams->slots[hash & (streams->capacity - 1)]);
+}
+
+/* The first flow with this hash; almost surely the one that flow_find() finds. */
+static const struct flow *flow_likely(const struct smtpscope_streams *streams, uint64_t hash)
+{
+    size_t mask = streams->capacity - 1;
+
+    if (!streams->capacity)
+        return NULL;
+    for (size_t at = hash & mask; streams->slots[at].flow; at = (at + 1) & mask)
+        if (streams->slots[at].hash == hash)
+            return streams->slots[at].flow;
+    return NULL;
+}
+
+void smtpscope_streams_prefetch_flow(const struct smtpscope_streams *streams, uint64_t hash)
+{
+    const char *flow = (const char *)flow_likely(streams, hash);
+
+    for (size_t off = 0; flow && off < sizeof(struct flow); off += CACHE_LINE)
+        __builtin_prefetch(flow + off);
+}
+
+void *smtpscope_streams_likely_user(const struct smtpscope_streams *streams, uint64_t hash)
+{
+    const struct flow *flow = flow_likely(streams, hash);
+
+    return flow ? flow->user : NULL;
+}
+
 static void slot_insert(struct slot *slots, size_t mask, uint64_t hash, struct flow *flow)
 {
     size_t at = hash & mask;
@@ -71,35 +114,7 @@ static bool table_grow(struct smtpscope_streams *streams)
     return true;
 }
 
-static void list_unlink(struct smtpscope_streams *streams, struct flow *flow)
-{
-    struct flow_queue *queue = &streams->lists[flow->list];
-
-    *(flow->prev ? &flow->prev->next : &queue->first) = flow->next;
-    *(flow->next ? &flow->next->prev : &queue->last) = flow->prev;
-    queue->count--;
-}
-
-static void list_append(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list, smtpscope_time now)
-{
-    struct flow_queue *queue = &streams->lists[list];
-
-    flow->list = (uint8_t)list;
-    flow->since = now;
-    flow->prev = queue->last;
-    flow->next = NULL;
-    *(queue->last ? &queue->last->next : &queue->first) = flow;
-    queue->last = flow;
-    queue->count++;
-}
-
-void flow_move(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list, smtpscope_time now)
-{
-    list_unlink(streams, flow);
-    list_append(streams, flow, list, now);
-}
-
-struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash, smtpscope_time now)
+struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash)
 {
     struct flow *flow = streams->spare;
 
@@ -114,7 +129,7 @@ struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash, smtpscop
     flow->hash = hash;
     slot_insert(streams->slots, streams->capacity - 1, hash, flow);
     streams->used++;
-    list_append(streams, flow, LIST_EMBRYO, now);
+    flow_enlist(streams, flow, LIST_EMBRYO);
     return flow;
 }
 
@@ -143,7 +158,7 @@ void flow_remove(struct smtpscope_streams *streams, struct flow *flow)
         at = (at + 1) & mask;
     slot_delete(streams, at);
     streams->used--;
-    list_unlink(streams, flow);
+    flow_unlist(streams, flow);
     flow->next = streams->spare;
     streams->spare = flow;
 }

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The lists that flows wait in, and who is given up when there are too many. */
+#include "flow.h"
+
+/* The end of an idle flow, in spans of the wheel. */
+static uint64_t idle_due(const struct smtpscope_streams *streams, const struct flow *flow)
+{
+    return (uint64_t)(flow->since + streams->config.idle) / streams->idle_span;
+}
+
+static unsigned idle_list(const struct smtpscope_streams *streams, const struct flow *flow)
+{
+    return LIST_IDLE + (unsigned)(idle_due(streams, flow) % IDLE_LISTS);
+}
+
+static void list_append(struct smtpscope_streams *streams, struct flow *flow, unsigned list)
+{
+    struct flow_queue *queue = &streams->lists[list];
+
+    flow->list = (uint16_t)list;
+    flow->prev = queue->last;
+    flow->next = NULL;
+    *(queue->last ? &queue->last->next : &queue->first) = flow;
+    queue->last = flow;
+    queue->count++;
+}
+
+void flow_unlist(struct smtpscope_streams *streams, struct flow *flow)
+{
+    struct flow_queue *queue = &streams->lists[flow->list];
+
+    *(flow->prev ? &flow->prev->next : &queue->first) = flow->next;
+    *(flow->next ? &flow->next->prev : &queue->last) = flow->prev;
+    queue->count--;
+}
+
+void flow_enlist(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list)
+{
+    flow->since = streams->now;
+    list_append(streams, flow, list == LIST_IDLE ? idle_list(streams, flow) : (unsigned)list);
+}
+
+void flow_wait(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list)
+{
+    flow_unlist(streams, flow);
+    flow_enlist(streams, flow, list);
+}
+
+bool flow_put_off(struct smtpscope_streams *streams, struct flow *flow)
+{
+    unsigned list = idle_list(streams, flow);
+
+    if (list == flow->list)
+        return false;
+    flow_unlist(streams, flow);
+    list_append(streams, flow, list);
+    return true;
+}
+
+/* How many flows are looked at for one that was silent since it entered its list. */
+#define PUT_OFF_TRIES 64
+
+static struct flow *idle_longest(struct smtpscope_streams *streams)
+{
+    int tries = 0;
+
+    for (unsigned i = 0; i < IDLE_LISTS; i++) {
+        struct flow_queue *queue = &streams->lists[LIST_IDLE + (streams->idle_passed + i) % IDLE_LISTS];
+
+        while (queue->first)
+            if (tries++ == PUT_OFF_TRIES || !flow_put_off(streams, queue->first))
+                return queue->first;
+    }
+    return NULL;
+}
+
+/* One without octets, one that lingers, else the one that has been silent for longest, as far as that is known cheaply. */
+struct flow *flow_least_useful(struct smtpscope_streams *streams)
+{
+    struct flow *idle;
+
+    if (streams->lists[LIST_EMBRYO].first)
+        return streams->lists[LIST_EMBRYO].first;
+    if (streams->lists[LIST_LINGER].first)
+        return streams->lists[LIST_LINGER].first;
+    idle = idle_longest(streams);
+    return idle ? idle : streams->lists[LIST_STUCK].first;
+}
