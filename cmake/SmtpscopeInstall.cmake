@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What an installation has: the program, the library with its headers and tables, a CMake package, a pkg-config file, the
-# schema of the output, the manual.
+# schema of the output, a Grafana dashboard, the manual.
 install(TARGETS smtpscope EXPORT smtpscope
     FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
     FILE_SET tables DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
@@ -27,6 +27,7 @@ add_custom_command(OUTPUT "${rules_page}"
 add_custom_target(manual ALL DEPENDS "${rules_page}")
 install(FILES "${rules_page}" DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
 install(FILES share/smtpscope.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/smtpscope)
+install(FILES share/grafana/smtpscope.json DESTINATION ${CMAKE_INSTALL_DATADIR}/smtpscope/grafana)
 install(FILES share/smtpscope.conf.example LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # The service and its user. systemd reads below lib, whatever CMAKE_INSTALL_LIBDIR is.

@@ -28,6 +28,7 @@ LIBRARIES = {
     r"zlib\.h|zstd\.h": {"capture"},
     r"jansson\.h": {"output", "app"},
     r"cap-ng\.h|seccomp\.h|systemd/.*": {"app"},
+    r"microhttpd\.h": {"output"},
     r"libintl\.h": {"advice", "output", "app"},
 }
 CORE = {"stream", "smtp", "rules", "advice"}

@@ -67,6 +67,7 @@ class Installation(ProgramTest):
         out = command(os.path.join(self.prefix, "bin", "smtpscope"), "-r", FAMILIES, "--format", "json")
         self.assertIn("deferral.", out)
         self.installed("smtpscope.schema.json")
+        self.installed("smtpscope.json")
 
     def test_pkg_config(self):
         folder = os.path.dirname(self.installed("smtpscope.pc"))
