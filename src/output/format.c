@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "output/format.h"
 
+#include "output/digits.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -29,16 +31,6 @@ static struct date date_of(int64_t days)
         date.year++;
     }
     return date;
-}
-
-/* `count` digits; returns what is behind them. */
-static char *digits_put(char *to, uint64_t number, unsigned count)
-{
-    for (unsigned i = count; i > 0; i--) {
-        to[i - 1] = (char)('0' + number % 10);
-        number /= 10;
-    }
-    return to + count;
 }
 
 static char *digits_put_behind(char *to, char before, uint64_t number, unsigned count)

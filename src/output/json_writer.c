@@ -44,9 +44,9 @@ void put_close(struct writer *writer, char bracket)
     writer_char(writer, bracket);
 }
 
-void put_key(struct writer *writer, const char *key)
+void put_label(struct writer *writer, const char *key, size_t len)
 {
-    put_between(writer, key, strlen(key), "\":", 2);
+    put_between(writer, key, len, "\":", 2);
 }
 
 void put_raw(struct writer *writer, const char *at, size_t len)
@@ -91,50 +91,6 @@ void put_string(struct writer *writer, const char *string)
 {
     if (string)
         put_text(writer, string, strlen(string));
-    else
-        put_null(writer);
-}
-
-void put_member_number(struct writer *writer, const char *key, uint64_t number)
-{
-    put_key(writer, key);
-    put_number(writer, number);
-}
-
-void put_member_bool(struct writer *writer, const char *key, bool value)
-{
-    put_key(writer, key);
-    put_bool(writer, value);
-}
-
-void put_member_string(struct writer *writer, const char *key, const char *string)
-{
-    put_key(writer, key);
-    put_string(writer, string);
-}
-
-void put_member_name(struct writer *writer, const char *key, const char *name)
-{
-    put_key(writer, key);
-    put_name(writer, name);
-}
-
-void put_member_nonempty(struct writer *writer, const char *key, const char *string)
-{
-    put_member_string(writer, key, string && *string ? string : NULL);
-}
-
-void put_member_text(struct writer *writer, const char *key, struct smtpscope_text text)
-{
-    put_key(writer, key);
-    put_text(writer, text.at, text.len);
-}
-
-void put_member_nonzero(struct writer *writer, const char *key, uint64_t number)
-{
-    put_key(writer, key);
-    if (number)
-        put_number(writer, number);
     else
         put_null(writer);
 }

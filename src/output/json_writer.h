@@ -13,7 +13,7 @@
 void put_open(struct writer *writer, char bracket);
 void put_close(struct writer *writer, char bracket);
 /* A member's name, of our own; its value is put next. */
-void put_key(struct writer *writer, const char *key);
+void put_label(struct writer *writer, const char *key, size_t len);
 
 void put_null(struct writer *writer);
 void put_bool(struct writer *writer, bool value);
@@ -27,15 +27,57 @@ void put_string(struct writer *writer, const char *string);
 /* JSON that was written before. */
 void put_raw(struct writer *writer, const char *at, size_t len);
 
-/* Key and value: the functions of the same names. */
-void put_member_number(struct writer *writer, const char *key, uint64_t number);
-void put_member_bool(struct writer *writer, const char *key, bool value);
-void put_member_string(struct writer *writer, const char *key, const char *string);
-void put_member_name(struct writer *writer, const char *key, const char *name);
+/* Keys are constants, so that their lengths are known where they stand. */
+static inline void put_key(struct writer *writer, const char *key)
+{
+    put_label(writer, key, strlen(key));
+}
+
+/* Key and value. */
+static inline void put_member_number(struct writer *writer, const char *key, uint64_t number)
+{
+    put_key(writer, key);
+    writer_unsigned(writer, number);
+}
+
+static inline void put_member_bool(struct writer *writer, const char *key, bool value)
+{
+    put_key(writer, key);
+    put_bool(writer, value);
+}
+
+static inline void put_member_name(struct writer *writer, const char *key, const char *name)
+{
+    put_key(writer, key);
+    put_name(writer, name);
+}
+
+static inline void put_member_string(struct writer *writer, const char *key, const char *string)
+{
+    put_key(writer, key);
+    put_string(writer, string);
+}
+
 /* Empty is null. */
-void put_member_nonempty(struct writer *writer, const char *key, const char *string);
-void put_member_text(struct writer *writer, const char *key, struct smtpscope_text text);
+static inline void put_member_nonempty(struct writer *writer, const char *key, const char *string)
+{
+    put_member_string(writer, key, string && *string ? string : NULL);
+}
+
+static inline void put_member_text(struct writer *writer, const char *key, struct smtpscope_text text)
+{
+    put_key(writer, key);
+    put_text(writer, text.at, text.len);
+}
+
 /* 0 is null. */
-void put_member_nonzero(struct writer *writer, const char *key, uint64_t number);
+static inline void put_member_nonzero(struct writer *writer, const char *key, uint64_t number)
+{
+    put_key(writer, key);
+    if (number)
+        writer_unsigned(writer, number);
+    else
+        put_null(writer);
+}
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "output/writer.h"
 
+#include "output/digits.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,15 +46,12 @@ bool writer_reserve(struct writer *writer, size_t len)
 
 void writer_digits(struct writer *writer, uint64_t number, unsigned digits)
 {
-    char text[DIGITS_MAX];
-    size_t at = sizeof text;
+    unsigned count = digits_count(number);
 
-    do {
-        text[--at] = (char)('0' + number % 10);
-        number /= 10;
-        digits -= digits > 0;
-    } while ((number || digits) && at);
-    writer_octets(writer, text + at, sizeof text - at);
+    if (count < digits)
+        count = digits < DIGITS_MAX ? digits : DIGITS_MAX;
+    if (writer_fits(writer, count))
+        writer->len = (size_t)(digits_put(writer->at + writer->len, number, count) - writer->at);
 }
 
 void writer_unsigned(struct writer *writer, uint64_t number)
