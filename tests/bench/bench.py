@@ -18,7 +18,7 @@ from contenders import Capture, Failed, Tools, in_turns  # noqa: E402
 BIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "build", "release", "bin")
 SAMPLE_S = 0.02
 STARTS = 41  # a start takes milliseconds: many are had for little
-COLUMNS = "%-34s %9s %9s %7s %9s %9s %8s %8s  %s"
+COLUMNS = "%-34s %9s %9s %7s %7s %9s %9s %8s %8s  %s"
 
 
 class Bench:
@@ -37,12 +37,13 @@ class Bench:
         if capture is not None:
             print("  mkcapture %s: %s" % (" ".join(capture.arguments), ", ".join("%d %s" % (n, what) for what, n in capture.holds.items())))
 
-    def head(self, ratio="ratio"):
-        print(COLUMNS % ("", "median s", "least s", ratio, "Mpacket/s", "Gbit/s", "CPU s", "MB", ""))
+    def head(self):
+        print(COLUMNS % ("", "median s", "least s", "ratio", "of CPU", "Mpacket/s", "Gbit/s", "CPU s", "MB", ""))
 
-    def row(self, figures, ratio, wanted=""):
+    def row(self, figures, ratio, processor=1.0, wanted=""):
+        """Ratios of the median times and of the median processor times, which suffers less from what else the machine does."""
         seconds, capture = figures.median("wall"), figures.capture
-        print(COLUMNS % ("  " + figures.contender.name, "%.3f" % seconds, "%.3f" % figures.least("wall"), "%.2f" % ratio,
+        print(COLUMNS % ("  " + figures.contender.name, "%.3f" % seconds, "%.3f" % figures.least("wall"), "%.2f" % ratio, "%.2f" % processor,
                          "%.2f" % (capture.packets / seconds / 1e6), "%.2f" % (capture.octets * 8 / seconds / 1e9),
                          "%.3f" % figures.median("processor"), "%.1f" % figures.most("resident"), wanted))
         sys.stdout.flush()
@@ -62,15 +63,14 @@ class Bench:
         if self.options.against:
             pairs.append((self.tools.smtpscope(program=os.path.abspath(self.options.against)), capture))
         figures = in_turns(self.tools, self.folder, pairs, self.options.turns)
-        bare = figures[0].median("wall")
         self.head()
         self.row(figures[0], 1)
         for workers, each in zip(counted, figures[1:]):
-            ratio = each.median("wall") / bare
+            ratio, processor = each.beside(figures[0])
             what = "time / bare loop" + (", %d workers" % workers if workers > 1 else "")
-            self.row(each, ratio, self.note(case, what, ratio, limits[workers]))
+            self.row(each, ratio, processor, self.note(case, what, ratio, limits[workers]))
         for each in figures[1 + len(counted):]:
-            self.row(each, each.median("wall") / bare)
+            self.row(each, *each.beside(figures[0]))
         capture.remove()
 
 
@@ -107,10 +107,10 @@ def case_damaged(bench, case):
     tool = bench.tools.smtpscope()
     pairs = [(tool.named("smtpscope, clean"), clean), (tool.named("smtpscope, reordered and resent"), capture)]
     figures = in_turns(bench.tools, bench.folder, pairs, bench.options.turns)
-    ratio = figures[1].median("wall") / capture.packets / (figures[0].median("wall") / clean.packets)
+    ratio, processor = figures[1].beside(figures[0])
     bench.head()
     bench.row(figures[0], 1)
-    bench.row(figures[1], ratio, bench.note(case, "time a packet / clean case", ratio, 1.3))
+    bench.row(figures[1], ratio, processor, bench.note(case, "time a packet / clean case", ratio, 1.3))
     for each in (clean, capture):
         each.remove()
 
@@ -124,10 +124,10 @@ def case_open(bench, case):
         tool = bench.tools.smtpscope()
         pairs = [(tool.named("smtpscope, 1000 open"), few), (tool.named("smtpscope, %d open" % count), capture)]
         figures = in_turns(bench.tools, bench.folder, pairs, bench.options.turns)
-        ratio = figures[1].median("wall") / capture.packets / (figures[0].median("wall") / few.packets)
+        ratio, processor = figures[1].beside(figures[0])
         bench.head()
         bench.row(figures[0], 1)
-        bench.row(figures[1], ratio, bench.note(case, "time a packet, %d open / 1000 open" % count, ratio, 2.5))
+        bench.row(figures[1], ratio, processor, bench.note(case, "time a packet, %d open / 1000 open" % count, ratio, 2.5))
         if count <= 1000000:
             bench.note(case, "memory, %d open" % count, figures[1].most("resident"), 700, " MB")
         capture.remove()
@@ -143,7 +143,7 @@ def case_idle(bench, case):
     octets = (many.most("resident") - none.most("resident")) * (1 << 20) / bench.options.idle
     bench.head()
     bench.row(none, 1)
-    bench.row(many, 1, "%.0f octets a session, %s" % (octets, bench.note(case, "memory of an idle session", octets, 600, " octets")))
+    bench.row(many, *many.beside(none), "%.0f octets a session, %s" % (octets, bench.note(case, "memory of an idle session", octets, 600, " octets")))
     for each in captures:
         each.remove()
 
@@ -210,12 +210,16 @@ def case_tools(bench, case):
     figures = in_turns(tools, bench.folder, [(contender, capture) for contender in contenders], bench.options.turns)
     bench.head()
     for each in figures:
-        bench.row(each, each.median("wall") / figures[0].median("wall"))
+        bench.row(each, *each.beside(figures[0]))
     capture.remove()
 
 
 CASES = {"smtp": case_smtp, "tiny": case_tiny, "mixed": case_mixed, "faulty": case_faulty, "damaged": case_damaged, "open": case_open,
          "idle": case_idle, "stream": case_stream, "start": case_start, "scan": case_scan, "tools": case_tools}
+
+
+def counts(text):
+    return [int(count) for count in text.split(",")]
 
 
 def options_read():
@@ -232,7 +236,8 @@ def options_read():
     parser.add_argument("--stream", type=int, default=10240 if full else 1024, help="of the stream on standard input")
     parser.add_argument("--scan", type=int, default=1024 if full else 256, help="of the text in memory")
     parser.add_argument("--tools", type=int, default=1024 if full else 32, help="of the capture that the other analysers read")
-    parser.add_argument("--open", type=int, nargs="+", default=[100000, 1000000, 4000000] if full else [100000], help="sessions at once")
+    parser.add_argument("--open", type=counts, default="100000,1000000,4000000" if full else "100000", metavar="N,N",
+                        help="sessions at once")
     parser.add_argument("--idle", type=int, default=1000000 if full else 200000, help="idle sessions")
     options = parser.parse_args()
     unknown = set(options.cases) - set(CASES)

@@ -82,6 +82,11 @@ class Figures:
     def median(self, what):
         return statistics.median(getattr(run, what) for run in self.runs)
 
+    def beside(self, other):
+        """Time a packet, and processor time a packet, by those of the other."""
+        packets = self.capture.packets / other.capture.packets
+        return tuple(self.median(what) / other.median(what) / packets for what in ("wall", "processor"))
+
     def least(self, what):
         return min(getattr(run, what) for run in self.runs)
 

@@ -85,6 +85,7 @@ void session_begin(struct session *session, struct wire *wire, struct totals *to
     wire_segment(wire, &session->tcp, 0, TCP_SYN, NULL, 0);
     wire_segment(wire, &session->tcp, 1, TCP_SYN | TCP_ACK, NULL, 0);
     wire_segment(wire, &session->tcp, 0, TCP_ACK, NULL, 0);
+    session_step(session, wire, totals); /* the greeting at once: a million of handshakes alone would be a flood of SYNs */
 }
 
 /* Writes the number of the session in place of each "%". Returns the length. */
