@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/sessions.h"
 
+#include "base/memory.h"
+#include "base/pool.h"
 #include "correlate/correlate.h"
 #include "output/record.h"
 #include "smtpscope/judge.h"
@@ -11,6 +13,7 @@
 #include <sys/random.h>
 
 struct sessions {
+    struct pool pool; /* of all that is kept of flows and sessions */
     const struct options *options;
     struct output *output;
     struct summary *summary;
@@ -27,17 +30,17 @@ struct watched {
     struct record *record; /* with --sessions only */
 };
 
-static void watched_free(struct watched *watched)
+static void watched_free(const struct sessions *sessions, struct watched *watched)
 {
     smtpscope_judge_free(watched->judge);
     record_free(watched->record);
-    free(watched);
+    memory_free(&sessions->pool.allocator, watched);
 }
 
 static void *sessions_opened(void *ctx, const struct smtpscope_flow *flow)
 {
     struct sessions *sessions = ctx;
-    struct watched *watched = calloc(1, sizeof *watched);
+    struct watched *watched = memory_new(&sessions->pool.allocator, sizeof *watched);
     struct smtpscope_session *session = NULL;
 
     if (!watched) {
@@ -50,7 +53,7 @@ static void *sessions_opened(void *ctx, const struct smtpscope_flow *flow)
     if (watched->judge && (watched->record || !sessions->options->sessions))
         session = smtpscope_session_new(&sessions->session_config, flow, watched);
     if (!session) {
-        watched_free(watched);
+        watched_free(sessions, watched);
         sessions->summary->overflowed++;
     }
     return session;
@@ -80,10 +83,9 @@ static void sessions_closed(void *ctx, void *user, const struct smtpscope_ending
 {
     struct watched *watched = smtpscope_session_user(user);
 
-    (void)ctx;
     smtpscope_session_close(user, ending);
     smtpscope_session_free(user);
-    watched_free(watched);
+    watched_free(ctx, watched);
 }
 
 /* The session's own line comes before its findings, which name its exchanges. */
@@ -145,15 +147,18 @@ struct sessions *sessions_new(const struct options *options, struct output *outp
 
     if (!sessions)
         return NULL;
+    pool_init(&sessions->pool);
     sessions->options = options;
     sessions->output = output;
     sessions->summary = summary;
     sessions->worst = SMTPSCOPE_SEVERITIES;
-    sessions->session_config = (struct smtpscope_session_config){.fact = sessions_fact, .ctx = sessions};
-    sessions->judge_config = (struct smtpscope_judge_config){.finding = sessions_finding, .ctx = sessions};
+    sessions->session_config = (struct smtpscope_session_config){
+        .allocator = &sessions->pool.allocator, .fact = sessions_fact, .ctx = sessions};
+    sessions->judge_config = (struct smtpscope_judge_config){
+        .allocator = &sessions->pool.allocator, .finding = sessions_finding, .ctx = sessions};
     sessions->correlate = correlate_new(&(struct correlate_config){.finding = sessions_finding, .ctx = sessions});
     sessions->streams = smtpscope_streams_new(&(struct smtpscope_stream_config){
-        .events = &stream_events, .ctx = sessions, .ports = options->ports, .hash_seed = random_seed()});
+        .allocator = &sessions->pool.allocator, .events = &stream_events, .ctx = sessions, .ports = options->ports, .hash_seed = random_seed()});
     if (sessions->streams && sessions->correlate)
         return sessions;
     sessions_free(sessions);
@@ -168,6 +173,7 @@ void sessions_free(struct sessions *sessions)
         smtpscope_streams_free(sessions->streams);
     if (sessions->correlate)
         correlate_free(sessions->correlate);
+    pool_fini(&sessions->pool);
     free(sessions);
 }
 
