@@ -97,6 +97,7 @@ static const struct exception exceptions[] = {
     {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, SIOCGIFINDEX},
     {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, SIOCGIFNAME},
     {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, SIOCGIFFLAGS},
+    {CALL(ioctl), FAILS(EOPNOTSUPP), 1, WHOLE, SIOCETHTOOL}, /* libpcap asks how frames are stamped before it opens */
 #ifndef SANITIZED
     {CALL(clone), SCMP_ACT_ALLOW, 0, CLONE_THREAD, CLONE_THREAD},
     {CALL(prctl), SCMP_ACT_ALLOW, 0, WHOLE, PR_SET_NAME},

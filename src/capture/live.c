@@ -184,11 +184,14 @@ static int live_enter(struct live *live)
         result = live_set_filter(live);
     if (result == 0)
         result = live_join(live);
-    if (result != 0)
+    if (result != 0) {
         live_leave(live);
-    else
-        live->error[0] = '\0';
-    return result;
+        return result;
+    }
+    live->error[0] = '\0';
+    if (pcap_stats(live->pcap, &live->seen) != 0) /* what came before the filter was there is not ours */
+        live->seen = (struct pcap_stat){0};
+    return 0;
 }
 
 static bool copy_string(const char **string)
@@ -305,11 +308,17 @@ static void live_wait(struct live *live)
         count = 0;
 }
 
-/* Waits, and looks whether the interface is back. */
+/* Waits, and looks whether the interface is back. Who has dropped its privileges meanwhile may not open it again. */
 static int live_return(struct live *live)
 {
+    char reason[sizeof live->error];
     live_wait(live);
-    return live_enter(live);
+    int result = live_enter(live);
+    if (result == LIVE_FAILED) {
+        snprintf(reason, sizeof reason, "%s", live->error);
+        live_fail(live, "the interface is back, but: ", reason);
+    }
+    return result;
 }
 
 static int live_wait_and_take(struct live *live, int most)

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE 1 /* unshare */
 #include "live_frames.h"
 
+#include "app/privileges.h"
 #include "capture/interfaces.h"
 #include "capture/live.h"
 
@@ -32,6 +33,8 @@ struct seen {
     int link_type;
     struct live *breaks;
 };
+
+static bool is_root; /* not only of a namespace */
 
 static double now(void)
 {
@@ -475,6 +478,80 @@ static void test_spread_gone(void **state)
     close_workers(workers);
 }
 
+/* --- what has dropped its privileges: only the ends of this pair of pipes can still be talked to */
+
+struct confined {
+    pid_t pid;
+    int results; /* of live_dispatch(), an int each, when one differs from the one before */
+};
+
+/* Dispatches until it fails, with no capability and in the filter on system calls. */
+static void confined_run(int results)
+{
+    struct seen seen = {0};
+    struct live_stats stats;
+    struct privileges privileges;
+    struct live *live = open_live(&v0);
+    if (!privileges_lookup(&privileges, "nobody") || !privileges_drop(&privileges, true))
+        _exit(1);
+    for (int got = 0, before = 1; got != LIVE_FAILED; before = got) {
+        got = live_dispatch(live, 0, take, &seen);
+        live_stats(live, &stats);
+        if (got != before && write(results, &got, sizeof got) != sizeof got)
+            _exit(2);
+    }
+    fprintf(stderr, "%s\n", live_error(live));
+    _exit(strstr(live_error(live), "is back, but: no permission") != NULL && stats.received == 1 ? 0 : 3);
+}
+
+static struct confined confined_start(void)
+{
+    int results[2];
+    assert_int_equal(pipe(results), 0);
+    struct confined confined = {.pid = fork(), .results = results[0]};
+    assert_true(confined.pid >= 0);
+    if (confined.pid == 0)
+        confined_run(results[1]);
+    close(results[1]);
+    return confined;
+}
+
+static void expect_confined(const struct confined *confined, int want)
+{
+    int got = 1;
+    while (got != want)
+        if (read(confined->results, &got, sizeof got) != sizeof got)
+            fail_msg("it ended before it came to %d", want);
+}
+
+/* It goes on after "down" and "up". What was removed it may not open again: it says so, rather than to die of the filter. */
+static void test_confined(void **state)
+{
+    (void)state;
+    if (!is_root) {
+        print_message("skipped: only root has privileges to drop\n");
+        return;
+    }
+    int status = -1;
+    struct confined confined = confined_start();
+    expect_confined(&confined, 0);
+    struct made mail = made_tcp4((struct ends){1, 2, 40000, 25}, 0);
+    send_from("v1", &mail);
+    expect_confined(&confined, 1);
+    ip("link set v0 down");
+    expect_confined(&confined, LIVE_DOWN);
+    ip("link set v0 up");
+    expect_confined(&confined, 0);
+    ip("link del v0");
+    expect_confined(&confined, LIVE_DOWN);
+    link_add();
+    expect_confined(&confined, LIVE_FAILED);
+    close(confined.results);
+    assert_int_equal(waitpid(confined.pid, &status, 0), confined.pid);
+    if (status != 0)
+        fail_msg("status %#x", status);
+}
+
 struct listed {
     bool v0, any, loopback;
 };
@@ -518,7 +595,8 @@ static bool enter_namespace(void)
     char map[64];
     uid_t uid = getuid();
     gid_t gid = getgid();
-    if (uid == 0)
+    is_root = uid == 0;
+    if (is_root)
         return unshare(CLONE_NEWNET) == 0;
     if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
         return false;
@@ -553,6 +631,7 @@ int main(void)
         LIVE_TEST(test_down),        LIVE_TEST(test_gone),
         LIVE_TEST(test_spread),      LIVE_TEST(test_spread_fragments),
         LIVE_TEST(test_spread_gone), LIVE_TEST(test_list),
+        LIVE_TEST(test_confined),
     };
     return can_test() ? cmocka_run_group_tests(tests, NULL, NULL) : SKIPPED;
 }
