@@ -45,6 +45,7 @@ static const int allowed[] = {
     CALL(readlinkat), CALL(getcwd), CALL(getdents64), CALL(rename), CALL(renameat), CALL(renameat2), CALL(unlink),
     CALL(unlinkat), CALL(ftruncate), CALL(ftruncate64), CALL(fallocate), CALL(fsync), CALL(fdatasync), CALL(fadvise64),
     CALL(flock), CALL(umask),
+    CALL(memfd_create), /* what is too long for a datagram to the journal */
     /* waiting */
     CALL(poll), CALL(ppoll), CALL(select), CALL(_newselect), CALL(pselect6), CALL(epoll_create1), CALL(epoll_ctl),
     CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2), CALL(eventfd2), CALL(pipe2), CALL(timerfd_create),
@@ -93,6 +94,7 @@ static const struct exception exceptions[] = {
     {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, TCGETS},
     {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, TIOCGWINSZ},
     {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, FIONREAD},
+    {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, TIOCOUTQ},
     {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, FIONBIO},
     {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, SIOCGIFINDEX},
     {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, SIOCGIFNAME},

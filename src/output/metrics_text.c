@@ -241,6 +241,7 @@ static const struct output_row output_rows[] = {
     OUTPUT_COUNTER("lines", lines, "Lines handed over."),
     OUTPUT_COUNTER("bytes", octets, "Octets handed over."),
     OUTPUT_COUNTER("dropped_lines", dropped, "Lines lost because the queue was full or they could not be sent."),
+    OUTPUT_COUNTER("unread_bytes", unread, "Octets that a reader left unread when it went, at most."),
     OUTPUT_COUNTER("truncated_lines", truncated, "Lines cut because they did not fit into a datagram."),
     OUTPUT_COUNTER("failures", failures, "Attempts to open, connect or write that failed."),
     OUTPUT_COUNTER("disconnects", disconnects, "Connections lost."),

@@ -37,8 +37,13 @@ struct sink_config {
 #define SINK_UDP_MAX 8192
 
 struct sink_stats {
-    uint64_t lines, octets; /* handed to the system; a reader that dies takes along what the system still held for it */
-    uint64_t dropped;       /* lines that are lost: the queue was full, or they could not be sent at all */
+    uint64_t lines, octets; /* handed to the system */
+    /*
+     * Octets among these that a reader left unread when it went, at most: exact for pipes; TCP knows what was acknowledged, a
+     * local stream when all was read. Of datagrams it is not known.
+     */
+    uint64_t unread;
+    uint64_t dropped; /* lines that are lost: the queue was full, or they could not be sent at all */
     uint64_t dropped_octets;
     uint64_t truncated;   /* lines of which the end is lost: longer than a datagram */
     uint64_t failures;    /* attempts to open, connect or write that failed */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,9 +34,18 @@ static ssize_t write_descriptor(struct sink *sink, const char *at, size_t len)
 static void file_is(struct sink *sink, const struct stat *status)
 {
     sink->regular = S_ISREG(status->st_mode);
+    sink->pipe = S_ISFIFO(status->st_mode);
+    sink->unconfirmed = 0;
     sink->file_octets = (uint64_t)status->st_size;
     sink->rotate_at = sink->config.rotate_octets;
     sink->datagram = sink->connecting = false;
+}
+
+uint64_t sink_pipe_unread(const struct sink *sink)
+{
+    int octets = 0;
+
+    return ioctl(sink->fd, FIONREAD, &octets) ? 0 : (uint64_t)octets;
 }
 
 static int standard_output_open(struct sink *sink)

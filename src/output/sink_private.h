@@ -58,7 +58,8 @@ struct sink {
     char *host_name;        /* of this machine, for RFC 5424 */
     int fd;                 /* -1: closed */
     bool regular, standard; /* a regular file; standard output, which is not ours to close */
-    bool datagram, connecting;
+    bool pipe, datagram, connecting;
+    uint64_t unconfirmed; /* octets sent to a socket of which the system does not say yet that they were read */
     uint64_t file_octets; /* whole lines in the file */
     uint64_t rotate_at;   /* the size to be kept to; grows when renaming fails */
     struct sink_batch batch;
@@ -101,6 +102,12 @@ int sink_file_rotate(struct sink *sink);
 bool sink_file_full(const struct sink *sink, size_t before, size_t len);
 /* Takes a half-written line back out of the file. false: it cannot be, and has to be finished. */
 bool sink_file_cut(struct sink *sink);
+/* Octets in a pipe that nobody has read. */
+uint64_t sink_pipe_unread(const struct sink *sink);
+/* Brings `unconfirmed` up to date. */
+void sink_confirm(struct sink *sink);
+/* The most octets that a socket can hold. */
+uint64_t sink_socket_room(const struct sink *sink);
 /* Whether the other end of a stream socket has gone; reads and forgets what it said. */
 bool sink_peer_gone(struct sink *sink);
 /* How an attempt to connect came out: 0 or an errno. */

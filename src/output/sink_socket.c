@@ -7,7 +7,9 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -26,7 +28,8 @@ static int socket_new(struct sink *sink, int family, int type, int protocol)
     if (fcntl(sink->fd, F_SETFD, FD_CLOEXEC) || flags < 0 || fcntl(sink->fd, F_SETFL, flags | O_NONBLOCK))
         return errno;
     sink->datagram = type == SOCK_DGRAM;
-    sink->regular = sink->connecting = false;
+    sink->regular = sink->pipe = sink->connecting = false;
+    sink->unconfirmed = 0;
     return 0;
 }
 
@@ -135,6 +138,34 @@ static int tcp_open(struct sink *sink)
 static ssize_t socket_send(struct sink *sink, const char *at, size_t len)
 {
     return send(sink->fd, at, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* A reader that has gone leaves nothing unread behind: of it the system forgets what there was, and says so first. */
+static bool hung_up(const struct sink *sink)
+{
+    struct pollfd polled = {.fd = sink->fd};
+
+    return poll(&polled, 1, 0) != 0;
+}
+
+void sink_confirm(struct sink *sink)
+{
+    int left = 0;
+
+    if (!sink->unconfirmed || ioctl(sink->fd, TIOCOUTQ, &left))
+        return;
+    if (sink->transport == &sink_syslog_tcp)
+        sink->unconfirmed = (uint64_t)left;
+    else if (!left && !hung_up(sink)) /* more than none is the memory in use, and so no measure of octets */
+        sink->unconfirmed = 0;
+}
+
+uint64_t sink_socket_room(const struct sink *sink)
+{
+    int room = 0;
+    socklen_t len = sizeof room;
+
+    return getsockopt(sink->fd, SOL_SOCKET, SO_SNDBUF, &room, &len) || room < 0 ? UINT64_MAX : (uint64_t)room;
 }
 
 bool sink_peer_gone(struct sink *sink)

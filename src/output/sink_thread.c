@@ -18,6 +18,8 @@
 #define RETRY_FIRST_MS 100
 #define RETRY_LAST_MS 5000
 #define CONNECT_MS 10000
+/* How often it is asked whether a reader has read what it was sent; only until it has. */
+#define CONFIRM_MS 250
 
 /* What a turn saw of what others may change. */
 struct work {
@@ -79,12 +81,34 @@ void sink_disconnect(struct sink *sink)
         close(sink->fd);
     sink->fd = -1;
     sink->connecting = false;
+    sink->unconfirmed = 0;
+}
+
+/* Where in the batch the last line ends that is out. */
+static size_t batch_whole(const struct sink_batch *batch)
+{
+    return batch->whole ? batch->lines[batch->whole - 1].end : 0;
+}
+
+/* Half a line is sent again, and so not lost. */
+static void count_unread(struct sink *sink)
+{
+    size_t half = sink->batch.sent - batch_whole(&sink->batch);
+    uint64_t unread = sink->unconfirmed, room = sink_socket_room(sink);
+
+    if (sink->pipe)
+        unread = sink_pipe_unread(sink);
+    else if (unread > room)
+        unread = room;
+    sink_count(sink, &sink->stats.unread, unread > half ? unread - half : 0);
 }
 
 /* Over UDP a refusal is about the datagram before, which is lost. */
 static void hang_up(struct sink *sink, int error)
 {
     connected(sink, false);
+    sink_confirm(sink);
+    count_unread(sink);
     if (sink->transport == &sink_syslog_udp && error == ECONNREFUSED)
         sink_count(sink, &sink->stats.dropped, 1);
     sink_disconnect(sink);
@@ -135,6 +159,7 @@ static void reopen(struct sink *sink)
 static void give_up(struct sink *sink, int error)
 {
     sink_note(sink, error);
+    count_unread(sink);
     batch_clear(sink);
     pthread_mutex_lock(&sink->lock);
     sink->stats.broken = true;
@@ -187,12 +212,6 @@ static void batch_fill(struct sink *sink, const struct work *work)
         batch->lines[batch->count].end = batch->octets.len;
         batch->lines[batch->count++].position = position;
     }
-}
-
-/* Where in the batch the last line ends that is out. */
-static size_t batch_whole(const struct sink_batch *batch)
-{
-    return batch->whole ? batch->lines[batch->whole - 1].end : 0;
 }
 
 /* `sent` octets more are out; the lines that they end leave the queue. */
@@ -251,6 +270,11 @@ static void batch_failed(struct sink *sink, int error)
     }
 }
 
+static bool is_stream_socket(const struct sink *sink)
+{
+    return !sink->datagram && sink->transport != &sink_standard_output && sink->transport != &sink_file;
+}
+
 /* Whether anything has come of it; false: the reader has no room. */
 static bool batch_send(struct sink *sink)
 {
@@ -262,7 +286,10 @@ static bool batch_send(struct sink *sink)
         fail(sink, ENOMEM);
         return true;
     }
+    sink_confirm(sink);
     sent = sink->transport->send(sink, batch->octets.at + batch->sent, batch->octets.len - batch->sent);
+    if (sent >= 0 && is_stream_socket(sink))
+        sink->unconfirmed += (uint64_t)sent;
     if (sent >= 0)
         batch_sent(sink, (size_t)sent);
     else if (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -272,16 +299,11 @@ static bool batch_send(struct sink *sink)
     return true;
 }
 
-/* Stream sockets alone: a first write to a reader that has closed would be taken, and lost. */
-static bool reader_gone(struct sink *sink)
-{
-    return !sink->regular && !sink->standard && !sink->datagram && sink->transport != &sink_file && sink_peer_gone(sink);
-}
-
 static bool push(struct sink *sink, const struct work *work)
 {
     if (sink->batch.whole == sink->batch.count) {
-        if (reader_gone(sink)) {
+        /* A first write to a reader that has closed would be taken, and lost. */
+        if (is_stream_socket(sink) && sink_peer_gone(sink)) {
             hang_up(sink, ECONNRESET);
             return true;
         }
@@ -317,6 +339,8 @@ static int wait_ms(const struct sink *sink, const struct work *work)
 
     if (sink->retry_at > work->now)
         until = sink->retry_at;
+    if (sink->unconfirmed && work->now + CONFIRM_MS < until)
+        until = work->now + CONFIRM_MS;
     if (work->stopping && work->deadline < until)
         until = work->deadline;
     if (until == INT64_MAX)
@@ -344,7 +368,7 @@ static struct pollfd what_to_poll(const struct sink *sink, const struct work *wo
         polled.fd = -1;
     if (sink->connecting || work->head != work->tail)
         polled.events |= POLLOUT;
-    if (!sink->datagram && !sink->standard && sink->transport != &sink_file)
+    if (is_stream_socket(sink))
         polled.events |= POLLIN;
     return polled;
 }
@@ -384,6 +408,7 @@ static bool turn(struct sink *sink)
     look(sink, &work);
     if (work.stopping && (work.head == work.tail || work.now >= work.deadline))
         return false;
+    sink_confirm(sink);
     if (sink->connecting && work.now >= sink->retry_at)
         hang_up(sink, ETIMEDOUT);
     if (work.reopen)

@@ -83,17 +83,17 @@ static struct sink_stats stats_of(struct sink *sink)
 }
 
 /* Looks again until `is` or the patience is over. */
-#define wait_for(sink, is)                                                                                                         \
-    do {                                                                                                                           \
-        int64_t until_ = now_ms() + PATIENCE_MS;                                                                                   \
-        struct sink_stats stats = stats_of(sink);                                                                                  \
-        for (; !(is); stats = stats_of(sink)) {                                                                                    \
-            if (now_ms() > until_)                                                                                                 \
-                fail_msg("never: %s; lines %llu, dropped %llu, queued %llu, failures %llu, %s", #is,                               \
-                         (unsigned long long)stats.lines, (unsigned long long)stats.dropped,                                       \
-                         (unsigned long long)stats.queued_lines, (unsigned long long)stats.failures, stats.error);                 \
-            poll(NULL, 0, 1);                                                                                                      \
-        }                                                                                                                          \
+#define wait_for(sink, is)                                                                                                     \
+    do {                                                                                                                       \
+        int64_t until_ = now_ms() + PATIENCE_MS;                                                                               \
+        struct sink_stats stats = stats_of(sink);                                                                              \
+        for (; !(is); stats = stats_of(sink)) {                                                                                \
+            if (now_ms() > until_)                                                                                             \
+                fail_msg("never: %s; lines %llu, dropped %llu, queued %llu, failures %llu, %s", #is,                           \
+                         (unsigned long long)stats.lines, (unsigned long long)stats.dropped,                                   \
+                         (unsigned long long)stats.queued_lines, (unsigned long long)stats.failures, stats.error);             \
+            poll(NULL, 0, 1);                                                                                                  \
+        }                                                                                                                      \
     } while (0)
 
 /* What `fd` has, `want` octets or until its end; terminated, to be freed. */
@@ -237,7 +237,8 @@ static void assert_syslog(const char *got, unsigned priority, const char *kind, 
     assert_non_null(want);
     assert_int_equal(strncmp(got, head, (size_t)len), 0);
     assert_int_equal(sscanf(got + len, "%4d-%2d-%2dT%2d:%2d:%2d.%6dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-                            &tm.tm_min, &tm.tm_sec, &microseconds, &end), 7);
+                            &tm.tm_min, &tm.tm_sec, &microseconds, &end),
+                     7);
     assert_int_equal(end, 27);
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
@@ -340,6 +341,8 @@ static void test_reader_of_standard_output_goes(void **state)
 
     (void)state;
     put(sink, "one\n");
+    put(sink, "nobody reads this");
+    wait_for(sink, stats.lines == 2);
     assert_reads(out.reader, "one\n");
     close(out.reader);
     out.reader = -1;
@@ -347,7 +350,8 @@ static void test_reader_of_standard_output_goes(void **state)
     assert_false(put(sink, "two"));
     sink_close(sink, 0, &last);
     restore(&out);
-    assert_int_equal(last.lines, 1);
+    assert_int_equal(last.lines, 2);
+    assert_int_equal(last.unread, strlen("nobody reads this\n"));
     assert_int_equal(last.dropped, 1);
     assert_false(last.connected);
     assert_string_equal(last.error, strerror(EPIPE));
@@ -599,13 +603,22 @@ static void test_unix_reader_killed_and_back(void **state)
     assert_reads(fd, "while nobody is there\n");
     wait_for(sink, stats.connected);
 
+    /* What it was sent and did not read is lost, and the loss is known. */
+    put(sink, "unread");
+    wait_for(sink, stats.lines == 2);
+    close(fd);
+    wait_for(sink, stats.disconnects == 1);
+    assert_int_equal(stats_of(sink).unread, strlen("unread\n"));
+    fd = accepted(listener);
+
     /* Killed in the midst of a line that is longer than what the socket holds: the next reader gets it from its beginning. */
     memset(big, 'b', 300000);
     put(sink, big);
     free(read_octets(fd, 1000));
     close(fd);
     close(listener);
-    wait_for(sink, stats.disconnects == 1);
+    wait_for(sink, stats.disconnects == 2);
+    assert_int_equal(stats_of(sink).unread, strlen("unread\n"));
     put(sink, "between");
     listener = unix_socket(path, SOCK_STREAM);
     fd = accepted(listener);
@@ -616,7 +629,7 @@ static void test_unix_reader_killed_and_back(void **state)
     close(fd);
     close(listener);
     free(big);
-    assert_int_equal(last.lines, 3);
+    assert_int_equal(last.lines, 4);
     assert_int_equal(last.dropped, 0);
 }
 
@@ -933,7 +946,8 @@ static void test_refused(void **state)
         struct sink *sink = sink_open(&(struct sink_config){.spec = rows[i].spec}, error, sizeof error);
 
         if (!!sink != !rows[i].want || (rows[i].want && !strstr(error, rows[i].want)))
-            fail_msg("'%s': got '%s', wanted '%s'", rows[i].spec, sink ? "a sink" : error, rows[i].want ? rows[i].want : "a sink");
+            fail_msg("'%s': got '%s', wanted '%s'", rows[i].spec, sink ? "a sink" : error,
+                     rows[i].want ? rows[i].want : "a sink");
         sink_close(sink, 0, NULL);
     }
 }
