@@ -68,7 +68,7 @@ static const int allowed[] = {
 #ifdef SANITIZED
     /* the leak checker stops the process from a process of its own */
     CALL(clone), CALL(ptrace), CALL(wait4), CALL(prctl), CALL(mmap), CALL(mprotect), CALL(kill), CALL(tgkill),
-    CALL(prlimit64),
+    CALL(prlimit64), CALL(getdents), CALL(process_vm_readv),
 #endif
 };
 /* clang-format on */
