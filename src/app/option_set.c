@@ -254,7 +254,7 @@ bool set_metrics(const struct setting *setting, const char *value)
 {
     if (value_address_port(value))
         return set_string(setting, value);
-    complain(_("%s %s: write an address and a port, as in 127.0.0.1:9925 or [::1]:9925"), setting->where, value);
+    complain(_("%s %s: write an address and a port, as in 127.0.0.1:9425 or [::1]:9425"), setting->where, value);
     return false;
 }
 

@@ -57,7 +57,7 @@ struct options {
     size_t output_count;
     uint64_t rotate_octets;                   /* 0: never */
     unsigned rotate_count;                    /* old files kept */
-    const char *metrics;                      /* "192.0.2.1:9925", "[2001:db8::1]:9925"; NULL: none */
+    const char *metrics;                      /* "192.0.2.1:9425", "[2001:db8::1]:9425"; NULL: none */
     smtpscope_time aggregate, stats_interval; /* 0: off */
     const char *evidence;                     /* of -w; NULL: none */
     uint64_t evidence_octets;                 /* of one file; 0: no limit */

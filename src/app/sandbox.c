@@ -48,7 +48,7 @@ static const int allowed[] = {
     CALL(memfd_create), /* what is too long for a datagram to the journal */
     /* waiting */
     CALL(poll), CALL(ppoll), CALL(select), CALL(_newselect), CALL(pselect6), CALL(epoll_create1), CALL(epoll_ctl),
-    CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2), CALL(eventfd2), CALL(pipe2), CALL(timerfd_create),
+    CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2), CALL(eventfd2), CALL(pipe), CALL(pipe2), CALL(timerfd_create),
     CALL(timerfd_settime), CALL(signalfd4),
     /* sockets that are there, metrics' clients, syslog and the journal connected to again */
     CALL(connect), CALL(accept), CALL(accept4), CALL(sendto), CALL(sendmsg), CALL(sendmmsg), CALL(recvfrom), CALL(recvmsg),

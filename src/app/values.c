@@ -130,16 +130,22 @@ static const char *behind(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) ? NULL : text + strlen(prefix);
 }
 
+/* "syslog" and "journald" go to the local socket; what follows is another one's path. */
+static bool is_local(const char *text, const char *word)
+{
+    const char *rest = behind(text, word);
+
+    return rest && (!*rest || (rest[0] == ':' && rest[1] == '/'));
+}
+
 bool value_output(const char *text)
 {
-    static const char *const words[] = {"-", "journald", "syslog"};
     char host[VALUE_HOST_SIZE];
     const char *rest;
     uint16_t port;
 
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (!strcmp(text, words[i]))
-            return true;
+    if (!strcmp(text, "-") || is_local(text, "syslog") || is_local(text, "journald"))
+        return true;
     if ((rest = behind(text, "file:")))
         return *rest;
     if ((rest = behind(text, "unix:")))

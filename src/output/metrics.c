@@ -25,6 +25,7 @@
 
 struct metrics {
     struct MHD_Daemon *daemon;
+    int listener; /* the daemon's, once it is there */
     uint16_t port;
     int64_t started;
     pthread_mutex_t lock; /* of what follows */
@@ -234,23 +235,7 @@ static struct MHD_Daemon *daemon_start(struct metrics *metrics, int fd)
     return started;
 }
 
-/* 0 or an errno. */
-static int metrics_listen(struct metrics *metrics, const struct addrinfo *address)
-{
-    int fd = listener_open(address);
-
-    if (fd < 0)
-        return errno;
-    metrics->port = listener_port(fd);
-    metrics->started = clock_ns(CLOCK_REALTIME);
-    metrics->daemon = daemon_start(metrics, fd);
-    if (metrics->daemon)
-        return 0;
-    close(fd);
-    return ENOMEM;
-}
-
-struct metrics *metrics_start(const char *address, char *error, size_t error_size)
+struct metrics *metrics_open(const char *address, char *error, size_t error_size)
 {
     struct addrinfo *found = address_of(address);
     struct metrics *metrics;
@@ -262,13 +247,35 @@ struct metrics *metrics_start(const char *address, char *error, size_t error_siz
     }
     metrics = calloc(1, sizeof *metrics);
     failed = metrics ? pthread_mutex_init(&metrics->lock, NULL) : ENOMEM;
-    if (!failed)
-        failed = metrics_listen(metrics, found);
+    if (!failed) {
+        metrics->listener = listener_open(found);
+        failed = metrics->listener < 0 ? errno : 0;
+    }
     freeaddrinfo(found);
-    if (!failed)
+    if (!failed) {
+        metrics->port = listener_port(metrics->listener);
+        metrics->started = clock_ns(CLOCK_REALTIME);
         return metrics;
+    }
     snprintf(error, error_size, "%s: %s", address, strerror(failed));
     free(metrics);
+    return NULL;
+}
+
+bool metrics_serve(struct metrics *metrics)
+{
+    metrics->daemon = daemon_start(metrics, metrics->listener);
+    return metrics->daemon;
+}
+
+struct metrics *metrics_start(const char *address, char *error, size_t error_size)
+{
+    struct metrics *metrics = metrics_open(address, error, error_size);
+
+    if (!metrics || metrics_serve(metrics))
+        return metrics;
+    snprintf(error, error_size, "%s: %s", address, strerror(ENOMEM));
+    metrics_stop(metrics);
     return NULL;
 }
 
@@ -290,7 +297,10 @@ void metrics_stop(struct metrics *metrics)
 {
     if (!metrics)
         return;
-    MHD_stop_daemon(metrics->daemon);
+    if (metrics->daemon)
+        MHD_stop_daemon(metrics->daemon); /* closes the listener */
+    else
+        close(metrics->listener);
     pthread_mutex_destroy(&metrics->lock);
     free(metrics);
 }

@@ -42,9 +42,13 @@ void metrics_finding(struct metrics_snapshot *snapshot, const struct smtpscope_f
 void metrics_output(struct metrics_snapshot *snapshot, struct sink *sink);
 
 /*
- * Serves at "192.0.2.1:9425" or "[2001:db8::1]:9425" in a thread of its own; port 0 is any. NULL, and a line in `error`, when
- * it cannot. Sinks' caution holds: the thread may do what the caller may.
+ * Listens at "192.0.2.1:9425" or "[2001:db8::1]:9425"; port 0 is any. NULL, and a line in `error`, when it cannot. Apart from
+ * metrics_serve() for who gives privileges up in between: listening may want them, serving does not.
  */
+struct metrics *metrics_open(const char *address, char *error, size_t error_size);
+/* Serves in a thread of its own, once. Sinks' caution holds: the thread may do what the caller may. false: out of memory. */
+bool metrics_serve(struct metrics *metrics);
+/* Both at once. */
 struct metrics *metrics_start(const char *address, char *error, size_t error_size);
 /* The port that is served. */
 uint16_t metrics_port(const struct metrics *metrics);

@@ -28,7 +28,7 @@ rotate-count = 3
 write = /tmp/x.pcap
 file-size = 5
 file-count = 2
-metrics = [::1]:9925
+metrics = [::1]:9425
 aggregate = 5m
 stats = 60
 workers = auto
@@ -67,9 +67,9 @@ WRONG = [
     ("output = syslog:tcp:2001:db8::1:601", ["syslog:tcp"]),
     ("output = syslog:udp:host", ["syslog:udp:host"]),
     ("output = unix:/" + 200 * "x", ["unix:/"]),
-    ("metrics = localhost", ["127.0.0.1:9925"]),
-    ("metrics = [127.0.0.1]:80", ["127.0.0.1:9925"]),
-    ("metrics = 127.0.0.1:0", ["127.0.0.1:9925"]),
+    ("metrics = localhost", ["127.0.0.1:9425"]),
+    ("metrics = [127.0.0.1]:80", ["127.0.0.1:9425"]),
+    ("metrics = 127.0.0.1:0", ["127.0.0.1:9425"]),
     ("user = no-such-user", ["no-such-user"]),
     ("lang = la", ["la", "en, fr, de"]),
 ]
@@ -205,7 +205,7 @@ class Strength(ProgramTest):
 
     def test_interface_of_the_file(self):
         """-r is stronger than the file's interface."""
-        self.assertTrue(self.findings("interface = any\nformat = json\nmetrics = 127.0.0.1:9925\n").rules())
+        self.assertTrue(self.findings("interface = any\nformat = json\nmetrics = 127.0.0.1:9425\n").rules())
 
     def test_language(self):
         done = self.findings("lang = de\n")

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import unittest
+import urllib.request
 
 import harness
 from harness import ProgramTest, read
@@ -126,6 +127,38 @@ class Privileges(ProgramTest):
             with self.subTest(action=action):
                 self.assertEqual(run_probe("nobody", "filter", action, self.path("out")).status, 0)
         self.assertEqual(run_probe("nobody", "filter", "abort").status, -signal.SIGABRT)
+
+    def local_socket(self, name):
+        """A socket of its own for each: nobody reads, and only some datagrams wait."""
+        path = self.path(name)
+        local = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(local.close)
+        local.bind(path)
+        os.chmod(path, 0o777)
+        return path
+
+    def test_outputs(self):
+        """Each kind of output, opened, filled, reopened and closed from inside the filter."""
+        path = self.path("out")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.create_server(("127.0.0.1", 0)) as tcp:
+            udp.bind(("127.0.0.1", 0))
+            for spec in ["-", "file:" + path, "syslog:udp:127.0.0.1:%d" % udp.getsockname()[1],
+                         "syslog:tcp:localhost:%d" % tcp.getsockname()[1],
+                         *(kind + ":" + self.local_socket(kind) for kind in ("unix", "syslog", "journald"))]:
+                with self.subTest(spec=spec):
+                    self.assert_status(run_probe("nobody", "filter", "output", spec), 0)
+        self.assertTrue(os.path.exists(path + ".1"), "no rotation")
+        self.assertEqual(os.stat(path).st_uid, self.user.pw_uid)
+
+    def test_metrics(self):
+        process = subprocess.Popen([probe(), "nobody", "filter", "metrics"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        port = int(process.stdout.readline())
+        for _ in range(3):
+            with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % port, timeout=harness.TIMEOUT_S) as answer:
+                self.assertIn(b"smtpscope_", answer.read())
+        process.communicate(timeout=harness.TIMEOUT_S)
+        self.assertEqual(process.returncode, 0)
 
     def test_notify(self):
         """What the service manager is told, from inside the filter."""

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* unshare(2), strerrorname_np(3) */
 #include "app/notify.h"
 #include "app/privileges.h"
+#include "output/metrics.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,6 +37,7 @@
 
 static const char *path = "/nonexistent";
 static pthread_barrier_t dropped;
+static struct metrics *metrics;
 
 /* 0, or -1 with errno, as system calls. */
 static int act_wait(void)
@@ -202,6 +204,35 @@ static int act_notify(void)
     return notify_watchdog_interval() == 4 * SMTPSCOPE_SECOND ? 0 : -1;
 }
 
+/* One output as the program has it: `path` is its spec. Its lines, a rotation, and a reopening. */
+static int act_output(void)
+{
+    char error[SINK_ERROR_SIZE];
+    struct sink_stats last;
+    struct sink *sink =
+        sink_open(&(struct sink_config){.spec = path, .rotate_octets = 64, .rotate_count = 2}, error, sizeof error);
+
+    if (!sink)
+        return -1;
+    for (int i = 0; i < 8; i++)
+        sink_put(sink, SMTPSCOPE_INFO, "stats", "{\"a line\": \"of thirty octets\"}", 30);
+    sink_reopen(sink);
+    sink_put(sink, SMTPSCOPE_INFO, "stats", "{}", 2);
+    sink_close(sink, 5000, &last);
+    return last.lines == 9 && !last.queued_lines ? 0 : -1;
+}
+
+/* Serves until standard input ends. */
+static int act_metrics(void)
+{
+    if (!metrics || !metrics_serve(metrics))
+        return -1;
+    metrics_publish(metrics, &(struct metrics_snapshot){.packets = 1});
+    printf("%u\n", metrics_port(metrics));
+    fflush(stdout);
+    return getchar() == EOF ? 0 : -1;
+}
+
 static int act_abort(void)
 {
     abort();
@@ -218,14 +249,30 @@ static const struct {
     const char *name;
     int (*act)(void);
 } actions[] = {
-    {"wait", act_wait},           {"execve", act_execve},   {"fork", act_fork},
-    {"packet", act_packet},       {"netlink", act_netlink}, {"alg", act_alg},
-    {"sockets", act_sockets},     {"bind", act_bind},       {"ptrace", act_ptrace},
-    {"mount", act_mount},         {"bpf", act_bpf},         {"setuid", act_setuid},
-    {"unshare", act_unshare},     {"kill", act_kill},       {"chmod", act_chmod},
-    {"code", act_code},           {"files", act_files},     {"threads", act_threads},
-    {"names", act_names},         {"notify", act_notify},   {"abort", act_abort},
+    {"wait", act_wait},
+    {"execve", act_execve},
+    {"fork", act_fork},
+    {"packet", act_packet},
+    {"netlink", act_netlink},
+    {"alg", act_alg},
+    {"sockets", act_sockets},
+    {"bind", act_bind},
+    {"ptrace", act_ptrace},
+    {"mount", act_mount},
+    {"bpf", act_bpf},
+    {"setuid", act_setuid},
+    {"unshare", act_unshare},
+    {"kill", act_kill},
+    {"chmod", act_chmod},
+    {"code", act_code},
+    {"files", act_files},
+    {"threads", act_threads},
+    {"names", act_names},
+    {"notify", act_notify},
+    {"abort", act_abort},
     {"setrlimit", act_setrlimit},
+    {"output", act_output},
+    {"metrics", act_metrics},
 };
 
 /* A thread that was there before is in the filter, too. */
@@ -244,11 +291,14 @@ static int run_in_thread(const struct privileges *privileges)
 int main(int argc, char **argv)
 {
     struct privileges privileges;
+    bool done;
 
     if (argc < 4 || !privileges_lookup(&privileges, strcmp(argv[1], "-") ? argv[1] : NULL))
         return 2;
     if (argc > 4)
         path = argv[4];
+    if (!strcmp(argv[3], "metrics"))
+        metrics = metrics_open("127.0.0.1:0", (char[SINK_ERROR_SIZE]){0}, SINK_ERROR_SIZE);
     if (!strcmp(argv[3], "thread"))
         return run_in_thread(&privileges);
     if (!privileges_drop(&privileges, !strcmp(argv[2], "filter")))
@@ -256,10 +306,11 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
         if (strcmp(argv[3], actions[i].name))
             continue;
-        if (!actions[i].act())
-            return 0;
-        printf("errno %s\n", strerrorname_np(errno));
-        return 1;
+        done = !actions[i].act();
+        if (!done)
+            printf("errno %s\n", strerrorname_np(errno));
+        metrics_stop(metrics);
+        return !done;
     }
     return 2;
 }
