@@ -48,30 +48,30 @@ static void note(struct scan *scan, uint32_t oddity, uint64_t at)
     scan->oddities |= oddity;
 }
 
-static inline bool is_special(uint8_t octet)
+static inline bool is_special(uint8_t octet, bool noted)
 {
-    return octet == '\r' || octet == '\n' || octet == 0 || octet >= 0x80;
+    return octet == '\r' || octet == '\n' || octet == 0 || (octet >= 0x80 && !noted);
 }
 
-/* Not zero when one of the word's octets is special. */
-static inline uint64_t word_special(uint64_t word)
+/* The high bit of the first special octet of the word, and perhaps of some behind it; `eighth`: the high bits that are special. */
+static inline uint64_t word_special(uint64_t word, uint64_t eighth)
 {
     const uint64_t ones = ~(uint64_t)0 / 255, high = ones << 7;
     uint64_t lf = word ^ ones * '\n', cr = word ^ ones * '\r';
 
-    /* An octet is 0 when subtracting 1 borrows; a false alarm behind a real one costs a look, no more. */
-    return ((word - ones) | (lf - ones) | (cr - ones) | word) & high;
+    /* Subtracting 1 borrows from an octet that is 0, and only behind one from an octet that is not. */
+    return ((((word - ones) | (lf - ones) | (cr - ones)) & ~word) | (word & eighth)) & high;
 }
 
-/* Index of the first CR, LF, NUL or octet above 127, or `len`. */
-static size_t skip_text(const uint8_t *data, size_t len)
+/* Index of the first CR, LF, NUL or octet above 127, or `len`; without those above 127 where they are `noted` already. */
+static size_t skip_text(const uint8_t *data, size_t len, bool noted)
 {
+    uint64_t word, eighth = noted ? 0 : ~(uint64_t)0;
     size_t at = 0;
-    uint64_t word;
 
     for (; at + sizeof word <= len; at += sizeof word) {
         memcpy(&word, data + at, sizeof word);
-        word = word_special(word);
+        word = word_special(word, eighth);
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
         if (word)
             return at + (unsigned)__builtin_ctzll(word) / 8;
@@ -80,7 +80,7 @@ static size_t skip_text(const uint8_t *data, size_t len)
             break;
 #endif
     }
-    while (at < len && !is_special(data[at]))
+    while (at < len && !is_special(data[at], noted))
         at++;
     return at;
 }
@@ -205,7 +205,7 @@ static enum scan_event step_all(struct scan *scan, const uint8_t *data, size_t *
         bool again;
 
         if (scan->state == MID) {
-            size_t skipped = skip_text(data + *at, end - *at);
+            size_t skipped = skip_text(data + *at, end - *at, scan->oddities & SMTPSCOPE_DATA_EIGHT_BIT);
 
             *at += skipped;
             scan->at += skipped;
@@ -231,7 +231,7 @@ static bool stands_clean(const struct scan *scan)
     return scan->state == MID || scan->state == CR || (scan->state == EOL && scan->before != END_CR && !scan->nul);
 }
 
-/* Whole blocks of clean text from `at` on. Returns where they end. */
+/* Blocks of clean text from `at` on. Returns where they end. */
 static size_t skip_clean(const struct scan_version *version, struct scan *scan, const uint8_t *data, size_t at, size_t len)
 {
     struct scan_lines lines = {
@@ -259,17 +259,16 @@ static size_t skip_clean(const struct scan_version *version, struct scan *scan, 
 
 enum scan_event scan_sweep_as(const struct scan_version *version, struct scan *scan, const uint8_t *data, size_t len, size_t *used)
 {
-    size_t at = 0, stretch = 1; /* the vectors look at the octet before, and the one before the first is not at hand */
+    bool in_blocks = version->clean != NULL && len > SCAN_BLOCK;
+    size_t at = 0, stretch = in_blocks ? 1 : len; /* the vectors look at the octet before, and the first has none at hand */
     enum scan_event event = SCAN_MORE;
 
-    if (version->clean == NULL)
-        stretch = len;
     while (at < len && event == SCAN_MORE) {
-        if (at > 0 && len - at >= SCAN_BLOCK && stands_clean(scan)) {
+        if (in_blocks && at > 0 && stands_clean(scan)) {
             size_t end = skip_clean(version, scan, data, at, len);
 
             /* Where all is odd, the next look at it is put off: trying costs half of what the automaton does. */
-            stretch = end > at ? SCAN_BLOCK : 2 * stretch;
+            stretch = end > at || stretch < SCAN_BLOCK ? SCAN_BLOCK : 2 * stretch;
             at = end;
         }
         event = step_all(scan, data, &at, len - at > stretch ? at + stretch : len);

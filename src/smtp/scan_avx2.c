@@ -26,21 +26,26 @@ AVX2 static inline __m256i odd_32(const uint8_t *data, const struct allowed *all
     return _mm256_or_si256(_mm256_or_si256(_mm256_xor_si256(ends, may_end), dot_behind), octet);
 }
 
+AVX2 static inline bool block_clean(const uint8_t *data, const struct allowed *allowed, uint64_t *lf)
+{
+    __m256i ends[2];
+    __m256i odd = _mm256_or_si256(odd_32(data, allowed, &ends[0]), odd_32(data + 32, allowed, &ends[1]));
+
+    *lf = (uint32_t)_mm256_movemask_epi8(ends[0]) | (uint64_t)(uint32_t)_mm256_movemask_epi8(ends[1]) << 32;
+    return _mm256_testz_si256(odd, odd);
+}
+
 AVX2 size_t scan_clean_avx2(struct scan_lines *caller, const uint8_t *data, size_t at, size_t len)
 {
     struct scan_lines lines = *caller; /* in registers */
     const struct allowed allowed = { _mm256_set1_epi8((char)(lines.octet_max - 1)), _mm256_set1_epi8((char)lines.lf_alone) };
-    __m256i lf[2];
+    uint64_t lf;
 
-    for (; at + SCAN_BLOCK <= len; at += SCAN_BLOCK) {
-        __m256i odd = odd_32(data + at, &allowed, &lf[0]);
-
-        odd = _mm256_or_si256(odd, odd_32(data + at + 32, &allowed, &lf[1]));
-        if (!_mm256_testz_si256(odd, odd))
-            break;
-        if (!scan_lines_block(&lines, at, (uint32_t)_mm256_movemask_epi8(lf[0]) | (uint64_t)(uint32_t)_mm256_movemask_epi8(lf[1]) << 32))
-            break;
-    }
+    while (at + SCAN_BLOCK <= len && block_clean(data + at, &allowed, &lf) && scan_lines_block(&lines, at, lf))
+        at += SCAN_BLOCK;
+    if (at < len && at + SCAN_BLOCK > len && block_clean(data + len - SCAN_BLOCK, &allowed, &lf) &&
+        scan_lines_block(&lines, len - SCAN_BLOCK, scan_block_rest(lf, len - at)))
+        at = len;
     *caller = lines;
     return at;
 }

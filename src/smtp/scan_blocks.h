@@ -29,9 +29,10 @@ struct scan_lines {
 };
 
 /*
- * Goes over blocks of data from `at`, at least 1, as long as they are clean: LF behind CR and nowhere else (unless `lf_alone`),
- * CR before LF and nowhere else, no dot behind LF, octets from 1 to `octet_max`, no line beyond the limit. Returns the first
- * index that it did not take; `lines` tells of what it took.
+ * Goes over blocks of data from `at`, at least 1, as long as they are clean; a last block that is not whole is the last
+ * SCAN_BLOCK octets once more, so that `len` is more than a block. Clean: LF behind CR and nowhere else (unless `lf_alone`), CR before LF
+ * and nowhere else, no dot behind LF, octets from 1 to `octet_max`, no line beyond the limit. Returns the first index that it
+ * did not take; `lines` tells of what it took.
  */
 typedef size_t scan_clean(struct scan_lines *lines, const uint8_t *data, size_t at, size_t len);
 
@@ -74,6 +75,12 @@ static inline bool scan_lines_block(struct scan_lines *lines, size_t at, uint64_
         return scan_lines_each(lines, at, lf);
     lines->begin = lf != 0 ? at + SCAN_BLOCK - (unsigned)__builtin_clzll(lf) : lines->begin;
     return true;
+}
+
+/* Of a block's bits those of its last octets, `rest` of them and at least one. */
+static inline uint64_t scan_block_rest(uint64_t bits, size_t rest)
+{
+    return bits & ~(uint64_t)0 << (SCAN_BLOCK - rest);
 }
 #endif
 

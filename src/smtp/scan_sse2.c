@@ -24,23 +24,27 @@ static inline __m128i odd_16(const uint8_t *data, const struct allowed *allowed,
     return _mm_or_si128(_mm_or_si128(_mm_xor_si128(ends, may_end), dot_behind), octet);
 }
 
+static inline bool block_clean(const uint8_t *data, const struct allowed *allowed, uint64_t *lf)
+{
+    uint64_t ends[4];
+    __m128i odd = _mm_or_si128(_mm_or_si128(odd_16(data, allowed, &ends[0]), odd_16(data + 16, allowed, &ends[1])),
+                               _mm_or_si128(odd_16(data + 32, allowed, &ends[2]), odd_16(data + 48, allowed, &ends[3])));
+
+    *lf = ends[0] | ends[1] << 16 | ends[2] << 32 | ends[3] << 48;
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(odd, _mm_setzero_si128())) == 0xffff;
+}
+
 size_t scan_clean_sse2(struct scan_lines *caller, const uint8_t *data, size_t at, size_t len)
 {
     struct scan_lines lines = *caller; /* in registers */
     const struct allowed allowed = { _mm_set1_epi8((char)(lines.octet_max - 1)), _mm_set1_epi8((char)lines.lf_alone) };
-    __m128i zero = _mm_setzero_si128();
-    uint64_t lf[4];
+    uint64_t lf;
 
-    for (; at + SCAN_BLOCK <= len; at += SCAN_BLOCK) {
-        __m128i odd = _mm_or_si128(odd_16(data + at, &allowed, &lf[0]), odd_16(data + at + 16, &allowed, &lf[1]));
-
-        odd = _mm_or_si128(odd, odd_16(data + at + 32, &allowed, &lf[2]));
-        odd = _mm_or_si128(odd, odd_16(data + at + 48, &allowed, &lf[3]));
-        if (_mm_movemask_epi8(_mm_cmpeq_epi8(odd, zero)) != 0xffff)
-            break;
-        if (!scan_lines_block(&lines, at, lf[0] | lf[1] << 16 | lf[2] << 32 | lf[3] << 48))
-            break;
-    }
+    while (at + SCAN_BLOCK <= len && block_clean(data + at, &allowed, &lf) && scan_lines_block(&lines, at, lf))
+        at += SCAN_BLOCK;
+    if (at < len && at + SCAN_BLOCK > len && block_clean(data + len - SCAN_BLOCK, &allowed, &lf) &&
+        scan_lines_block(&lines, len - SCAN_BLOCK, scan_block_rest(lf, len - at)))
+        at = len;
     *caller = lines;
     return at;
 }

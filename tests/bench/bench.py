@@ -57,7 +57,7 @@ class Bench:
         """The bare loop, then smtpscope by number of workers; `limits`: of the ratio, by that number."""
         pairs = [(self.tools.bare(), capture)]
         for workers in limits:
-            if workers == 1 or "--workers" in self.tools.help:
+            if workers == 1 or self.tools.workers(workers):
                 pairs.append((self.tools.smtpscope(workers), capture))
         counted = list(limits)[:len(pairs) - 1]
         if self.options.against:

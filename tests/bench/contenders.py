@@ -114,23 +114,29 @@ class Tools:
         self.program = os.path.abspath(program or os.path.join(folder, "smtpscope"))
         if not os.path.exists(self.measure) or not os.path.exists(self.program):
             raise Failed("not built: cmake --build --preset release --target bench")
-        self.help = subprocess.run([self.program, "--help"], stdout=subprocess.PIPE, text=True).stdout
 
     def bare(self):
         return Contender("bare loop", lambda path: [self.bare_loop, path])
 
+    def workers(self, count, program=None):
+        """The option, where the program has it."""
+        done = subprocess.run([program or self.program, "--help"], stdout=subprocess.PIPE, text=True)
+        return ["--workers", str(count)] if "--workers" in done.stdout else []
+
     def smtpscope(self, workers=1, program=None):
-        """JSON to a file; `--workers` where the program has it."""
-        arguments = ["--format", "json"] + (["--workers", str(workers)] if "--workers" in self.help else [])
-        name = ("smtpscope" if program is None else program) + ", json" + (", %d workers" % workers if workers > 1 else "")
+        """JSON to a file."""
+        arguments = ["--format", "json", *self.workers(workers, program)]
+        name = (program or "smtpscope") + ", json" + (", %d workers" % workers if workers > 1 else "")
         return Contender(name, lambda path: [program or self.program, "-r", path, *arguments], findings=True)
 
     def smtpscope_text(self):
-        return Contender("smtpscope, text", lambda path: [self.program, "-r", path])
+        workers = self.workers(1)
+        return Contender("smtpscope, text", lambda path: [self.program, "-r", path, *workers])
 
     def smtpscope_silent(self):
         """All is judged, nothing is written: of this rule the captures have none."""
-        return Contender("smtpscope, no output", lambda path: [self.program, "-r", path, "--format", "json", "--rule", "transport.one-sided"])
+        arguments = ["--format", "json", "--rule", "transport.one-sided", *self.workers(1)]
+        return Contender("smtpscope, no output", lambda path: [self.program, "-r", path, *arguments])
 
     def tshark(self):
         fields = "frame.number", "smtp.req.command", "smtp.req.parameter", "smtp.response.code", "smtp.rsp.parameter"
