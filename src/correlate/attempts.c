@@ -61,21 +61,12 @@ static enum smtpscope_rule limit_reached(struct attempts_client *client, bool lo
     return SMTPSCOPE_RULE_SECURITY_RECIPIENT_HARVESTING;
 }
 
-bool attempts_note(struct attempts *attempts, const struct smtpscope_flow *flow, const struct smtpscope_exchange *exchange,
-                   struct smtpscope_finding *finding)
+bool attempts_note(struct attempts *attempts, const struct trace *trace, struct smtpscope_finding *finding)
 {
-    const struct smtpscope_reply *reply = exchange->reply;
-    enum smtpscope_verb verb = exchange->command->verb;
-    bool login = (verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER) && reply->code == 535;
-    bool recipient = verb == SMTPSCOPE_VERB_RCPT || verb == SMTPSCOPE_VERB_VRFY;
-    bool unknown = recipient && reply->code >= 500 && smtpscope_reason_of(verb, reply, "") == SMTPSCOPE_REASON_MAILBOX_UNKNOWN;
-    bool known = recipient && reply->code < 300;
-    struct attempts_client *client;
+    struct attempts_client *client = client_of(attempts, &trace->flow, trace->time);
+    bool login = trace->kind == TRACE_LOGIN, known = trace->kind == TRACE_KNOWN;
     enum smtpscope_rule rule;
 
-    if (!login && !unknown && !known)
-        return false;
-    client = client_of(attempts, flow, reply->time);
     client->known += known;
     rule = known ? SMTPSCOPE_RULES : limit_reached(client, login);
     if (rule == SMTPSCOPE_RULES)
@@ -83,12 +74,12 @@ bool attempts_note(struct attempts *attempts, const struct smtpscope_flow *flow,
     *finding = (struct smtpscope_finding){
         .rule = rule, .severity = smtpscope_rule_info(rule)->severity, .confidence = SMTPSCOPE_CERTAIN,
         .fault = SMTPSCOPE_FAULT_CLIENT, .detail = login ? SMTPSCOPE_DETAIL_ERRORS : SMTPSCOPE_DETAIL_RECIPIENTS,
-        .detail_text = "", .detail_number = login ? client->logins : client->unknown, .count = 1, .flow = flow,
-        .time = reply->time, .last_time = reply->time, .packet = reply->packet, .last_packet = reply->packet,
-        .side = SMTPSCOPE_SERVER, .offset = reply->offset, .command = smtpscope_verb_name(verb), .argument = "", .text = "",
-        .code = reply->code, .enhanced_class = reply->enhanced_class, .enhanced_subject = reply->enhanced_subject,
-        .enhanced_detail = reply->enhanced_detail, .state = smtpscope_state_name(exchange->before), .server = "",
-        .exchanges = &exchange->index, .exchange_count = 1, .evidence_count = 1,
+        .detail_text = "", .detail_number = login ? client->logins : client->unknown, .count = 1, .flow = &trace->flow,
+        .time = trace->time, .last_time = trace->time, .packet = trace->packet, .last_packet = trace->packet,
+        .side = SMTPSCOPE_SERVER, .offset = trace->offset, .command = smtpscope_verb_name(trace->verb), .argument = "", .text = "",
+        .code = trace->code, .enhanced_class = trace->enhanced_class, .enhanced_subject = trace->enhanced_subject,
+        .enhanced_detail = trace->enhanced_detail, .state = trace->state, .server = "",
+        .exchanges = &trace->exchange, .exchange_count = 1, .evidence_count = 1,
     };
     return true;
 }

@@ -3,7 +3,7 @@
 #ifndef CORRELATE_ATTEMPTS_H
 #define CORRELATE_ATTEMPTS_H
 
-#include "smtpscope/judge.h"
+#include "correlate/trace.h"
 
 /* Clients watched at a time: direct-mapped, a newcomer takes the place. */
 #define ATTEMPTS_CLIENTS 4096u
@@ -21,10 +21,9 @@ struct attempts {
 };
 
 /*
- * Counts what the exchange adds to its client's attempts. Returns true when that reaches the limit over several sessions:
- * then *finding is complete but for what it points to, which lives as long as the exchange.
+ * Counts a TRACE_LOGIN, TRACE_UNKNOWN or TRACE_KNOWN for its client. Returns true when that reaches the limit over several
+ * sessions: then *finding is complete; it points into the trace.
  */
-bool attempts_note(struct attempts *attempts, const struct smtpscope_flow *flow, const struct smtpscope_exchange *exchange,
-                   struct smtpscope_finding *finding);
+bool attempts_note(struct attempts *attempts, const struct trace *trace, struct smtpscope_finding *finding);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A deferral is followed by its triple: the client's network (/24, /64: senders retry from a pool), the sender, the
- * recipient. The triple is kept as a hash in a fixed table; when its neighbourhood is full, the entry that was silent
+ * A deferral is followed by its triple: the client's network, the sender, the recipient. The triple is kept as a hash in a fixed table; when its neighbourhood is full, the entry that was silent
  * longest makes room. The server is not part of the key, as a retry may go to another exchanger; but only a retry at the
  * same server can be too soon.
  *
@@ -84,23 +83,6 @@ uint64_t correlate_forgotten(const struct correlate *correlate)
     return correlate->forgotten;
 }
 
-static bool is_ipv4(const uint8_t *addr)
-{
-    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-    return !memcmp(addr, mapped, sizeof mapped);
-}
-
-static uint64_t triple_key(const struct smtpscope_flow *flow, struct smtpscope_text sender, struct smtpscope_text recipient)
-{
-    const uint8_t *client = flow->side[SMTPSCOPE_CLIENT].addr;
-    uint64_t key = hash_octets(client, is_ipv4(client) ? 15 : 8, 0);
-
-    key = hash_octets(sender.at, sender.len, key);
-    key = hash_octets(recipient.at, recipient.len, key);
-    return key ? key : 1;
-}
-
 static struct deferral *deferral_find(struct correlate *correlate, uint64_t key)
 {
     for (uint64_t i = 0; i < NEIGHBOURS; i++)
@@ -145,30 +127,17 @@ static void tell(struct correlate *correlate, const struct deferral *deferral, e
     correlate->config.finding(correlate->config.ctx, &finding);
 }
 
-/* A recipient of a message, and what became of it: the message's own outcome counts for those that RCPT accepted. */
-struct outcome {
-    const struct smtpscope_flow *flow;
-    smtpscope_time time;
-    uint64_t packet;
-    enum smtpscope_outcome outcome;
-    const struct smtpscope_recipient *recipient; /* its code is RCPT's */
-    uint16_t message_code;                       /* of the message's reply, when that decided; else 0 */
-    uint32_t exchange;
-};
-
-static void deferral_move(struct deferral *deferral, const struct outcome *outcome)
+static void deferral_move(struct deferral *deferral, const struct trace *outcome)
 {
-    const struct smtpscope_recipient *recipient = outcome->recipient;
-
-    deferral->flow = *outcome->flow;
+    deferral->flow = outcome->flow;
     deferral->last = outcome->time;
     deferral->packet = outcome->packet;
     deferral->exchange = outcome->exchange;
-    deferral->code = outcome->message_code ? outcome->message_code : recipient->code;
-    deferral->enhanced_class = outcome->message_code ? 0 : recipient->enhanced_class;
-    deferral->enhanced_subject = recipient->enhanced_subject;
-    deferral->enhanced_detail = recipient->enhanced_detail;
-    deferral->server = hash_octets(outcome->flow->side[SMTPSCOPE_SERVER].addr, sizeof outcome->flow->side[0].addr, 0);
+    deferral->code = outcome->code;
+    deferral->enhanced_class = outcome->enhanced_class;
+    deferral->enhanced_subject = outcome->enhanced_subject;
+    deferral->enhanced_detail = outcome->enhanced_detail;
+    deferral->server = hash_octets(outcome->flow.side[SMTPSCOPE_SERVER].addr, sizeof outcome->flow.side[0].addr, 0);
 }
 
 static uint64_t seconds(smtpscope_time time)
@@ -176,7 +145,7 @@ static uint64_t seconds(smtpscope_time time)
     return time > 0 ? (uint64_t)(time / SMTPSCOPE_SECOND) : 0;
 }
 
-static void deferred_again(struct correlate *correlate, struct deferral *deferral, const struct outcome *outcome)
+static void deferred_again(struct correlate *correlate, struct deferral *deferral, const struct trace *outcome)
 {
     const struct correlate_config *config = &correlate->config;
     smtpscope_time since = outcome->time - deferral->last;
@@ -197,7 +166,7 @@ static void deferred_again(struct correlate *correlate, struct deferral *deferra
     }
 }
 
-static void deferral_ended(struct correlate *correlate, struct deferral *deferral, const struct outcome *outcome)
+static void deferral_ended(struct correlate *correlate, struct deferral *deferral, const struct trace *outcome)
 {
     bool accepted = outcome->outcome == SMTPSCOPE_OUTCOME_ACCEPTED;
     uint64_t after = seconds(outcome->time - deferral->first);
@@ -213,26 +182,20 @@ static void deferral_ended(struct correlate *correlate, struct deferral *deferra
     correlate->keys[deferral - correlate->slots] = 0;
 }
 
-static void outcome_note(struct correlate *correlate, uint64_t key, const struct outcome *outcome)
+static void outcome_note(struct correlate *correlate, const struct trace *outcome)
 {
-    struct deferral *deferral = deferral_find(correlate, key);
+    struct deferral *deferral = deferral_find(correlate, outcome->triple);
 
-    switch (outcome->outcome) {
-    case SMTPSCOPE_OUTCOME_DEFERRED:
-        if (deferral) {
-            deferred_again(correlate, deferral, outcome);
-        } else {
-            deferral = deferral_add(correlate, key);
-            deferral->first = outcome->time;
-            deferral->tries = 1;
-            deferral_move(deferral, outcome);
-        }
-        break;
-    case SMTPSCOPE_OUTCOME_ACCEPTED: case SMTPSCOPE_OUTCOME_REFUSED:
+    if (outcome->outcome != SMTPSCOPE_OUTCOME_DEFERRED) {
         if (deferral)
             deferral_ended(correlate, deferral, outcome);
-        break;
-    case SMTPSCOPE_OUTCOME_LOST: case SMTPSCOPE_OUTCOME_UNKNOWN: break; /* no word from the server */
+    } else if (deferral) {
+        deferred_again(correlate, deferral, outcome);
+    } else {
+        deferral = deferral_add(correlate, outcome->triple);
+        deferral->first = outcome->time;
+        deferral->tries = 1;
+        deferral_move(deferral, outcome);
     }
 }
 
@@ -243,71 +206,67 @@ static uint64_t endpoint_key(const struct smtpscope_endpoint *endpoint, bool por
     return key ? key : 1;
 }
 
-static void tell_stripped(struct correlate *correlate, const struct smtpscope_session *session,
-                          const struct smtpscope_exchange *exchange, smtpscope_time offered)
+static void tell_stripped(struct correlate *correlate, const struct trace *trace, smtpscope_time offered)
 {
-    smtpscope_time now = exchange->reply->time;
     struct smtpscope_finding finding = {
         .rule = SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED, .severity = SMTPSCOPE_WARNING, .confidence = SMTPSCOPE_LIKELY,
-        .detail = SMTPSCOPE_DETAIL_VANISHED, .detail_text = "", .detail_number = seconds(now - offered), .count = 1,
-        .flow = smtpscope_session_flow(session), .time = now, .last_time = now, .packet = exchange->reply->packet,
-        .last_packet = exchange->reply->packet, .side = SMTPSCOPE_SERVER, .offset = exchange->reply->offset, .command = "EHLO",
-        .argument = "", .text = "", .code = exchange->reply->code, .state = smtpscope_state_name(exchange->before), .server = "",
-        .exchanges = &exchange->index, .exchange_count = 1, .evidence_count = 1, .fault = SMTPSCOPE_FAULT_NETWORK,
+        .detail = SMTPSCOPE_DETAIL_VANISHED, .detail_text = "", .detail_number = seconds(trace->time - offered), .count = 1,
+        .flow = &trace->flow, .time = trace->time, .last_time = trace->time, .packet = trace->packet,
+        .last_packet = trace->packet, .side = SMTPSCOPE_SERVER, .offset = trace->offset, .command = "EHLO",
+        .argument = "", .text = "", .code = trace->code, .state = trace->state, .server = "",
+        .exchanges = &trace->exchange, .exchange_count = 1, .evidence_count = 1, .fault = SMTPSCOPE_FAULT_NETWORK,
     };
 
     correlate->config.finding(correlate->config.ctx, &finding);
 }
 
-static void offer_note(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_exchange *exchange)
+static void offer_note(struct correlate *correlate, const struct trace *trace)
 {
-    const struct smtpscope_flow *flow = smtpscope_session_flow(session);
-    uint64_t server = endpoint_key(&flow->side[SMTPSCOPE_SERVER], true), client = endpoint_key(&flow->side[SMTPSCOPE_CLIENT], false);
+    const struct smtpscope_endpoint *side = trace->flow.side;
+    uint64_t server = endpoint_key(&side[SMTPSCOPE_SERVER], true), client = endpoint_key(&side[SMTPSCOPE_CLIENT], false);
     struct offer *offer = &correlate->offers[server % SERVERS];
-    smtpscope_time now = exchange->reply->time;
 
-    if (exchange->command->verb != SMTPSCOPE_VERB_EHLO || exchange->reply->code != 250 || exchange->after->tls ||
-        exchange->after->doubt & SMTPSCOPE_DOUBT_EXTENSIONS)
-        return;
-    if (exchange->after->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS)) {
-        *offer = (struct offer){ .server = server, .client = client, .told = offer->server == server ? offer->told : 0, .time = now };
-    } else if (offer->server == server && offer->client != client && offer->told != client && now - offer->time < OFFER_TIME) {
+    if (trace->starttls) {
+        *offer = (struct offer){ .server = server, .client = client, .told = offer->server == server ? offer->told : 0,
+                                 .time = trace->time };
+    } else if (offer->server == server && offer->client != client && offer->told != client &&
+               trace->time - offer->time < OFFER_TIME) {
         offer->told = client;
-        tell_stripped(correlate, session, exchange, offer->time);
+        tell_stripped(correlate, trace, offer->time);
     }
 }
 
-static void message_note(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
+static void attempt_note(struct correlate *correlate, const struct trace *trace)
 {
-    const struct smtpscope_message *message = fact->message;
+    struct smtpscope_finding finding;
 
-    for (size_t i = 0; i < message->recipient_count; i++) {
-        const struct smtpscope_recipient *recipient = &message->recipients[i];
-        bool accepted = recipient->outcome == SMTPSCOPE_OUTCOME_ACCEPTED;
-        struct outcome outcome = { .flow = smtpscope_session_flow(session), .time = fact->time, .packet = fact->packet,
-                                   .outcome = recipient->outcome, .recipient = recipient, .exchange = recipient->exchange };
+    if (attempts_note(&correlate->attempts, trace, &finding))
+        correlate->config.finding(correlate->config.ctx, &finding);
+}
 
-        if (accepted && !message->sent)
-            continue; /* accepted, and the client gave the message up */
-        if (accepted) {
-            outcome.outcome = message->outcome;
-            outcome.message_code = message->code;
-            outcome.exchange = message->exchange;
-        }
-        outcome_note(correlate, triple_key(outcome.flow, message->mail_from, recipient->path), &outcome);
+void correlate_trace(struct correlate *correlate, const struct trace *trace)
+{
+    switch (trace->kind) {
+    case TRACE_OFFER:
+        offer_note(correlate, trace);
+        break;
+    case TRACE_LOGIN: case TRACE_UNKNOWN: case TRACE_KNOWN:
+        attempt_note(correlate, trace);
+        break;
+    case TRACE_OUTCOME:
+        outcome_note(correlate, trace);
+        break;
     }
+}
+
+static void trace_take(void *ctx, const struct trace *trace)
+{
+    correlate_trace(ctx, trace);
 }
 
 void correlate_fact(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
-    struct smtpscope_finding finding;
-
-    if (fact->type == SMTPSCOPE_FACT_EXCHANGE) {
-        offer_note(correlate, session, fact->exchange);
-        if (attempts_note(&correlate->attempts, smtpscope_session_flow(session), fact->exchange, &finding))
-            correlate->config.finding(correlate->config.ctx, &finding);
-    } else if (fact->type == SMTPSCOPE_FACT_MESSAGE)
-        message_note(correlate, session, fact);
+    trace_fact(session, fact, trace_take, correlate);
 }
 
 void correlate_finish(struct correlate *correlate, smtpscope_time end)

@@ -3,7 +3,7 @@
 #ifndef CORRELATE_H
 #define CORRELATE_H
 
-#include "smtpscope/finding.h"
+#include "correlate/trace.h"
 
 struct correlate;
 
@@ -21,7 +21,9 @@ struct correlate_config {
 struct correlate *correlate_new(const struct correlate_config *config);
 void correlate_free(struct correlate *correlate);
 
-/* A fact of any session: messages with their recipients, what EHLO replies advertise, refused logins and recipients count. */
+/* What a fact of any session left; in the order of the facts of each session. */
+void correlate_trace(struct correlate *correlate, const struct trace *trace);
+/* The same from the fact itself, for who has it at hand: messages with their recipients, what EHLO replies advertise, refused logins and recipients count. */
 void correlate_fact(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_fact *fact);
 
 /* The capture ended at `end`: what was deferred and never tried again is told. */
