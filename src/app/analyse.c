@@ -2,19 +2,19 @@
 #include "app/analyse.h"
 
 #include "app/complain.h"
-#include "app/progress.h"
-#include "app/sessions.h"
-#include "app/sources.h"
+#include "app/crew.h"
+#include "app/intake.h"
+#include "app/publish.h"
 #include "app/words.h"
-#include "decode/decode.h"
+#include "app/worker.h"
 #include "detect/community_id.h"
-#include "output/output.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 /* Lines longer than a hand are hard to read; shorter than this there is no room for the labels. */
@@ -24,15 +24,15 @@
 
 struct analysis {
     const struct options *options;
-    struct sources sources;
     struct packets packets;
     struct summary summary;
+    struct smtpscope_stream_stats stream_stats;
+    struct output_config output_config;
     struct output *output;
-    struct sessions *sessions;
-    struct decoder *decoder;
-    struct batch *batch;
-    struct progress progress;
-    uint64_t octets_before, octets_total; /* of the files already read; of all files, 0 when one is unknown */
+    struct publisher *publisher;
+    struct intake *intake;
+    struct sessions_config sessions;
+    unsigned workers;
     bool failed;
 };
 
@@ -82,87 +82,79 @@ static bool wants_colour(const struct options *options, FILE *out)
     return isatty(fileno(out)) && !(no_colour && *no_colour) && !(terminal && !strcmp(terminal, "dumb"));
 }
 
-static bool analysis_init(struct analysis *analysis, FILE *out)
+/* Nobody takes the output any more, or the user wants an end. */
+static bool analysis_stopped(void *ctx)
+{
+    const struct analysis *analysis = ctx;
+
+    return interrupted || output_error(analysis->output);
+}
+
+/* What nobody can know beforehand; without it, collisions could be prepared, but nothing else breaks. */
+static uint64_t random_seed(void)
+{
+    uint64_t seed = 0;
+
+    if (getentropy(&seed, sizeof seed))
+        return 0;
+    return seed;
+}
+
+static unsigned analysis_workers(const struct options *options)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned workers = options->workers ? options->workers : processors > 1 ? (unsigned)processors : 1;
+
+    return workers < WORKERS_MAX ? workers : WORKERS_MAX;
+}
+
+static bool analysis_init_output(struct analysis *analysis, FILE *out)
 {
     const struct options *options = analysis->options;
 
-    analysis->output = output_new(&(struct output_config){
+    analysis->output_config = (struct output_config){
         .format = options->json ? &output_json : &output_text,
-        .stream = out,
+        .write = output_to_stream,
+        .ctx = out,
         .packets = &analysis->packets,
         .community_id = flow_community_id,
         .columns = terminal_columns(out),
         .colour = wants_colour(options, out),
         .summary = options->summary,
-    });
-    if (analysis->output)
-        analysis->sessions = sessions_new(options, analysis->output, &analysis->summary);
-    analysis->decoder = decoder_new(&(struct decoder_config){.ports = options->ports});
-    analysis->batch = batch_new();
-    if (analysis->sessions && analysis->decoder && analysis->batch)
+    };
+    analysis->output = output_new(&analysis->output_config);
+    analysis->publisher = publisher_new(options);
+    if (analysis->output && analysis->publisher && publisher_add(analysis->publisher, analysis->output, 0))
         return true;
     complain(_("out of memory"));
     return false;
 }
 
+static bool analysis_init(struct analysis *analysis, FILE *out)
+{
+    const struct options *options = analysis->options;
+    uint64_t seed = random_seed();
+
+    if (!analysis_init_output(analysis, out))
+        return false;
+    analysis->workers = analysis_workers(options);
+    analysis->sessions = (struct sessions_config){
+        .options = options, .hash_seed = seed, .formats = &analysis->output_config,
+        .format_count = options->sessions || options->messages,
+    };
+    analysis->intake = intake_new(&(struct intake_config){
+        .options = options, .packets = &analysis->packets, .summary = &analysis->summary, .workers = analysis->workers,
+        .hash_seed = seed, .stopped = analysis_stopped, .ctx = analysis,
+    });
+    return analysis->intake != NULL;
+}
+
 static void analysis_fini(struct analysis *analysis)
 {
-    sessions_free(analysis->sessions);
-    decoder_free(analysis->decoder);
-    batch_free(analysis->batch);
+    intake_free(analysis->intake);
+    publisher_free(analysis->publisher);
     output_free(analysis->output);
     packets_fini(&analysis->packets);
-    sources_fini(&analysis->sources);
-}
-
-/* false: nobody takes the output any more, or the user wants an end. */
-static bool analysis_tick(struct analysis *analysis, const struct source *source)
-{
-    progress_tick(&analysis->progress, analysis->summary.packets, analysis->octets_before + savefile_octets_read(source->file),
-                  analysis->octets_total);
-    return !output_error(analysis->output);
-}
-
-static void analysis_frame(struct analysis *analysis, const struct frame *frame)
-{
-    struct summary *summary = &analysis->summary;
-    struct smtpscope_segment segment;
-
-    if (!summary->packets++)
-        summary->first_time = summary->last_time = frame->time;
-    if (frame->time > summary->last_time)
-        summary->last_time = frame->time;
-    summary->octets += frame->len;
-    sessions_expire(analysis->sessions, frame->time);
-    if (decoder_frame(analysis->decoder, frame->link_type, frame->data, frame->caplen, frame->len, frame->time,
-                      summary->packets, &segment))
-        sessions_segment(analysis->sessions, &segment);
-}
-
-/* Reads one file to its end, or to where it is damaged. */
-static void analysis_read(struct analysis *analysis, struct source *source)
-{
-    struct batch *batch = analysis->batch;
-    int more = 0;
-
-    if (!sources_reopen(source) || !packets_add(&analysis->packets, source->name, analysis->summary.packets)) {
-        analysis->failed = true;
-        return;
-    }
-    analysis->summary.files++;
-    while (!interrupted && (more = savefile_batch(source->file, batch)) > 0) {
-        for (size_t i = 0; i < batch->count; i++)
-            analysis_frame(analysis, &batch->frames[i]);
-        if (!analysis_tick(analysis, source))
-            break;
-    }
-    if (more < 0 && !interrupted) {
-        progress_clear(&analysis->progress);
-        complain(_("%s: damaged: %s; what comes before it was analysed"), source->name, savefile_error(source->file));
-        analysis->summary.damaged_files++;
-    }
-    analysis->octets_before += source->octets;
-    sources_close(source);
 }
 
 #define COUNTER(stats, name) #name, (stats).name
@@ -173,8 +165,8 @@ static void analysis_print_end(struct analysis *analysis)
     struct decoder_stats d;
     struct smtpscope_stream_stats s;
 
-    decoder_stats(analysis->decoder, &d);
-    sessions_stats(analysis->sessions, &s);
+    intake_stats(analysis->intake, &d);
+    s = analysis->stream_stats;
 
     const struct summary_counter decode[] = {
         {COUNTER(d, frames)},        {COUNTER(d, segments)},       {COUNTER(d, dismissed)},         {COUNTER(d, malformed)},
@@ -190,41 +182,81 @@ static void analysis_print_end(struct analysis *analysis)
     const struct summary_stage stages[] = {{"decode", COUNTERS(decode)}, {"stream", COUNTERS(stream)}};
 
     analysis->summary.unknown_links = d.unknown_links;
-    analysis->summary.forgotten = sessions_forgotten(analysis->sessions);
+    summary_add(&analysis->summary, publisher_summary(analysis->publisher));
     analysis->summary.stages = stages;
     analysis->summary.stage_count = sizeof stages / sizeof stages[0];
     output_finish(analysis->output, &analysis->summary);
 }
 
-static enum status analysis_status(const struct analysis *analysis)
+static enum status analysis_status(const struct analysis *analysis, FILE *out)
 {
     int error = output_error(analysis->output);
 
+    errno = 0;
+    if (!error && (fflush(out) || ferror(out)))
+        error = errno ? errno : EIO;
     /* A reader that has seen enough, as head(1), is no failure. */
     if (error && error != EPIPE) {
         complain(_("standard output: %s"), strerror(error));
         return STATUS_FAILED;
     }
-    if (analysis->failed)
+    if (analysis->failed || intake_failed(analysis->intake))
         return STATUS_FAILED;
     if (analysis->summary.damaged_files)
         return STATUS_DAMAGED;
-    if (analysis->options->fail_on >= 0 && (int)sessions_worst(analysis->sessions) <= analysis->options->fail_on)
+    if (analysis->options->fail_on >= 0 && (int)publisher_worst(analysis->publisher) <= analysis->options->fail_on)
         return STATUS_FOUND;
     return STATUS_DONE;
 }
 
+/* One worker needs no threads: it reads, follows and publishes in turn. */
+static bool analysis_run_alone(struct analysis *analysis)
+{
+    struct report report = publisher_report(analysis->publisher);
+    struct sessions_config config = analysis->sessions;
+    struct outbox_key now = {0};
+    struct worker worker = {.now = &now};
+    struct round round;
+    bool right = round_init(&round);
+
+    config.report = &report;
+    config.summary = &analysis->summary;
+    config.workers = 1;
+    if (right)
+        worker.sessions = sessions_new(&config);
+    if (worker.sessions) {
+        while (intake_fill(analysis->intake, &round))
+            worker_round(&worker, &round);
+        sessions_finish(worker.sessions);
+        sessions_stats(worker.sessions, &analysis->stream_stats);
+    } else {
+        complain(_("out of memory"));
+    }
+    right = worker.sessions;
+    sessions_free(worker.sessions);
+    round_fini(&round);
+    return right;
+}
+
+static bool analysis_run_crew(struct analysis *analysis)
+{
+    struct report report = publisher_report(analysis->publisher);
+    struct summary counted = {0};
+    bool right = crew_run(&(struct crew_config){
+        .intake = analysis->intake, .sessions = analysis->sessions, .workers = analysis->workers, .report = &report,
+        .stopped = analysis_stopped, .ctx = analysis, .summary = &counted, .stats = &analysis->stream_stats,
+    });
+
+    summary_add(&analysis->summary, &counted);
+    return right;
+}
+
 static void analysis_run(struct analysis *analysis)
 {
-    for (size_t i = 0; i < analysis->sources.count; i++)
-        analysis->octets_total += analysis->sources.items[i].octets;
     watch_signals();
-    progress_init(&analysis->progress);
-    for (size_t i = 0; i < analysis->sources.count && !interrupted && !analysis->failed && !output_error(analysis->output); i++)
-        analysis_read(analysis, &analysis->sources.items[i]);
-    progress_clear(&analysis->progress);
+    analysis->failed = !(analysis->workers == 1 ? analysis_run_alone(analysis) : analysis_run_crew(analysis));
     analysis->summary.interrupted = interrupted;
-    sessions_finish(analysis->sessions, analysis->summary.last_time);
+    publisher_finish(analysis->publisher, analysis->summary.last_time);
     analysis_print_end(analysis);
 }
 
@@ -233,9 +265,9 @@ enum status analyse(const struct options *options, FILE *out)
     struct analysis analysis = {.options = options};
     enum status status = STATUS_FAILED;
 
-    if (sources_open(&analysis.sources, options->files, options->file_count) && analysis_init(&analysis, out)) {
+    if (analysis_init(&analysis, out)) {
         analysis_run(&analysis);
-        status = analysis_status(&analysis);
+        status = analysis_status(&analysis, out);
     }
     analysis_fini(&analysis);
     return status;

@@ -3,35 +3,49 @@
 
 #include "base/memory.h"
 #include "base/pool.h"
-#include "correlate/correlate.h"
 #include "output/record.h"
 #include "smtpscope/judge.h"
 #include "smtpscope/session.h"
-#include "smtpscope/stream.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
+
+/* All workers together: as many flows as fit beside their sessions in a few GiB, and octets held out of order. */
+#define FLOWS_MAX (4u << 20)
+#define HELD_MAX (64u << 20)
 
 struct sessions {
     struct pool pool; /* of all that is kept of flows and sessions */
-    const struct options *options;
-    struct output *output;
-    struct summary *summary;
+    struct sessions_config config;
     struct smtpscope_streams *streams;
-    struct correlate *correlate;
     struct smtpscope_session_config session_config;
     struct smtpscope_judge_config judge_config;
-    enum smtpscope_severity worst;
+    struct {
+        struct sessions *sessions;
+        struct output *output;
+    } formats[SESSIONS_FORMATS];
+    const struct smtpscope_flow *flow; /* that a line is about */
+    smtpscope_time now;                /* of sessions_tell() */
+    struct untold *untold, **untold_end;
+};
+
+/* A session with findings that wait to be told; in the order in which they are due. */
+struct untold {
+    struct untold *next;
+    struct watched *watched; /* NULL: its session has ended */
+    smtpscope_time since;
 };
 
 /* What hangs on each session: small, for there may be a million. */
 struct watched {
     struct smtpscope_judge *judge;
+    struct untold *untold; /* NULL: none of its findings waits */
     struct record *record; /* with --sessions only */
 };
 
 static void watched_free(const struct sessions *sessions, struct watched *watched)
 {
+    if (watched->untold)
+        watched->untold->watched = NULL;
     smtpscope_judge_free(watched->judge);
     record_free(watched->record);
     memory_free(&sessions->pool.allocator, watched);
@@ -41,20 +55,21 @@ static void *sessions_opened(void *ctx, const struct smtpscope_flow *flow)
 {
     struct sessions *sessions = ctx;
     struct watched *watched = memory_new(&sessions->pool.allocator, sizeof *watched);
+    bool recorded = sessions->config.options->sessions;
     struct smtpscope_session *session = NULL;
 
     if (!watched) {
-        sessions->summary->overflowed++;
+        sessions->config.summary->overflowed++;
         return NULL;
     }
     watched->judge = smtpscope_judge_new(&sessions->judge_config);
-    if (sessions->options->sessions)
+    if (recorded)
         watched->record = record_new();
-    if (watched->judge && (watched->record || !sessions->options->sessions))
+    if (watched->judge && (watched->record || !recorded))
         session = smtpscope_session_new(&sessions->session_config, flow, watched);
     if (!session) {
         watched_free(sessions, watched);
-        sessions->summary->overflowed++;
+        sessions->config.summary->overflowed++;
     }
     return session;
 }
@@ -89,38 +104,56 @@ static void sessions_closed(void *ctx, void *user, const struct smtpscope_ending
 }
 
 /* The session's own line comes before its findings, which name its exchanges. */
+static void sessions_lines(struct sessions *sessions, const struct watched *watched, const struct smtpscope_fact *fact)
+{
+    bool ends = watched->record && fact->type == SMTPSCOPE_FACT_END;
+    bool message = sessions->config.options->messages && fact->type == SMTPSCOPE_FACT_MESSAGE && fact->message->sent;
+
+    for (size_t i = 0; i < sessions->config.format_count; i++) {
+        if (ends)
+            output_session(sessions->formats[i].output, sessions->flow, watched->record, fact->end);
+        if (message)
+            output_message(sessions->formats[i].output, sessions->flow, fact->message);
+    }
+}
+
+/* Without memory for it, a finding waits for the end of its session. */
+static void sessions_note_untold(struct sessions *sessions, struct watched *watched)
+{
+    struct untold *untold = watched->untold || !smtpscope_judge_untold(watched->judge) ? NULL : malloc(sizeof *untold);
+
+    if (!untold)
+        return;
+    *untold = (struct untold){.watched = watched, .since = sessions->now};
+    *sessions->untold_end = untold;
+    sessions->untold_end = &untold->next;
+    watched->untold = untold;
+}
+
 static void sessions_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     struct sessions *sessions = ctx;
     struct watched *watched = smtpscope_session_user(session);
-    const struct smtpscope_flow *flow = smtpscope_session_flow(session);
+    const struct report *report = sessions->config.report;
 
-    summary_fact(sessions->summary, session, fact);
+    sessions->flow = smtpscope_session_flow(session);
+    summary_fact(sessions->config.summary, session, fact);
     if (watched->record)
         record_fact(watched->record, fact);
-    if (watched->record && fact->type == SMTPSCOPE_FACT_END)
-        output_session(sessions->output, flow, watched->record, fact->end);
-    if (sessions->options->messages && fact->type == SMTPSCOPE_FACT_MESSAGE && fact->message->sent)
-        output_message(sessions->output, flow, fact->message);
+    sessions_lines(sessions, watched, fact);
     smtpscope_judge_fact(watched->judge, session, fact);
-    correlate_fact(sessions->correlate, session, fact);
+    trace_fact(session, fact, report->trace, report->ctx);
+    if (sessions->config.patience && fact->type != SMTPSCOPE_FACT_END)
+        sessions_note_untold(sessions, watched);
 }
 
-/* --rule chooses what is looked at, and so what --fail-on sees; --min-severity only what is shown. */
-static void sessions_finding(void *ctx, const struct smtpscope_finding *finding)
+static int sessions_line(void *ctx, const struct output_line *line)
 {
-    struct sessions *sessions = ctx;
+    struct sessions *sessions = *(struct sessions **)ctx;
+    size_t format = ctx == &sessions->formats[0] ? 0 : 1;
 
-    if (!options_select(sessions->options, finding->rule))
-        return;
-    if (finding->severity < sessions->worst)
-        sessions->worst = finding->severity;
-    if (finding->severity > sessions->options->min_severity) {
-        sessions->summary->hidden++;
-        return;
-    }
-    summary_finding(sessions->summary, finding);
-    output_finding(sessions->output, finding);
+    sessions->config.report->line(sessions->config.report->ctx, sessions->flow, format, line);
+    return 0;
 }
 
 static const struct smtpscope_stream_events stream_events = {
@@ -131,35 +164,38 @@ static const struct smtpscope_stream_events stream_events = {
     .closed = sessions_closed,
 };
 
-/* What nobody can know beforehand; without it, collisions could be prepared, but nothing else breaks. */
-static uint64_t random_seed(void)
+static bool sessions_formats(struct sessions *sessions)
 {
-    uint64_t seed = 0;
+    for (size_t i = 0; i < sessions->config.format_count; i++) {
+        struct output_config config = sessions->config.formats[i];
 
-    if (getentropy(&seed, sizeof seed))
-        return 0;
-    return seed;
+        config.write = sessions_line;
+        config.ctx = &sessions->formats[i];
+        sessions->formats[i].sessions = sessions;
+        sessions->formats[i].output = output_new(&config);
+        if (!sessions->formats[i].output)
+            return false;
+    }
+    return true;
 }
 
-struct sessions *sessions_new(const struct options *options, struct output *output, struct summary *summary)
+struct sessions *sessions_new(const struct sessions_config *config)
 {
     struct sessions *sessions = calloc(1, sizeof *sessions);
 
     if (!sessions)
         return NULL;
     pool_init(&sessions->pool);
-    sessions->options = options;
-    sessions->output = output;
-    sessions->summary = summary;
-    sessions->worst = SMTPSCOPE_SEVERITIES;
+    sessions->config = *config;
+    sessions->untold_end = &sessions->untold;
     sessions->session_config = (struct smtpscope_session_config){
         .allocator = &sessions->pool.allocator, .fact = sessions_fact, .ctx = sessions};
     sessions->judge_config = (struct smtpscope_judge_config){
-        .allocator = &sessions->pool.allocator, .finding = sessions_finding, .ctx = sessions};
-    sessions->correlate = correlate_new(&(struct correlate_config){.finding = sessions_finding, .ctx = sessions});
+        .allocator = &sessions->pool.allocator, .finding = config->report->finding, .ctx = config->report->ctx};
     sessions->streams = smtpscope_streams_new(&(struct smtpscope_stream_config){
-        .allocator = &sessions->pool.allocator, .events = &stream_events, .ctx = sessions, .ports = options->ports, .hash_seed = random_seed()});
-    if (sessions->streams && sessions->correlate)
+        .allocator = &sessions->pool.allocator, .events = &stream_events, .ctx = sessions, .ports = config->options->ports, .hash_seed = config->hash_seed,
+        .max_flows = FLOWS_MAX / config->workers, .max_held = HELD_MAX / config->workers});
+    if (sessions->streams && sessions_formats(sessions))
         return sessions;
     sessions_free(sessions);
     return NULL;
@@ -171,8 +207,12 @@ void sessions_free(struct sessions *sessions)
         return;
     if (sessions->streams)
         smtpscope_streams_free(sessions->streams);
-    if (sessions->correlate)
-        correlate_free(sessions->correlate);
+    for (size_t i = 0; i < SESSIONS_FORMATS; i++)
+        output_free(sessions->formats[i].output);
+    for (struct untold *untold = sessions->untold, *next; untold; untold = next) {
+        next = untold->next;
+        free(untold);
+    }
     pool_fini(&sessions->pool);
     free(sessions);
 }
@@ -187,10 +227,41 @@ void sessions_expire(struct sessions *sessions, smtpscope_time now)
     smtpscope_streams_expire(sessions->streams, now);
 }
 
-void sessions_finish(struct sessions *sessions, smtpscope_time now)
+/* The oldest that waits, taken out of the queue. */
+static struct watched *sessions_take_untold(struct sessions *sessions)
+{
+    struct untold *untold = sessions->untold;
+    struct watched *watched = untold->watched;
+
+    sessions->untold = untold->next;
+    if (!sessions->untold)
+        sessions->untold_end = &sessions->untold;
+    if (watched)
+        watched->untold = NULL;
+    free(untold);
+    return watched;
+}
+
+void sessions_tell(struct sessions *sessions, smtpscope_time now)
+{
+    sessions->now = now;
+    while (sessions->untold && now - sessions->untold->since >= sessions->config.patience) {
+        struct watched *watched = sessions_take_untold(sessions);
+
+        if (watched)
+            smtpscope_judge_tell(watched->judge);
+    }
+}
+
+void sessions_clock_stepped(struct sessions *sessions, smtpscope_time delta)
+{
+    (void)sessions;
+    (void)delta;
+}
+
+void sessions_finish(struct sessions *sessions)
 {
     smtpscope_streams_flush(sessions->streams);
-    correlate_finish(sessions->correlate, now);
 }
 
 void sessions_stats(const struct sessions *sessions, struct smtpscope_stream_stats *stats)
@@ -198,12 +269,19 @@ void sessions_stats(const struct sessions *sessions, struct smtpscope_stream_sta
     smtpscope_streams_stats(sessions->streams, stats);
 }
 
-uint64_t sessions_forgotten(const struct sessions *sessions)
+void stream_stats_add(struct smtpscope_stream_stats *to, const struct smtpscope_stream_stats *from)
 {
-    return correlate_forgotten(sessions->correlate);
-}
-
-enum smtpscope_severity sessions_worst(const struct sessions *sessions)
-{
-    return sessions->worst;
+    to->segments += from->segments;
+    to->octets += from->octets;
+    to->flows += from->flows;
+    to->out_of_order += from->out_of_order;
+    to->retransmitted += from->retransmitted;
+    to->gaps += from->gaps;
+    to->gap_octets += from->gap_octets;
+    to->conflicts += from->conflicts;
+    to->evicted += from->evicted;
+    to->held_now += from->held_now;
+    to->held_max += from->held_max;
+    to->flows_now += from->flows_now;
+    to->ignored += from->ignored;
 }

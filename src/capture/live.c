@@ -342,6 +342,11 @@ int live_dispatch(struct live *live, int most, void (*take)(void *ctx, const str
     return got;
 }
 
+int live_fd(const struct live *live)
+{
+    return live->pcap == NULL ? -1 : pcap_get_selectable_fd(live->pcap);
+}
+
 /* Async-signal-safe: a store and a write(2). */
 void live_break(struct live *live)
 {

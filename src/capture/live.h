@@ -61,6 +61,9 @@ void live_close(struct live *live);
  */
 int live_dispatch(struct live *live, int most, void (*take)(void *ctx, const struct frame *frame), void *ctx);
 
+/* For poll(2), by who has several: readable when live_dispatch() will not have to wait. -1 while the interface is gone. */
+int live_fd(const struct live *live);
+
 /* Makes the live_dispatch() that runs, or else the next one, return soon. For signal handlers and other threads. */
 void live_break(struct live *live);
 

@@ -61,6 +61,9 @@ void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats);
 /* Copies the UDP ports, of the destination, by which tunnels are told: `room` of them at most. How many there are. */
 size_t decoder_tunnel_ports(uint16_t *ports, size_t room);
 
+/* Adds what another decoder has counted. */
+void decoder_stats_add(struct decoder_stats *to, const struct decoder_stats *from);
+
 /* libpcap's name of a link type without "DLT_", or NULL when it is not in our table. Static. */
 const char *decoder_link_name(int link_type);
 

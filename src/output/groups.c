@@ -147,12 +147,12 @@ static void groups_remember(struct groups *groups, struct group *group, const st
     }
 }
 
-bool groups_add(struct groups *groups, const struct smtpscope_finding *finding)
+const struct group *groups_add(struct groups *groups, const struct smtpscope_finding *finding)
 {
     struct group *group = groups_find(groups, finding);
 
     if (!group)
-        return false;
+        return NULL;
     groups_remember(groups, group, finding);
     group->count += finding->count;
     group->folded += finding->folded;
@@ -160,10 +160,10 @@ bool groups_add(struct groups *groups, const struct smtpscope_finding *finding)
     if (finding->server)
         group_add_server(group, finding->server);
     if (group->sessions && group->last_session == finding->flow->first_packet)
-        return true;
+        return group;
     group->last_session = finding->flow->first_packet;
     group->sessions++;
-    return group->example_count == GROUP_EXAMPLES || group_add_example(group, finding);
+    return group->example_count == GROUP_EXAMPLES || group_add_example(group, finding) ? group : NULL;
 }
 
 static int group_compare(const void *a, const void *b)

@@ -49,8 +49,8 @@ struct groups;
 /* NULL when out of memory. */
 struct groups *groups_new(void);
 void groups_free(struct groups *groups);
-/* false when out of memory: the finding is not in the groups then. */
-bool groups_add(struct groups *groups, const struct smtpscope_finding *finding);
+/* The finding's group, with the finding in it; NULL when out of memory, and then it is in none. */
+const struct group *groups_add(struct groups *groups, const struct smtpscope_finding *finding);
 /* All groups, the most severe first, then by sessions; owned by `groups`, `*count` of them. NULL when there are none. */
 struct group *const *groups_sorted(struct groups *groups, size_t *count);
 

@@ -102,11 +102,11 @@ static void json_begin(struct output *output, struct json *json, const char *eve
     line->failed |= json->session.failed;
 }
 
-static void json_end(struct output *output)
+static void json_end(struct output *output, const char *kind, enum smtpscope_severity severity)
 {
     put_close(&output->line, '}');
     writer_char(&output->line, '\n');
-    output_write(output);
+    output_write(output, kind, severity);
 }
 
 /* The packet in its file; returns the file's name. */
@@ -186,7 +186,7 @@ static void json_finding(struct output *output, void *state, const struct smtpsc
     put_indexes(line, "exchanges", finding->exchanges, finding->exchange_count);
     put_detail(json, line, finding);
     kinds_put_remediation(json->kinds, line, finding);
-    json_end(output);
+    json_end(output, smtpscope_rule_info(finding->rule)->id, finding->severity);
 }
 
 /* --- sessions */
@@ -325,7 +325,7 @@ static void json_session(struct output *output, void *state, const struct smtpsc
     put_gaps(line, record);
     put_octets(line, end);
     put_exchanges(output, record);
-    json_end(output);
+    json_end(output, "session", SMTPSCOPE_INFO);
 }
 
 /* --- messages */
@@ -357,7 +357,7 @@ static void json_message(struct output *output, void *state, const struct smtpsc
     put_member_name(line, "outcome", smtpscope_outcome_name(message->outcome));
     put_member_nonzero(line, "code", message->code);
     put_member_string(line, "file", put_packet(output, "packet", message->packet));
-    json_end(output);
+    json_end(output, "message", SMTPSCOPE_INFO);
 }
 
 /* --- the totals */
@@ -446,7 +446,7 @@ static void json_finish(struct output *output, void *state, const struct summary
     for (size_t i = 0; i < summary->stage_count; i++)
         put_stage(line, &summary->stages[i]);
     put_close(line, '}');
-    json_end(output);
+    json_end(output, "stats", SMTPSCOPE_INFO);
 }
 
 const struct output_format output_json = {

@@ -29,23 +29,29 @@ void output_free(struct output *output)
     free(output);
 }
 
-static void output_fail(struct output *output)
-{
-    if (!output->error)
-        output->error = errno ? errno : EIO;
-}
-
-void output_write(struct output *output)
+int output_to_stream(void *stream, const struct output_line *line)
 {
     errno = 0;
-    if (output->line.failed) {
-        errno = ENOMEM;
-        output_fail(output);
-    } else if (!output->error && output->line.len &&
-               fwrite(output->line.at, 1, output->line.len, output->config.stream) != output->line.len) {
-        output_fail(output);
-    }
+    if (fwrite(line->at, 1, line->len, stream) == line->len)
+        return 0;
+    return errno ? errno : EIO;
+}
+
+void output_write(struct output *output, const char *kind, enum smtpscope_severity severity)
+{
+    struct output_line line = {output->line.at, output->line.len, kind, severity};
+
+    if (output->line.failed && !output->error)
+        output->error = ENOMEM;
+    if (line.len)
+        output_pass(output, &line);
     writer_clear(&output->line);
+}
+
+void output_pass(struct output *output, const struct output_line *line)
+{
+    if (!output->error)
+        output->error = output->config.write(output->config.ctx, line);
 }
 
 void output_finding(struct output *output, const struct smtpscope_finding *finding)
@@ -67,9 +73,6 @@ void output_message(struct output *output, const struct smtpscope_flow *flow, co
 void output_finish(struct output *output, const struct summary *summary)
 {
     output->config.format->finish(output, output->state, summary);
-    errno = 0;
-    if (!output->error && fflush(output->config.stream))
-        output_fail(output);
 }
 
 int output_error(const struct output *output)

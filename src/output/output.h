@@ -17,12 +17,23 @@ struct output;
 struct output_format;
 
 extern const struct output_format output_text; /* for people: grouped, the remedy once a group */
+extern const struct output_format output_live; /* for people who look on: a finding as it comes, the remedy with the first of a kind */
 extern const struct output_format output_json; /* JSON Lines: one object a line, see share/smtpscope.schema.json */
+
+/* One event as it is written: `len` octets, the last of them a line feed; text for people may have several lines. */
+struct output_line {
+    const char *at;
+    size_t len;
+    const char *kind; /* a finding's rule, else the event's type: "session", "message", "stats". Static */
+    enum smtpscope_severity severity;
+};
 
 /* All that it points to must outlive the output. */
 struct output_config {
     const struct output_format *format;
-    FILE *stream;
+    /* Takes each line in turn, valid during the call: 0, or an errno that ends the output. */
+    int (*write)(void *ctx, const struct output_line *line);
+    void *ctx;
     const struct packets *packets;
     /* Writes the flow's community ID, terminated; "" when it has none. */
     void (*community_id)(const struct smtpscope_flow *flow, char id[OUTPUT_COMMUNITY_ID_SIZE]);
@@ -40,10 +51,15 @@ void output_finding(struct output *output, const struct smtpscope_finding *findi
 void output_session(struct output *output, const struct smtpscope_flow *flow, const struct record *record,
                     const struct smtpscope_end *end);
 void output_message(struct output *output, const struct smtpscope_flow *flow, const struct smtpscope_message *message);
-/* The last call but output_free(): what is still held, and the totals; flushes the stream. */
+/* A line that was finished elsewhere, in this output's format. */
+void output_pass(struct output *output, const struct output_line *line);
+/* The last call but output_free(): what is still held, and the totals. */
 void output_finish(struct output *output, const struct summary *summary);
 
 /* 0, or the errno of the first write that failed; nothing more is written then. */
 int output_error(const struct output *output);
+
+/* An output_config's `write` whose ctx is a FILE *. Who owns the stream flushes it. */
+int output_to_stream(void *stream, const struct output_line *line);
 
 #endif

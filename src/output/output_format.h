@@ -25,6 +25,6 @@ struct output {
 };
 
 /* Writes the line and empties it. */
-void output_write(struct output *output);
+void output_write(struct output *output, const char *kind, enum smtpscope_severity severity);
 
 #endif

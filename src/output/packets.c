@@ -3,14 +3,21 @@
 
 #include <stdlib.h>
 
+bool packets_init(struct packets *packets, size_t count)
+{
+    packets->files = calloc(count, sizeof *packets->files);
+    packets->room = packets->files ? count : 0;
+    return packets->files != NULL;
+}
+
 bool packets_add(struct packets *packets, const char *name, uint64_t before)
 {
-    struct packets_file *files = realloc(packets->files, (packets->count + 1) * sizeof *files);
+    size_t count = packets->count;
 
-    if (!files)
+    if (count == packets->room)
         return false;
-    packets->files = files;
-    packets->files[packets->count++] = (struct packets_file){name, before};
+    packets->files[count] = (struct packets_file){name, before};
+    packets->count = count + 1;
     return true;
 }
 
@@ -35,5 +42,6 @@ const char *packets_find(const struct packets *packets, uint64_t ordinal, uint64
 void packets_fini(struct packets *packets)
 {
     free(packets->files);
-    *packets = (struct packets){0};
+    packets->files = NULL;
+    packets->count = packets->room = 0;
 }

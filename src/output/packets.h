@@ -3,6 +3,7 @@
 #ifndef OUTPUT_PACKETS_H
 #define OUTPUT_PACKETS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,13 +13,16 @@ struct packets_file {
     uint64_t before; /* packets of the run before the file's first */
 };
 
-/* The files of a run in the order in which they were read. All zero is empty. */
+/* The files of a run in the order in which they were read. All zero is empty. One thread adds while others look up. */
 struct packets {
     struct packets_file *files;
-    size_t count;
+    atomic_size_t count;
+    size_t room;
 };
 
-/* The next file; `name` must outlive the table. false: out of memory. */
+/* Room for `count` files in all, before the first is added. false: out of memory. */
+bool packets_init(struct packets *packets, size_t count);
+/* The next file; `name` must outlive the table. false: there is no room for it. */
 bool packets_add(struct packets *packets, const char *name, uint64_t before);
 /* The file of an ordinal that counts from 1; `*number` is its packet there, from 1. NULL and 0 when there is none. */
 const char *packets_find(const struct packets *packets, uint64_t ordinal, uint64_t *number);

@@ -60,6 +60,39 @@ void summary_fact(struct summary *summary, const struct smtpscope_session *sessi
     }
 }
 
+static void add_all(uint64_t *to, const uint64_t *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] += from[i];
+}
+
+void summary_add(struct summary *summary, const struct summary *part)
+{
+    summary->files += part->files;
+    summary->packets += part->packets;
+    summary->octets += part->octets;
+    summary->sessions += part->sessions;
+    summary->exchanges += part->exchanges;
+    add_all(summary->messages, part->messages, SUMMARY_OUTCOMES);
+    add_all(summary->recipients, part->recipients, SUMMARY_OUTCOMES);
+    add_all(summary->findings, part->findings, SMTPSCOPE_RULES);
+    add_all(summary->by_severity, part->by_severity, SMTPSCOPE_SEVERITIES);
+    summary->hidden += part->hidden;
+    summary->midstream += part->midstream;
+    summary->one_sided += part->one_sided;
+    summary->gaps += part->gaps;
+    summary->gap_octets += part->gap_octets;
+    summary->conflicts += part->conflicts;
+    summary->encrypted += part->encrypted;
+    summary->not_smtp += part->not_smtp;
+    summary->evicted += part->evicted;
+    summary->overflowed += part->overflowed;
+    summary->unfinished += part->unfinished;
+    summary->forgotten += part->forgotten;
+    summary->unknown_links += part->unknown_links;
+    summary->damaged_files += part->damaged_files;
+}
+
 void summary_finding(struct summary *summary, const struct smtpscope_finding *finding)
 {
     summary->findings[finding->rule]++;

@@ -41,6 +41,8 @@ struct summary {
 
 /* One fact of any session. */
 void summary_fact(struct summary *summary, const struct smtpscope_session *session, const struct smtpscope_fact *fact);
+/* Adds what another part of the run has counted; times, stages and `interrupted` are left alone. */
+void summary_add(struct summary *summary, const struct summary *part);
 /* A finding that is printed. */
 void summary_finding(struct summary *summary, const struct smtpscope_finding *finding);
 /* How many findings were printed. */

@@ -8,12 +8,7 @@
 
 #include <stdlib.h>
 
-struct text {
-    struct groups *groups;
-    uint64_t dropped; /* findings that memory was too short for */
-};
-
-static void text_destroy(void *state)
+void text_destroy(void *state)
 {
     struct text *text = state;
 
@@ -21,7 +16,7 @@ static void text_destroy(void *state)
     free(text);
 }
 
-static void *text_create(void)
+void *text_create(void)
 {
     struct text *text = calloc(1, sizeof *text);
 
@@ -34,7 +29,7 @@ static void *text_create(void)
     return text;
 }
 
-static struct layout text_layout(struct output *output)
+struct layout text_layout(struct output *output)
 {
     return (struct layout){&output->line, output->config.columns, output->config.colour};
 }
@@ -75,24 +70,24 @@ static void text_finding(struct output *output, void *state, const struct smtpsc
         text->dropped++;
 }
 
-static void text_session_event(struct output *output, void *state, const struct smtpscope_flow *flow,
-                               const struct record *record, const struct smtpscope_end *end)
+void text_session_event(struct output *output, void *state, const struct smtpscope_flow *flow, const struct record *record,
+                        const struct smtpscope_end *end)
 {
     struct layout layout = text_layout(output);
 
     (void)state;
     text_session(&layout, output->config.packets, flow, record, end);
-    output_write(output);
+    output_write(output, "session", SMTPSCOPE_INFO);
 }
 
-static void text_message_event(struct output *output, void *state, const struct smtpscope_flow *flow,
-                               const struct smtpscope_message *message)
+void text_message_event(struct output *output, void *state, const struct smtpscope_flow *flow,
+                        const struct smtpscope_message *message)
 {
     struct layout layout = text_layout(output);
 
     (void)state;
     text_message(&layout, output->config.packets, flow, message);
-    output_write(output);
+    output_write(output, "message", SMTPSCOPE_INFO);
 }
 
 /* The groups with a remedy first; what is only context shares one block. */
@@ -104,7 +99,7 @@ static void text_groups(struct output *output, struct text *text)
 
     for (; i < count && groups[i]->severity != SMTPSCOPE_INFO; i++) {
         text_group(&layout, output->config.packets, groups[i]);
-        output_write(output);
+        output_write(output, smtpscope_rule_info(groups[i]->rule)->id, groups[i]->severity);
     }
     if (i == count)
         return;
@@ -113,7 +108,7 @@ static void text_groups(struct output *output, struct text *text)
     for (; i < count; i++)
         text_group_brief(&layout, output->config.packets, groups[i]);
     writer_char(layout.writer, '\n');
-    output_write(output);
+    output_write(output, "finding", SMTPSCOPE_INFO);
 }
 
 static void text_finish(struct output *output, void *state, const struct summary *summary)
@@ -125,7 +120,7 @@ static void text_finish(struct output *output, void *state, const struct summary
     if (text->dropped)
         writer_format(&output->line, _("Memory was too short to show %llu findings.\n"), (unsigned long long)text->dropped);
     text_summary(&layout, output->config.packets, summary);
-    output_write(output);
+    output_write(output, "stats", SMTPSCOPE_INFO);
 }
 
 const struct output_format output_text = {

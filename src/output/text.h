@@ -7,7 +7,24 @@
 #include "output/layout.h"
 #include "output/output.h"
 
-/* All put their lines into layout->writer. */
+/* The longest severity, and a blank. */
+#define TEXT_SEVERITY_COLUMNS 9
+
+/* What both text formats keep. */
+struct text {
+    struct groups *groups;
+    uint64_t dropped; /* findings that memory was too short for */
+};
+void *text_create(void);
+void text_destroy(void *state);
+struct layout text_layout(struct output *output);
+void text_session_event(struct output *output, void *state, const struct smtpscope_flow *flow, const struct record *record,
+                        const struct smtpscope_end *end);
+void text_message_event(struct output *output, void *state, const struct smtpscope_flow *flow,
+                        const struct smtpscope_message *message);
+
+/* "WARNING", in its colour and padded. All from here on put their lines into layout->writer. */
+void text_severity(const struct layout *layout, enum smtpscope_severity severity);
 void text_group(const struct layout *layout, const struct packets *packets, const struct group *group);
 /* A group of context, on a line or two. */
 void text_group_brief(const struct layout *layout, const struct packets *packets, const struct group *group);

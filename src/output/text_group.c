@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Where the second column begins: behind the longest severity, behind the longest label. */
-#define RULE_COLUMN 9
+#define RULE_COLUMN TEXT_SEVERITY_COLUMNS
 #define TEXT_COLUMN 13
 #define EXAMPLE_COLUMN 6
 /* More lines of settings than this push the remedy off a screen. */
@@ -90,6 +90,14 @@ static void group_name(struct writer *writer, const struct group *group)
     writer_char(writer, ')');
 }
 
+void text_severity(const struct layout *layout, enum smtpscope_severity severity)
+{
+    const char *label = severity_label(severity);
+
+    layout_painted(layout, layout_severity(severity), label);
+    layout_pad(layout, utf8_columns(label, strlen(label)), RULE_COLUMN);
+}
+
 static void group_heading(const struct layout *layout, const struct group *group)
 {
     const struct smtpscope_rule_info *info = smtpscope_rule_info(group->rule);
@@ -99,8 +107,7 @@ static void group_heading(const struct layout *layout, const struct group *group
 
     group_name(&name, group);
     group_counts(&counts, group);
-    layout_painted(layout, layout_severity(group->severity), label);
-    layout_pad(layout, width, RULE_COLUMN);
+    text_severity(layout, group->severity);
     layout_paint(layout, PAINT_BOLD);
     writer_octets(layout->writer, name.at, name.len);
     layout_paint(layout, PAINT_PLAIN);

@@ -47,6 +47,15 @@ static inline void writer_char(struct writer *writer, char c)
         writer->at[writer->len++] = c;
 }
 
+/* Room for `len` octets, which count as put and are the caller's to fill; NULL when there is no memory. */
+static inline void *writer_room(struct writer *writer, size_t len)
+{
+    if (!writer_fits(writer, len))
+        return NULL;
+    writer->len += len;
+    return writer->at + writer->len - len;
+}
+
 /* A terminated string of our own; NULL puts nothing. */
 static inline void writer_string(struct writer *writer, const char *string)
 {

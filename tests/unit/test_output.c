@@ -98,10 +98,12 @@ struct bench {
 static void bench_init(struct bench *bench, const struct output_format *format)
 {
     *bench = (struct bench){0};
+    assert_true(packets_init(&bench->packets, 1));
     assert_true(packets_add(&bench->packets, "a.pcap", 0));
     bench->stream = open_memstream(&bench->text, &bench->len);
     bench->output = output_new(&(struct output_config){.format = format,
-                                                       .stream = bench->stream,
+                                                       .write = output_to_stream,
+                                                       .ctx = bench->stream,
                                                        .packets = &bench->packets,
                                                        .community_id = no_community_id,
                                                        .columns = 80,
@@ -255,6 +257,7 @@ static void packets_in_files(void **state)
     uint64_t number;
 
     (void)state;
+    assert_true(packets_init(&packets, 3));
     assert_true(packets_add(&packets, "a", 0));
     assert_true(packets_add(&packets, "b", 10)); /* a file without packets */
     assert_true(packets_add(&packets, "c", 10));
@@ -422,6 +425,7 @@ static void text_groups(void **state)
         output_finding(bench.output, &finding);
     }
     output_finish(bench.output, &(struct summary){.files = 1, .packets = 99, .sessions = 5});
+    fflush(bench.stream);
     for (size_t i = 0; i < bench.len; i++)
         assert_true((unsigned char)bench.text[i] >= 0x20 || bench.text[i] == '\n');
     assert_non_null(strstr(bench.text, "sequence.data-before-rcpt"));
@@ -444,14 +448,14 @@ static void groups_count(void **state)
     assert_non_null(groups);
     worse.rule = SMTPSCOPE_RULE_REFUSAL_POLICY;
     worse.severity = SMTPSCOPE_ERROR;
-    assert_true(groups_add(groups, &finding));
+    assert_non_null(groups_add(groups, &finding));
     finding.id = 2; /* the same kind, the same session, another cause */
-    assert_true(groups_add(groups, &finding));
-    assert_true(groups_add(groups, &worse));
+    assert_non_null(groups_add(groups, &finding));
+    assert_non_null(groups_add(groups, &worse));
     finding.flow = &other;
     finding.cause = 1;
     finding.id = 2;
-    assert_true(groups_add(groups, &finding));
+    assert_non_null(groups_add(groups, &finding));
     sorted = groups_sorted(groups, &count);
     assert_int_equal(count, 2);
     assert_int_equal(sorted[0]->rule, SMTPSCOPE_RULE_REFUSAL_POLICY);
@@ -574,8 +578,9 @@ static void write_errors_are_kept(void **state)
     (void)state;
     if (!full)
         skip();
-    output = output_new(
-        &(struct output_config){.format = &output_json, .stream = full, .packets = &packets, .community_id = no_community_id});
+    setvbuf(full, NULL, _IONBF, 0);
+    output = output_new(&(struct output_config){.format = &output_json, .write = output_to_stream, .ctx = full,
+                                                .packets = &packets, .community_id = no_community_id});
     output_finding(output, &finding);
     output_finish(output, &(struct summary){0});
     assert_int_equal(output_error(output), ENOSPC);

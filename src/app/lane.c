@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "app/lane.h"
+
+#include <stdlib.h>
+
+void lane_init(struct lane *lane, pthread_mutex_t *lock, pthread_cond_t *changed)
+{
+    *lane = (struct lane){.lock = lock, .changed = changed};
+}
+
+static void parcel_free(struct parcel *parcel)
+{
+    outbox_fini(&parcel->outbox);
+    free(parcel);
+}
+
+void lane_fini(struct lane *lane)
+{
+    for (; lane->count; lane->count--, lane->first = (lane->first + 1) % LANE_LENGTH)
+        parcel_free(lane->parcels[lane->first]);
+    while (lane->spare_count)
+        parcel_free(lane->spare[--lane->spare_count]);
+}
+
+struct parcel *lane_parcel(struct lane *lane)
+{
+    struct parcel *parcel = NULL;
+
+    pthread_mutex_lock(lane->lock);
+    if (lane->spare_count)
+        parcel = lane->spare[--lane->spare_count];
+    pthread_mutex_unlock(lane->lock);
+    return parcel ? parcel : calloc(1, sizeof *parcel);
+}
+
+/* The caller holds the lock. */
+static void keep_spare(struct lane *lane, struct parcel *parcel)
+{
+    outbox_clear(&parcel->outbox);
+    if (lane->spare_count < sizeof lane->spare / sizeof lane->spare[0])
+        lane->spare[lane->spare_count++] = parcel;
+    else
+        parcel_free(parcel);
+}
+
+void lane_send(struct lane *lane, struct parcel *parcel, bool wait)
+{
+    pthread_mutex_lock(lane->lock);
+    while (wait && lane->count == LANE_LENGTH && !lane->ended)
+        pthread_cond_wait(lane->changed, lane->lock);
+    lane->lost += parcel->outbox.lost;
+    if (lane->count == LANE_LENGTH || lane->ended) {
+        lane->lost += outbox_count(&parcel->outbox);
+        keep_spare(lane, parcel);
+    } else {
+        lane->parcels[(lane->first + lane->count++) % LANE_LENGTH] = parcel;
+        pthread_cond_broadcast(lane->changed);
+    }
+    pthread_mutex_unlock(lane->lock);
+}
+
+struct parcel *lane_receive(struct lane *lane, bool wait)
+{
+    struct parcel *parcel = NULL;
+
+    pthread_mutex_lock(lane->lock);
+    while (wait && !lane->count && !lane->ended)
+        pthread_cond_wait(lane->changed, lane->lock);
+    if (lane->count) {
+        parcel = lane->parcels[lane->first];
+        lane->first = (lane->first + 1) % LANE_LENGTH;
+        if (lane->count-- == LANE_LENGTH)
+            pthread_cond_broadcast(lane->changed);
+    }
+    pthread_mutex_unlock(lane->lock);
+    return parcel;
+}
+
+void lane_return(struct lane *lane, struct parcel *parcel)
+{
+    pthread_mutex_lock(lane->lock);
+    keep_spare(lane, parcel);
+    pthread_mutex_unlock(lane->lock);
+}
+
+void lane_end(struct lane *lane)
+{
+    pthread_mutex_lock(lane->lock);
+    lane->ended = true;
+    pthread_cond_broadcast(lane->changed);
+    pthread_mutex_unlock(lane->lock);
+}

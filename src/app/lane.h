@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The way from one worker to the thread that publishes: a bounded queue of outboxes. The outboxes go round: what was read comes
+ * back empty, with its memory. The worker that finds it full waits, or, where it may not wait, loses the outbox and counts it.
+ */
+#ifndef APP_LANE_H
+#define APP_LANE_H
+
+#include "app/outbox.h"
+
+#include <pthread.h>
+
+/* Outboxes under way: enough to bridge a reader that is late, little enough to stay small. */
+#define LANE_LENGTH 64
+/* An outbox is sent when it holds so much: a session's findings are a few kilooctets. */
+#define LANE_OUTBOX_SIZE ((size_t)256 * 1024)
+
+struct parcel {
+    struct outbox outbox;
+    uint64_t round; /* that it belongs to */
+    bool last;      /* the worker's last of this round */
+};
+
+struct lane {
+    pthread_mutex_t *lock; /* of all lanes */
+    pthread_cond_t *changed;
+    struct parcel *parcels[LANE_LENGTH];
+    size_t first, count;
+    struct parcel *spare[LANE_LENGTH + 2];
+    size_t spare_count;
+    bool ended;   /* nobody reads any more, or nobody writes */
+    uint64_t lost; /* records in outboxes that could not be sent or made */
+};
+
+/* The lock and the condition are shared by all lanes of one reader, and outlive them. */
+void lane_init(struct lane *lane, pthread_mutex_t *lock, pthread_cond_t *changed);
+void lane_fini(struct lane *lane);
+
+/* An empty parcel to fill; NULL: out of memory. */
+struct parcel *lane_parcel(struct lane *lane);
+/* Sends it; waits for room when `wait` is set and somebody reads. What cannot be sent is lost, and counted. */
+void lane_send(struct lane *lane, struct parcel *parcel, bool wait);
+/* The next parcel: waits for it when `wait` is set. NULL: none, or the lane ended. Give it back with lane_return(). */
+struct parcel *lane_receive(struct lane *lane, bool wait);
+void lane_return(struct lane *lane, struct parcel *parcel);
+/* No more will be sent, or read: nobody waits. */
+void lane_end(struct lane *lane);
+
+#endif

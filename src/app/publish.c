@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "app/publish.h"
+
+#include "correlate/correlate.h"
+
+#include <stdlib.h>
+
+/* More than anyone has readers for. */
+#define OUTPUTS_MAX 16
+
+struct publisher {
+    const struct options *options;
+    struct correlate *correlate;
+    struct {
+        struct output *output;
+        size_t format;
+    } outputs[OUTPUTS_MAX];
+    size_t output_count;
+    struct summary summary;
+    enum smtpscope_severity worst;
+};
+
+/* --rule chooses what is looked at, and so what --fail-on sees; --min-severity only what is shown. */
+static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
+{
+    struct publisher *publisher = ctx;
+
+    if (!options_select(publisher->options, finding->rule))
+        return;
+    if (finding->severity < publisher->worst)
+        publisher->worst = finding->severity;
+    if (finding->severity > publisher->options->min_severity) {
+        publisher->summary.hidden++;
+        return;
+    }
+    summary_finding(&publisher->summary, finding);
+    for (size_t i = 0; i < publisher->output_count; i++)
+        output_finding(publisher->outputs[i].output, finding);
+}
+
+static void publish_trace(void *ctx, const struct trace *trace)
+{
+    correlate_trace(((struct publisher *)ctx)->correlate, trace);
+}
+
+static void publish_line(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
+{
+    struct publisher *publisher = ctx;
+
+    (void)flow;
+    for (size_t i = 0; i < publisher->output_count; i++)
+        if (publisher->outputs[i].format == format)
+            output_pass(publisher->outputs[i].output, line);
+}
+
+struct publisher *publisher_new(const struct options *options)
+{
+    struct publisher *publisher = calloc(1, sizeof *publisher);
+
+    if (!publisher)
+        return NULL;
+    publisher->options = options;
+    publisher->worst = SMTPSCOPE_SEVERITIES;
+    publisher->correlate = correlate_new(&(struct correlate_config){.finding = publish_finding, .ctx = publisher});
+    if (publisher->correlate)
+        return publisher;
+    free(publisher);
+    return NULL;
+}
+
+void publisher_free(struct publisher *publisher)
+{
+    if (!publisher)
+        return;
+    correlate_free(publisher->correlate);
+    free(publisher);
+}
+
+bool publisher_add(struct publisher *publisher, struct output *output, size_t format)
+{
+    if (publisher->output_count == OUTPUTS_MAX)
+        return false;
+    publisher->outputs[publisher->output_count].output = output;
+    publisher->outputs[publisher->output_count++].format = format;
+    return true;
+}
+
+struct report publisher_report(struct publisher *publisher)
+{
+    return (struct report){.finding = publish_finding, .trace = publish_trace, .line = publish_line, .ctx = publisher};
+}
+
+void publisher_finish(struct publisher *publisher, smtpscope_time now)
+{
+    correlate_finish(publisher->correlate, now);
+}
+
+const struct summary *publisher_summary(struct publisher *publisher)
+{
+    publisher->summary.forgotten = correlate_forgotten(publisher->correlate);
+    return &publisher->summary;
+}
+
+enum smtpscope_severity publisher_worst(const struct publisher *publisher)
+{
+    return publisher->worst;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The last stage, on one thread: findings are chosen, correlated across sessions, counted, and go to every output. */
+#ifndef APP_PUBLISH_H
+#define APP_PUBLISH_H
+
+#include "app/options.h"
+#include "app/report.h"
+
+struct publisher;
+
+/* `options` must outlive it. NULL when out of memory. */
+struct publisher *publisher_new(const struct options *options);
+void publisher_free(struct publisher *publisher);
+
+/* One more output, which stays the caller's and must outlive the publisher; `format` is the index that its lines bear. false: too many. */
+bool publisher_add(struct publisher *publisher, struct output *output, size_t format);
+
+/* Takes the reports of all workers, one thread at a time. */
+struct report publisher_report(struct publisher *publisher);
+
+/* The capture ended at `now`: what shows only across sessions and was not told yet. */
+void publisher_finish(struct publisher *publisher, smtpscope_time now);
+
+/* What was published and hidden so far; findings and `forgotten` only. */
+const struct summary *publisher_summary(struct publisher *publisher);
+/* The most severe finding of a rule that was chosen, shown or not; SMTPSCOPE_SEVERITIES: none. */
+enum smtpscope_severity publisher_worst(const struct publisher *publisher);
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "app/sensor.h"
+
+#include "app/complain.h"
+#include "app/words.h"
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define MILLISECOND (SMTPSCOPE_SECOND / 1000)
+/* A finding is out within a second of its packet: this, and the ring's own delay of a tenth, leave room for a busy machine. */
+#define HAND_ON_EVERY (100 * MILLISECOND)
+#define POLL_MS 100
+/* A clock that is slewed drifts by less between two frames; one that is set jumps further. */
+#define STEP (1 * SMTPSCOPE_SECOND)
+
+struct interface {
+    struct live *live;
+    const char *name;
+    bool down, failed;
+};
+
+/* Packet time while no packets come: that of the last one, and what the monotonic clock has counted since it was handled. */
+struct packet_clock {
+    smtpscope_time packet, monotonic;
+};
+
+struct sensor {
+    struct sensor_config config;
+    pthread_t thread;
+    bool started;
+    atomic_bool stop, failed;
+    struct interface interfaces[INTERFACES_MAX];
+    size_t interface_count;
+    struct decoder *decoder;
+    struct sessions *sessions;
+    struct report report;
+    struct lane lane;
+    struct parcel *parcel;
+    uint64_t frames;
+    struct packet_clock clock;
+    smtpscope_time handed_on; /* when, by the monotonic clock */
+    struct sensor_totals counting, shown; /* shown: under the lock */
+};
+
+static smtpscope_time clock_read(clockid_t clock)
+{
+    struct timespec now = {0};
+
+    clock_gettime(clock, &now);
+    return (smtpscope_time)now.tv_sec * SMTPSCOPE_SECOND + now.tv_nsec;
+}
+
+/* --- what the sessions say */
+
+static struct outbox *sensor_outbox(struct sensor *sensor)
+{
+    if (sensor->parcel && sensor->parcel->outbox.octets.len >= LANE_OUTBOX_SIZE) {
+        lane_send(&sensor->lane, sensor->parcel, sensor->stop);
+        sensor->parcel = NULL;
+    }
+    if (!sensor->parcel)
+        sensor->parcel = lane_parcel(&sensor->lane);
+    if (!sensor->parcel)
+        sensor->counting.lost++;
+    return sensor->parcel ? &sensor->parcel->outbox : NULL;
+}
+
+static void sensor_finding(void *ctx, const struct smtpscope_finding *finding)
+{
+    struct outbox *outbox = finding->told && !finding->changed ? NULL : sensor_outbox(ctx);
+
+    if (outbox)
+        outbox_finding(outbox, finding);
+}
+
+static void sensor_trace(void *ctx, const struct trace *trace)
+{
+    struct outbox *outbox = sensor_outbox(ctx);
+
+    if (outbox)
+        outbox_trace(outbox, trace);
+}
+
+static void sensor_line(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
+{
+    struct outbox *outbox = sensor_outbox(ctx);
+
+    if (outbox)
+        outbox_line(outbox, flow, format, line);
+}
+
+static void sensor_hand_on(struct sensor *sensor, smtpscope_time now)
+{
+    struct sensor_totals *counting = &sensor->counting;
+
+    sensor->handed_on = now;
+    sessions_stats(sensor->sessions, &counting->streams);
+    decoder_stats(sensor->decoder, &counting->decoder);
+    counting->capture = (struct live_stats){0};
+    for (size_t i = 0; i < sensor->interface_count; i++) {
+        struct live_stats stats;
+
+        live_stats(sensor->interfaces[i].live, &stats);
+        counting->capture.received += stats.received;
+        counting->capture.dropped += stats.dropped;
+        counting->capture.interface_dropped += stats.interface_dropped;
+    }
+    pthread_mutex_lock(sensor->config.lock);
+    sensor->shown = *counting;
+    sensor->shown.lost += sensor->lane.lost;
+    pthread_mutex_unlock(sensor->config.lock);
+    if (sensor->parcel)
+        lane_send(&sensor->lane, sensor->parcel, sensor->stop);
+    sensor->parcel = NULL;
+}
+
+/* --- frames */
+
+static smtpscope_time clock_now(const struct packet_clock *clock)
+{
+    return clock->packet + clock_read(CLOCK_MONOTONIC) - clock->monotonic;
+}
+
+/*
+ * Frames of an interface come in order, so a stamp that runs back, or that is ahead of what can have passed, means that the
+ * machine's clock was set. What waits is moved along, so that nothing times out, or never does.
+ */
+static void sensor_clock(struct sensor *sensor, smtpscope_time time)
+{
+    struct packet_clock *clock = &sensor->clock;
+    smtpscope_time delta = 0;
+
+    if (time < clock->packet - STEP)
+        delta = time - clock->packet;
+    else if (time > clock->packet + STEP && time > clock_now(clock) + STEP)
+        delta = time - clock_now(clock);
+    if (delta) {
+        complain(_("the clock was set by %.0f s: waiting times go on from there"), (double)delta / 1e9);
+        sensor->counting.clock_steps++;
+        sessions_clock_stepped(sensor->sessions, delta);
+    }
+    if (delta || time > clock->packet)
+        clock->packet = time;
+}
+
+static void sensor_frame(void *ctx, const struct frame *frame)
+{
+    struct sensor *sensor = ctx;
+    struct summary *summary = &sensor->counting.summary;
+    struct smtpscope_segment segment = {0};
+    /* One numbering for all workers. */
+    uint64_t number = sensor->frames++ * sensor->config.workers + sensor->config.index + 1;
+
+    sensor_clock(sensor, frame->time);
+    summary->packets++;
+    summary->octets += frame->len;
+    summary->last_time = frame->time;
+    if (!summary->first_time)
+        summary->first_time = frame->time;
+    if (!decoder_frame(sensor->decoder, frame->link_type, frame->data, frame->caplen, frame->len, frame->time, number, &segment))
+        return;
+    sessions_expire(sensor->sessions, frame->time);
+    sessions_segment(sensor->sessions, &segment);
+}
+
+/* Says once that an interface is down, that it is back, or that it has failed for good. */
+static void interface_state(struct interface *interface, int got)
+{
+    if (got == LIVE_DOWN && !interface->down)
+        complain(_("%s: %s; waiting for it to come back"), interface->name, live_error(interface->live));
+    else if (got == LIVE_FAILED)
+        complain("%s: %s", interface->name, live_error(interface->live));
+    else if (got >= 0 && interface->down)
+        complain(_("%s: up again"), interface->name);
+    interface->down = got == LIVE_DOWN;
+    interface->failed = got == LIVE_FAILED;
+}
+
+/* Frames handled; waits a tenth of a second for some. */
+static int sensor_dispatch(struct sensor *sensor)
+{
+    struct pollfd ready[INTERFACES_MAX];
+    size_t working = 0;
+    int total = 0;
+
+    for (size_t i = 0; i < sensor->interface_count; i++) {
+        ready[i] = (struct pollfd){.fd = sensor->interfaces[i].failed ? -1 : live_fd(sensor->interfaces[i].live), .events = POLLIN};
+        working += !sensor->interfaces[i].failed;
+    }
+    if (!working) {
+        sensor->failed = sensor->stop = true;
+        return 0;
+    }
+    if (sensor->interface_count > 1)
+        poll(ready, sensor->interface_count, POLL_MS);
+    for (size_t i = 0; i < sensor->interface_count; i++) {
+        struct interface *interface = &sensor->interfaces[i];
+        int got;
+
+        if (interface->failed || (sensor->interface_count > 1 && !ready[i].revents && !interface->down))
+            continue;
+        got = live_dispatch(interface->live, 0, sensor_frame, sensor);
+        interface_state(interface, got);
+        total += got > 0 ? got : 0;
+    }
+    return total;
+}
+
+static void sensor_tick(struct sensor *sensor, bool idle)
+{
+    smtpscope_time now = clock_read(CLOCK_MONOTONIC);
+
+    if (idle)
+        sessions_expire(sensor->sessions, clock_now(&sensor->clock));
+    else
+        sensor->clock.monotonic = now;
+    sessions_tell(sensor->sessions, now);
+    if (now - sensor->handed_on >= HAND_ON_EVERY)
+        sensor_hand_on(sensor, now);
+}
+
+static void *sensor_run(void *ctx)
+{
+    struct sensor *sensor = ctx;
+
+    while (!sensor->stop)
+        sensor_tick(sensor, !sensor_dispatch(sensor));
+    sessions_finish(sensor->sessions);
+    sensor_hand_on(sensor, 0);
+    lane_end(&sensor->lane);
+    return NULL;
+}
+
+/* --- opening and closing */
+
+static bool sensor_open_interface(struct sensor *sensor, size_t i)
+{
+    const struct options *options = sensor->config.options;
+    struct interface *interface = &sensor->interfaces[i];
+    const struct sensor *first = sensor->config.first;
+    char error[512];
+    struct live_config config = {
+        .interface = options->interfaces[i], .filter = sensor->config.filter, .expression = options->expression,
+        .buffer_kib = options->buffer_kib, .snapshot_length = options->snapshot_length, .promiscuous = options->promiscuous,
+        .spread = sensor->config.workers > 1,
+        .fanout_group = first ? live_fanout_group(first->interfaces[i].live) : LIVE_NEW_GROUP,
+    };
+
+    interface->name = options->interfaces[i];
+    if (!live_open(&interface->live, &config, error, sizeof error))
+        return true;
+    interface->live = NULL;
+    complain("%s: %s", interface->name, error);
+    return false;
+}
+
+static void sensor_free(struct sensor *sensor)
+{
+    for (size_t i = 0; i < sensor->interface_count; i++)
+        live_close(sensor->interfaces[i].live);
+    sessions_free(sensor->sessions);
+    decoder_free(sensor->decoder);
+    if (sensor->parcel)
+        lane_return(&sensor->lane, sensor->parcel);
+    lane_fini(&sensor->lane);
+    free(sensor);
+}
+
+struct sensor *sensor_open(const struct sensor_config *config)
+{
+    struct sensor *sensor = calloc(1, sizeof *sensor);
+
+    if (!sensor) {
+        complain(_("out of memory"));
+        return NULL;
+    }
+    sensor->config = *config;
+    sensor->clock = (struct packet_clock){clock_read(CLOCK_REALTIME), clock_read(CLOCK_MONOTONIC)};
+    lane_init(&sensor->lane, config->lock, config->changed);
+    sensor->report = (struct report){.finding = sensor_finding, .trace = sensor_trace, .line = sensor_line, .ctx = sensor};
+    sensor->config.sessions.report = &sensor->report;
+    sensor->config.sessions.summary = &sensor->counting.summary;
+    sensor->sessions = sessions_new(&sensor->config.sessions);
+    sensor->decoder = decoder_new(&(struct decoder_config){.ports = config->options->ports});
+    if (!sensor->sessions || !sensor->decoder) {
+        complain(_("out of memory"));
+        sensor_free(sensor);
+        return NULL;
+    }
+    for (; sensor->interface_count < config->options->interface_count; sensor->interface_count++)
+        if (sensor->interface_count == INTERFACES_MAX || !sensor_open_interface(sensor, sensor->interface_count)) {
+            sensor_free(sensor);
+            return NULL;
+        }
+    return sensor;
+}
+
+bool sensor_start(struct sensor *sensor)
+{
+    sensor->started = !pthread_create(&sensor->thread, NULL, sensor_run, sensor);
+    if (!sensor->started)
+        complain(_("no thread for a worker: try --workers 1"));
+    return sensor->started;
+}
+
+void sensor_stop(struct sensor *sensor)
+{
+    sensor->stop = true;
+    for (size_t i = 0; i < sensor->interface_count; i++)
+        live_break(sensor->interfaces[i].live);
+}
+
+void sensor_close(struct sensor *sensor)
+{
+    if (!sensor)
+        return;
+    if (sensor->started)
+        pthread_join(sensor->thread, NULL);
+    sensor_free(sensor);
+}
+
+struct lane *sensor_lane(struct sensor *sensor)
+{
+    return &sensor->lane;
+}
+
+void sensor_totals(struct sensor *sensor, struct sensor_totals *totals)
+{
+    pthread_mutex_lock(sensor->config.lock);
+    *totals = sensor->shown;
+    pthread_mutex_unlock(sensor->config.lock);
+}
+
+bool sensor_failed(struct sensor *sensor)
+{
+    return sensor->failed;
+}
+
+void sensor_totals_add(struct sensor_totals *to, const struct sensor_totals *from)
+{
+    summary_add(&to->summary, &from->summary);
+    stream_stats_add(&to->streams, &from->streams);
+    decoder_stats_add(&to->decoder, &from->decoder);
+    to->capture.received += from->capture.received;
+    to->capture.dropped += from->capture.dropped;
+    to->capture.interface_dropped += from->capture.interface_dropped;
+    to->clock_steps += from->clock_steps;
+    to->lost += from->lost;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Text for people who look on while packets come in: the first finding of a kind in full, with what to do about it, each
+ * further one on a line or two. Sessions and messages as in the text of a file.
+ */
+#include "output/format.h"
+#include "output/output_format.h"
+#include "output/text.h"
+#include "output/words.h"
+#include "smtpscope/advice.h"
+
+#include <string.h>
+
+static void live_command(struct writer *writer, const struct smtpscope_finding *finding)
+{
+    if (!*finding->command)
+        return;
+    writer_string(writer, "C: ");
+    writer_escaped(writer, finding->command, strlen(finding->command), ESCAPE_TERMINAL);
+    writer_char(writer, ' ');
+    writer_escaped(writer, finding->argument, strlen(finding->argument), ESCAPE_TERMINAL);
+    writer_string(writer, "  ");
+}
+
+static void live_reply(struct writer *writer, const struct smtpscope_finding *finding)
+{
+    struct smtpscope_text reply = format_first_line(format_text(finding->text));
+
+    if (!finding->code && !reply.len)
+        return;
+    writer_string(writer, "S: ");
+    text_code(writer, finding->code, ' ', finding->enhanced_class, finding->enhanced_subject, finding->enhanced_detail);
+    writer_escaped(writer, reply.at, reply.len, ESCAPE_TERMINAL);
+}
+
+/* "01:22:03.120  WARNING  sequence.nested-mail  192.0.2.1:4000 -> 192.0.2.2:25", and what was said on a second line. */
+static void live_brief(const struct layout *layout, const struct packets *packets, const struct smtpscope_finding *finding)
+{
+    struct writer *writer = layout->writer;
+
+    format_time(writer, finding->time, ' ', 3);
+    writer_string(writer, "  ");
+    text_severity(layout, finding->severity);
+    writer_string(writer, smtpscope_rule_info(finding->rule)->id);
+    writer_string(writer, "  ");
+    format_endpoint(writer, &finding->flow->side[SMTPSCOPE_CLIENT]);
+    writer_string(writer, " -> ");
+    format_endpoint(writer, &finding->flow->side[SMTPSCOPE_SERVER]);
+    writer_string(writer, "  ");
+    text_packet(layout, packets, finding->packet);
+    writer_char(writer, '\n');
+    if (!*finding->command && !finding->code && !*finding->text)
+        return;
+    writer_string(writer, "      ");
+    live_command(writer, finding);
+    live_reply(writer, finding);
+    writer_char(writer, '\n');
+}
+
+static void live_finding(struct output *output, void *state, const struct smtpscope_finding *finding)
+{
+    struct text *text = state;
+    struct layout layout = text_layout(output);
+    const struct group *group = groups_add(text->groups, finding);
+
+    if (!group)
+        text->dropped++;
+    if (group && group->sessions == 1 && group->count == finding->count)
+        text_group(&layout, output->config.packets, group);
+    else
+        live_brief(&layout, output->config.packets, finding);
+    output_write(output, smtpscope_rule_info(finding->rule)->id, finding->severity);
+}
+
+static void live_finish(struct output *output, void *state, const struct summary *summary)
+{
+    struct layout layout = text_layout(output);
+
+    (void)state;
+    text_summary(&layout, output->config.packets, summary);
+    output_write(output, "stats", SMTPSCOPE_INFO);
+}
+
+const struct output_format output_live = {
+    .create = text_create,
+    .destroy = text_destroy,
+    .finding = live_finding,
+    .session = text_session_event,
+    .message = text_message_event,
+    .finish = live_finish,
+};
