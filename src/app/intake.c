@@ -4,7 +4,6 @@
 #include "app/complain.h"
 #include "app/progress.h"
 #include "app/sources.h"
-#include "app/stream_stub.h"
 #include "app/words.h"
 
 #include <stdlib.h>
@@ -122,7 +121,8 @@ static void intake_frame(struct intake *intake, struct round *round, const struc
     round->count++;
     if (!followed)
         return;
-    entry->owner = (uint32_t)((smtpscope_segment_hash(segment, intake->config.hash_seed) >> 32) * intake->config.workers >> 32);
+    segment->hash = smtpscope_segment_hash(segment, intake->config.hash_seed);
+    entry->owner = (uint32_t)((segment->hash >> 32) * intake->config.workers >> 32);
 }
 
 /* Opens the file whose turn it is, if it is not open. */

@@ -255,8 +255,7 @@ void sessions_tell(struct sessions *sessions, smtpscope_time now)
 
 void sessions_clock_stepped(struct sessions *sessions, smtpscope_time delta)
 {
-    (void)sessions;
-    (void)delta;
+    smtpscope_streams_clock_stepped(sessions->streams, delta);
 }
 
 void sessions_finish(struct sessions *sessions)
@@ -267,6 +266,28 @@ void sessions_finish(struct sessions *sessions)
 void sessions_stats(const struct sessions *sessions, struct smtpscope_stream_stats *stats)
 {
     smtpscope_streams_stats(sessions->streams, stats);
+}
+
+/* A session takes a few cache lines; the first two are touched by each of its segments. */
+#define CACHE_LINE 64
+
+void sessions_prefetch(const struct sessions *sessions, uint64_t hash, unsigned step)
+{
+    const char *session;
+
+    if (step == 0)
+        smtpscope_streams_prefetch(sessions->streams, hash);
+    if (step == 1)
+        smtpscope_streams_prefetch_flow(sessions->streams, hash);
+    if (step < 2)
+        return;
+    session = smtpscope_streams_likely_user(sessions->streams, hash);
+    if (session && step == 2) {
+        __builtin_prefetch(session);
+        __builtin_prefetch(session + CACHE_LINE);
+    } else if (session) {
+        __builtin_prefetch(smtpscope_session_user((const void *)session));
+    }
 }
 
 void stream_stats_add(struct smtpscope_stream_stats *to, const struct smtpscope_stream_stats *from)

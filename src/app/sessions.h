@@ -44,9 +44,12 @@ void sessions_clock_stepped(struct sessions *sessions, smtpscope_time delta);
 /* Closes all that is open. */
 void sessions_finish(struct sessions *sessions);
 
-/* Hints that a segment with this hash comes soon; the far one first, the near one some segments later. */
-enum sessions_distance { SESSIONS_FAR, SESSIONS_NEAR };
-void sessions_prefetch(const struct sessions *sessions, uint64_t hash, enum sessions_distance distance);
+/*
+ * Hints that a segment with this hash comes soon, by steps that each follow what the one before has fetched: the table's slot, the
+ * flow, the session, what hangs on it.
+ */
+#define SESSIONS_STEPS 4
+void sessions_prefetch(const struct sessions *sessions, uint64_t hash, unsigned step);
 
 void sessions_stats(const struct sessions *sessions, struct smtpscope_stream_stats *stats);
 /* Adds what another worker has counted. */
