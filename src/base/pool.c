@@ -26,6 +26,9 @@
 #define SMALL_MAX (POOL_CLASSES * POOL_STEP - HEADER)
 #endif
 
+/* Out of the way of the common case, which then needs no room for what is kept across calls. */
+#define SELDOM __attribute__((noinline))
+
 struct pool_slab {
     struct pool_slab *next;
     _Alignas(HEADER) char blocks[SLAB_OCTETS];
@@ -43,12 +46,17 @@ static size_t steps_of(size_t size)
     return (size + HEADER + POOL_STEP - 1) / POOL_STEP;
 }
 
+static SELDOM void large_free(void *memory)
+{
+    free((char *)memory - POOL_STEP);
+}
+
 static void block_free(struct pool *pool, void *memory)
 {
     uint64_t steps = *header_of(memory);
 
     if (steps > POOL_CLASSES) {
-        free((char *)memory - POOL_STEP);
+        large_free(memory);
         return;
     }
     *(void **)memory = pool->freed[steps];
@@ -79,14 +87,10 @@ static bool slab_add(struct pool *pool)
     return true;
 }
 
-static void *block_new(struct pool *pool, size_t steps)
+static SELDOM void *block_carve(struct pool *pool, size_t steps)
 {
-    void *memory = pool->freed[steps];
+    void *memory;
 
-    if (memory) {
-        pool->freed[steps] = *(void **)memory;
-        return memory;
-    }
     if ((size_t)(pool->end - pool->at) < steps * POOL_STEP && !slab_add(pool))
         return NULL;
     memory = block_init(pool->at, steps);
@@ -94,8 +98,18 @@ static void *block_new(struct pool *pool, size_t steps)
     return memory;
 }
 
+static void *block_new(struct pool *pool, size_t steps)
+{
+    void *memory = pool->freed[steps];
+
+    if (!memory)
+        return block_carve(pool, steps);
+    pool->freed[steps] = *(void **)memory;
+    return memory;
+}
+
 /* A block of realloc(3), whose header stands at the end of its first step. `memory` is NULL or such a block. */
-static void *large_resize(void *memory, size_t size)
+static SELDOM void *large_resize(void *memory, size_t size)
 {
     char *block = memory ? (char *)memory - POOL_STEP : NULL;
 
@@ -111,30 +125,33 @@ static void *pool_request(struct pool *pool, size_t size)
     return size <= SMALL_MAX ? block_new(pool, steps_of(size)) : large_resize(NULL, size);
 }
 
-static void *pool_resize(void *ctx, void *memory, size_t size)
+static SELDOM void *block_resize(struct pool *pool, void *memory, size_t size)
 {
-    struct pool *pool = ctx;
-    uint64_t steps;
-    size_t room;
+    uint64_t steps = *header_of(memory);
+    size_t room = steps > POOL_CLASSES ? steps : steps * POOL_STEP - HEADER;
     void *moved;
 
-    if (!memory)
-        return pool_request(pool, size);
-    if (!size) {
-        block_free(pool, memory);
-        return NULL;
-    }
-    steps = *header_of(memory);
     if (steps > POOL_CLASSES && size > SMALL_MAX)
         return large_resize(memory, size);
     if (size <= SMALL_MAX && steps == steps_of(size))
         return memory;
-    room = steps > POOL_CLASSES ? steps : steps * POOL_STEP - HEADER;
     if (!(moved = pool_request(pool, size)))
         return NULL;
     memcpy(moved, memory, size < room ? size : room);
     block_free(pool, memory);
     return moved;
+}
+
+static void *pool_resize(void *ctx, void *memory, size_t size)
+{
+    struct pool *pool = ctx;
+
+    if (!memory)
+        return pool_request(pool, size);
+    if (size)
+        return block_resize(pool, memory, size);
+    block_free(pool, memory);
+    return NULL;
 }
 
 void pool_init(struct pool *pool)

@@ -27,23 +27,30 @@ void state_tls(struct smtpscope_state *state)
     state->extensions = state->size_limit = 0;
 }
 
+/* RFC 1870 3; `at` stands behind SIZE. */
+static uint64_t size_limit_read(const char *at, const char *end)
+{
+    uint64_t limit = 0;
+
+    for (at += at < end && (*at == ' ' || *at == '='); at < end && *at >= '0' && *at <= '9' && limit < UINT64_MAX / 16; at++)
+        limit = limit * 10 + (uint64_t)(*at - '0');
+    return limit;
+}
+
 /* RFC 5321 4.1.1.1: ehlo-line = ehlo-keyword *( SP ehlo-param ); the first line is the server's name. */
 void extensions_parse(struct smtpscope_state *state, const struct smtpscope_reply *reply)
 {
     const char *at = reply->text.at, *end = at + reply->text.len;
 
     state->extensions = state->size_limit = 0;
-    for (at = memchr(at, '\n', reply->text.len); at; at = memchr(at, '\n', (size_t)(end - at))) {
-        const char *word = ++at;
+    while ((at = memchr(at, '\n', (size_t)(end - at)))) {
         uint64_t bit;
 
-        /* Letters, the most, need but one comparison. Not RFC: "AUTH=LOGIN", an old habit. */
-        while (at < end && (*at > '=' || (*at != ' ' && *at != '=' && *at != '\n' && *at != '\r')))
-            at++;
-        state->extensions |= bit = extension_find(word, (size_t)(at - word));
+        at++;
+        bit = extension_find(at, (size_t)(end - at));
+        state->extensions |= bit;
         if (bit == SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SIZE))
-            for (at += at < end && (*at == ' ' || *at == '='); at < end && *at >= '0' && *at <= '9' && state->size_limit < UINT64_MAX / 16; at++)
-                state->size_limit = state->size_limit * 10 + (uint64_t)(*at - '0');
+            state->size_limit = size_limit_read(at + strlen("SIZE"), end);
     }
 }
 

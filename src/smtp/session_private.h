@@ -134,7 +134,8 @@ enum smtpscope_verb verb_find(const char *name, size_t len);
 bool verb_holds(enum smtpscope_verb verb);
 enum verb_argument { ARGUMENT_NO, ARGUMENT_OPTIONAL, ARGUMENT_REQUIRED, ARGUMENT_PATH };
 enum verb_argument verb_argument(enum smtpscope_verb verb);
-uint64_t extension_find(const char *keyword, size_t len);
+/* The extension whose keyword the text begins with, as a bit; 0 unknown. */
+uint64_t extension_find(const char *text, size_t len);
 /* The extension that defines an ESMTP parameter of MAIL or RCPT, as a bit; 0 unknown. */
 uint64_t parameter_extension(enum smtpscope_verb verb, const char *keyword, size_t len);
 /* How well a reply fits as the answer to a verb: 0 not at all, 1 it may, 2 it says so itself. */

@@ -36,29 +36,32 @@ static const char *const extensions[SMTPSCOPE_EXTENSIONS] = {
 static const struct parameter_row {
     enum smtpscope_verb verb;
     const char *keyword;
+    size_t len;
     enum smtpscope_extension extension;
 } parameters[] = {
-    { SMTPSCOPE_VERB_MAIL, "SIZE", SMTPSCOPE_EXT_SIZE },
-    { SMTPSCOPE_VERB_MAIL, "BODY", SMTPSCOPE_EXT_EIGHTBITMIME },
-    { SMTPSCOPE_VERB_MAIL, "SMTPUTF8", SMTPSCOPE_EXT_SMTPUTF8 },
-    { SMTPSCOPE_VERB_MAIL, "RET", SMTPSCOPE_EXT_DSN },
-    { SMTPSCOPE_VERB_MAIL, "ENVID", SMTPSCOPE_EXT_DSN },
-    { SMTPSCOPE_VERB_RCPT, "NOTIFY", SMTPSCOPE_EXT_DSN },
-    { SMTPSCOPE_VERB_RCPT, "ORCPT", SMTPSCOPE_EXT_DSN },
-    { SMTPSCOPE_VERB_MAIL, "AUTH", SMTPSCOPE_EXT_AUTH },
-    { SMTPSCOPE_VERB_MAIL, "BY", SMTPSCOPE_EXT_DELIVERBY },
-    { SMTPSCOPE_VERB_MAIL, "HOLDFOR", SMTPSCOPE_EXT_FUTURERELEASE },
-    { SMTPSCOPE_VERB_MAIL, "HOLDUNTIL", SMTPSCOPE_EXT_FUTURERELEASE },
-    { SMTPSCOPE_VERB_MAIL, "REQUIRETLS", SMTPSCOPE_EXT_REQUIRETLS },
-    { SMTPSCOPE_VERB_MAIL, "MT-PRIORITY", SMTPSCOPE_EXT_MT_PRIORITY },
-    { SMTPSCOPE_VERB_MAIL, "MTRK", SMTPSCOPE_EXT_MTRK },
-    { SMTPSCOPE_VERB_MAIL, "TRANSID", SMTPSCOPE_EXT_CHECKPOINT },
-    { SMTPSCOPE_VERB_MAIL, "SUBMITTER", SMTPSCOPE_EXT_SUBMITTER },
-    { SMTPSCOPE_VERB_MAIL, "SOLICIT", SMTPSCOPE_EXT_NO_SOLICITING },
-    { SMTPSCOPE_VERB_MAIL, "CONPERM", SMTPSCOPE_EXT_CONPERM },
-    { SMTPSCOPE_VERB_RCPT, "CONNEG", SMTPSCOPE_EXT_CONNEG },
-    { SMTPSCOPE_VERB_RCPT, "RRVS", SMTPSCOPE_EXT_RRVS },
-    { SMTPSCOPE_VERB_MAIL, "ALT-ADDRESS", SMTPSCOPE_EXT_UTF8SMTP },
+#define ROW(verb, keyword, extension) { SMTPSCOPE_VERB_##verb, keyword, sizeof keyword - 1, SMTPSCOPE_EXT_##extension }
+    ROW(MAIL, "SIZE", SIZE),
+    ROW(MAIL, "BODY", EIGHTBITMIME),
+    ROW(MAIL, "SMTPUTF8", SMTPUTF8),
+    ROW(MAIL, "RET", DSN),
+    ROW(MAIL, "ENVID", DSN),
+    ROW(RCPT, "NOTIFY", DSN),
+    ROW(RCPT, "ORCPT", DSN),
+    ROW(MAIL, "AUTH", AUTH),
+    ROW(MAIL, "BY", DELIVERBY),
+    ROW(MAIL, "HOLDFOR", FUTURERELEASE),
+    ROW(MAIL, "HOLDUNTIL", FUTURERELEASE),
+    ROW(MAIL, "REQUIRETLS", REQUIRETLS),
+    ROW(MAIL, "MT-PRIORITY", MT_PRIORITY),
+    ROW(MAIL, "MTRK", MTRK),
+    ROW(MAIL, "TRANSID", CHECKPOINT),
+    ROW(MAIL, "SUBMITTER", SUBMITTER),
+    ROW(MAIL, "SOLICIT", NO_SOLICITING),
+    ROW(MAIL, "CONPERM", CONPERM),
+    ROW(RCPT, "CONNEG", CONNEG),
+    ROW(RCPT, "RRVS", RRVS),
+    ROW(MAIL, "ALT-ADDRESS", UTF8SMTP),
+#undef ROW
 };
 
 const char *smtpscope_verb_name(enum smtpscope_verb verb)
@@ -123,30 +126,38 @@ static bool same_letters(const char *text, const char *upper_case, size_t len)
 }
 
 /*
- * Is the text, whose head is `head`, the literal `word`? The head of a literal is a constant: a row of these is a few
- * comparisons of numbers, and the tables stay the only place where the words stand.
+ * Does the text, whose head is `head`, begin with the literal `word`? The heads of a literal and of as many octets of the text
+ * are constants: a row of these is a few comparisons of numbers, and the tables stay the only place where the words stand.
  */
-#define IS_WORD(text, len, head, word)                                                                                        \
-    ((head) == word_head(word, sizeof word - 1) && (len) == sizeof word - 1 &&                                                \
-     (!memcmp(text, word, sizeof word - 1) || same_letters(text, word, len)))
+#define WORD_LEN(word) (sizeof word - 1)
+#define HEAD_LEN(word) (WORD_LEN(word) < sizeof(uint32_t) ? WORD_LEN(word) : sizeof(uint32_t))
+#define BEGINS_WITH(text, len, head, word)                                                                                    \
+    (((head) & word_head("\377\377\377\377", HEAD_LEN(word))) == word_head(word, HEAD_LEN(word)) &&                           \
+     (len) >= WORD_LEN(word) && (!memcmp(text, word, WORD_LEN(word)) || same_letters(text, word, WORD_LEN(word))))
 
 enum smtpscope_verb verb_find(const char *name, size_t len)
 {
     uint32_t head = word_head(name, len);
 
-#define VERB(id, text, family, extension, holds, argument, success, detail)                                                   \
-    if (IS_WORD(name, len, head, text))                                                                                       \
+#define VERB(id, word, family, extension, holds, argument, success, detail)                                                   \
+    if (len == WORD_LEN(word) && BEGINS_WITH(name, len, head, word))                                                          \
         return SMTPSCOPE_VERB_##id;
 #include "smtpscope/verbs.def"
     return SMTPSCOPE_VERB_UNKNOWN;
 }
 
-uint64_t extension_find(const char *keyword, size_t len)
+/* Behind an EHLO keyword. Not RFC: "AUTH=LOGIN", an old habit. */
+static bool is_keyword_end(char c)
 {
-    uint32_t head = word_head(keyword, len);
+    return c == ' ' || c == '\n' || c == '=' || c == '\r';
+}
 
-#define EXTENSION(id, text, source)                                                                                           \
-    if (IS_WORD(keyword, len, head, text))                                                                                    \
+uint64_t extension_find(const char *text, size_t len)
+{
+    uint32_t head = word_head(text, len);
+
+#define EXTENSION(id, word, source)                                                                                           \
+    if (BEGINS_WITH(text, len, head, word) && (len == WORD_LEN(word) || is_keyword_end(text[WORD_LEN(word)])))                \
         return SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_##id);
 #include "smtpscope/extensions.def"
     return 0;
@@ -155,7 +166,7 @@ uint64_t extension_find(const char *keyword, size_t len)
 uint64_t parameter_extension(enum smtpscope_verb verb, const char *keyword, size_t len)
 {
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
-        if (parameters[i].verb == verb && strlen(parameters[i].keyword) == len && same_letters(keyword, parameters[i].keyword, len))
+        if (parameters[i].verb == verb && parameters[i].len == len && same_letters(keyword, parameters[i].keyword, len))
             return SMTPSCOPE_EXT_BIT(parameters[i].extension);
     return 0;
 }
