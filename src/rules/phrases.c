@@ -51,6 +51,7 @@ struct phrase_index {
     struct key *keys;
 };
 
+static_assert(COUNT(software_rows) <= COUNT(phrase_rows), "struct search has a bit for each row of either table");
 static struct key phrase_keys[COUNT(phrase_rows)], software_keys[COUNT(software_rows)];
 static struct phrase_index phrase_index = { .keys = phrase_keys }, software_index = { .keys = software_keys };
 
@@ -193,11 +194,9 @@ static size_t word_behind(const struct words *words, size_t word, size_t len)
     return word;
 }
 
-/* The pattern with its first part, of `len` octets, at this word, the others behind it. The first place of each is as good as any. */
-static bool pattern_is_at(const struct words *words, size_t word, const char *pattern, size_t len)
+/* The parts of a pattern behind its first, of `len` octets at this word: anywhere behind, but in their order. */
+static bool rest_follows(const struct words *words, size_t word, const char *pattern, size_t len)
 {
-    if (!part_is_at(words, word, pattern, len))
-        return false;
     while (pattern[len]) {
         word = word_behind(words, word, len);
         pattern += len + 1;
@@ -219,12 +218,14 @@ static bool phrase_may_apply(const struct phrase *phrase, bool temporary, const 
 
 bool phrase_applies(const struct phrase *phrase, const struct words *words, bool temporary, const char *server)
 {
+    size_t len = part_len(phrase->pattern), word = 0;
+
     if (!phrase_may_apply(phrase, temporary, server))
         return false;
-    for (size_t word = 0; word < words->count; word++)
-        if (pattern_is_at(words, word, phrase->pattern, part_len(phrase->pattern)))
-            return true;
-    return false;
+    while (word < words->count && !part_is_at(words, word, phrase->pattern, len))
+        word++;
+    /* The first place of a part is as good as any: what follows a later one follows this one too. */
+    return word < words->count && rest_follows(words, word, phrase->pattern, len);
 }
 
 size_t phrase_first_walking(const struct phrase_table *table, const struct words *words, bool temporary, const char *server,
@@ -237,26 +238,56 @@ size_t phrase_first_walking(const struct phrase_table *table, const struct words
     return row;
 }
 
+/* A walk over the words of one text, and what it has found. */
+struct search {
+    const struct phrase_table *table;
+    const struct words *words;
+    const bool *left_out;
+    const char *server;
+    bool temporary;
+    size_t best;
+    uint64_t lost[COUNT(phrase_rows) / 64 + 1]; /* a bit a row whose first part was found, and the rest was not behind it */
+};
+
+/* The row's pattern may begin at this word. */
+static bool key_matches(struct search *search, const struct key *key, size_t word)
+{
+    const struct phrase *phrase = &search->table->rows[key->row];
+    uint64_t *lost = &search->lost[key->row / 64], bit = (uint64_t)1 << key->row % 64;
+
+    if (*lost & bit || (search->left_out && search->left_out[key->row]) ||
+        !phrase_may_apply(phrase, search->temporary, search->server) ||
+        (key->len > PREFIX_MAX && !part_is_at(search->words, word, phrase->pattern, key->len)))
+        return false;
+    if (rest_follows(search->words, word, phrase->pattern, key->len))
+        return true;
+    *lost |= bit;
+    return false;
+}
+
+static void word_look_up(struct search *search, size_t word)
+{
+    const struct phrase_index *index = search->table->index;
+    const char *at = search->words->text + search->words->starts[word];
+    unsigned bucket = bucket_of(at);
+    const struct key *key = &index->keys[index->first[bucket]], *end = &index->keys[index->first[bucket + 1]];
+    uint64_t octets;
+
+    memcpy(&octets, at, sizeof octets);
+    for (; key < end && key->row < search->best; key++)
+        if ((octets & key->mask) == key->octets && key_matches(search, key, word))
+            search->best = key->row;
+}
+
 size_t phrase_first(const struct phrase_table *table, const struct words *words, bool temporary, const char *server,
                     const bool *left_out)
 {
-    const struct phrase_index *index = table->index;
-    size_t best = table->count;
+    struct search search = { .table = table, .words = words, .left_out = left_out, .server = server, .temporary = temporary,
+                             .best = table->count };
 
     if (!index_ready(table))
         return phrase_first_walking(table, words, temporary, server, left_out);
-    for (size_t word = 0; word < words->count; word++) {
-        const char *at = words->text + words->starts[word];
-        unsigned bucket = bucket_of(at);
-        uint64_t octets;
-
-        memcpy(&octets, at, sizeof octets);
-        for (const struct key *key = &index->keys[index->first[bucket]];
-             key < &index->keys[index->first[bucket + 1]] && key->row < best; key++)
-            if ((octets & key->mask) == key->octets && !(left_out && left_out[key->row]) &&
-                phrase_may_apply(&table->rows[key->row], temporary, server) &&
-                pattern_is_at(words, word, table->rows[key->row].pattern, key->len))
-                best = key->row;
-    }
-    return best;
+    for (size_t word = 0; word < words->count; word++)
+        word_look_up(&search, word);
+    return search.best;
 }

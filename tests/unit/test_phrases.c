@@ -102,6 +102,28 @@ static void test_mixtures(void **unused)
         texts_agree(&reply_phrases, text, mixture_write(text, sizeof text, &state));
 }
 
+/* The first part of a phrase again and again, without the rest and with it at the end. */
+static void test_repetition(void **unused)
+{
+    char text[1500];
+
+    (void)unused;
+    for (size_t row = 0; row < reply_phrases.count; row++) {
+        const char *pattern = reply_phrases.rows[row].pattern;
+        size_t part = strcspn(pattern, "*"), len = 0;
+
+        if (!pattern[part])
+            continue;
+        while (len < 900) {
+            memcpy(text + len, pattern, part);
+            text[len + part] = ' ';
+            len += part + 1;
+        }
+        texts_agree(&reply_phrases, text, len);
+        texts_agree(&reply_phrases, text, len + phrase_write(text + len, pattern + part + 1));
+    }
+}
+
 static pthread_barrier_t together;
 
 /* Whoever finds the index in the making does without it. */
@@ -138,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads), cmocka_unit_test(test_each_phrase), cmocka_unit_test(test_mixtures),
+        cmocka_unit_test(test_repetition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
