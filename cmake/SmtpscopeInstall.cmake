@@ -14,8 +14,10 @@ install(FILES "${PROJECT_BINARY_DIR}/smtpscopeConfigVersion.cmake" DESTINATION $
 configure_file("${PROJECT_SOURCE_DIR}/cmake/smtpscope.pc.in" "${PROJECT_BINARY_DIR}/smtpscope.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/smtpscope.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-file(GLOB manual_pages CONFIGURE_DEPENDS man/*.1)
-install(FILES ${manual_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+foreach(section 1 5)
+    file(GLOB manual_pages CONFIGURE_DEPENDS man/*.${section})
+    install(FILES ${manual_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+endforeach()
 # The manual's table of findings comes out of the program, and so out of its table.
 find_program(AWK_EXECUTABLE awk REQUIRED)
 set(rules_page "${PROJECT_BINARY_DIR}/man/smtpscope-rules.7")

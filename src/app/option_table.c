@@ -55,7 +55,7 @@ const struct option_row option_table[OPTION_COUNT] = {
                                     .in_file = true, .flag = false, .set = set_flag, PLAIN(promiscuous)},
     [OPTION_SNAPSHOT_LENGTH] = {"snapshot-length", "N", N_("octets of each packet; 0: all (0)"), LIVE, 's', .in_file = true,
                                 .set = set_number, .max = SNAPSHOT_MAX, PLAIN(snapshot_length)},
-    [OPTION_BUFFER_SIZE] = {"buffer-size", "KIB", N_("the kernel's buffer; 0: its default (0)"), LIVE, 'B', .in_file = true,
+    [OPTION_BUFFER_SIZE] = {"buffer-size", "KIB", N_("the kernel's buffer; 0: 32 MiB (0)"), LIVE, 'B', .in_file = true,
                             .set = set_number, .max = BUFFER_KIB_MAX, PLAIN(buffer_kib)},
     [OPTION_ENCAPSULATED] = {"encapsulated", NULL, N_("also packets in VLANs and tunnels"), LIVE, .in_file = true,
                              .flag = true, .set = set_flag, PLAIN(encapsulated)},

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define WORDS_MAX 48
+#define SOURCE_SIZE (1 << 17)
 
 /* A configuration file of the test's own. */
 static char config_path[] = "/tmp/smtpscope-options-XXXXXX";
@@ -260,11 +261,107 @@ static void test_table(void **state)
     assert_null(option_near("xyzzy"));
 }
 
+/* The text of a file of the source tree. */
+static char *source_text(const char *name)
+{
+    char *text = calloc(1, SOURCE_SIZE), path[4096];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", SMTPSCOPE_SOURCE_DIR, name);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(text);
+    assert_true(fread(text, 1, SOURCE_SIZE, file) < SOURCE_SIZE);
+    fclose(file);
+    return text;
+}
+
+/* The line that begins with `prefix` and goes on with a blank or ends; NULL: none. */
+static const char *find_line(const char *text, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    for (const char *at = strstr(text, prefix); at; at = strstr(at + 1, prefix))
+        if ((at == text || at[-1] == '\n') && strchr(" \n", at[len]))
+            return at;
+    return NULL;
+}
+
+static size_t count_lines(const char *text, const char *prefix)
+{
+    size_t count = 0;
+
+    for (const char *at = strstr(text, prefix); at; at = strstr(at + 1, prefix))
+        count += at == text || at[-1] == '\n';
+    return count;
+}
+
+/* smtpscope(1) has every option under its letter and name, with a value where it takes one, and no other. */
+static void test_manual_of_options(void **state)
+{
+    char *page = source_text("man/smtpscope.1");
+
+    (void)state;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option_row *row = &option_table[i];
+        const char *line;
+        char item[128];
+
+        if (row->letter)
+            snprintf(item, sizeof item, ".It Fl %c , Fl -%s", row->letter, row->name);
+        else
+            snprintf(item, sizeof item, ".It Fl -%s", row->name);
+        print_message("%s\n", item);
+        line = find_line(page, item);
+        assert_non_null(line);
+        assert_int_equal(line[strlen(item)], row->argument ? ' ' : '\n');
+    }
+    assert_int_equal(count_lines(page, ".It Fl "), OPTION_COUNT);
+    free(page);
+}
+
+/* smtpscope.conf(5) has every name that the file may have, says which are live, and has no other. So has the example. */
+static void test_manual_of_the_file(void **state)
+{
+    char *page = source_text("man/smtpscope.conf.5"), *example = source_text("share/smtpscope.conf.example");
+    size_t names = 0;
+
+    (void)state;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option_row *row = &option_table[i];
+        const char *line;
+        char item[128];
+
+        snprintf(item, sizeof item, ".It Cm %s No =", row->name);
+        print_message("%s\n", item);
+        line = find_line(page, item);
+        assert_int_equal(line != NULL, row->in_file);
+        if (!row->in_file)
+            continue;
+        names++;
+        assert_int_equal(!strncmp(strchr(line, '\n') + 1, "Live.\n", 6), row->live);
+        snprintf(item, sizeof item, "%s =", row->name);
+        if (!find_line(example, item)) {
+            snprintf(item, sizeof item, "#%s =", row->name);
+            assert_non_null(find_line(example, item));
+        }
+    }
+    assert_int_equal(count_lines(page, ".It Cm "), names);
+    free(page);
+    free(example);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_tasks),  cmocka_unit_test(test_values),
-        cmocka_unit_test(test_wrong),    cmocka_unit_test(test_reload), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_tasks),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_manual_of_options),
+        cmocka_unit_test(test_manual_of_the_file),
     };
 
     return cmocka_run_group_tests(tests, config_create, config_remove);
