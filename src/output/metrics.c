@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "output/metrics.h"
 
+#include "output/httpd.h"
 #include "output/metrics_text.h"
 #include "output/words.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -24,6 +24,7 @@
 #define BACKLOG 16
 
 struct metrics {
+    const struct httpd *httpd;
     struct MHD_Daemon *daemon;
     int listener; /* the daemon's, once it is there */
     uint16_t port;
@@ -75,10 +76,10 @@ static uint64_t resident_octets(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type, char *text, size_t len,
-                              enum MHD_ResponseMemoryMode memory)
+static enum MHD_Result answer(const struct httpd *httpd, struct MHD_Connection *connection, unsigned status, const char *type,
+                              char *text, size_t len, enum MHD_ResponseMemoryMode memory)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(len, text, memory);
+    struct MHD_Response *response = httpd->create_response_from_buffer(len, text, memory);
     enum MHD_Result result;
 
     if (!response) {
@@ -86,20 +87,21 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
             free(text);
         return MHD_NO;
     }
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    httpd->add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
+        httpd->add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    result = httpd->queue_response(connection, status, response);
+    httpd->destroy_response(response);
     return result;
 }
 
-static enum MHD_Result answer_line(struct MHD_Connection *connection, unsigned status, const char *line)
+static enum MHD_Result answer_line(const struct httpd *httpd, struct MHD_Connection *connection, unsigned status,
+                                   const char *line)
 {
     char copy[64];
     int len = snprintf(copy, sizeof copy, "%s\n", line);
 
-    return answer(connection, status, "text/plain; charset=utf-8", copy, (size_t)len, MHD_RESPMEM_MUST_COPY);
+    return answer(httpd, connection, status, "text/plain; charset=utf-8", copy, (size_t)len, MHD_RESPMEM_MUST_COPY);
 }
 
 static enum MHD_Result answer_health(struct MHD_Connection *connection, struct metrics *metrics)
@@ -110,10 +112,10 @@ static enum MHD_Result answer_health(struct MHD_Connection *connection, struct m
     fresh = metrics->fresh;
     pthread_mutex_unlock(&metrics->lock);
     if (!fresh)
-        return answer_line(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting");
+        return answer_line(metrics->httpd, connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting");
     if (clock_ns(CLOCK_MONOTONIC) - fresh > METRICS_STALE_S * SMTPSCOPE_SECOND)
-        return answer_line(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "stale");
-    return answer_line(connection, MHD_HTTP_OK, "ok");
+        return answer_line(metrics->httpd, connection, MHD_HTTP_SERVICE_UNAVAILABLE, "stale");
+    return answer_line(metrics->httpd, connection, MHD_HTTP_OK, "ok");
 }
 
 /* Written from a copy, so that who publishes waits for a copy and not for the writing. */
@@ -132,8 +134,8 @@ static enum MHD_Result answer_metrics(struct MHD_Connection *connection, struct 
     metrics_put(&writer, copy, &process);
     free(copy);
     if (!writer.failed)
-        return answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", writer.at, writer.len,
-                      MHD_RESPMEM_MUST_FREE);
+        return answer(metrics->httpd, connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", writer.at,
+                      writer.len, MHD_RESPMEM_MUST_FREE);
     writer_fini(&writer);
     return MHD_NO;
 }
@@ -142,6 +144,7 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, cons
                               const char *version, const char *data, size_t *data_size, void **state)
 {
     static const char seen;
+    struct metrics *metrics = ctx;
 
     (void)version;
     (void)data;
@@ -155,12 +158,12 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, cons
         return MHD_YES;
     }
     if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
-        return answer_line(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET or HEAD");
+        return answer_line(metrics->httpd, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET or HEAD");
     if (!strcmp(url, "/metrics"))
-        return answer_metrics(connection, ctx);
+        return answer_metrics(connection, metrics);
     if (!strcmp(url, "/healthz"))
-        return answer_health(connection, ctx);
-    return answer_line(connection, MHD_HTTP_NOT_FOUND, "/metrics or /healthz");
+        return answer_health(connection, metrics);
+    return answer_line(metrics->httpd, connection, MHD_HTTP_NOT_FOUND, "/metrics or /healthz");
 }
 
 /* --- where */
@@ -228,37 +231,58 @@ static struct MHD_Daemon *daemon_start(struct metrics *metrics, int fd)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    started = MHD_start_daemon(MHD_USE_AUTO_INTERNAL_THREAD, 0, NULL, NULL, handle, metrics, MHD_OPTION_LISTEN_SOCKET, fd,
-                               MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                               (unsigned)CONNECTION_SILENT_S, MHD_OPTION_END);
+    started = metrics->httpd->start_daemon(MHD_USE_AUTO_INTERNAL_THREAD, 0, NULL, NULL, handle, metrics,
+                                           MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+                                           MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_SILENT_S, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return started;
+}
+
+static struct metrics *metrics_new(void)
+{
+    struct metrics *metrics = calloc(1, sizeof *metrics);
+
+    if (metrics && pthread_mutex_init(&metrics->lock, NULL)) {
+        free(metrics);
+        return NULL;
+    }
+    if (metrics)
+        metrics->listener = -1;
+    return metrics;
+}
+
+/* 0 or an errno. */
+static int metrics_listen(struct metrics *metrics, const struct addrinfo *address)
+{
+    metrics->listener = listener_open(address);
+    if (metrics->listener < 0)
+        return errno;
+    metrics->port = listener_port(metrics->listener);
+    metrics->started = clock_ns(CLOCK_REALTIME);
+    return 0;
 }
 
 struct metrics *metrics_open(const char *address, char *error, size_t error_size)
 {
     struct addrinfo *found = address_of(address);
     struct metrics *metrics;
-    int failed;
+    const char *why = NULL;
+    int failed = ENOMEM;
 
     if (!found) {
         snprintf(error, error_size, _("%s: not an address to serve metrics at, such as 127.0.0.1:9425 or [::1]:9425"), address);
         return NULL;
     }
-    metrics = calloc(1, sizeof *metrics);
-    failed = metrics ? pthread_mutex_init(&metrics->lock, NULL) : ENOMEM;
-    if (!failed) {
-        metrics->listener = listener_open(found);
-        failed = metrics->listener < 0 ? errno : 0;
-    }
+    metrics = metrics_new();
+    if (metrics)
+        metrics->httpd = httpd_load(&why);
+    if (metrics && metrics->httpd)
+        failed = metrics_listen(metrics, found);
     freeaddrinfo(found);
-    if (!failed) {
-        metrics->port = listener_port(metrics->listener);
-        metrics->started = clock_ns(CLOCK_REALTIME);
+    if (!failed)
         return metrics;
-    }
-    snprintf(error, error_size, "%s: %s", address, strerror(failed));
-    free(metrics);
+    snprintf(error, error_size, "%s: %s", address, why ? why : strerror(failed));
+    metrics_stop(metrics);
     return NULL;
 }
 
@@ -298,8 +322,8 @@ void metrics_stop(struct metrics *metrics)
     if (!metrics)
         return;
     if (metrics->daemon)
-        MHD_stop_daemon(metrics->daemon); /* closes the listener */
-    else
+        metrics->httpd->stop_daemon(metrics->daemon); /* closes the listener */
+    else if (metrics->listener >= 0)
         close(metrics->listener);
     pthread_mutex_destroy(&metrics->lock);
     free(metrics);
