@@ -306,7 +306,10 @@ struct smtpscope_fact {
         const struct smtpscope_gap *gap;
         const struct smtpscope_end *end;
         enum smtpscope_tls_event tls;
-        enum smtpscope_alien alien;
+        struct {
+            enum smtpscope_alien alien;
+            const char *alien_name; /* the owner's word for it, see smtpscope_session_config, or smtpscope_alien_name()'s */
+        };
     };
 };
 
@@ -314,6 +317,11 @@ struct smtpscope_session_config {
     const struct smtpscope_allocator *allocator; /* NULL: realloc(3) */
     /* Called for each fact, in order. All that a fact points to is valid during the call. */
     void (*fact)(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact);
+    /*
+     * NULL, or names the protocol of a client's first octets that are not SMTP, where we know only that they are BINARY or
+     * TEXT: NULL when it cannot tell either. The name is valid as long as the session.
+     */
+    const char *(*name_protocol)(void *ctx, const uint8_t *octets, size_t len);
     void *ctx;
 };
 

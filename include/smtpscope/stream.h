@@ -13,7 +13,8 @@ struct smtpscope_flow {
     struct smtpscope_endpoint side[2];
     uint64_t first_packet;
     smtpscope_time first_time;
-    bool midstream; /* no handshake was seen: octets may be missing before offset 0 */
+    bool midstream;  /* no handshake was seen: octets may be missing before offset 0 */
+    bool unexpected; /* on no watched port: see smtpscope_streams_follow() */
 };
 
 /* Octets of one direction, in order. `data` is valid during the call only. */
@@ -82,8 +83,17 @@ struct smtpscope_stream_stats {
 struct smtpscope_streams *smtpscope_streams_new(const struct smtpscope_stream_config *config);
 void smtpscope_streams_free(struct smtpscope_streams *streams);
 
-/* One segment, in capture order. Neither port watched: ignored. Never fails; what could not be kept is counted. */
-void smtpscope_streams_segment(struct smtpscope_streams *streams, const struct smtpscope_segment *segment);
+/*
+ * One segment, in capture order. False, and nothing done, when it is none of ours: neither port is watched, and its connection
+ * was not told to be followed. Never fails; what could not be kept is counted.
+ */
+bool smtpscope_streams_segment(struct smtpscope_streams *streams, const struct smtpscope_segment *segment);
+
+/*
+ * The same for the first segments of a connection on no watched port that is to be followed all the same, its handshake
+ * first. Those that come later are taken by smtpscope_streams_segment(). They may be older than what was given before.
+ */
+void smtpscope_streams_follow(struct smtpscope_streams *streams, const struct smtpscope_segment *segment);
 
 /*
  * Ends what has been silent too long at `now` (packet time). Cheap to call for each packet. Flows that one call ends, or

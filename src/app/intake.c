@@ -48,7 +48,7 @@ struct intake *intake_new(const struct intake_config *config)
         intake_free(intake);
         return NULL;
     }
-    intake->decoder = decoder_new(&(struct decoder_config){.ports = options->ports});
+    intake->decoder = decoder_new(&(struct decoder_config){.ports = options_decoded_ports(options)});
     if (!intake->decoder || !packets_init(config->packets, intake->sources.count)) {
         complain(_("out of memory"));
         intake_free(intake);

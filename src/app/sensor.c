@@ -284,7 +284,7 @@ struct sensor *sensor_open(const struct sensor_config *config)
     sensor->config.sessions.report = &sensor->report;
     sensor->config.sessions.summary = &sensor->counting.summary;
     sensor->sessions = sessions_new(&sensor->config.sessions);
-    sensor->decoder = decoder_new(&(struct decoder_config){.ports = config->options->ports});
+    sensor->decoder = decoder_new(&(struct decoder_config){.ports = options_decoded_ports(config->options)});
     if (!sensor->sessions || !sensor->decoder) {
         complain(_("out of memory"));
         sensor_free(sensor);

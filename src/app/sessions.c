@@ -3,11 +3,13 @@
 
 #include "base/memory.h"
 #include "base/pool.h"
+#include "detect/candidates.h"
 #include "output/record.h"
 #include "smtpscope/judge.h"
 #include "smtpscope/session.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* All workers together: as many flows as fit beside their sessions in a few GiB, and octets held out of order. */
 #define FLOWS_MAX (4u << 20)
@@ -17,6 +19,8 @@ struct sessions {
     struct pool pool; /* of all that is kept of flows and sessions */
     struct sessions_config config;
     struct smtpscope_streams *streams;
+    struct detect *detect;
+    struct candidates *candidates; /* NULL: only the watched ports count */
     struct smtpscope_session_config session_config;
     struct smtpscope_judge_config judge_config;
     struct {
@@ -179,6 +183,35 @@ static bool sessions_formats(struct sessions *sessions)
     return true;
 }
 
+/* Octets on a watched port that are not SMTP: whatever nDPI says, they are not. */
+static const char *sessions_name_protocol(void *ctx, const uint8_t *octets, size_t len)
+{
+    struct sessions *sessions = ctx;
+    struct detect_turn turn = {SMTPSCOPE_CLIENT, octets, len};
+    const char *name = detect_protocol(sessions->detect, &turn, 1);
+
+    return name && strcmp(name, DETECT_SMTP) ? name : NULL;
+}
+
+static void sessions_follow(void *ctx, const struct smtpscope_segment *segment)
+{
+    struct sessions *sessions = ctx;
+
+    smtpscope_streams_follow(sessions->streams, segment);
+}
+
+/* nDPI itself is made when it is first asked. */
+static bool sessions_detect(struct sessions *sessions)
+{
+    bool elsewhere = sessions->config.options->detect;
+
+    sessions->detect = detect_new();
+    if (sessions->detect && elsewhere)
+        sessions->candidates = candidates_new(&(struct candidates_config){
+            .detect = sessions->detect, .hash_seed = sessions->config.hash_seed, .follow = sessions_follow, .ctx = sessions});
+    return sessions->detect && (sessions->candidates || !elsewhere);
+}
+
 struct sessions *sessions_new(const struct sessions_config *config)
 {
     struct sessions *sessions = calloc(1, sizeof *sessions);
@@ -189,13 +222,13 @@ struct sessions *sessions_new(const struct sessions_config *config)
     sessions->config = *config;
     sessions->untold_end = &sessions->untold;
     sessions->session_config = (struct smtpscope_session_config){
-        .allocator = &sessions->pool.allocator, .fact = sessions_fact, .ctx = sessions};
+        .allocator = &sessions->pool.allocator, .fact = sessions_fact, .name_protocol = sessions_name_protocol, .ctx = sessions};
     sessions->judge_config = (struct smtpscope_judge_config){
         .allocator = &sessions->pool.allocator, .finding = config->report->finding, .ctx = config->report->ctx};
     sessions->streams = smtpscope_streams_new(&(struct smtpscope_stream_config){
         .allocator = &sessions->pool.allocator, .events = &stream_events, .ctx = sessions, .ports = config->options->ports, .hash_seed = config->hash_seed,
         .max_flows = FLOWS_MAX / config->workers, .max_held = HELD_MAX / config->workers});
-    if (sessions->streams && sessions_formats(sessions))
+    if (sessions->streams && sessions_formats(sessions) && sessions_detect(sessions))
         return sessions;
     sessions_free(sessions);
     return NULL;
@@ -213,13 +246,16 @@ void sessions_free(struct sessions *sessions)
         next = untold->next;
         free(untold);
     }
+    candidates_free(sessions->candidates);
+    detect_free(sessions->detect);
     pool_fini(&sessions->pool);
     free(sessions);
 }
 
 void sessions_segment(struct sessions *sessions, const struct smtpscope_segment *segment)
 {
-    smtpscope_streams_segment(sessions->streams, segment);
+    if (!smtpscope_streams_segment(sessions->streams, segment) && sessions->candidates)
+        candidates_segment(sessions->candidates, segment);
 }
 
 void sessions_expire(struct sessions *sessions, smtpscope_time now)

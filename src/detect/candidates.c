@@ -6,8 +6,6 @@
  */
 #include "detect/candidates.h"
 
-#include "base/hash.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +16,9 @@ enum { SETS = 1024, WAYS = 4 };
  * said more and is not known is not SMTP, or hides it. `MAX_KEPT` has room for that in segments of a few octets each.
  */
 enum { MAX_SAID = 2048, MAX_KEPT = 8192, MAX_TURNS = 16 };
+
+/* Octets that the capture may lack in one place: what is further ahead belongs to something else. */
+enum { MAX_HOLE = 65536 };
 
 /* A segment that is kept; its octets follow. */
 struct kept {
@@ -76,15 +77,6 @@ void candidates_free(struct candidates *candidates)
         for (size_t way = 0; way < WAYS; way++)
             candidate_free(&candidates->sets[set][way]);
     free(candidates);
-}
-
-/* The same for both directions, and never 0. */
-static uint64_t connection_hash(const struct candidates *candidates, const struct smtpscope_segment *segment)
-{
-    uint64_t seed = candidates->config.hash_seed;
-    uint64_t src = hash_octets(segment->src.addr, sizeof segment->src.addr, seed ^ segment->src.port);
-    uint64_t dst = hash_octets(segment->dst.addr, sizeof segment->dst.addr, seed ^ segment->dst.port);
-    return hash_mix(src + dst, src ^ dst ^ seed) | 1;
 }
 
 static bool endpoint_equal(const struct smtpscope_endpoint *a, const struct smtpscope_endpoint *b)
@@ -236,18 +228,37 @@ static bool said_take(struct said *said, const struct kept *kept, const uint8_t 
     return !said->full;
 }
 
-/* In the order in which it came, but for what had to wait for octets before it. */
-static void said_fill(struct said *said, const struct candidate *candidate)
+/* All that is in order, in the order in which it came. */
+static bool said_pass(struct said *said, const struct candidate *candidate)
 {
     struct kept kept;
     const uint8_t *data;
-    bool more = true;
-    *said = (struct said){.next = {candidate->first[0], candidate->first[1]}};
-    while (more) {
-        more = false;
-        for (uint32_t at = 0; kept_next(candidate, &at, &kept, &data) != NULL;)
-            more |= said_take(said, &kept, data);
+    bool more = false;
+    for (uint32_t at = 0; kept_next(candidate, &at, &kept, &data) != NULL;)
+        more |= said_take(said, &kept, data);
+    return more;
+}
+
+/* Over a hole, of the side whose octets behind it came first. A hole may still be filled: all is put together anew each time. */
+static bool said_skip(struct said *said, const struct candidate *candidate)
+{
+    struct kept kept;
+    const uint8_t *data;
+    for (uint32_t at = 0; kept_next(candidate, &at, &kept, &data) != NULL;) {
+        uint32_t ahead = kept.seq - said->next[kept.side];
+        if (kept.len > 0 && ahead > 0 && ahead < MAX_HOLE) {
+            said->next[kept.side] = kept.seq;
+            return true;
+        }
     }
+    return false;
+}
+
+static void said_fill(struct said *said, const struct candidate *candidate)
+{
+    *said = (struct said){.next = {candidate->first[0], candidate->first[1]}};
+    while (said_pass(said, candidate) || (!said->full && said_skip(said, candidate)))
+        ;
 }
 
 /* The words of RFC 5321 4.2 and 4.1: a reply begins with a digit, a command with a letter. */
@@ -292,6 +303,7 @@ static void candidate_follow(struct candidates *candidates, struct candidate *ca
             .missing = kept.missing,
             .time = kept.time,
             .packet = kept.packet,
+            .hash = taken.hash,
         };
         candidates->config.follow(candidates->config.ctx, &segment);
     }
@@ -324,8 +336,6 @@ static void candidate_segment(struct candidates *candidates, struct candidate *c
     bool fin = (segment->flags & SMTPSCOPE_TCP_FIN) != 0;
     candidate->last = segment->time;
     note_first(candidate, side, segment);
-    if (segment->len == 0 && (segment->flags & (SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_FIN)) == 0 && segment->missing == 0)
-        return; /* the acknowledgements that matter come with octets */
     if (is_plainly_other(candidate, side, segment)) {
         candidate_dismiss(candidate, &candidates->stats.dismissed);
         return;
@@ -350,8 +360,8 @@ static bool is_another(const struct candidate *candidate, const struct smtpscope
 
 void candidates_segment(struct candidates *candidates, const struct smtpscope_segment *segment)
 {
-    uint64_t hash = connection_hash(candidates, segment);
-    struct candidate *set = candidates->sets[hash >> 1 & (SETS - 1)];
+    uint64_t hash = segment->hash ? segment->hash : smtpscope_segment_hash(segment, candidates->config.hash_seed);
+    struct candidate *set = candidates->sets[hash & (SETS - 1)];
     struct candidate *candidate = candidate_find(set, hash, segment);
     bool reset = (segment->flags & SMTPSCOPE_TCP_RST) != 0;
     if (candidate != NULL && (reset || is_another(candidate, segment))) {

@@ -14,7 +14,7 @@ struct candidates;
 
 struct candidates_config {
     struct detect *detect; /* must outlive the table */
-    uint64_t hash_seed;    /* anything an attacker cannot know */
+    uint64_t hash_seed;    /* anything an attacker cannot know; where segments have their hash, the one that made it */
     /* The next segment of a connection that turned out to be SMTP; all that were kept, in the order they came. */
     void (*follow)(void *ctx, const struct smtpscope_segment *segment);
     void *ctx;

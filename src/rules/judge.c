@@ -229,11 +229,22 @@ static void judge_tls(struct smtpscope_judge *judge, const struct smtpscope_fact
         judge->trouble->not_followed = (uint16_t)note->finding.id;
 }
 
+/* Whose fault it is, and whether it is one, the ports do not tell. */
+static void judge_open(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_UNEXPECTED_PORT, .fact = fact, .fault = SMTPSCOPE_FAULT_UNDETERMINED,
+                             .detail = SMTPSCOPE_DETAIL_PORT, .detail_number = fact->flow->side[SMTPSCOPE_SERVER].port };
+
+    judge->flow = fact->flow;
+    judge->doubtful = fact->flow->midstream;
+    if (fact->flow->unexpected)
+        note_add(judge, &ground);
+}
+
 static void judge_alien(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
-    const char *name = smtpscope_alien_name(fact->alien);
     struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_NOT_SMTP, .fact = fact, .fault = SMTPSCOPE_FAULT_CLIENT,
-                             .detail = SMTPSCOPE_DETAIL_PROTOCOL, .detail_text = { name, strlen(name) } };
+                             .detail = SMTPSCOPE_DETAIL_PROTOCOL, .detail_text = { fact->alien_name, strlen(fact->alien_name) } };
     struct note *note = note_add(judge, &ground);
 
     if (note)
@@ -259,10 +270,7 @@ static void judge_overflow(struct smtpscope_judge *judge, const struct smtpscope
 void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     switch (fact->type) {
-    case SMTPSCOPE_FACT_OPEN:
-        judge->flow = fact->flow;
-        judge->doubtful = fact->flow->midstream;
-        break;
+    case SMTPSCOPE_FACT_OPEN: judge_open(judge, fact); break;
     case SMTPSCOPE_FACT_COMMAND: judge_early(judge, fact); break;
     case SMTPSCOPE_FACT_EXCHANGE:
         judge->server_seen = true;

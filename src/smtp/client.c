@@ -80,6 +80,16 @@ static void command_hide(struct smtpscope_command *command, enum smtpscope_verb 
     };
 }
 
+static const char *alien_name_of(const struct smtpscope_session *session, enum smtpscope_alien alien, const char *line, size_t len)
+{
+    bool vague = alien == SMTPSCOPE_ALIEN_BINARY || alien == SMTPSCOPE_ALIEN_TEXT;
+    const char *name = NULL;
+
+    if (vague && session->config->name_protocol)
+        name = session->config->name_protocol(session->config->ctx, (const uint8_t *)line, len);
+    return name ? name : smtpscope_alien_name(alien);
+}
+
 static void alien_check(struct smtpscope_session *session, const struct place *place, const char *line, size_t len)
 {
     enum smtpscope_alien alien;
@@ -91,7 +101,7 @@ static void alien_check(struct smtpscope_session *session, const struct place *p
         return;
     session->alien = (uint8_t)alien;
     fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_ALIEN, .time = place->time, .packet = place->packet,
-                                                 .alien = alien });
+                                                 .alien = alien, .alien_name = alien_name_of(session, alien, line, len) });
 }
 
 /* Puts what was parsed in its place: an alien's line, a possible secret, a command. */

@@ -94,6 +94,11 @@ static bool is_watched(const struct smtpscope_streams *streams, uint16_t port)
     return streams->config.ports[port >> 3] & (1u << (port & 7));
 }
 
+static bool is_ours(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
+{
+    return is_watched(streams, segment->src.port) || is_watched(streams, segment->dst.port);
+}
+
 static bool looks_like_reply(const struct smtpscope_segment *segment)
 {
     const uint8_t *at = segment->data;
@@ -142,6 +147,7 @@ static struct flow *flow_open(struct smtpscope_streams *streams, const struct sm
     flow->public.first_packet = segment->packet;
     flow->public.first_time = segment->time;
     flow->public.midstream = !(segment->flags & SMTPSCOPE_TCP_SYN);
+    flow->public.unexpected = !is_ours(streams, segment);
     return flow;
 }
 
@@ -277,10 +283,15 @@ static bool is_reuse(struct flow *flow, const struct smtpscope_segment *segment)
     return false;
 }
 
+static uint64_t hash_of(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
+{
+    return segment->hash ? segment->hash : smtpscope_segment_hash(segment, streams->config.hash_seed);
+}
+
 /* The flow of a segment; NULL: none, or one that ended. */
 static struct flow *flow_of(struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
 {
-    uint64_t hash = segment->hash ? segment->hash : smtpscope_segment_hash(segment, streams->config.hash_seed);
+    uint64_t hash = hash_of(streams, segment);
     struct flow *flow = flow_find(streams, segment, hash);
     bool reuse = flow && is_reuse(flow, segment);
 
@@ -293,13 +304,11 @@ static struct flow *flow_of(struct smtpscope_streams *streams, const struct smtp
     return flow && !flow->closed ? flow : NULL;
 }
 
-void smtpscope_streams_segment(struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
+void smtpscope_streams_follow(struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
 {
     struct flow *flow;
     enum smtpscope_side side;
 
-    if (!is_watched(streams, segment->src.port) && !is_watched(streams, segment->dst.port))
-        return;
     streams->stats.segments++;
     now_advance(streams, segment->time);
     flow = flow_of(streams, segment);
@@ -317,6 +326,15 @@ void smtpscope_streams_segment(struct smtpscope_streams *streams, const struct s
     if (segment->flags & SMTPSCOPE_TCP_RST && reset_is_valid(&flow->half[side], segment))
         note_reset(streams, flow, side);
     flow_close_if_done(streams, flow);
+}
+
+bool smtpscope_streams_segment(struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
+{
+    bool ours = is_ours(streams, segment) || flow_find(streams, segment, hash_of(streams, segment));
+
+    if (ours)
+        smtpscope_streams_follow(streams, segment);
+    return ours;
 }
 
 void smtpscope_streams_stats(const struct smtpscope_streams *streams, struct smtpscope_stream_stats *stats)

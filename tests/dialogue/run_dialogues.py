@@ -18,10 +18,8 @@ POSITION_FIELDS = ("packet", "last_packet", "timestamp", "last_timestamp", "end_
 TIMEOUT_S = 60
 
 
-def run_program(program, capture, ports):
-    command = [program, "-r", capture, "--format", "json", "--sessions", "--messages"]
-    if ports:
-        command += ["--ports", ports]
+def run_program(program, capture, options):
+    command = [program, "-r", capture, "--format", "json", "--sessions", "--messages", *options]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S)
     if done.returncode != 0:
         raise RuntimeError("exit status %d: %s" % (done.returncode, done.stderr.decode("utf-8", "replace").strip()))
@@ -134,7 +132,7 @@ def check_dialogue(program, path, folder):
         with open(capture, "wb") as file:
             tcpwire.write_pcap(file, dialogues.play(script, mode))
         try:
-            events = run_program(program, capture, script.ports)
+            events = run_program(program, capture, script.options)
         except (RuntimeError, ValueError, subprocess.TimeoutExpired) as error:
             return problems + ["mode %s: %s" % (mode, error)]
         if reference is None:

@@ -13,9 +13,7 @@ sys.dont_write_bytecode = True
 import dialogue as dialogues  # noqa: E402
 
 # Rule -> why no dialogue can raise it.
-EXCEPTIONS = {
-    "security.unexpected-port": "only ports given by --ports are followed: it needs the detection of SMTP elsewhere, an option that is not there",
-}
+EXCEPTIONS = {}
 
 
 def table_of(program):

@@ -47,7 +47,7 @@ class Schema(ProgramTest):
             script = dialogue.parse(path)
             with open(self.path("dialogue.pcap"), "wb") as file:
                 tcpwire.write_pcap(file, dialogue.play(script))
-            self.check(run("-r", self.path("dialogue.pcap"), *ALL, *(["--ports", script.ports] if script.ports else [])), path)
+            self.check(run("-r", self.path("dialogue.pcap"), *ALL, *script.options), path)
 
     def test_schema_is_strict(self):
         """A misspelt member must not pass: else the test above proves nothing."""

@@ -12,7 +12,7 @@ STEP = 1_000_000               # between two written lines, in ns
 CLOSE_STEP = 5_000_000
 MODES = ("cut", "whole", "bytes", "random", "shuffled")
 UNITS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-EXPECTATION_KEYS = ("expect", "allow", "forbid", "near-miss", "exchanges", "messages", "modes", "ports", "title")
+EXPECTATION_KEYS = ("expect", "allow", "forbid", "near-miss", "exchanges", "messages", "modes", "ports", "detect", "title")
 
 
 class DialogueError(Exception):
@@ -117,7 +117,7 @@ class Dialogue:
         self.near_miss = []    # the rules that this is the near miss of: forbidden too
         self.exchanges, self.messages = [], []
         self.modes = MODES
-        self.ports = None
+        self.options = []      # of the program
         self.title = ""
 
 
@@ -138,7 +138,11 @@ def parse_header(dialogue, key, value, number):
     elif key == "modes":
         dialogue.modes = tuple(words)
     elif key == "ports":
-        dialogue.ports = value.strip()
+        dialogue.options += ["--ports", value.strip()]
+    elif key == "detect":
+        if words != ["on"]:
+            raise DialogueError("%s:%d: detect: on" % (dialogue.path, number))
+        dialogue.options.append("--detect")
     else:
         dialogue.title = value.strip()
 

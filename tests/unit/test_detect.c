@@ -249,6 +249,22 @@ static void test_disorder(void **state)
     candidates_free(wire.candidates);
 }
 
+/* The end of the greeting is not in the capture: the rest is enough. */
+static void test_hole(void **state)
+{
+    (void)state;
+    struct wire wire;
+    wire_init(&wire);
+    handshake(&wire);
+    say(&wire, SMTPSCOPE_SERVER, SMTPSCOPE_TCP_ACK, GREETING + 2, 20);
+    wire.next[SMTPSCOPE_SERVER] += (uint32_t)strlen(GREETING + 2) - 20;
+    converse(&wire, smtp + 1, 1000);
+    struct candidates_stats stats;
+    candidates_stats(wire.candidates, &stats);
+    assert_int_equal(stats.followed, 1);
+    candidates_free(wire.candidates);
+}
+
 static void test_dismissed(void **state)
 {
     (void)state;
@@ -382,10 +398,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),     cmocka_unit_test(test_octets),
         cmocka_unit_test(test_followed),  cmocka_unit_test(test_half_a_handshake),
-        cmocka_unit_test(test_disorder),  cmocka_unit_test(test_dismissed),
-        cmocka_unit_test(test_undecided), cmocka_unit_test(test_ended),
-        cmocka_unit_test(test_midstream), cmocka_unit_test(test_reused),
-        cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_disorder),  cmocka_unit_test(test_hole),
+        cmocka_unit_test(test_dismissed), cmocka_unit_test(test_undecided),
+        cmocka_unit_test(test_ended),     cmocka_unit_test(test_midstream),
+        cmocka_unit_test(test_reused),    cmocka_unit_test(test_flood),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -226,8 +226,45 @@ static void test_sides(void **unused)
     }
 }
 
+static struct smtpscope_segment other_port(char side, uint8_t flags, const char *data)
+{
+    struct smtpscope_endpoint client = record_end(1, 40000), server = record_end(2, 10025);
+    bool back = side == 's';
+
+    return (struct smtpscope_segment){ .src = back ? server : client, .dst = back ? client : server, .flags = flags,
+                                       .seq = flags & SMTPSCOPE_TCP_SYN ? 9 : 10, .ack = 10, .data = (const uint8_t *)data,
+                                       .len = data ? (uint32_t)strlen(data) : 0, .time = SMTPSCOPE_SECOND, .packet = 1 };
+}
+
+/* A connection on no watched port: none of ours, until it is to be followed; from then on its segments are. */
+static void test_follow(void **unused)
+{
+    static struct records records;
+    struct smtpscope_stream_config config = record_config(&records);
+    struct smtpscope_streams *state = smtpscope_streams_new(&config);
+    struct smtpscope_segment syn = other_port('c', SMTPSCOPE_TCP_SYN, NULL), greeting = other_port('s', SMTPSCOPE_TCP_ACK, "220");
+    struct smtpscope_segment hello = other_port('c', SMTPSCOPE_TCP_ACK, "EHLO"), another = hello;
+    struct smtpscope_stream_stats stats;
+
+    (void)unused;
+    assert_false(smtpscope_streams_segment(state, &syn));
+    assert_false(smtpscope_streams_segment(state, &greeting));
+    assert_string_equal(records.log, "");
+    smtpscope_streams_follow(state, &syn);
+    smtpscope_streams_follow(state, &greeting);
+    assert_true(smtpscope_streams_segment(state, &hello));
+    assert_string_equal(records.log, "open:40000 s0:220 c0:EHLO ");
+    assert_true(records.first->flow->unexpected);
+    another.src.port++;
+    assert_false(smtpscope_streams_segment(state, &another));
+    smtpscope_streams_stats(state, &stats);
+    assert_int_equal(stats.flows, 1);
+    smtpscope_streams_flush(state);
+    smtpscope_streams_free(state);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows), cmocka_unit_test(test_sides) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows), cmocka_unit_test(test_sides), cmocka_unit_test(test_follow) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
