@@ -16,6 +16,8 @@ enum { MAX_LAYERS = 32 };
 /* Half of Linux's share for reassembly is plenty for one tap; its time is Linux's (ipfrag_high_thresh, ipfrag_time). */
 enum { DEFAULT_DATAGRAMS = 256, DEFAULT_FRAGMENT_OCTETS = 4 << 20, DEFAULT_FRAGMENT_SECONDS = 30 };
 
+enum { ETHERNET = 1, ETHERTYPE_IPV4 = 0x0800, ETHERTYPE_IPV6 = 0x86dd };
+
 struct link {
     uint16_t type;
     uint8_t skip; /* octets in front of `layer` */
@@ -28,7 +30,7 @@ struct link {
  * often enough to be named when they are refused.
  */
 static const struct link links[] = {
-    {1, 12, LAYER_ETHERTYPE, "EN10MB"},
+    {ETHERNET, 12, LAYER_ETHERTYPE, "EN10MB"},
     {113, 14, LAYER_ETHERTYPE, "LINUX_SLL"},
     {276, 0, LAYER_SLL2, "LINUX_SLL2"},
     {12, 0, LAYER_IP, "RAW"},
@@ -94,6 +96,7 @@ struct decoder {
     uint64_t frames, snapped, bad_checksums;
     uint64_t ends[ENDS - END_SEGMENT];
     int unknown_link;
+    uint8_t tunnels[8192]; /* the UDP ports of tunnels, as config.ports */
 };
 
 static const struct link unknown_link = {0, 0, END_UNKNOWN_LINK, NULL};
@@ -117,8 +120,10 @@ struct decoder *decoder_new(const struct decoder_config *config)
     if (decoder == NULL)
         return NULL;
     decoder->config = *config;
-    decoder->link = link_find(1);
-    decoder->link_type = 1;
+    decoder->link = link_find(ETHERNET);
+    decoder->link_type = ETHERNET;
+    for (unsigned port = 0; port <= UINT16_MAX; port++)
+        decoder->tunnels[port >> 3] |= (uint8_t)(udp_is_tunnel((uint16_t)port) << (port & 7));
     decoder->unknown_link = -1;
     struct fragments_config bounds = {
         .max_datagrams = config->max_datagrams ? config->max_datagrams : DEFAULT_DATAGRAMS,
@@ -161,31 +166,69 @@ static enum layer walk_frame(struct walk *walk, const struct link *link)
     return layer;
 }
 
-bool decoder_frame(struct decoder *decoder, int link_type, const uint8_t *data, uint32_t caplen, uint32_t len,
-                   smtpscope_time time, uint64_t number, struct smtpscope_segment *segment)
+static inline bool is_other_port(const struct decoder *decoder, const struct reader *ports, uint8_t protocol)
 {
-    const struct link *link = decoder_link(decoder, link_type);
+    uint16_t src = reader_be16(ports, 0), dst = reader_be16(ports, 2);
+    const uint8_t *watched = decoder->config.ports;
+
+    if (protocol == PROTOCOL_TCP)
+        return !((watched[src >> 3] >> (src & 7) | watched[dst >> 3] >> (dst & 7)) & 1);
+    return protocol == PROTOCOL_UDP && !(decoder->tunnels[dst >> 3] >> (dst & 7) & 1);
+}
+
+/*
+ * Nearly every frame of a mixed link is TCP or UDP on other ports, straight on Ethernet and IP: it is dismissed here, on sight
+ * of its ports, as the walk would. What has options, fragments, tags or anything odd is left to the walk.
+ */
+static bool is_plainly_other(const struct decoder *decoder, struct reader frame)
+{
+    struct reader ethernet, ip, ports;
+
+    if (!reader_part(&frame, 14, &ethernet))
+        return false;
+    if (reader_be16(&ethernet, 12) == ETHERTYPE_IPV4)
+        return reader_part(&frame, 20, &ip) && reader_part(&frame, 8, &ports) && reader_u8(&ip, 0) == 0x45 &&
+               reader_be16(&ip, 2) >= 20 + 8 && (reader_be16(&ip, 6) & 0x3fff) == 0 &&
+               is_other_port(decoder, &ports, reader_u8(&ip, 9));
+    return reader_be16(&ethernet, 12) == ETHERTYPE_IPV6 && reader_part(&frame, 40, &ip) && reader_part(&frame, 8, &ports) &&
+           reader_u8(&ip, 0) >> 4 == 6 && reader_be16(&ip, 4) >= 8 && is_other_port(decoder, &ports, reader_u8(&ip, 6));
+}
+
+/* Apart from decoder_frame(): what is dismissed there does not pay for the room that a walk takes on the stack. */
+__attribute__((noinline)) static bool frame_walk(struct decoder *decoder, int link_type, struct reader frame, uint32_t beyond,
+                                                 struct smtpscope_segment *segment)
+{
     struct walk walk = {
-        .in = reader_over(data, caplen),
-        .beyond = len > caplen ? len - caplen : 0,
+        .in = frame,
+        .beyond = beyond,
         .ports = decoder->config.ports,
         .fragments = decoder->fragments,
-        .time = time,
+        .time = segment->time,
         .verify_checksums = decoder->config.verify_checksums,
         .segment = segment,
     };
-    enum layer end = walk_frame(&walk, link);
-    decoder->frames++;
+    enum layer end = walk_frame(&walk, decoder_link(decoder, link_type));
     decoder->ends[end - END_SEGMENT]++;
     if (end == END_UNKNOWN_LINK)
         decoder->unknown_link = link_type;
     if (end != END_SEGMENT)
         return false;
-    segment->time = time;
-    segment->packet = number;
     decoder->snapped += segment->missing > 0;
     decoder->bad_checksums += walk.bad_checksum;
     return true;
+}
+
+bool decoder_frame(struct decoder *decoder, int link_type, const uint8_t *data, uint32_t caplen, uint32_t len,
+                   smtpscope_time time, uint64_t number, struct smtpscope_segment *segment)
+{
+    decoder->frames++;
+    if (link_type == ETHERNET && is_plainly_other(decoder, reader_over(data, caplen))) {
+        decoder->ends[END_DISMISSED - END_SEGMENT]++;
+        return false;
+    }
+    segment->time = time;
+    segment->packet = number;
+    return frame_walk(decoder, link_type, reader_over(data, caplen), len > caplen ? len - caplen : 0, segment);
 }
 
 void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats)

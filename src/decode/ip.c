@@ -7,7 +7,7 @@
 
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 
-enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, IPV6_ADDRESSES = 32 };
+enum { IPV6_ADDRESSES = 32 };
 
 /* IP protocols and IPv6 next headers are one number space. */
 static const struct next protocols[] = {

@@ -13,6 +13,8 @@
 
 struct fragments;
 
+enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 };
+
 /* What the octets at walk.in are. The values from END_SEGMENT on end the walk, and say how. */
 enum layer {
     LAYER_ETHERTYPE, /* two octets that name what follows: Ethernet, 802.1Q, SLL, Cisco HDLC */

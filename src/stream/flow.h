@@ -128,6 +128,7 @@ static inline bool flow_is_idle(const struct flow *flow)
 }
 
 /* expire.c */
+void now_leap(struct smtpscope_streams *streams, smtpscope_time time);
 bool due_grow(struct smtpscope_streams *streams);
 
 /* reassembly.c */
@@ -150,7 +151,25 @@ void flow_close(struct smtpscope_streams *streams, struct flow *flow, enum smtps
 void flow_close_if_done(struct smtpscope_streams *streams, struct flow *flow);
 /* Closes a flow that ends for whatever reason: what is held is delivered first. The flow is gone then. */
 void flow_end(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why);
-void now_advance(struct smtpscope_streams *streams, smtpscope_time time);
+
+/*
+ * Packet time never runs back, and a single stamp far ahead does not carry it away: another one has to agree. The same stamp
+ * again does not: a frame's time may be told more than once.
+ */
+#define LEAP (24 * 3600 * SMTPSCOPE_SECOND)
+
+static inline void now_advance(struct smtpscope_streams *streams, smtpscope_time time)
+{
+    time -= streams->stepped;
+    if (time <= streams->now)
+        return;
+    if (time - streams->now > LEAP) {
+        now_leap(streams, time);
+    } else {
+        streams->now = time;
+        streams->leap = 0;
+    }
+}
 
 /* Sequence numbers wrap: a minus b, RFC 9293 3.4. */
 static inline int32_t seq_diff(uint32_t a, uint32_t b)

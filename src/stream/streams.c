@@ -216,32 +216,6 @@ static bool opens(const struct smtpscope_segment *segment)
     return (segment->flags & SMTPSCOPE_TCP_SYN) || ((segment->len || segment->missing) && !(segment->flags & SMTPSCOPE_TCP_RST));
 }
 
-/*
- * Packet time never runs back, and a single stamp far ahead does not carry it away: another one has to agree. The same stamp
- * again does not: a frame's time may be told more than once.
- */
-#define LEAP (24 * 3600 * SMTPSCOPE_SECOND)
-
-static bool leap_is_agreed(const struct smtpscope_streams *streams, smtpscope_time time)
-{
-    smtpscope_time ahead = time - streams->leap;
-
-    return streams->leap && ahead && ahead < LEAP && ahead > -LEAP;
-}
-
-void now_advance(struct smtpscope_streams *streams, smtpscope_time time)
-{
-    time -= streams->stepped;
-    if (time <= streams->now)
-        return;
-    if (streams->now && time - streams->now > LEAP && !leap_is_agreed(streams, time)) {
-        streams->leap = time;
-        return;
-    }
-    streams->leap = 0;
-    streams->now = time;
-}
-
 static void flow_clock_stepped(struct flow *flow, smtpscope_time delta)
 {
     flow->last_time += delta;

@@ -255,6 +255,49 @@ static void test_too_deep(void **state)
     decoder_free(decoder);
 }
 
+static uint32_t random_below(uint32_t end)
+{
+    static uint64_t state = 88172645463325252u;
+
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)(state >> 32) % end;
+}
+
+/*
+ * What is plainly on other ports is dismissed without a walk, on Ethernet alone. Linux cooked frames, with two octets more in
+ * front of the same, are walked always: both must come to the same verdict, whatever the octets.
+ */
+static void test_plainly_other(void **unused)
+{
+    static const char *const words[] = {"tcp ip4 eth", "tcp ip6 eth", "tcp ip4 eth vxlan ip4 eth", "tcp ip4 gtp ip6 eth", "tcp ip4 vlan eth"};
+    struct decoder *quick = decoder_make(), *walk = decoder_make();
+
+    (void)unused;
+    for (unsigned round = 0; round < 200000; round++) {
+        uint8_t cooked[ROOM + 2] = {0}, *frame = cooked + 2;
+        struct smtpscope_segment segments[2] = {{.len = 0}};
+        struct builder builder;
+        builder_build(&builder, words[random_below(unit_count(words))]);
+        size_t len = builder_len(&builder), caplen = random_below(3) ? len : 12 + random_below((uint32_t)len - 11);
+        memcpy(frame, builder.room + builder.at, len);
+        for (unsigned changes = random_below(4); changes > 0; changes--)
+            frame[12 + random_below(14 + 40 + 4 - 12)] = random_below(2) ? (uint8_t)random_below(8) : (uint8_t)random_below(256);
+        if (random_below(2)) /* another destination port */
+            frame[(frame[12] == 0x86 ? 14 + 40 : 14 + 20) + 2 + random_below(2)] ^= 1;
+        bool found = decode(quick, 1, frame, caplen, len, &segments[0]);
+        assert_int_equal(found, decode(walk, 113, cooked, caplen + 2, len + 2, &segments[1]));
+        assert_int_equal(segments[0].len, segments[1].len);
+        assert_int_equal(segments[0].seq, segments[1].seq);
+    }
+    struct decoder_stats got = stats_of(quick), wanted = stats_of(walk);
+    assert_memory_equal(&got, &wanted, sizeof got);
+    assert_true(got.dismissed > 20000 && got.segments > 20000);
+    decoder_free(quick);
+    decoder_free(walk);
+}
+
 static uint16_t checksum_of(const uint8_t *at, size_t len, uint32_t sum)
 {
     for (size_t i = 0; i < len; i++)
@@ -294,7 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kinds),          cmocka_unit_test(test_every_cut), cmocka_unit_test(test_every_octet_changed),
         cmocka_unit_test(test_cut_in_options), cmocka_unit_test(test_dismissed), cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_too_deep),       cmocka_unit_test(test_checksums),
+        cmocka_unit_test(test_too_deep),       cmocka_unit_test(test_checksums), cmocka_unit_test(test_plainly_other),
     };
     return cmocka_run_group_tests_name("decode", tests, NULL, NULL);
 }
