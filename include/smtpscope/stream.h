@@ -11,10 +11,10 @@ struct smtpscope_streams;
 /* What is known of a flow from the start. Owned by the flow; valid until its close() has returned. */
 struct smtpscope_flow {
     struct smtpscope_endpoint side[2];
-    uint64_t first_packet;
-    smtpscope_time first_time;
     bool midstream;  /* no handshake was seen: octets may be missing before offset 0 */
     bool unexpected; /* on no watched port: see smtpscope_streams_follow() */
+    uint64_t first_packet;
+    smtpscope_time first_time;
 };
 
 /* Octets of one direction, in order. `data` is valid during the call only. */

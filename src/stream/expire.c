@@ -103,8 +103,8 @@ static bool due_end(struct smtpscope_streams *streams, struct flow *flow)
 /* Those of a list that have waited for `wait`; false: there was no room for all. */
 static bool due_of_list(struct smtpscope_streams *streams, enum flow_list list, smtpscope_time wait)
 {
-    for (struct flow *flow = streams->lists[list].first, *next; flow && flow->since + wait <= streams->now; flow = next) {
-        next = flow->next;
+    for (struct flow *flow = list_first(streams, list), *next; flow && flow->since + wait <= streams->now; flow = next) {
+        next = flow_at(streams, flow->next);
         if (!due_end(streams, flow))
             return false;
     }
@@ -113,7 +113,7 @@ static bool due_of_list(struct smtpscope_streams *streams, enum flow_list list, 
 
 static bool due_stuck(struct smtpscope_streams *streams)
 {
-    for (struct flow *flow = streams->lists[LIST_STUCK].first; flow && flow->since + STUCK_TIME <= streams->now; flow = flow->next)
+    for (struct flow *flow = list_first(streams, LIST_STUCK); flow && flow->since + STUCK_TIME <= streams->now; flow = flow_at(streams, flow->next))
         if (reassembly_is_hopeless(streams, flow) && !due_push(streams, flow))
             return false;
     return true;
@@ -121,8 +121,8 @@ static bool due_stuck(struct smtpscope_streams *streams)
 
 static bool due_idle_list(struct smtpscope_streams *streams, unsigned list)
 {
-    for (struct flow *flow = streams->lists[list].first, *next; flow; flow = next) {
-        next = flow->next;
+    for (struct flow *flow = list_first(streams, list), *next; flow; flow = next) {
+        next = flow_at(streams, flow->next);
         if (flow->since + streams->config.idle > streams->now)
             flow_put_off(streams, flow);
         else if (!due_end(streams, flow))
@@ -179,8 +179,8 @@ void smtpscope_streams_expire(struct smtpscope_streams *streams, smtpscope_time 
 static bool due_everything(struct smtpscope_streams *streams)
 {
     for (unsigned list = 0; list < LISTS; list++)
-        for (struct flow *flow = streams->lists[list].first, *next; flow; flow = next) {
-            next = flow->next;
+        for (struct flow *flow = list_first(streams, list), *next; flow; flow = next) {
+            next = flow_at(streams, flow->next);
             if (!due_end(streams, flow))
                 return false;
         }

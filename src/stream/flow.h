@@ -18,21 +18,30 @@ struct held {
     uint8_t data[];
 };
 
-/* The last octets delivered, to tell a retransmission that differs from one that does not: as long as most commands are. */
+/* What is held of a flow. Few flows have any of it at a time, so it is apart, and there only while something is held. */
+struct blocked {
+    struct held *first[2], *last[2];
+    uint32_t segments, octets;
+    uint16_t waited; /* segments of the flow that came since it is stuck, or since a hole was given up */
+};
+
+/*
+ * To tell a retransmission that differs from one that does not, a hash of the end of what was delivered last is kept: of so
+ * many octets, as most commands are not longer.
+ */
 #define RECENT_OCTETS 40
 
 /* One direction. Names after RFC 9293 3.3.1, seen from the receiver: `nxt` is the next sequence number to deliver. */
 struct half {
     uint64_t delivered; /* octets told of, gaps included: the stream offset of `nxt` */
-    struct held *held, *held_last;
     uint32_t nxt;
     uint32_t acked; /* the highest acknowledgement of this direction's octets that the other side has sent */
-    uint8_t recent[RECENT_OCTETS]; /* the last one delivered stands at the end */
+    uint32_t recent_hash; /* of the `recent_len` octets before `nxt` */
     uint8_t recent_len;
-    bool known;    /* nxt is known */
-    bool seen;     /* at least one segment of this direction was captured */
-    bool has_acked;
-    bool fin;      /* the FIN was delivered */
+    bool known : 1; /* nxt is known */
+    bool seen : 1;  /* at least one segment of this direction was captured */
+    bool has_acked : 1;
+    bool fin : 1;   /* the FIN was delivered */
 };
 
 /*
@@ -47,35 +56,45 @@ struct half {
 #define IDLE_LISTS 256u /* three or four seconds each, of the default idle time */
 enum flow_list { LIST_EMBRYO, LIST_STUCK, LIST_LINGER, LIST_IDLE, LISTS = LIST_IDLE + IDLE_LISTS };
 
+/*
+ * Of these there may be a million, so the order is by size. Flows name one another by their places in the slabs, which are
+ * half as long as pointers; place 0 is nobody's.
+ */
 struct flow {
     struct smtpscope_flow public;
     void *user; /* NULL: not followed */
     struct half half[2];
-    struct flow *prev, *next;
+    struct blocked *blocked;  /* NULL: nothing is held */
     smtpscope_time since;     /* when it entered its list; of an idle one, when it was last heard */
     smtpscope_time last_time; /* of its last segment */
     smtpscope_time fin_time;  /* of the first FIN */
     uint64_t last_packet;
-    uint64_t hash;
-    uint32_t held_segments, held_octets;
+    uint32_t place, prev, next;
+    uint32_t hash;            /* as in its slot */
     uint32_t syn_nxt;         /* what a SYN inside the connection would begin with; only its answer makes it one */
-    uint16_t stuck_segments; /* that came since it is stuck */
-    uint16_t list;           /* enum flow_list; from LIST_IDLE on, one of the wheel's */
-    uint8_t fin_by, reset_by;
-    bool fin_seen, reset, syn_pending;
-    bool followed; /* opened() was called */
-    bool closed; /* told; the entry stays a while, so that what comes late opens no new flow */
+    uint16_t list;            /* enum flow_list; from LIST_IDLE on, one of the wheel's */
+    uint8_t fin_by : 1, reset_by : 1;
+    bool fin_seen : 1, reset : 1, syn_pending : 1;
+    bool followed : 1; /* opened() was called */
+    bool closed : 1;   /* told; the entry stays a while, so that what comes late opens no new flow */
 };
 
+/* A million idle flows fit in 192 MB, with their slots. */
+_Static_assert(sizeof(void *) != 8 || sizeof(struct flow) <= 176, "a flow is 176 octets at most");
+
 struct flow_queue {
-    struct flow *first, *last;
+    uint32_t first, last;
     size_t count;
 };
 
+/* The low half of the hash, which is enough for any table that fits in memory. `place` 0: empty. */
 struct slot {
-    uint64_t hash;
-    struct flow *flow;
+    uint32_t hash, place;
 };
+
+/* Flows are taken from the allocator so many at a time. */
+#define SLAB_BITS 10
+#define SLAB_FLOWS (1u << SLAB_BITS)
 
 /* The flows that one call ends: a heap, the one whose first packet came first on top. */
 struct due {
@@ -97,7 +116,11 @@ struct smtpscope_streams {
     struct flow_queue lists[LISTS];
     uint64_t idle_span;    /* of due times, that one of the idle lists is for */
     uint64_t idle_passed;  /* the due time, in spans, before which no idle list has anything */
-    struct flow *spare; /* freed flows, through `next` */
+    struct flow **slabs;
+    size_t slab_count, slab_room;
+    uint32_t places; /* given out so far */
+    uint32_t spare;  /* freed flows, through `next` */
+    size_t held;     /* segments, of all flows together */
     struct due due;
     smtpscope_time now, next_tick, stepped;
     smtpscope_time leap; /* a time far ahead that only one stamp has had so far; 0: none */
@@ -105,12 +128,23 @@ struct smtpscope_streams {
 };
 
 /* table.c */
-/* The flow of a segment in either direction, or NULL. */
-struct flow *flow_find(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment, uint64_t hash);
+/* The flow of a segment in either direction, or NULL. Sets `side`: who sent it. */
+struct flow *flow_find(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment, uint64_t hash,
+                       enum smtpscope_side *side);
 /* A zeroed flow in the table and in LIST_EMBRYO, or NULL when out of memory. */
 struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash);
 void flow_remove(struct smtpscope_streams *streams, struct flow *flow);
 void table_free(struct smtpscope_streams *streams);
+
+static inline struct flow *flow_at(const struct smtpscope_streams *streams, uint32_t place)
+{
+    return place ? &streams->slabs[place >> SLAB_BITS][place & (SLAB_FLOWS - 1)] : NULL;
+}
+
+static inline struct flow *list_first(const struct smtpscope_streams *streams, unsigned list)
+{
+    return flow_at(streams, streams->lists[list].first);
+}
 
 /* waiting.c */
 /* Into `list` from now on; any of the idle lists is LIST_IDLE. */

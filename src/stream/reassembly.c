@@ -16,6 +16,7 @@
  */
 #include "flow.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 
 /* A capture that is merely out of order puts it right within so many segments, or so long. */
@@ -37,24 +38,26 @@ struct piece {
     uint64_t packet;
 };
 
-/* Keeps the last octets of what was just delivered. */
-static void recent_keep(struct half *half, const uint8_t *data, uint32_t len)
+static uint32_t recent_hash(const struct smtpscope_streams *streams, const uint8_t *data, size_t len)
 {
-    uint32_t take = len < RECENT_OCTETS ? len : RECENT_OCTETS, keep = RECENT_OCTETS - take;
-
-    memmove(half->recent, half->recent + take, keep);
-    memcpy(half->recent + keep, data + (len - take), take);
-    half->recent_len = (uint8_t)(half->recent_len + take < RECENT_OCTETS ? half->recent_len + take : RECENT_OCTETS);
+    return (uint32_t)hash_octets(data, len, streams->config.hash_seed);
 }
 
-/* Do octets that are sent again differ from those that were delivered, as far as these are kept? */
-static bool recent_differs(const struct half *half, const struct piece *piece)
+/* Remembers the end of what was just delivered. */
+static void recent_keep(const struct smtpscope_streams *streams, struct half *half, const uint8_t *data, uint32_t len)
+{
+    half->recent_len = len < RECENT_OCTETS ? (uint8_t)len : RECENT_OCTETS;
+    half->recent_hash = recent_hash(streams, data + (len - half->recent_len), half->recent_len);
+}
+
+/* Do octets that are sent again differ from those that were delivered last? Not told when they are not all there. */
+static bool recent_differs(const struct smtpscope_streams *streams, const struct half *half, const struct piece *piece)
 {
     uint32_t behind = half->nxt - piece->seq; /* of the piece's first octet, before what comes next */
-    uint32_t skip = behind > half->recent_len ? behind - half->recent_len : 0;
-    uint32_t len = piece->len < behind ? piece->len : behind;
 
-    return skip < len && memcmp(half->recent + RECENT_OCTETS - (behind - skip), piece->data + skip, len - skip) != 0;
+    if (!half->recent_len || behind < half->recent_len || piece->len < behind)
+        return false;
+    return recent_hash(streams, piece->data + (behind - half->recent_len), half->recent_len) != half->recent_hash;
 }
 
 static void tell_conflict(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
@@ -75,8 +78,6 @@ static void tell_gap(struct smtpscope_streams *streams, struct flow *flow, enum 
 {
     struct half *half = &flow->half[side];
 
-    if (!len)
-        return;
     flow_follow(streams, flow);
     streams->stats.gaps++;
     streams->stats.gap_octets += len;
@@ -101,45 +102,57 @@ static void fin_delivered(struct flow *flow, enum smtpscope_side side)
     if (!flow->fin_seen) {
         flow->fin_seen = true;
         flow->fin_time = flow->last_time;
-        flow->fin_by = (uint8_t)side;
+        flow->fin_by = side & 1u;
     }
 }
 
-static void deliver(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, struct piece piece)
+/* The front was delivered before: the first octets win. false: all of it was. */
+static bool cut_front(struct piece *piece, uint32_t cut)
+{
+    uint32_t cut_data = cut < piece->len ? cut : piece->len;
+
+    if (cut >= piece->len + piece->missing)
+        return false;
+    piece->data += cut_data;
+    piece->len -= cut_data;
+    piece->missing -= cut - cut_data;
+    piece->seq += cut;
+    return true;
+}
+
+static void deliver_octets(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                           const struct piece *piece)
 {
     struct half *half = &flow->half[side];
-    int32_t old = seq_diff(half->nxt, piece.seq);
+    struct smtpscope_octets octets = {
+        .side = side, .data = piece->data, .len = piece->len, .offset = half->delivered,
+        .acked = acked_offset(&flow->half[!side], piece), .time = piece->time, .packet = piece->packet,
+    };
 
-    if (old > 0) { /* the front was delivered before: the first octets win */
-        uint32_t cut = (uint32_t)old;
+    flow_follow(streams, flow);
+    recent_keep(streams, half, piece->data, piece->len);
+    half->nxt += piece->len;
+    half->delivered += piece->len;
+    streams->stats.octets += piece->len;
+    if (flow->user)
+        streams->config.events->octets(streams->config.ctx, flow->user, &octets);
+}
 
-        if (cut >= piece.len + piece.missing) {
-            if (piece.fin && cut == piece.len + piece.missing)
-                fin_delivered(flow, side);
-            return;
-        }
-        uint32_t cut_data = cut < piece.len ? cut : piece.len;
-        piece.data += cut_data;
-        piece.len -= cut_data;
-        piece.missing -= cut - cut_data;
-        piece.seq += cut;
+/* Changes the piece: what is left of it was delivered. */
+static void deliver(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, struct piece *piece)
+{
+    int32_t old = seq_diff(flow->half[side].nxt, piece->seq);
+
+    if (old > 0 && !cut_front(piece, (uint32_t)old)) {
+        if (piece->fin && (uint32_t)old == piece->len + piece->missing)
+            fin_delivered(flow, side);
+        return;
     }
-    if (piece.len) {
-        struct smtpscope_octets octets = {
-            .side = side, .data = piece.data, .len = piece.len, .offset = half->delivered,
-            .acked = acked_offset(&flow->half[!side], &piece), .time = piece.time, .packet = piece.packet,
-        };
-
-        flow_follow(streams, flow);
-        recent_keep(half, piece.data, piece.len);
-        half->nxt += piece.len;
-        half->delivered += piece.len;
-        streams->stats.octets += piece.len;
-        if (flow->user)
-            streams->config.events->octets(streams->config.ctx, flow->user, &octets);
-    }
-    tell_gap(streams, flow, side, piece.missing, piece.time, piece.packet);
-    if (piece.fin) {
+    if (piece->len)
+        deliver_octets(streams, flow, side, piece);
+    if (piece->missing)
+        tell_gap(streams, flow, side, piece->missing, piece->time, piece->packet);
+    if (piece->fin) {
         flow_follow(streams, flow); /* it was established, if only to be closed */
         fin_delivered(flow, side);
     }
@@ -157,48 +170,68 @@ static struct piece held_piece(const struct held *held)
                            .has_ack = held->has_ack, .fin = held->fin, .time = held->time, .packet = held->packet };
 }
 
-static void held_pop(struct smtpscope_streams *streams, struct flow *flow, struct half *half)
+/* The first segment of this side that is held, or NULL. */
+static struct held *held_first(const struct flow *flow, int side)
 {
-    struct held *held = half->held;
-
-    half->held = held->next;
-    if (!half->held)
-        half->held_last = NULL;
-    flow->held_segments--;
-    flow->held_octets -= held->len;
-    streams->stats.held_now -= held->len;
-    memory_free(streams->config.allocator, held);
+    return flow->blocked ? flow->blocked->first[side] : NULL;
 }
 
-/* Delivers what can be delivered now. True when anything was. */
-static bool pump(struct smtpscope_streams *streams, struct flow *flow)
+static void held_pop(struct smtpscope_streams *streams, struct flow *flow, int side)
 {
-    bool any = false;
+    struct blocked *blocked = flow->blocked;
+    struct held *held = blocked->first[side];
 
+    blocked->first[side] = held->next;
+    if (!held->next)
+        blocked->last[side] = NULL;
+    blocked->octets -= held->len;
+    streams->stats.held_now -= held->len;
+    streams->held--;
+    memory_free(streams->config.allocator, held);
+    if (--blocked->segments)
+        return;
+    memory_free(streams->config.allocator, blocked);
+    flow->blocked = NULL;
+}
+
+static void held_deliver(struct smtpscope_streams *streams, struct flow *flow, int side)
+{
+    struct piece piece = held_piece(held_first(flow, side));
+
+    deliver(streams, flow, (enum smtpscope_side)side, &piece);
+    held_pop(streams, flow, side);
+}
+
+/* The first held segment of this side has nothing missing before it. */
+static bool held_is_next(const struct flow *flow, int side)
+{
+    const struct held *held = held_first(flow, side);
+
+    return held && seq_diff(held->seq, flow->half[side].nxt) <= 0;
+}
+
+/* Delivers what can be delivered now. */
+static void pump(struct smtpscope_streams *streams, struct flow *flow)
+{
     for (bool again = true; again;) {
         again = false;
-        for (int side = 0; side < 2; side++) {
-            struct half *half = &flow->half[side];
-
-            while (half->held && seq_diff(half->held->seq, half->nxt) <= 0 &&
-                   ack_is_covered(&flow->half[!side], half->held->has_ack, half->held->ack)) {
-                deliver(streams, flow, (enum smtpscope_side)side, held_piece(half->held));
-                held_pop(streams, flow, half);
-                again = any = true;
+        for (int side = 0; side < 2; side++)
+            while (held_is_next(flow, side) &&
+                   ack_is_covered(&flow->half[!side], held_first(flow, side)->has_ack, held_first(flow, side)->ack)) {
+                held_deliver(streams, flow, side);
+                again = true;
             }
-        }
     }
-    return any;
 }
 
 /* How many octets of this side are missing before either side can go on; 0 when it is not this side that blocks. */
 static uint32_t hole(const struct flow *flow, enum smtpscope_side side)
 {
     const struct half *half = &flow->half[side];
-    const struct held *mine = half->held, *theirs = flow->half[!side].held;
+    const struct held *mine = held_first(flow, side), *theirs = held_first(flow, !side);
     int32_t need = 0;
 
-    if (!half->known || (mine && seq_diff(mine->seq, half->nxt) <= 0))
+    if (!half->known || held_is_next(flow, side))
         return 0;
     if (mine)
         need = seq_diff(mine->seq, half->nxt);
@@ -216,15 +249,11 @@ static uint32_t hole(const struct flow *flow, enum smtpscope_side side)
  */
 static bool break_circle(struct smtpscope_streams *streams, struct flow *flow)
 {
-    for (int side = 0; side < 2; side++) {
-        struct half *half = &flow->half[side];
-
-        if (half->held && seq_diff(half->held->seq, half->nxt) <= 0) {
-            deliver(streams, flow, (enum smtpscope_side)side, held_piece(half->held));
-            held_pop(streams, flow, half);
+    for (int side = 0; side < 2; side++)
+        if (held_is_next(flow, side)) {
+            held_deliver(streams, flow, side);
             return true;
         }
-    }
     return false;
 }
 
@@ -235,11 +264,10 @@ static bool break_circle(struct smtpscope_streams *streams, struct flow *flow)
 static bool give_up(struct smtpscope_streams *streams, struct flow *flow)
 {
     for (int side = 0; side < 2; side++) {
-        struct half *half = &flow->half[side];
-        const struct held *next = half->held ? half->held : flow->half[!side].held;
+        const struct held *mine = held_first(flow, side), *next = mine ? mine : held_first(flow, !side);
         uint32_t missing = hole(flow, (enum smtpscope_side)side);
 
-        if (missing == 1 && !half->held && !half->fin) {
+        if (missing == 1 && !mine && !flow->half[side].fin) {
             fin_delivered(flow, (enum smtpscope_side)side);
             return true;
         }
@@ -270,15 +298,18 @@ static bool hole_is_acked(const struct flow *flow)
 
 bool reassembly_is_hopeless(const struct smtpscope_streams *streams, const struct flow *flow)
 {
+    const struct blocked *blocked = flow->blocked;
     smtpscope_time waited = streams->now - flow->since;
 
+    if (!blocked)
+        return false;
     if (hole_is_acked(flow)) {
         /* A side that was never captured will not come late either. */
         if (!flow->half[0].seen || !flow->half[1].seen)
-            return flow->stuck_segments > 2 || waited > ACKED_HOLE_TIME;
-        return flow->stuck_segments > ACKED_HOLE_SEGMENTS || waited > ACKED_HOLE_TIME;
+            return blocked->waited > 2 || waited > ACKED_HOLE_TIME;
+        return blocked->waited > ACKED_HOLE_SEGMENTS || waited > ACKED_HOLE_TIME;
     }
-    return waited > OPEN_HOLE_TIME || flow->held_octets > OPEN_HOLE_OCTETS || flow->held_segments > OPEN_HOLE_SEGMENTS;
+    return waited > OPEN_HOLE_TIME || blocked->octets > OPEN_HOLE_OCTETS || blocked->segments > OPEN_HOLE_SEGMENTS;
 }
 
 /* Keeps the flow in the list its condition asks for. */
@@ -286,25 +317,26 @@ static void settle(struct smtpscope_streams *streams, struct flow *flow)
 {
     if (flow->list == LIST_LINGER)
         return;
-    if (!flow->held_segments && flow->list == LIST_STUCK) {
-        flow->stuck_segments = 0;
+    if (!flow->blocked && flow->list == LIST_STUCK) {
         flow_wait(streams, flow, LIST_IDLE);
-    } else if (flow->held_segments && (flow_is_idle(flow) || flow->list == LIST_EMBRYO)) {
-        flow->stuck_segments = 0;
+    } else if (flow->blocked && flow->list != LIST_STUCK) {
+        flow->blocked->waited = 0;
         flow_wait(streams, flow, LIST_STUCK);
     }
 }
 
 static void unstick(struct smtpscope_streams *streams, struct flow *flow)
 {
-    while (flow->held_segments && reassembly_is_hopeless(streams, flow)) {
+    while (reassembly_is_hopeless(streams, flow)) {
         if (!give_up(streams, flow)) {
             reassembly_discard(streams, flow);
             break;
         }
-        /* The next hole has its own wait. */
-        flow->stuck_segments = 0;
-        flow_wait(streams, flow, LIST_STUCK);
+        /* The next hole has its own wait. A flow that was reset waits no longer for it. */
+        if (flow->blocked)
+            flow->blocked->waited = 0;
+        if (flow->list == LIST_STUCK)
+            flow_wait(streams, flow, LIST_STUCK);
         pump(streams, flow);
     }
     settle(streams, flow);
@@ -321,25 +353,31 @@ static bool held_differs(const struct held *held, const struct piece *piece)
                   mine < theirs ? mine : theirs) != 0;
 }
 
-static void hold(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, const struct piece *piece)
+/* Where a piece belongs among what is held of its side; NULL: it is there already. */
+static struct held **held_place(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                                const struct piece *piece)
 {
-    struct half *half = &flow->half[side];
-    struct held **at = &half->held, *held;
+    struct held **at = &flow->blocked->first[side], *last = flow->blocked->last[side];
 
     /* Behind a hole segments mostly come in order: only the last one matters then. */
-    if (half->held_last && seq_diff(piece->seq, half->held_last->seq + half->held_last->len) >= 0)
-        at = &half->held_last->next;
+    if (last && seq_diff(piece->seq, last->seq + last->len) >= 0)
+        at = &last->next;
     for (; *at && seq_diff((*at)->seq, piece->seq) <= 0; at = &(*at)->next) {
         if (held_differs(*at, piece))
             tell_conflict(streams, flow, side, piece);
-        if ((*at)->seq == piece->seq && (*at)->len >= piece->len && (*at)->fin >= piece->fin && (*at)->missing <= piece->missing) {
-            streams->stats.retransmitted++;
-            return;
-        }
+        if ((*at)->seq == piece->seq && (*at)->len >= piece->len && (*at)->fin >= piece->fin && (*at)->missing <= piece->missing)
+            return NULL;
     }
     if (*at && held_differs(*at, piece))
         tell_conflict(streams, flow, side, piece);
-    held = memory_resize(streams->config.allocator, NULL, sizeof *held + piece->len);
+    return at;
+}
+
+static void held_insert(struct smtpscope_streams *streams, struct blocked *blocked, enum smtpscope_side side, struct held **at,
+                        const struct piece *piece)
+{
+    struct held *held = memory_resize(streams->config.allocator, NULL, sizeof *held + piece->len);
+
     if (!held)
         return; /* it becomes a gap */
     *held = (struct held){ .next = *at, .time = piece->time, .packet = piece->packet, .seq = piece->seq, .ack = piece->ack,
@@ -348,13 +386,31 @@ static void hold(struct smtpscope_streams *streams, struct flow *flow, enum smtp
         memcpy(held->data, piece->data, piece->len);
     *at = held;
     if (!held->next)
-        half->held_last = held;
-    flow->held_segments++;
-    flow->held_octets += piece->len;
+        blocked->last[side] = held;
+    blocked->segments++;
+    blocked->octets += piece->len;
+    streams->held++;
     streams->stats.out_of_order++;
     streams->stats.held_now += piece->len;
     if (streams->stats.held_now > streams->stats.held_max)
         streams->stats.held_max = streams->stats.held_now;
+}
+
+static void hold(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, const struct piece *piece)
+{
+    struct held **at;
+
+    if (!flow->blocked && !(flow->blocked = memory_new(streams->config.allocator, sizeof *flow->blocked)))
+        return;
+    at = held_place(streams, flow, side, piece);
+    if (at)
+        held_insert(streams, flow->blocked, side, at, piece);
+    else
+        streams->stats.retransmitted++;
+    if (flow->blocked->segments)
+        return;
+    memory_free(streams->config.allocator, flow->blocked);
+    flow->blocked = NULL;
 }
 
 static void note_ack(struct half *other, const struct piece *piece)
@@ -375,6 +431,18 @@ static void note_ack(struct half *other, const struct piece *piece)
 static bool is_probe(const struct half *half, const struct piece *piece)
 {
     return piece->len <= 1 && seq_diff(half->nxt, piece->seq) == 1;
+}
+
+/* What each segment of a flow does where something is held. */
+static void segment_blocked(struct smtpscope_streams *streams, struct flow *flow)
+{
+    if (flow->blocked->waited < UINT16_MAX)
+        flow->blocked->waited++;
+    pump(streams, flow);
+    settle(streams, flow);
+    unstick(streams, flow);
+    if (streams->stats.held_now + streams->held * sizeof(struct held) > streams->config.max_held)
+        reassembly_drain(streams, flow);
 }
 
 void reassembly_segment(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
@@ -403,23 +471,16 @@ void reassembly_segment(struct smtpscope_streams *streams, struct flow *flow, en
             return;
         if (ahead < 0 && piece.len && !is_probe(half, &piece)) {
             streams->stats.retransmitted++;
-            if (recent_differs(half, &piece))
+            if (recent_differs(streams, half, &piece))
                 tell_conflict(streams, flow, side, &piece);
         }
-        if (ahead <= 0 && !half->held && ack_is_covered(other, piece.has_ack, piece.ack))
-            deliver(streams, flow, side, piece);
+        if (ahead <= 0 && !held_first(flow, side) && ack_is_covered(other, piece.has_ack, piece.ack))
+            deliver(streams, flow, side, &piece);
         else if (ahead >= 0 || seq_diff(piece.seq + piece.len + piece.missing, half->nxt) > 0)
             hold(streams, flow, side, &piece);
     }
-    if (flow->held_segments) {
-        if (flow->stuck_segments < UINT16_MAX)
-            flow->stuck_segments++;
-        pump(streams, flow);
-        settle(streams, flow);
-        unstick(streams, flow);
-        if (streams->stats.held_now > streams->config.max_held)
-            reassembly_drain(streams, flow);
-    }
+    if (flow->blocked)
+        segment_blocked(streams, flow);
 }
 
 void reassembly_tick(struct smtpscope_streams *streams, struct flow *flow)
@@ -438,13 +499,13 @@ static uint32_t tail_missing(const struct half *half)
 
 bool reassembly_owes(const struct flow *flow)
 {
-    return flow->held_segments || tail_missing(&flow->half[0]) || tail_missing(&flow->half[1]);
+    return flow->blocked || tail_missing(&flow->half[0]) || tail_missing(&flow->half[1]);
 }
 
 void reassembly_drain(struct smtpscope_streams *streams, struct flow *flow)
 {
     pump(streams, flow);
-    while (flow->held_segments) {
+    while (flow->blocked) {
         if (!give_up(streams, flow)) {
             reassembly_discard(streams, flow);
             break;
@@ -452,13 +513,14 @@ void reassembly_drain(struct smtpscope_streams *streams, struct flow *flow)
         pump(streams, flow);
     }
     settle(streams, flow);
-    for (int side = 0; side < 2; side++) /* nothing of no octets is told */
-        tell_gap(streams, flow, (enum smtpscope_side)side, tail_missing(&flow->half[side]), flow->last_time, flow->last_packet);
+    for (int side = 0; side < 2; side++)
+        if (tail_missing(&flow->half[side]))
+            tell_gap(streams, flow, (enum smtpscope_side)side, tail_missing(&flow->half[side]), flow->last_time, flow->last_packet);
 }
 
 void reassembly_discard(struct smtpscope_streams *streams, struct flow *flow)
 {
     for (int side = 0; side < 2; side++)
-        while (flow->half[side].held)
-            held_pop(streams, flow, &flow->half[side]);
+        while (held_first(flow, side))
+            held_pop(streams, flow, side);
 }

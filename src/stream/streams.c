@@ -40,7 +40,7 @@ void smtpscope_streams_free(struct smtpscope_streams *streams)
     if (!streams)
         return;
     for (unsigned list = 0; list < LISTS; list++)
-        for (struct flow *flow = streams->lists[list].first; flow; flow = flow->next)
+        for (struct flow *flow = list_first(streams, list); flow; flow = flow_at(streams, flow->next))
             reassembly_discard(streams, flow);
     table_free(streams);
     memory_free(streams->config.allocator, streams->due.flows);
@@ -130,10 +130,10 @@ static void evict(struct smtpscope_streams *streams)
     flow_end(streams, flow, SMTPSCOPE_CLOSE_EVICTED);
 }
 
-static struct flow *flow_open(struct smtpscope_streams *streams, const struct smtpscope_segment *segment, uint64_t hash)
+static struct flow *flow_open(struct smtpscope_streams *streams, const struct smtpscope_segment *segment,
+                              enum smtpscope_side side, uint64_t hash)
 {
     struct flow *flow;
-    bool server = sent_by_server(streams, segment);
 
     if (streams->used >= streams->config.max_flows || streams->lists[LIST_EMBRYO].count >= EMBRYOS)
         evict(streams);
@@ -142,8 +142,8 @@ static struct flow *flow_open(struct smtpscope_streams *streams, const struct sm
         streams->stats.evicted++;
         return NULL;
     }
-    flow->public.side[server] = segment->src;
-    flow->public.side[!server] = segment->dst;
+    flow->public.side[side] = segment->src;
+    flow->public.side[!side] = segment->dst;
     flow->public.first_packet = segment->packet;
     flow->public.first_time = segment->time;
     flow->public.midstream = !(segment->flags & SMTPSCOPE_TCP_SYN);
@@ -198,14 +198,14 @@ static void note_reset(struct smtpscope_streams *streams, struct flow *flow, enu
 {
     if (!flow->reset) {
         flow->reset = true;
-        flow->reset_by = (uint8_t)side;
+        flow->reset_by = side & 1u;
         flow_wait(streams, flow, LIST_LINGER);
     }
 }
 
 void flow_close_if_done(struct smtpscope_streams *streams, struct flow *flow)
 {
-    if (flow->half[0].fin && flow->half[1].fin && !flow->held_segments && !flow->closed) {
+    if (flow->half[0].fin && flow->half[1].fin && !flow->blocked && !flow->closed) {
         flow_close(streams, flow, flow->reset ? SMTPSCOPE_CLOSE_RESET : SMTPSCOPE_CLOSE_FIN);
         flow_wait(streams, flow, LIST_LINGER);
     }
@@ -221,8 +221,8 @@ static void flow_clock_stepped(struct flow *flow, smtpscope_time delta)
     flow->last_time += delta;
     if (flow->fin_seen)
         flow->fin_time += delta;
-    for (int side = 0; side < 2; side++)
-        for (struct held *held = flow->half[side].held; held; held = held->next)
+    for (int side = 0; flow->blocked && side < 2; side++)
+        for (struct held *held = flow->blocked->first[side]; held; held = held->next)
             held->time += delta;
 }
 
@@ -230,20 +230,13 @@ void smtpscope_streams_clock_stepped(struct smtpscope_streams *streams, smtpscop
 {
     streams->stepped += delta;
     for (unsigned list = 0; list < LISTS; list++)
-        for (struct flow *flow = streams->lists[list].first; flow; flow = flow->next)
+        for (struct flow *flow = list_first(streams, list); flow; flow = flow_at(streams, flow->next))
             flow_clock_stepped(flow, delta);
 }
 
-static enum smtpscope_side side_of(const struct flow *flow, const struct smtpscope_segment *segment)
-{
-    return memcmp(&flow->public.side[SMTPSCOPE_CLIENT], &segment->src, sizeof segment->src) ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT;
-}
-
 /* Is the segment the beginning of another connection on the flow's ports? A SYN that may be is remembered. */
-static bool is_reuse(struct flow *flow, const struct smtpscope_segment *segment)
+static bool is_reuse(struct flow *flow, enum smtpscope_side side, const struct smtpscope_segment *segment)
 {
-    enum smtpscope_side side = side_of(flow, segment);
-
     if ((segment->flags & (SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK)) != SMTPSCOPE_TCP_SYN)
         return syn_confirmed(flow, side, segment);
     switch (syn_of(flow, side, segment)) {
@@ -262,19 +255,23 @@ static uint64_t hash_of(const struct smtpscope_streams *streams, const struct sm
     return segment->hash ? segment->hash : smtpscope_segment_hash(segment, streams->config.hash_seed);
 }
 
-/* The flow of a segment; NULL: none, or one that ended. */
-static struct flow *flow_of(struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
+/* The flow of a segment, and who sent it; NULL: none, or one that ended. */
+static struct flow *flow_of(struct smtpscope_streams *streams, const struct smtpscope_segment *segment, enum smtpscope_side *side)
 {
     uint64_t hash = hash_of(streams, segment);
-    struct flow *flow = flow_find(streams, segment, hash);
-    bool reuse = flow && is_reuse(flow, segment);
+    struct flow *flow = flow_find(streams, segment, hash, side);
+    bool reuse = flow && is_reuse(flow, *side, segment);
 
     if (reuse) {
         flow_end(streams, flow, SMTPSCOPE_CLOSE_REUSED);
         flow = NULL;
     }
-    if (!flow && opens(segment) && (flow = flow_open(streams, segment, hash)) && reuse)
-        flow->public.midstream = false;
+    if (!flow && opens(segment)) {
+        *side = sent_by_server(streams, segment) ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT;
+        flow = flow_open(streams, segment, *side, hash);
+        if (flow && reuse)
+            flow->public.midstream = false;
+    }
     return flow && !flow->closed ? flow : NULL;
 }
 
@@ -285,8 +282,7 @@ void smtpscope_streams_follow(struct smtpscope_streams *streams, const struct sm
 
     streams->stats.segments++;
     now_advance(streams, segment->time);
-    flow = flow_of(streams, segment);
-    side = flow ? side_of(flow, segment) : SMTPSCOPE_CLIENT;
+    flow = flow_of(streams, segment, &side);
     /* A SYN that only may begin a connection says nothing about this one. */
     if (!flow || (flow->syn_pending && segment->flags & SMTPSCOPE_TCP_SYN)) {
         streams->stats.ignored++;
@@ -304,7 +300,8 @@ void smtpscope_streams_follow(struct smtpscope_streams *streams, const struct sm
 
 bool smtpscope_streams_segment(struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
 {
-    bool ours = is_ours(streams, segment) || flow_find(streams, segment, hash_of(streams, segment));
+    enum smtpscope_side side;
+    bool ours = is_ours(streams, segment) || flow_find(streams, segment, hash_of(streams, segment), &side);
 
     if (ours)
         smtpscope_streams_follow(streams, segment);

@@ -32,33 +32,40 @@ uint64_t smtpscope_segment_hash(const struct smtpscope_segment *segment, uint64_
 
 static bool endpoint_equal(const struct smtpscope_endpoint *a, const struct smtpscope_endpoint *b)
 {
-    return a->port == b->port && !memcmp(a->addr, b->addr, sizeof a->addr);
+    uint64_t left[2], right[2];
+
+    memcpy(left, a->addr, sizeof left);
+    memcpy(right, b->addr, sizeof right);
+    return !((left[0] ^ right[0]) | (left[1] ^ right[1]) | (uint64_t)(a->port ^ b->port));
 }
 
-static bool flow_is(const struct flow *flow, const struct smtpscope_segment *segment)
+static bool flow_is(const struct flow *flow, const struct smtpscope_segment *segment, enum smtpscope_side *side)
 {
-    const struct smtpscope_endpoint *side = flow->public.side;
+    const struct smtpscope_endpoint *ends = flow->public.side;
 
-    return (endpoint_equal(&side[0], &segment->src) && endpoint_equal(&side[1], &segment->dst)) ||
-           (endpoint_equal(&side[1], &segment->src) && endpoint_equal(&side[0], &segment->dst));
+    *side = endpoint_equal(&ends[SMTPSCOPE_CLIENT], &segment->src) ? SMTPSCOPE_CLIENT : SMTPSCOPE_SERVER;
+    return endpoint_equal(&ends[!*side], &segment->dst) &&
+           (*side == SMTPSCOPE_CLIENT || endpoint_equal(&ends[SMTPSCOPE_SERVER], &segment->src));
 }
 
-struct flow *flow_find(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment, uint64_t hash)
+struct flow *flow_find(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment, uint64_t hash,
+                       enum smtpscope_side *side)
 {
     size_t mask = streams->capacity - 1;
+    struct flow *flow;
 
     if (!streams->capacity)
         return NULL;
-    for (size_t at = hash & mask; streams->slots[at].flow; at = (at + 1) & mask)
-        if (streams->slots[at].hash == hash && flow_is(streams->slots[at].flow, segment))
-            return streams->slots[at].flow;
+    for (size_t at = (uint32_t)hash & mask; streams->slots[at].place; at = (at + 1) & mask)
+        if (streams->slots[at].hash == (uint32_t)hash && flow_is(flow = flow_at(streams, streams->slots[at].place), segment, side))
+            return flow;
     return NULL;
 }
 
 void smtpscope_streams_prefetch(const struct smtpscope_streams *streams, uint64_t hash)
 {
     if (streams->capacity)
-        __builtin_prefetch(&streams->slots[hash & (streams->capacity - 1)]);
+        __builtin_prefetch(&streams->slots[(uint32_t)hash & (streams->capacity - 1)]);
 }
 
 /* The first flow with this hash; almost surely the one that flow_find() finds. */
@@ -68,9 +75,9 @@ static const struct flow *flow_likely(const struct smtpscope_streams *streams, u
 
     if (!streams->capacity)
         return NULL;
-    for (size_t at = hash & mask; streams->slots[at].flow; at = (at + 1) & mask)
-        if (streams->slots[at].hash == hash)
-            return streams->slots[at].flow;
+    for (size_t at = (uint32_t)hash & mask; streams->slots[at].place; at = (at + 1) & mask)
+        if (streams->slots[at].hash == (uint32_t)hash)
+            return flow_at(streams, streams->slots[at].place);
     return NULL;
 }
 
@@ -89,13 +96,13 @@ void *smtpscope_streams_likely_user(const struct smtpscope_streams *streams, uin
     return flow ? flow->user : NULL;
 }
 
-static void slot_insert(struct slot *slots, size_t mask, uint64_t hash, struct flow *flow)
+static void slot_insert(struct slot *slots, size_t mask, struct slot slot)
 {
-    size_t at = hash & mask;
+    size_t at = slot.hash & mask;
 
-    while (slots[at].flow)
+    while (slots[at].place)
         at = (at + 1) & mask;
-    slots[at] = (struct slot){ .hash = hash, .flow = flow };
+    slots[at] = slot;
 }
 
 static bool table_grow(struct smtpscope_streams *streams)
@@ -106,28 +113,62 @@ static bool table_grow(struct smtpscope_streams *streams)
     if (!slots)
         return false;
     for (size_t i = 0; i < streams->capacity; i++)
-        if (streams->slots[i].flow)
-            slot_insert(slots, capacity - 1, streams->slots[i].hash, streams->slots[i].flow);
+        if (streams->slots[i].place)
+            slot_insert(slots, capacity - 1, streams->slots[i]);
     memory_free(streams->config.allocator, streams->slots);
     streams->slots = slots;
     streams->capacity = capacity;
     return true;
 }
 
+static bool slab_add(struct smtpscope_streams *streams)
+{
+    if (streams->slab_count == streams->slab_room) {
+        size_t room = streams->slab_room ? streams->slab_room * 2 : 16;
+        struct flow **slabs = memory_resize(streams->config.allocator, streams->slabs, room * sizeof *slabs);
+
+        if (!slabs)
+            return false;
+        streams->slabs = slabs;
+        streams->slab_room = room;
+    }
+    streams->slabs[streams->slab_count] = memory_resize(streams->config.allocator, NULL, SLAB_FLOWS * sizeof(struct flow));
+    if (!streams->slabs[streams->slab_count])
+        return false;
+    streams->slab_count++;
+    return true;
+}
+
+/* The place of a flow that is not in use; 0: no memory. */
+static uint32_t place_take(struct smtpscope_streams *streams)
+{
+    uint32_t place = streams->spare;
+
+    if (place) {
+        streams->spare = flow_at(streams, place)->next;
+        return place;
+    }
+    if ((streams->places + 1) >> SLAB_BITS == streams->slab_count && !slab_add(streams))
+        return 0;
+    return ++streams->places;
+}
+
 struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash)
 {
-    struct flow *flow = streams->spare;
+    struct flow *flow;
+    uint32_t place;
 
     /* Two thirds full at most: linear probing stays at a few slots. */
     if ((streams->used + 1) * 3 > streams->capacity * 2 && !table_grow(streams))
         return NULL;
-    if (flow)
-        streams->spare = flow->next;
-    else if (!(flow = memory_resize(streams->config.allocator, NULL, sizeof *flow)))
+    place = place_take(streams);
+    if (!place)
         return NULL;
+    flow = flow_at(streams, place);
     memset(flow, 0, sizeof *flow);
-    flow->hash = hash;
-    slot_insert(streams->slots, streams->capacity - 1, hash, flow);
+    flow->place = place;
+    flow->hash = (uint32_t)hash;
+    slot_insert(streams->slots, streams->capacity - 1, (struct slot){ .hash = flow->hash, .place = place });
     streams->used++;
     flow_enlist(streams, flow, LIST_EMBRYO);
     return flow;
@@ -139,7 +180,7 @@ static void slot_delete(struct smtpscope_streams *streams, size_t at)
     size_t mask = streams->capacity - 1;
     struct slot *slots = streams->slots;
 
-    for (size_t next = (at + 1) & mask; slots[next].flow; next = (next + 1) & mask) {
+    for (size_t next = (at + 1) & mask; slots[next].place; next = (next + 1) & mask) {
         size_t home = slots[next].hash & mask;
 
         if (((next - home) & mask) >= ((next - at) & mask)) {
@@ -154,22 +195,19 @@ void flow_remove(struct smtpscope_streams *streams, struct flow *flow)
 {
     size_t mask = streams->capacity - 1, at = flow->hash & mask;
 
-    while (streams->slots[at].flow != flow)
+    while (streams->slots[at].place != flow->place)
         at = (at + 1) & mask;
     slot_delete(streams, at);
     streams->used--;
     flow_unlist(streams, flow);
     flow->next = streams->spare;
-    streams->spare = flow;
+    streams->spare = flow->place;
 }
 
 void table_free(struct smtpscope_streams *streams)
 {
-    for (size_t i = 0; i < streams->capacity; i++)
-        memory_free(streams->config.allocator, streams->slots[i].flow);
-    for (struct flow *flow = streams->spare, *next; flow; flow = next) {
-        next = flow->next;
-        memory_free(streams->config.allocator, flow);
-    }
+    for (size_t i = 0; i < streams->slab_count; i++)
+        memory_free(streams->config.allocator, streams->slabs[i]);
+    memory_free(streams->config.allocator, streams->slabs);
     memory_free(streams->config.allocator, streams->slots);
 }

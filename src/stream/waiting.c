@@ -16,21 +16,23 @@ static unsigned idle_list(const struct smtpscope_streams *streams, const struct 
 static void list_append(struct smtpscope_streams *streams, struct flow *flow, unsigned list)
 {
     struct flow_queue *queue = &streams->lists[list];
+    struct flow *last = flow_at(streams, queue->last);
 
     flow->list = (uint16_t)list;
     flow->prev = queue->last;
-    flow->next = NULL;
-    *(queue->last ? &queue->last->next : &queue->first) = flow;
-    queue->last = flow;
+    flow->next = 0;
+    *(last ? &last->next : &queue->first) = flow->place;
+    queue->last = flow->place;
     queue->count++;
 }
 
 void flow_unlist(struct smtpscope_streams *streams, struct flow *flow)
 {
     struct flow_queue *queue = &streams->lists[flow->list];
+    struct flow *prev = flow_at(streams, flow->prev), *next = flow_at(streams, flow->next);
 
-    *(flow->prev ? &flow->prev->next : &queue->first) = flow->next;
-    *(flow->next ? &flow->next->prev : &queue->last) = flow->prev;
+    *(prev ? &prev->next : &queue->first) = flow->next;
+    *(next ? &next->prev : &queue->last) = flow->prev;
     queue->count--;
 }
 
@@ -65,11 +67,11 @@ static struct flow *idle_longest(struct smtpscope_streams *streams)
     int tries = 0;
 
     for (unsigned i = 0; i < IDLE_LISTS; i++) {
-        struct flow_queue *queue = &streams->lists[LIST_IDLE + (streams->idle_passed + i) % IDLE_LISTS];
+        unsigned list = LIST_IDLE + (unsigned)((streams->idle_passed + i) % IDLE_LISTS);
 
-        while (queue->first)
-            if (tries++ == PUT_OFF_TRIES || !flow_put_off(streams, queue->first))
-                return queue->first;
+        for (struct flow *flow; (flow = list_first(streams, list));)
+            if (tries++ == PUT_OFF_TRIES || !flow_put_off(streams, flow))
+                return flow;
     }
     return NULL;
 }
@@ -77,12 +79,11 @@ static struct flow *idle_longest(struct smtpscope_streams *streams)
 /* One without octets, one that lingers, else the one that has been silent for longest, as far as that is known cheaply. */
 struct flow *flow_least_useful(struct smtpscope_streams *streams)
 {
-    struct flow *idle;
+    struct flow *flow = list_first(streams, LIST_EMBRYO);
 
-    if (streams->lists[LIST_EMBRYO].first)
-        return streams->lists[LIST_EMBRYO].first;
-    if (streams->lists[LIST_LINGER].first)
-        return streams->lists[LIST_LINGER].first;
-    idle = idle_longest(streams);
-    return idle ? idle : streams->lists[LIST_STUCK].first;
+    if (!flow)
+        flow = list_first(streams, LIST_LINGER);
+    if (!flow)
+        flow = idle_longest(streams);
+    return flow ? flow : list_first(streams, LIST_STUCK);
 }
