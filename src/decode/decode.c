@@ -4,6 +4,7 @@
 #include "decode/fragment.h"
 #include "decode/walk.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /*
@@ -114,6 +115,15 @@ const char *decoder_link_name(int link_type)
     return link_find(link_type)->name;
 }
 
+static void decoder_note_tunnels(struct decoder *decoder)
+{
+    uint16_t ports[64];
+    size_t count = decoder_tunnel_ports(ports, sizeof ports / sizeof ports[0]);
+    assert(count <= sizeof ports / sizeof ports[0]);
+    for (size_t i = 0; i < count; i++)
+        decoder->tunnels[ports[i] >> 3] |= (uint8_t)(1u << (ports[i] & 7));
+}
+
 struct decoder *decoder_new(const struct decoder_config *config)
 {
     struct decoder *decoder = calloc(1, sizeof *decoder);
@@ -122,8 +132,7 @@ struct decoder *decoder_new(const struct decoder_config *config)
     decoder->config = *config;
     decoder->link = link_find(ETHERNET);
     decoder->link_type = ETHERNET;
-    for (unsigned port = 0; port <= UINT16_MAX; port++)
-        decoder->tunnels[port >> 3] |= (uint8_t)(udp_is_tunnel((uint16_t)port) << (port & 7));
+    decoder_note_tunnels(decoder);
     decoder->unknown_link = -1;
     struct fragments_config bounds = {
         .max_datagrams = config->max_datagrams ? config->max_datagrams : DEFAULT_DATAGRAMS,
@@ -166,48 +175,59 @@ static enum layer walk_frame(struct walk *walk, const struct link *link)
     return layer;
 }
 
-static inline bool is_other_port(const struct decoder *decoder, const struct reader *ports, uint8_t protocol)
+/* What a frame is on sight of its first octets, where these are plain enough. */
+enum plain { PLAIN_NOT, PLAIN_OTHER, PLAIN_TCP };
+
+/* The ports of TCP or UDP are at `ports`, with octets enough behind them. */
+static inline enum plain plain_ports(const struct decoder *decoder, const struct reader *ports, uint8_t protocol)
 {
     uint16_t src = reader_be16(ports, 0), dst = reader_be16(ports, 2);
     const uint8_t *watched = decoder->config.ports;
 
     if (protocol == PROTOCOL_TCP)
-        return !((watched[src >> 3] >> (src & 7) | watched[dst >> 3] >> (dst & 7)) & 1);
-    return protocol == PROTOCOL_UDP && !(decoder->tunnels[dst >> 3] >> (dst & 7) & 1);
+        return (watched[src >> 3] >> (src & 7) | watched[dst >> 3] >> (dst & 7)) & 1 ? PLAIN_TCP : PLAIN_OTHER;
+    return protocol == PROTOCOL_UDP && !(decoder->tunnels[dst >> 3] >> (dst & 7) & 1) ? PLAIN_OTHER : PLAIN_NOT;
 }
 
 /*
- * Nearly every frame of a mixed link is TCP or UDP on other ports, straight on Ethernet and IP: it is dismissed here, on sight
- * of its ports, as the walk would. What has options, fragments, tags or anything odd is left to the walk.
+ * Nearly every frame of a mixed link is TCP or UDP on other ports, straight on Ethernet and IP: it is dismissed on sight of its
+ * ports, and what is on a watched port there needs no walk either. What has options, fragments, tags or anything odd is
+ * left to the walk, which would come to the same.
  */
-static bool is_plainly_other(const struct decoder *decoder, struct reader frame)
+static inline enum plain plain_look(const struct decoder *decoder, struct reader frame)
 {
     struct reader ethernet, ip, ports;
 
     if (!reader_part(&frame, 14, &ethernet))
-        return false;
-    if (reader_be16(&ethernet, 12) == ETHERTYPE_IPV4)
-        return reader_part(&frame, 20, &ip) && reader_part(&frame, 8, &ports) && reader_u8(&ip, 0) == 0x45 &&
-               reader_be16(&ip, 2) >= 20 + 8 && (reader_be16(&ip, 6) & 0x3fff) == 0 &&
-               is_other_port(decoder, &ports, reader_u8(&ip, 9));
-    return reader_be16(&ethernet, 12) == ETHERTYPE_IPV6 && reader_part(&frame, 40, &ip) && reader_part(&frame, 8, &ports) &&
-           reader_u8(&ip, 0) >> 4 == 6 && reader_be16(&ip, 4) >= 8 && is_other_port(decoder, &ports, reader_u8(&ip, 6));
+        return PLAIN_NOT;
+    if (reader_be16(&ethernet, 12) == ETHERTYPE_IPV4) {
+        if (!reader_part(&frame, 20, &ip) || !reader_part(&frame, 8, &ports) || reader_u8(&ip, 0) != 0x45 ||
+            reader_be16(&ip, 2) < 20 + 8 || (reader_be16(&ip, 6) & 0x3fff) != 0)
+            return PLAIN_NOT;
+        return plain_ports(decoder, &ports, reader_u8(&ip, 9));
+    }
+    if (reader_be16(&ethernet, 12) != ETHERTYPE_IPV6 || !reader_part(&frame, 40, &ip) || !reader_part(&frame, 8, &ports) ||
+        reader_u8(&ip, 0) >> 4 != 6 || reader_be16(&ip, 4) < 8)
+        return PLAIN_NOT;
+    return plain_ports(decoder, &ports, reader_u8(&ip, 6));
 }
 
 /* Apart from decoder_frame(): what is dismissed there does not pay for the room that a walk takes on the stack. */
-__attribute__((noinline)) static bool frame_walk(struct decoder *decoder, int link_type, struct reader frame, uint32_t beyond,
-                                                 struct smtpscope_segment *segment)
+__attribute__((noinline)) static bool frame_walk(struct decoder *decoder, int link_type, bool plain, struct reader frame,
+                                                 uint32_t beyond, struct smtpscope_segment *segment)
 {
-    struct walk walk = {
-        .in = frame,
-        .beyond = beyond,
-        .ports = decoder->config.ports,
-        .fragments = decoder->fragments,
-        .time = segment->time,
-        .verify_checksums = decoder->config.verify_checksums,
-        .segment = segment,
-    };
-    enum layer end = walk_frame(&walk, decoder_link(decoder, link_type));
+    struct walk walk;
+    enum layer end;
+
+    walk.in = frame;
+    walk.beyond = beyond;
+    walk.ports = decoder->config.ports;
+    walk.fragments = decoder->fragments;
+    walk.time = segment->time;
+    walk.verify_checksums = decoder->config.verify_checksums;
+    walk.bad_checksum = false;
+    walk.segment = segment;
+    end = plain ? walk_plain(&walk) : walk_frame(&walk, decoder_link(decoder, link_type));
     decoder->ends[end - END_SEGMENT]++;
     if (end == END_UNKNOWN_LINK)
         decoder->unknown_link = link_type;
@@ -221,14 +241,16 @@ __attribute__((noinline)) static bool frame_walk(struct decoder *decoder, int li
 bool decoder_frame(struct decoder *decoder, int link_type, const uint8_t *data, uint32_t caplen, uint32_t len,
                    smtpscope_time time, uint64_t number, struct smtpscope_segment *segment)
 {
+    enum plain plain = link_type == ETHERNET ? plain_look(decoder, reader_over(data, caplen)) : PLAIN_NOT;
+
     decoder->frames++;
-    if (link_type == ETHERNET && is_plainly_other(decoder, reader_over(data, caplen))) {
+    if (plain == PLAIN_OTHER) {
         decoder->ends[END_DISMISSED - END_SEGMENT]++;
         return false;
     }
     segment->time = time;
     segment->packet = number;
-    return frame_walk(decoder, link_type, reader_over(data, caplen), len > caplen ? len - caplen : 0, segment);
+    return frame_walk(decoder, link_type, plain == PLAIN_TCP, reader_over(data, caplen), len > caplen ? len - caplen : 0, segment);
 }
 
 void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats)

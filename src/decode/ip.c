@@ -230,23 +230,30 @@ static bool walk_options(struct walk *walk, uint32_t len)
     return reader_skip(&walk->in, left);
 }
 
-/* RFC 4291 2.5.5.2 for IPv4 */
-static void endpoint_set(struct smtpscope_endpoint *endpoint, const struct reader *address, uint16_t port)
+/* RFC 4291 2.5.5.2 */
+static void endpoint_set_ipv4(struct smtpscope_endpoint *endpoint, const uint8_t *address, uint16_t port)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    size_t len = reader_left(address);
-    if (len == 4)
-        memcpy(endpoint->addr, mapped, sizeof mapped);
-    memcpy(endpoint->addr + 16 - len, address->at, len);
+    memcpy(endpoint->addr, mapped, sizeof mapped);
+    memcpy(endpoint->addr + sizeof mapped, address, 4);
+    endpoint->port = port;
+}
+
+static void endpoint_set_ipv6(struct smtpscope_endpoint *endpoint, const uint8_t *address, uint16_t port)
+{
+    memcpy(endpoint->addr, address, sizeof endpoint->addr);
     endpoint->port = port;
 }
 
 static void segment_addresses(struct smtpscope_segment *segment, struct reader addresses, uint16_t src_port, uint16_t dst_port)
 {
-    struct reader src;
-    reader_part(&addresses, reader_left(&addresses) / 2, &src);
-    endpoint_set(&segment->src, &src, src_port);
-    endpoint_set(&segment->dst, &addresses, dst_port);
+    if (reader_left(&addresses) == IPV6_ADDRESSES) {
+        endpoint_set_ipv6(&segment->src, addresses.at, src_port);
+        endpoint_set_ipv6(&segment->dst, addresses.at + 16, dst_port);
+    } else {
+        endpoint_set_ipv4(&segment->src, addresses.at, src_port);
+        endpoint_set_ipv4(&segment->dst, addresses.at + 4, dst_port);
+    }
 }
 
 /*
@@ -278,4 +285,18 @@ enum layer layer_tcp(struct walk *walk)
     segment->hash = 0;
     walk->bad_checksum = walk->verify_checksums && walk->beyond == 0 && !checksum_is_right(walk, whole);
     return END_SEGMENT;
+}
+
+enum layer walk_plain(struct walk *walk)
+{
+    struct reader ethernet, ip;
+    if (!reader_part(&walk->in, 14, &ethernet))
+        return walk_short(walk);
+    bool ipv4 = reader_be16(&ethernet, 12) == 0x0800;
+    if (!reader_part(&walk->in, ipv4 ? 20 : 40, &ip))
+        return walk_short(walk);
+    walk_trim(walk, ipv4 ? reader_be16(&ip, 2) - 20u : reader_be16(&ip, 4));
+    reader_skip(&ip, ipv4 ? 12 : 8);
+    walk->addresses = ip;
+    return layer_tcp(walk);
 }

@@ -104,6 +104,9 @@ enum layer walk_ethertype(struct walk *walk, uint16_t type);
 /* Whether a UDP port is a tunnel's; tunnel.c. */
 bool udp_is_tunnel(uint16_t port);
 
+/* The whole walk of a frame that is TCP, straight on IPv4 without options or on IPv6, straight on Ethernet; ip.c. */
+enum layer walk_plain(struct walk *walk);
+
 /* The layers, by the file that has them. Each takes its header off walk->in and returns what follows. */
 enum layer layer_ethertype(struct walk *walk);
 enum layer layer_sll2(struct walk *walk);
