@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The configuration file: what is right, what is told of what is wrong, and which of file and command line is stronger."""
 import os
+import random
 import re
 import unittest
 
@@ -150,6 +151,25 @@ class Config(ProgramTest):
                               (b"ports = 25\n\x1b[2J\n", [":2:", "no text"]), (b"#" * 100000, ["line"]),
                               (b"# x\n" * 500000, ["larger"]), (b"\n" * (1 << 21), ["larger"])):
             self.assert_wrong(octets, *words)
+
+    def test_damaged(self):
+        """The example with octets changed, lost and moved: right or wrong, but told of in lines that name the file."""
+        random.seed(5321)
+        with open(EXAMPLE, "rb") as file:
+            whole = b"".join(line for line in re.sub(rb"(?m)^#(?=[a-z])", b"", file.read()).splitlines(True)
+                             if b"filter" not in line and b"= any" not in line)
+        self.assert_status(self.check(whole)[0], 0)
+        for _ in range(60):
+            octets = bytearray(whole)
+            for _ in range(random.choice((1, 3, 30))):
+                begin = random.randrange(len(octets))
+                end = begin + random.choice((1, 1, 8, 80))
+                octets[begin:end] = random.choice((b"", b"=", b"\n", b"#", b"\xff", octets[begin:end] * 2, bytes([random.randrange(256)])))
+            done, path = self.check(bytes(octets))
+            self.assertIn(done.status, (0, 2), octets)
+            self.assertEqual(bool(done.err), done.status == 2)
+            for line in done.err.splitlines():
+                self.assertTrue(line.startswith("smtpscope: %s:" % path), line)
 
     def test_no_newline_at_the_end(self):
         self.assert_status(self.check("ports = 25")[0], 0)

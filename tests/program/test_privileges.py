@@ -150,6 +150,13 @@ class Privileges(ProgramTest):
         self.assertTrue(os.path.exists(path + ".1"), "no rotation")
         self.assertEqual(os.stat(path).st_uid, self.user.pw_uid)
 
+    def test_reload(self):
+        """The configuration can be read again, with all that its checks ask the system for."""
+        path = self.path("smtpscope.conf", b"interface = any\nfilter = host localhost and port smtp and not tcp[tcpflags] = 0\n"
+                         b"user = nobody\noutput = journald\nrule = deferral\n")
+        os.chmod(path, 0o644)
+        self.assert_status(run_probe("nobody", "filter", "reload", path), 0)
+
     def test_metrics(self):
         process = subprocess.Popen([probe(), "nobody", "filter", "metrics"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(process.kill)

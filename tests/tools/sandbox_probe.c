@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE /* unshare(2), strerrorname_np(3) */
 #include "app/notify.h"
+#include "app/options.h"
 #include "app/privileges.h"
 #include "output/metrics.h"
 
@@ -233,6 +234,18 @@ static int act_metrics(void)
     return getchar() == EOF ? 0 : -1;
 }
 
+/* The configuration `path` read anew, as at SIGHUP. */
+static int act_reload(void)
+{
+    char *argv[] = {(char[]){"probe"}, (char[]){"-c"}, (char *)(uintptr_t)path, NULL};
+    struct options options;
+
+    if (!options_reload(&(struct options){0}, &options, 3, argv))
+        return -1;
+    options_fini(&options);
+    return 0;
+}
+
 static int act_abort(void)
 {
     abort();
@@ -249,29 +262,14 @@ static const struct {
     const char *name;
     int (*act)(void);
 } actions[] = {
-    {"wait", act_wait},
-    {"execve", act_execve},
-    {"fork", act_fork},
-    {"packet", act_packet},
-    {"netlink", act_netlink},
-    {"alg", act_alg},
-    {"sockets", act_sockets},
-    {"bind", act_bind},
-    {"ptrace", act_ptrace},
-    {"mount", act_mount},
-    {"bpf", act_bpf},
-    {"setuid", act_setuid},
-    {"unshare", act_unshare},
-    {"kill", act_kill},
-    {"chmod", act_chmod},
-    {"code", act_code},
-    {"files", act_files},
-    {"threads", act_threads},
-    {"names", act_names},
-    {"notify", act_notify},
-    {"abort", act_abort},
-    {"setrlimit", act_setrlimit},
-    {"output", act_output},
+    {"wait", act_wait},           {"execve", act_execve},   {"fork", act_fork},
+    {"packet", act_packet},       {"netlink", act_netlink}, {"alg", act_alg},
+    {"sockets", act_sockets},     {"bind", act_bind},       {"ptrace", act_ptrace},
+    {"mount", act_mount},         {"bpf", act_bpf},         {"setuid", act_setuid},
+    {"unshare", act_unshare},     {"kill", act_kill},       {"chmod", act_chmod},
+    {"code", act_code},           {"files", act_files},     {"threads", act_threads},
+    {"names", act_names},         {"notify", act_notify},   {"abort", act_abort},
+    {"setrlimit", act_setrlimit}, {"reload", act_reload},   {"output", act_output},
     {"metrics", act_metrics},
 };
 
