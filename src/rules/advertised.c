@@ -142,8 +142,6 @@ void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange
     enum smtpscope_verb verb = exchange->command->verb;
     const char *name = NULL;
 
-    if (!trouble)
-        return;
     if (verb == SMTPSCOPE_VERB_RCPT && trouble->limit_rcpt && judge->recipients == trouble->limit_rcpt + 1)
         name = "LIMITS RCPTMAX";
     else if (verb == SMTPSCOPE_VERB_MAIL && trouble->limit_mail && ++trouble->mails == trouble->limit_mail + 1)

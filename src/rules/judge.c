@@ -179,9 +179,11 @@ static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope
         judge->closing_seen = true;
     judge_oddities(judge, exchange);
     judge_auth(judge, exchange);
-    judge_mechanism(judge, exchange);
+    if (verb == SMTPSCOPE_VERB_AUTH || judge->trouble)
+        judge_mechanism(judge, exchange);
     judge_recipients(judge, exchange);
-    judge_limits(judge, exchange);
+    if (judge->trouble)
+        judge_limits(judge, exchange);
     if (verb == SMTPSCOPE_VERB_HELO)
         judge_fall_back(judge);
     if (code >= 400) {

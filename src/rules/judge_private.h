@@ -195,6 +195,7 @@ bool mechanism_is_listed(const struct smtpscope_judge *judge, const struct smtps
 /* Does it prove that the client knows a secret, rather than send it? */
 bool mechanism_hides(const struct smtpscope_text *name);
 void judge_mechanism(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+/* judge->trouble is there. */
 void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 
 /* pipelining.c */

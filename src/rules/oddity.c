@@ -138,12 +138,20 @@ static void judge_grammar(struct smtpscope_judge *judge, const struct smtpscope_
     note_add(judge, &ground);
 }
 
+/* Is an eighth bit in this line an address or a name without SMTPUTF8? That stands at MAIL and covers the RCPTs behind it (RFC 6531 3.4). */
+static bool lacks_smtputf8(const struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    const struct smtpscope_command *command = exchange->command;
+
+    if (command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8))
+        return false;
+    return command->verb == SMTPSCOPE_VERB_MAIL || command->verb == SMTPSCOPE_VERB_EHLO || command->verb == SMTPSCOPE_VERB_HELO ||
+           (command->verb == SMTPSCOPE_VERB_RCPT && exchange->before->transaction && !judge->smtputf8 && !exchange->before->doubt);
+}
+
 static void judge_command(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     const struct smtpscope_command *command = exchange->command;
-    bool utf8 = command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8);
-    bool envelope = command->verb == SMTPSCOPE_VERB_MAIL || command->verb == SMTPSCOPE_VERB_EHLO || command->verb == SMTPSCOPE_VERB_HELO ||
-                    (command->verb == SMTPSCOPE_VERB_RCPT && exchange->before->transaction && !judge->smtputf8 && !exchange->before->doubt);
     struct ground ground;
 
     if (!command->oddities || trouble_of(judge)->alien)
@@ -157,8 +165,7 @@ static void judge_command(struct smtpscope_judge *judge, const struct smtpscope_
                 ground.detail_text = command->path;
             note_add(judge, &ground);
         }
-    /* SMTPUTF8 stands at MAIL and covers the RCPTs behind it (RFC 6531 3.4). */
-    if (command->oddities & SMTPSCOPE_COMMAND_EIGHT_BIT && !utf8 && envelope) {
+    if (command->oddities & SMTPSCOPE_COMMAND_EIGHT_BIT && lacks_smtputf8(judge, exchange)) {
         ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_EIGHT_BIT_WITHOUT_SMTPUTF8, SMTPSCOPE_FAULT_CLIENT);
         note_add(judge, &ground);
     }

@@ -65,9 +65,12 @@ static struct note *report(struct smtpscope_judge *judge, const struct smtpscope
 void judge_pipelining(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     enum smtpscope_rule rule = violation_of(exchange);
-    const struct note *note = note_find(judge, trouble_of(judge)->pipelined);
+    const struct note *note;
 
-    if (rule != SMTPSCOPE_RULES && !(note && note_covers(note, exchange)) && !trouble_of(judge)->alien && !judge->doubtful)
+    if (rule == SMTPSCOPE_RULES)
+        return;
+    note = note_find(judge, trouble_of(judge)->pipelined);
+    if (!(note && note_covers(note, exchange)) && !trouble_of(judge)->alien && !judge->doubtful)
         report(judge, exchange, rule, SMTPSCOPE_VERDICT_TOLERATED);
 }
 
