@@ -3,6 +3,7 @@
 #include "app/analyse.h"
 #include "app/complain.h"
 #include "app/explain.h"
+#include "app/list.h"
 #include "app/options.h"
 #include "app/usage.h"
 #include "app/words.h"
@@ -31,8 +32,9 @@ static enum status run(const struct options *options, FILE *out)
     switch (options->task) {
     case TASK_ANALYSE:
         return analyse(options, out);
-    case TASK_WATCH:
     case TASK_INTERFACES:
+        return finish(out, list_interfaces(options->json, out));
+    case TASK_WATCH:
         complain(_("this build cannot watch interfaces; -r FILE reads captures"));
         return STATUS_FAILED;
     case TASK_CHECK_CONFIG:

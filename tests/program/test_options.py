@@ -108,6 +108,19 @@ class Words(ProgramTest):
         self.assertIn("450", done.out)
         self.assertIn("503", done.out)
 
+    def test_interfaces(self):
+        text, events = run("-D"), run("--list-interfaces", "--format", "json")
+        self.assert_status(text, 0)
+        self.assert_status(events, 0)
+        found = {event["interface"]: event for event in map(json.loads, events.out.splitlines())}
+        self.assertEqual([line.split()[0] for line in text.out.splitlines()], list(found))
+        self.assertIn("any", found)
+        self.assertIn("lo", found)
+        self.assertTrue(found["lo"]["loopback"])
+        if found["lo"]["up"]:
+            self.assertIn("127.0.0.1", found["lo"]["addresses"])
+            self.assertRegex(text.out, r"(?m)^lo +up +127\.0\.0\.1")
+
     def test_wrong_use(self):
         wrong = (["--no-such-option"], ["-r"], ["-r", FAMILIES, "--format", "xml"], ["-r", FAMILIES, "--ports", "99999"],
                  ["-r", FAMILIES, "--min-severity", "loud"], ["explain", "no-such-topic"], ["compare", "450"], ["compare", "450", "xyz"],
