@@ -254,8 +254,10 @@ void sessions_free(struct sessions *sessions)
 
 void sessions_segment(struct sessions *sessions, const struct smtpscope_segment *segment)
 {
-    if (!smtpscope_streams_segment(sessions->streams, segment) && sessions->candidates)
-        candidates_segment(sessions->candidates, segment);
+    if (smtpscope_streams_segment(sessions->streams, segment) || !sessions->candidates)
+        return;
+    candidates_segment(sessions->candidates, segment);
+    sessions->config.summary->undetected = candidates_evicted(sessions->candidates);
 }
 
 void sessions_expire(struct sessions *sessions, smtpscope_time now)

@@ -374,6 +374,11 @@ void candidates_segment(struct candidates *candidates, const struct smtpscope_se
         candidate_segment(candidates, candidate, segment);
 }
 
+uint64_t candidates_evicted(const struct candidates *candidates)
+{
+    return candidates->stats.evicted;
+}
+
 void candidates_stats(const struct candidates *candidates, struct candidates_stats *stats)
 {
     *stats = candidates->stats;

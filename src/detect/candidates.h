@@ -36,6 +36,8 @@ void candidates_free(struct candidates *candidates);
 /* One segment, in capture order, of a connection that is neither watched nor followed already. */
 void candidates_segment(struct candidates *candidates, const struct smtpscope_segment *segment);
 
+/* Of the counters, the one that is a loss. */
+uint64_t candidates_evicted(const struct candidates *candidates);
 void candidates_stats(const struct candidates *candidates, struct candidates_stats *stats);
 
 #endif

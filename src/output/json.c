@@ -405,6 +405,7 @@ static void put_certainty(struct writer *line, const struct summary *summary)
     put_member_number(line, "not_smtp", summary->not_smtp);
     put_member_number(line, "evicted", summary->evicted);
     put_member_number(line, "overflowed", summary->overflowed);
+    put_member_number(line, "undetected", summary->undetected);
     put_member_number(line, "forgotten", summary->forgotten);
     put_member_number(line, "unknown_links", summary->unknown_links);
     put_member_number(line, "damaged_files", summary->damaged_files);

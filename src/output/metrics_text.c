@@ -135,6 +135,7 @@ static void put_limits(struct writer *writer, const struct summary *summary)
         {"midstream", summary->midstream}, {"one-sided", summary->one_sided}, {"gap", summary->gaps},
         {"conflict", summary->conflicts},  {"encrypted", summary->encrypted}, {"not-smtp", summary->not_smtp},
         {"evicted", summary->evicted},     {"overflow", summary->overflowed}, {"unfinished", summary->unfinished},
+        {"undetected", summary->undetected},
     };
 
     put_head(writer, name, "counter", "What limits the certainty of findings: sessions, and gaps and conflicts inside them.");

@@ -88,6 +88,7 @@ void summary_add(struct summary *summary, const struct summary *part)
     summary->evicted += part->evicted;
     summary->overflowed += part->overflowed;
     summary->unfinished += part->unfinished;
+    summary->undetected += part->undetected;
     summary->forgotten += part->forgotten;
     summary->unknown_links += part->unknown_links;
     summary->damaged_files += part->damaged_files;

@@ -76,6 +76,8 @@ static const struct counted certainty_rows[] = {
              NN_("%llu retransmission that differs from the first", "%llu retransmissions that differ from the first"))},
     {COUNTED(evicted, NN_("%llu session dropped at this program's limit", "%llu sessions dropped at this program's limit"))},
     {COUNTED(overflowed, NN_("%llu session beyond this program's bounds", "%llu sessions beyond this program's bounds"))},
+    {COUNTED(undetected, NN_("%llu connection on another port not looked at, at this program's limit",
+                             "%llu connections on other ports not looked at, at this program's limit"))},
     {COUNTED(forgotten,
              NN_("%llu deferral forgotten at this program's limit", "%llu deferrals forgotten at this program's limit"))},
     {COUNTED(unknown_links, NN_("%llu packet of an unknown link type", "%llu packets of an unknown link type"))},
