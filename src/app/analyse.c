@@ -5,6 +5,7 @@
 #include "app/crew.h"
 #include "app/intake.h"
 #include "app/publish.h"
+#include "app/terminal.h"
 #include "app/words.h"
 #include "app/worker.h"
 #include "detect/community_id.h"
@@ -13,14 +14,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
-
-/* Lines longer than a hand are hard to read; shorter than this there is no room for the labels. */
-#define COLUMNS_MAX 120
-#define COLUMNS_MIN 60
-#define COLUMNS_DEFAULT 80
 
 struct analysis {
     const struct options *options;
@@ -59,29 +54,6 @@ static void flow_community_id(const struct smtpscope_flow *flow, char id[OUTPUT_
     community_id(flow, id, OUTPUT_COMMUNITY_ID_SIZE);
 }
 
-static unsigned terminal_columns(FILE *out)
-{
-    struct winsize size = {0};
-    const char *environment = getenv("COLUMNS");
-    long columns = COLUMNS_DEFAULT;
-
-    if (environment)
-        columns = strtol(environment, NULL, 10);
-    else if (!ioctl(fileno(out), TIOCGWINSZ, &size) && size.ws_col)
-        columns = size.ws_col;
-    return columns < COLUMNS_MIN ? COLUMNS_MIN : columns > COLUMNS_MAX ? COLUMNS_MAX : (unsigned)columns;
-}
-
-/* NO_COLOR: https://no-color.org */
-static bool wants_colour(const struct options *options, FILE *out)
-{
-    const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
-
-    if (options->colour != COLOUR_AUTO)
-        return options->colour == COLOUR_ALWAYS;
-    return isatty(fileno(out)) && !(no_colour && *no_colour) && !(terminal && !strcmp(terminal, "dumb"));
-}
-
 /* Nobody takes the output any more, or the user wants an end. */
 static bool analysis_stopped(void *ctx)
 {
@@ -100,14 +72,6 @@ static uint64_t random_seed(void)
     return seed;
 }
 
-static unsigned analysis_workers(const struct options *options)
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned workers = options->workers ? options->workers : processors > 1 ? (unsigned)processors : 1;
-
-    return workers < WORKERS_MAX ? workers : WORKERS_MAX;
-}
-
 static bool analysis_init_output(struct analysis *analysis, FILE *out)
 {
     const struct options *options = analysis->options;
@@ -119,7 +83,7 @@ static bool analysis_init_output(struct analysis *analysis, FILE *out)
         .packets = &analysis->packets,
         .community_id = flow_community_id,
         .columns = terminal_columns(out),
-        .colour = wants_colour(options, out),
+        .colour = terminal_colour(options, out),
         .summary = options->summary,
     };
     analysis->output = output_new(&analysis->output_config);
@@ -137,7 +101,7 @@ static bool analysis_init(struct analysis *analysis, FILE *out)
 
     if (!analysis_init_output(analysis, out))
         return false;
-    analysis->workers = analysis_workers(options);
+    analysis->workers = options_workers(options);
     analysis->sessions = (struct sessions_config){
         .options = options, .hash_seed = seed, .formats = &analysis->output_config,
         .format_count = options->sessions || options->messages,

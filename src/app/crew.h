@@ -10,9 +10,6 @@
 #include "app/intake.h"
 #include "app/sessions.h"
 
-/* More workers than this share no more work. */
-#define WORKERS_MAX 64
-
 struct crew_config {
     struct intake *intake;
     struct sessions_config sessions; /* `report`, `summary` and `workers` are the crew's to fill in */

@@ -83,6 +83,16 @@ void lane_return(struct lane *lane, struct parcel *parcel)
     pthread_mutex_unlock(lane->lock);
 }
 
+bool lane_is_done(struct lane *lane)
+{
+    bool done;
+
+    pthread_mutex_lock(lane->lock);
+    done = lane->ended && !lane->count;
+    pthread_mutex_unlock(lane->lock);
+    return done;
+}
+
 void lane_end(struct lane *lane)
 {
     pthread_mutex_lock(lane->lock);

@@ -43,6 +43,8 @@ void lane_send(struct lane *lane, struct parcel *parcel, bool wait);
 /* The next parcel: waits for it when `wait` is set. NULL: none, or the lane ended. Give it back with lane_return(). */
 struct parcel *lane_receive(struct lane *lane, bool wait);
 void lane_return(struct lane *lane, struct parcel *parcel);
+/* Nothing is under way, and nothing will come. */
+bool lane_is_done(struct lane *lane);
 /* No more will be sent, or read: nobody waits. */
 void lane_end(struct lane *lane);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* smtpscope: the program. What it can do is in options.h; the work is in analyse.c and explain.c. */
+/* smtpscope: the program. What it can do is in options.h; the work is in analyse.c, watch.c and explain.c. */
 #include "app/analyse.h"
 #include "app/complain.h"
 #include "app/explain.h"
 #include "app/list.h"
 #include "app/options.h"
 #include "app/usage.h"
+#include "app/watch.h"
 #include "app/words.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@ static enum status finish(FILE *out, int status)
     return STATUS_FAILED;
 }
 
-static enum status run(const struct options *options, FILE *out)
+static enum status run(struct options *options, int argc, char **argv, FILE *out)
 {
     switch (options->task) {
     case TASK_ANALYSE:
@@ -35,8 +36,7 @@ static enum status run(const struct options *options, FILE *out)
     case TASK_INTERFACES:
         return finish(out, list_interfaces(options->json, out));
     case TASK_WATCH:
-        complain(_("this build cannot watch interfaces; -r FILE reads captures"));
-        return STATUS_FAILED;
+        return watch(options, argc, argv);
     case TASK_CHECK_CONFIG:
         fprintf(out, _("%s: right\n"), options->config);
         return finish(out, STATUS_DONE);
@@ -69,7 +69,7 @@ int main(int argc, char **argv)
     if (options_parse(&options, argc, argv)) {
         if (options.language)
             words_init(options.language); /* the configuration file's, unless --lang has chosen already */
-        status = run(&options, stdout);
+        status = run(&options, argc, argv, stdout);
     }
     options_fini(&options);
     return (int)status;

@@ -26,8 +26,6 @@
 #define SNAPSHOT_MAX 262144
 /* libpcap takes the buffer's octets in an int. */
 #define BUFFER_KIB_MAX (INT32_MAX / 1024)
-/* More processors than the kernel's fanout groups spread over with profit. */
-#define WORKERS_MAX 256
 /* 600 octets each are then 60 GB. */
 #define SESSIONS_MAX 100000000
 #define FILES_KEPT_MAX 10000

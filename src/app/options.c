@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* getopt's value of a long option is its row's place behind this, clear of all letters. */
 #define LONG_BASE 256
@@ -423,6 +424,24 @@ bool options_reload(const struct options *now, struct options *fresh, int argc, 
     if (!done)
         options_fini(fresh);
     return done;
+}
+
+unsigned options_workers(const struct options *options)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned workers = options->workers ? options->workers : processors > 1 ? (unsigned)processors : 1;
+
+    return workers < WORKERS_MAX ? workers : WORKERS_MAX;
+}
+
+bool options_same_outputs(const struct options *a, const struct options *b)
+{
+    static const int rows[] = {OPTION_OUTPUT, OPTION_ROTATE_SIZE, OPTION_ROTATE_COUNT, OPTION_FORMAT};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (!option_equal(&option_table[rows[i]], a, b))
+            return false;
+    return true;
 }
 
 const char *options_language(int argc, char **argv)

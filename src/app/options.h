@@ -27,6 +27,9 @@ enum task {
 
 enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 
+/* More threads than this share no more work. */
+#define WORKERS_MAX 64
+
 /* A bit per TCP port. */
 #define PORTS_OCTETS 8192
 
@@ -77,6 +80,10 @@ bool options_parse(struct options *options, int argc, char **argv);
  * printed, and there is nothing to free.
  */
 bool options_reload(const struct options *now, struct options *fresh, int argc, char **argv);
+/* How many workers --workers means here: one a processor unless it says. */
+unsigned options_workers(const struct options *options);
+/* Do both ask for the same outputs? */
+bool options_same_outputs(const struct options *a, const struct options *b);
 /*
  * The language that --lang asks for, read ahead of everything else: help, and what is said of a wrong option, are in it too.
  * NULL: none, or none that we speak. A static word.

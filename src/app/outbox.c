@@ -111,15 +111,6 @@ const struct outbox_record *outbox_at(const struct outbox *outbox, size_t at)
     return at < outbox->octets.len ? (const struct outbox_record *)(const void *)(outbox->octets.at + at) : NULL;
 }
 
-uint64_t outbox_count(const struct outbox *outbox)
-{
-    uint64_t count = 0;
-
-    for (const struct outbox_record *record, *next = outbox_at(outbox, 0); (record = next); count++)
-        next = outbox_at(outbox, (size_t)((const char *)record - outbox->octets.at) + record->size);
-    return count;
-}
-
 static void say_finding(const struct packed_finding *packed, const struct report *report)
 {
     struct smtpscope_finding finding = packed->finding;
@@ -157,6 +148,27 @@ void outbox_say(const struct outbox_record *record, const struct report *report)
         say_line((const struct packed_line *)(const void *)record, report);
         break;
     }
+}
+
+/* The record behind this one; NULL: there is none. */
+static const struct outbox_record *outbox_after(const struct outbox *outbox, const struct outbox_record *record)
+{
+    return outbox_at(outbox, (size_t)((const char *)record - outbox->octets.at) + record->size);
+}
+
+uint64_t outbox_count(const struct outbox *outbox)
+{
+    uint64_t count = 0;
+
+    for (const struct outbox_record *record = outbox_at(outbox, 0); record; record = outbox_after(outbox, record))
+        count++;
+    return count;
+}
+
+void outbox_say_all(const struct outbox *outbox, const struct report *report)
+{
+    for (const struct outbox_record *record = outbox_at(outbox, 0); record; record = outbox_after(outbox, record))
+        outbox_say(record, report);
 }
 
 static int order(uint64_t a, uint64_t b)

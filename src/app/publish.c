@@ -5,22 +5,24 @@
 
 #include <stdlib.h>
 
-/* More than anyone has readers for. */
-#define OUTPUTS_MAX 16
-
 struct publisher {
     const struct options *options;
     struct correlate *correlate;
     struct {
         struct output *output;
         size_t format;
-    } outputs[OUTPUTS_MAX];
+    } outputs[PUBLISHER_OUTPUTS_MAX];
     size_t output_count;
+    void (*watch)(void *ctx, const struct smtpscope_finding *finding);
+    void *watch_ctx;
     struct summary summary;
     enum smtpscope_severity worst;
 };
 
-/* --rule chooses what is looked at, and so what --fail-on sees; --min-severity only what is shown. */
+/*
+ * --rule chooses what is looked at, and so what --fail-on sees; --min-severity only what is shown. A finding that was told before
+ * and has changed goes to the outputs again, which call it an update; it counts once.
+ */
 static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
 {
     struct publisher *publisher = ctx;
@@ -30,10 +32,14 @@ static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
     if (finding->severity < publisher->worst)
         publisher->worst = finding->severity;
     if (finding->severity > publisher->options->min_severity) {
-        publisher->summary.hidden++;
+        publisher->summary.hidden += !finding->told;
         return;
     }
-    summary_finding(&publisher->summary, finding);
+    if (!finding->told) {
+        summary_finding(&publisher->summary, finding);
+        if (publisher->watch)
+            publisher->watch(publisher->watch_ctx, finding);
+    }
     for (size_t i = 0; i < publisher->output_count; i++)
         output_finding(publisher->outputs[i].output, finding);
 }
@@ -78,11 +84,22 @@ void publisher_free(struct publisher *publisher)
 
 bool publisher_add(struct publisher *publisher, struct output *output, size_t format)
 {
-    if (publisher->output_count == OUTPUTS_MAX)
+    if (publisher->output_count == PUBLISHER_OUTPUTS_MAX)
         return false;
     publisher->outputs[publisher->output_count].output = output;
     publisher->outputs[publisher->output_count++].format = format;
     return true;
+}
+
+void publisher_reset(struct publisher *publisher)
+{
+    publisher->output_count = 0;
+}
+
+void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding), void *ctx)
+{
+    publisher->watch = finding;
+    publisher->watch_ctx = ctx;
 }
 
 struct report publisher_report(struct publisher *publisher)

@@ -6,6 +6,9 @@
 #include "app/options.h"
 #include "app/report.h"
 
+/* More outputs than anyone has readers for. */
+#define PUBLISHER_OUTPUTS_MAX 16
+
 struct publisher;
 
 /* `options` must outlive it. NULL when out of memory. */
@@ -14,6 +17,11 @@ void publisher_free(struct publisher *publisher);
 
 /* One more output, which stays the caller's and must outlive the publisher; `format` is the index that its lines bear. false: too many. */
 bool publisher_add(struct publisher *publisher, struct output *output, size_t format);
+
+/* Forgets all outputs: others follow. */
+void publisher_reset(struct publisher *publisher);
+/* Called with each finding that is published; for whoever counts them. */
+void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding), void *ctx);
 
 /* Takes the reports of all workers, one thread at a time. */
 struct report publisher_report(struct publisher *publisher);

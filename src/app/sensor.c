@@ -16,7 +16,7 @@
 /* A clock that is slewed drifts by less between two frames; one that is set jumps further. */
 #define STEP (1 * SMTPSCOPE_SECOND)
 
-struct interface {
+struct tap {
     struct live *live;
     const char *name;
     bool down, failed;
@@ -32,8 +32,8 @@ struct sensor {
     pthread_t thread;
     bool started;
     atomic_bool stop, failed;
-    struct interface interfaces[INTERFACES_MAX];
-    size_t interface_count;
+    struct tap taps[INTERFACES_MAX];
+    size_t tap_count;
     struct decoder *decoder;
     struct sessions *sessions;
     struct report report;
@@ -100,10 +100,10 @@ static void sensor_hand_on(struct sensor *sensor, smtpscope_time now)
     sessions_stats(sensor->sessions, &counting->streams);
     decoder_stats(sensor->decoder, &counting->decoder);
     counting->capture = (struct live_stats){0};
-    for (size_t i = 0; i < sensor->interface_count; i++) {
+    for (size_t i = 0; i < sensor->tap_count; i++) {
         struct live_stats stats;
 
-        live_stats(sensor->interfaces[i].live, &stats);
+        live_stats(sensor->taps[i].live, &stats);
         counting->capture.received += stats.received;
         counting->capture.dropped += stats.dropped;
         counting->capture.interface_dropped += stats.interface_dropped;
@@ -167,16 +167,16 @@ static void sensor_frame(void *ctx, const struct frame *frame)
 }
 
 /* Says once that an interface is down, that it is back, or that it has failed for good. */
-static void interface_state(struct interface *interface, int got)
+static void tap_state(struct tap *tap, int got)
 {
-    if (got == LIVE_DOWN && !interface->down)
-        complain(_("%s: %s; waiting for it to come back"), interface->name, live_error(interface->live));
+    if (got == LIVE_DOWN && !tap->down)
+        complain(_("%s: %s; waiting for it to come back"), tap->name, live_error(tap->live));
     else if (got == LIVE_FAILED)
-        complain("%s: %s", interface->name, live_error(interface->live));
-    else if (got >= 0 && interface->down)
-        complain(_("%s: up again"), interface->name);
-    interface->down = got == LIVE_DOWN;
-    interface->failed = got == LIVE_FAILED;
+        complain("%s: %s", tap->name, live_error(tap->live));
+    else if (got >= 0 && tap->down)
+        complain(_("%s: up again"), tap->name);
+    tap->down = got == LIVE_DOWN;
+    tap->failed = got == LIVE_FAILED;
 }
 
 /* Frames handled; waits a tenth of a second for some. */
@@ -186,24 +186,24 @@ static int sensor_dispatch(struct sensor *sensor)
     size_t working = 0;
     int total = 0;
 
-    for (size_t i = 0; i < sensor->interface_count; i++) {
-        ready[i] = (struct pollfd){.fd = sensor->interfaces[i].failed ? -1 : live_fd(sensor->interfaces[i].live), .events = POLLIN};
-        working += !sensor->interfaces[i].failed;
+    for (size_t i = 0; i < sensor->tap_count; i++) {
+        ready[i] = (struct pollfd){.fd = sensor->taps[i].failed ? -1 : live_fd(sensor->taps[i].live), .events = POLLIN};
+        working += !sensor->taps[i].failed;
     }
     if (!working) {
         sensor->failed = sensor->stop = true;
         return 0;
     }
-    if (sensor->interface_count > 1)
-        poll(ready, sensor->interface_count, POLL_MS);
-    for (size_t i = 0; i < sensor->interface_count; i++) {
-        struct interface *interface = &sensor->interfaces[i];
+    if (sensor->tap_count > 1)
+        poll(ready, sensor->tap_count, POLL_MS);
+    for (size_t i = 0; i < sensor->tap_count; i++) {
+        struct tap *tap = &sensor->taps[i];
         int got;
 
-        if (interface->failed || (sensor->interface_count > 1 && !ready[i].revents && !interface->down))
+        if (tap->failed || (sensor->tap_count > 1 && !ready[i].revents && !tap->down))
             continue;
-        got = live_dispatch(interface->live, 0, sensor_frame, sensor);
-        interface_state(interface, got);
+        got = live_dispatch(tap->live, 0, sensor_frame, sensor);
+        tap_state(tap, got);
         total += got > 0 ? got : 0;
     }
     return total;
@@ -236,31 +236,31 @@ static void *sensor_run(void *ctx)
 
 /* --- opening and closing */
 
-static bool sensor_open_interface(struct sensor *sensor, size_t i)
+static bool sensor_open_tap(struct sensor *sensor, size_t i)
 {
     const struct options *options = sensor->config.options;
-    struct interface *interface = &sensor->interfaces[i];
+    struct tap *tap = &sensor->taps[i];
     const struct sensor *first = sensor->config.first;
     char error[512];
     struct live_config config = {
         .interface = options->interfaces[i], .filter = sensor->config.filter, .expression = options->expression,
         .buffer_kib = options->buffer_kib, .snapshot_length = options->snapshot_length, .promiscuous = options->promiscuous,
         .spread = sensor->config.workers > 1,
-        .fanout_group = first ? live_fanout_group(first->interfaces[i].live) : LIVE_NEW_GROUP,
+        .fanout_group = first ? live_fanout_group(first->taps[i].live) : LIVE_NEW_GROUP,
     };
 
-    interface->name = options->interfaces[i];
-    if (!live_open(&interface->live, &config, error, sizeof error))
+    tap->name = options->interfaces[i];
+    if (!live_open(&tap->live, &config, error, sizeof error))
         return true;
-    interface->live = NULL;
-    complain("%s: %s", interface->name, error);
+    tap->live = NULL;
+    complain("%s: %s", tap->name, error);
     return false;
 }
 
 static void sensor_free(struct sensor *sensor)
 {
-    for (size_t i = 0; i < sensor->interface_count; i++)
-        live_close(sensor->interfaces[i].live);
+    for (size_t i = 0; i < sensor->tap_count; i++)
+        live_close(sensor->taps[i].live);
     sessions_free(sensor->sessions);
     decoder_free(sensor->decoder);
     if (sensor->parcel)
@@ -283,6 +283,7 @@ struct sensor *sensor_open(const struct sensor_config *config)
     sensor->report = (struct report){.finding = sensor_finding, .trace = sensor_trace, .line = sensor_line, .ctx = sensor};
     sensor->config.sessions.report = &sensor->report;
     sensor->config.sessions.summary = &sensor->counting.summary;
+    sensor->config.sessions.reply_times = config->options->metrics ? &sensor->counting.reply_times : NULL;
     sensor->sessions = sessions_new(&sensor->config.sessions);
     sensor->decoder = decoder_new(&(struct decoder_config){.ports = options_decoded_ports(config->options)});
     if (!sensor->sessions || !sensor->decoder) {
@@ -290,8 +291,8 @@ struct sensor *sensor_open(const struct sensor_config *config)
         sensor_free(sensor);
         return NULL;
     }
-    for (; sensor->interface_count < config->options->interface_count; sensor->interface_count++)
-        if (sensor->interface_count == INTERFACES_MAX || !sensor_open_interface(sensor, sensor->interface_count)) {
+    for (; sensor->tap_count < config->options->interface_count; sensor->tap_count++)
+        if (sensor->tap_count == INTERFACES_MAX || !sensor_open_tap(sensor, sensor->tap_count)) {
             sensor_free(sensor);
             return NULL;
         }
@@ -309,8 +310,8 @@ bool sensor_start(struct sensor *sensor)
 void sensor_stop(struct sensor *sensor)
 {
     sensor->stop = true;
-    for (size_t i = 0; i < sensor->interface_count; i++)
-        live_break(sensor->interfaces[i].live);
+    for (size_t i = 0; i < sensor->tap_count; i++)
+        live_break(sensor->taps[i].live);
 }
 
 void sensor_close(struct sensor *sensor)
@@ -342,7 +343,12 @@ bool sensor_failed(struct sensor *sensor)
 void sensor_totals_add(struct sensor_totals *to, const struct sensor_totals *from)
 {
     summary_add(&to->summary, &from->summary);
+    if (from->summary.first_time && (!to->summary.first_time || from->summary.first_time < to->summary.first_time))
+        to->summary.first_time = from->summary.first_time;
+    if (from->summary.last_time > to->summary.last_time)
+        to->summary.last_time = from->summary.last_time;
     stream_stats_add(&to->streams, &from->streams);
+    reply_times_add(&to->reply_times, &from->reply_times);
     decoder_stats_add(&to->decoder, &from->decoder);
     to->capture.received += from->capture.received;
     to->capture.dropped += from->capture.dropped;

@@ -10,6 +10,7 @@
 #include "app/sessions.h"
 #include "capture/live.h"
 #include "decode/decode.h"
+#include "output/reply_times.h"
 
 /* Tap pairs come in twos; more interfaces than this belong on several machines. */
 #define INTERFACES_MAX 16
@@ -22,6 +23,7 @@ struct sensor_totals {
     struct smtpscope_stream_stats streams;
     struct decoder_stats decoder;
     struct live_stats capture;
+    struct reply_times reply_times;
     uint64_t clock_steps;
     uint64_t lost; /* reports that could not be handed on */
 };

@@ -142,6 +142,8 @@ static void sessions_fact(void *ctx, struct smtpscope_session *session, const st
 
     sessions->flow = smtpscope_session_flow(session);
     summary_fact(sessions->config.summary, session, fact);
+    if (sessions->config.reply_times)
+        reply_times_fact(sessions->config.reply_times, session, fact);
     if (watched->record)
         record_fact(watched->record, fact);
     sessions_lines(sessions, watched, fact);

@@ -5,6 +5,7 @@
 
 #include "app/options.h"
 #include "app/report.h"
+#include "output/reply_times.h"
 #include "output/summary.h"
 #include "smtpscope/stream.h"
 
@@ -18,6 +19,7 @@ struct sessions_config {
     const struct options *options;
     const struct report *report;
     struct summary *summary;
+    struct reply_times *reply_times; /* NULL: not wanted */
     uint64_t hash_seed; /* the same for all workers, and nothing an attacker can know */
     unsigned workers;   /* the limits are shared among so many */
     /*

@@ -58,3 +58,19 @@ void reply_times_fact(struct reply_times *times, const struct smtpscope_session 
     else if (!flow->midstream)
         reply_time_add(time, exchange->reply->time - flow->first_time);
 }
+
+static void verb_add(struct reply_time *to, const struct reply_time *from)
+{
+    for (unsigned i = 0; i <= REPLY_TIMES_BUCKETS; i++)
+        to->buckets[i] += from->buckets[i];
+    for (unsigned i = 0; i < REPLY_CLASSES; i++)
+        to->classes[i] += from->classes[i];
+    to->count += from->count;
+    to->sum += from->sum;
+}
+
+void reply_times_add(struct reply_times *to, const struct reply_times *from)
+{
+    for (int verb = 0; verb < SMTPSCOPE_VERBS; verb++)
+        verb_add(&to->verbs[verb], &from->verbs[verb]);
+}

@@ -24,6 +24,8 @@ struct reply_times {
 
 /* One fact of any session. */
 void reply_times_fact(struct reply_times *times, const struct smtpscope_session *session, const struct smtpscope_fact *fact);
+/* Adds what another has counted. */
+void reply_times_add(struct reply_times *to, const struct reply_times *from);
 /* The upper bound of a bucket, inclusive; ns. */
 smtpscope_time reply_times_bound(unsigned bucket);
 /* A word for each verb, in the table's spelling: "MAIL", ".", "greeting", "unknown". */

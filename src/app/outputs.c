@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "app/outputs.h"
+
+#include "app/complain.h"
+#include "app/terminal.h"
+#include "app/words.h"
+#include "detect/community_id.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct outputs {
+    struct {
+        struct sink *sink;
+        struct output *output;
+        size_t format;
+    } items[PUBLISHER_OUTPUTS_MAX];
+    size_t count;
+};
+
+static void flow_community_id(const struct smtpscope_flow *flow, char id[OUTPUT_COMMUNITY_ID_SIZE])
+{
+    community_id(flow, id, OUTPUT_COMMUNITY_ID_SIZE);
+}
+
+struct output_config outputs_config(const struct options *options, const struct packets *packets, size_t format)
+{
+    return (struct output_config){
+        .format = format == FORMAT_JSON ? &output_json : &output_live,
+        .packets = packets,
+        .community_id = flow_community_id,
+        .columns = terminal_columns(stdout),
+        .colour = terminal_colour(options, stdout),
+        .summary = true,
+    };
+}
+
+/* What a full queue loses is counted by the sink: it is no reason to end the output. */
+static int write_to_sink(void *sink, const struct output_line *line)
+{
+    sink_put(sink, line->severity, line->kind, line->at, line->len);
+    return 0;
+}
+
+static bool outputs_add(struct outputs *outputs, const struct options *options, const struct packets *packets, const char *spec)
+{
+    size_t format = !strcmp(spec, "-") && !options->json ? FORMAT_TEXT : FORMAT_JSON;
+    struct output_config config = outputs_config(options, packets, format);
+    char error[SINK_ERROR_SIZE];
+    struct sink *sink;
+
+    if (outputs->count == PUBLISHER_OUTPUTS_MAX) {
+        complain(_("--output %s: %d outputs are the most"), spec, PUBLISHER_OUTPUTS_MAX);
+        return false;
+    }
+    sink = sink_open(&(struct sink_config){.spec = spec, .rotate_octets = options->rotate_octets,
+                                           .rotate_count = options->rotate_count}, error, sizeof error);
+    if (!sink) {
+        complain("--output %s: %s", spec, error);
+        return false;
+    }
+    config.write = write_to_sink;
+    config.ctx = sink;
+    outputs->items[outputs->count].sink = sink;
+    outputs->items[outputs->count].format = format;
+    outputs->items[outputs->count++].output = output_new(&config);
+    if (outputs->items[outputs->count - 1].output)
+        return true;
+    complain(_("out of memory"));
+    return false;
+}
+
+struct outputs *outputs_open(const struct options *options, const struct packets *packets)
+{
+    struct outputs *outputs = calloc(1, sizeof *outputs);
+    bool right = outputs != NULL;
+
+    if (!outputs)
+        complain(_("out of memory"));
+    for (size_t i = 0; right && i < options->output_count; i++)
+        right = outputs_add(outputs, options, packets, options->outputs[i]);
+    if (right && !options->output_count)
+        right = outputs_add(outputs, options, packets, "-");
+    if (right)
+        return outputs;
+    outputs_close(outputs, 0);
+    return NULL;
+}
+
+void outputs_close(struct outputs *outputs, unsigned deadline_ms)
+{
+    if (!outputs)
+        return;
+    for (size_t i = 0; i < outputs->count; i++) {
+        struct sink_stats last;
+        char name[METRICS_NAME_SIZE];
+
+        snprintf(name, sizeof name, "%s", sink_name(outputs->items[i].sink));
+        output_free(outputs->items[i].output);
+        sink_close(outputs->items[i].sink, deadline_ms, &last);
+        if (last.dropped + last.queued_lines && !last.broken)
+            complain(_("--output %s: %llu lines were lost: %s"), name,
+                     (unsigned long long)(last.dropped + last.queued_lines), last.error);
+    }
+    free(outputs);
+}
+
+void outputs_publish(struct outputs *outputs, struct publisher *publisher)
+{
+    publisher_reset(publisher);
+    for (size_t i = 0; i < outputs->count; i++)
+        publisher_add(publisher, outputs->items[i].output, outputs->items[i].format);
+}
+
+void outputs_stats(struct outputs *outputs, const struct summary *summary)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        output_finish(outputs->items[i].output, summary);
+}
+
+void outputs_reopen(struct outputs *outputs)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        sink_reopen(outputs->items[i].sink);
+}
+
+uint64_t outputs_lost(struct outputs *outputs)
+{
+    uint64_t lost = 0;
+    struct sink_stats stats;
+
+    for (size_t i = 0; i < outputs->count; i++) {
+        sink_stats(outputs->items[i].sink, &stats);
+        lost += stats.dropped;
+    }
+    return lost;
+}
+
+bool outputs_broken(struct outputs *outputs)
+{
+    bool broken = outputs->count > 0;
+    struct sink_stats stats;
+
+    for (size_t i = 0; i < outputs->count; i++) {
+        sink_stats(outputs->items[i].sink, &stats);
+        broken &= stats.broken;
+    }
+    return broken;
+}
+
+void outputs_metrics(struct outputs *outputs, struct metrics_snapshot *snapshot)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        metrics_output(snapshot, outputs->items[i].sink);
+}

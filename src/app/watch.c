@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Workers capture and follow, each on its own thread (sensor.c); this thread publishes, looks after outputs and metrics, and takes
+ * the signals. Nothing that a reader of ours does, or leaves undone, reaches the workers: every queue between them is bounded.
+ */
+#include "app/watch.h"
+
+#include "app/complain.h"
+#include "app/notify.h"
+#include "app/outputs.h"
+#include "app/privileges.h"
+#include "app/sensor.h"
+#include "app/words.h"
+#include "capture/filter.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MILLISECOND (SMTPSCOPE_SECOND / 1000)
+/* Signals are looked for so often; reports wake this thread by themselves. */
+#define WAIT_NS (100 * MILLISECOND)
+/* Findings of a session that belong together come within a round trip; a finding must be out within a second. */
+#define PATIENCE (300 * MILLISECOND)
+/* Outputs and metrics have so long to get what is left. */
+#define CLOSE_MS 5000
+/* Parcels taken from one worker before the others have their turn. */
+#define PARCELS_A_TURN 16
+
+struct watch {
+    struct options *options;
+    int argc;
+    char **argv;
+    struct options fixed; /* what the workers read: a copy that stays as it is while the options are reloaded */
+    char *filter;
+    struct packets packets;
+    struct outputs *outputs;
+    struct publisher *publisher;
+    struct metrics *metrics;
+    struct metrics_snapshot snapshot;
+    struct sensor *sensors[WORKERS_MAX];
+    unsigned count;
+    struct output_config formats[SESSIONS_FORMATS];
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    smtpscope_time next_second, next_stats, next_watchdog;
+    struct sensor_totals totals;
+    bool stop, failed;
+};
+
+static smtpscope_time monotonic(void)
+{
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (smtpscope_time)now.tv_sec * SMTPSCOPE_SECOND + now.tv_nsec;
+}
+
+/* --- statistics */
+
+static void watch_gather(struct watch *watch)
+{
+    watch->totals = (struct sensor_totals){0};
+    for (unsigned i = 0; i < watch->count; i++) {
+        struct sensor_totals totals;
+
+        sensor_totals(watch->sensors[i], &totals);
+        sensor_totals_add(&watch->totals, &totals);
+    }
+    summary_add(&watch->totals.summary, publisher_summary(watch->publisher));
+}
+
+#define COUNTER(stats, name) {#name, (stats)->name}
+#define COUNTERS(array) (array), sizeof(array) / sizeof(array)[0]
+
+static void watch_stats(struct watch *watch, void (*show)(struct watch *watch, const struct summary *summary))
+{
+    const struct sensor_totals *t = &watch->totals;
+    const struct live_stats *c = &t->capture;
+    const struct decoder_stats *d = &t->decoder;
+    const struct smtpscope_stream_stats *s = &t->streams;
+    struct summary summary;
+
+    watch_gather(watch);
+    summary = t->summary;
+    const struct summary_counter capture[] = {
+        COUNTER(c, received), COUNTER(c, dropped), COUNTER(c, interface_dropped), COUNTER(t, clock_steps), COUNTER(t, lost),
+    };
+    const struct summary_counter decode[] = {
+        COUNTER(d, frames), COUNTER(d, segments), COUNTER(d, dismissed), COUNTER(d, malformed), COUNTER(d, headers_cut),
+        COUNTER(d, snapped), COUNTER(d, fragments), COUNTER(d, reassembled), COUNTER(d, fragments_lost),
+    };
+    const struct summary_counter stream[] = {
+        COUNTER(s, segments), COUNTER(s, octets), COUNTER(s, flows), COUNTER(s, flows_now), COUNTER(s, out_of_order),
+        COUNTER(s, retransmitted), COUNTER(s, gaps), COUNTER(s, gap_octets), COUNTER(s, conflicts), COUNTER(s, evicted),
+        COUNTER(s, held_now),
+    };
+    const struct summary_stage stages[] = {
+        {"capture", COUNTERS(capture)}, {"decode", COUNTERS(decode)}, {"stream", COUNTERS(stream)},
+    };
+
+    summary.stages = stages;
+    summary.stage_count = sizeof stages / sizeof stages[0];
+    show(watch, &summary);
+}
+
+static void show_on_outputs(struct watch *watch, const struct summary *summary)
+{
+    outputs_stats(watch->outputs, summary);
+}
+
+static int write_to_stderr(void *ctx, const struct output_line *line)
+{
+    (void)ctx;
+    return write(STDERR_FILENO, line->at, line->len) < 0 ? errno : 0;
+}
+
+/* SIGUSR1: the totals for whoever stands before it, or reads the journal. */
+static void show_on_stderr(struct watch *watch, const struct summary *summary)
+{
+    struct output_config config = outputs_config(watch->options, &watch->packets, FORMAT_TEXT);
+    struct output *output;
+
+    config.write = write_to_stderr;
+    output = output_new(&config);
+    if (output)
+        output_finish(output, summary);
+    output_free(output);
+}
+
+static void watch_metrics(struct watch *watch)
+{
+    struct metrics_snapshot *snapshot = &watch->snapshot;
+
+    if (!watch->metrics)
+        return;
+    snapshot->packets = watch->totals.summary.packets;
+    snapshot->octets = watch->totals.summary.octets;
+    snapshot->kernel_drops = watch->totals.capture.dropped;
+    snapshot->interface_drops = watch->totals.capture.interface_dropped;
+    snapshot->last_packet = watch->totals.summary.last_time;
+    snapshot->summary = watch->totals.summary;
+    snapshot->streams = watch->totals.streams;
+    snapshot->reply_times = watch->totals.reply_times;
+    snapshot->output_count = 0;
+    outputs_metrics(watch->outputs, snapshot);
+    metrics_publish(watch->metrics, snapshot);
+}
+
+static void watch_count_finding(void *ctx, const struct smtpscope_finding *finding)
+{
+    metrics_finding(&((struct watch *)ctx)->snapshot, finding);
+}
+
+/* --- opening */
+
+static bool watch_filter(struct watch *watch)
+{
+    uint16_t tunnels[64];
+    size_t count = decoder_tunnel_ports(tunnels, sizeof tunnels / sizeof tunnels[0]);
+
+    watch->filter = filter_text(&(struct filter_config){
+        .ports = watch->options->detect ? NULL : watch->options->ports, .encapsulated = watch->options->encapsulated,
+        .tunnels = tunnels, .tunnel_count = count,
+    });
+    if (!watch->filter)
+        complain(_("out of memory"));
+    return watch->filter != NULL;
+}
+
+static bool watch_open_sensors(struct watch *watch)
+{
+    unsigned workers = options_workers(watch->options);
+    uint64_t seed = 0;
+
+    if (getentropy(&seed, sizeof seed))
+        seed = 0;
+    for (; watch->count < workers; watch->count++) {
+        watch->sensors[watch->count] = sensor_open(&(struct sensor_config){
+            .options = &watch->fixed, .filter = watch->filter, .index = watch->count, .workers = workers,
+            .first = watch->sensors[0], .lock = &watch->lock, .changed = &watch->changed,
+            .sessions = {.options = &watch->fixed, .hash_seed = seed, .workers = workers, .patience = PATIENCE,
+                         .formats = watch->formats,
+                         .format_count = watch->fixed.sessions || watch->fixed.messages ? SESSIONS_FORMATS : 0},
+        });
+        if (!watch->sensors[watch->count])
+            return false;
+    }
+    return true;
+}
+
+static bool watch_open_metrics(struct watch *watch)
+{
+    char error[SINK_ERROR_SIZE];
+
+    if (!watch->options->metrics)
+        return true;
+    watch->metrics = metrics_open(watch->options->metrics, error, sizeof error);
+    if (!watch->metrics)
+        complain("--metrics %s: %s", watch->options->metrics, error);
+    return watch->metrics != NULL;
+}
+
+static bool watch_open_publisher(struct watch *watch)
+{
+    watch->publisher = publisher_new(watch->options);
+    if (!watch->publisher) {
+        complain(_("out of memory"));
+        return false;
+    }
+    publisher_watch(watch->publisher, watch_count_finding, watch);
+    outputs_publish(watch->outputs, watch->publisher);
+    return true;
+}
+
+/* What needs privileges first; then they are given up; then outputs, as the user who will rotate and reopen them. */
+static bool watch_open(struct watch *watch)
+{
+    struct privileges privileges;
+
+    for (size_t format = 0; format < SESSIONS_FORMATS; format++)
+        watch->formats[format] = outputs_config(watch->options, &watch->packets, format);
+    if (!privileges_lookup(&privileges, watch->options->user) || !watch_filter(watch) || !watch_open_sensors(watch) ||
+        !watch_open_metrics(watch) || !privileges_drop(&privileges, watch->options->sandbox))
+        return false;
+    watch->outputs = outputs_open(watch->options, &watch->packets);
+    if (!watch->outputs || !watch_open_publisher(watch))
+        return false;
+    if (!watch->metrics || metrics_serve(watch->metrics))
+        return true;
+    complain(_("out of memory"));
+    return false;
+}
+
+/* --- the loop */
+
+/* true: there was something to publish. */
+static bool watch_publish(struct watch *watch)
+{
+    struct report report = publisher_report(watch->publisher);
+    bool any = false;
+
+    for (unsigned i = 0; i < watch->count; i++) {
+        struct lane *lane = sensor_lane(watch->sensors[i]);
+        struct parcel *parcel;
+
+        for (int turn = 0; turn < PARCELS_A_TURN && (parcel = lane_receive(lane, false)); turn++) {
+            outbox_say_all(&parcel->outbox, &report);
+            lane_return(lane, parcel);
+            any = true;
+        }
+    }
+    return any;
+}
+
+static void watch_wait(struct watch *watch)
+{
+    smtpscope_time until = monotonic() + WAIT_NS;
+    struct timespec deadline = {.tv_sec = (time_t)(until / SMTPSCOPE_SECOND), .tv_nsec = (long)(until % SMTPSCOPE_SECOND)};
+    bool empty = true;
+
+    pthread_mutex_lock(&watch->lock);
+    for (unsigned i = 0; i < watch->count; i++)
+        empty &= sensor_lane(watch->sensors[i])->count == 0;
+    if (empty)
+        pthread_cond_timedwait(&watch->changed, &watch->lock, &deadline);
+    pthread_mutex_unlock(&watch->lock);
+}
+
+/* SIGHUP. On any error all stays as it is. */
+static void watch_reload(struct watch *watch)
+{
+    struct options fresh;
+    struct outputs *outputs;
+    bool same;
+
+    notify_reloading();
+    outputs_reopen(watch->outputs);
+    if (watch->options->config && options_reload(watch->options, &fresh, watch->argc, watch->argv)) {
+        same = options_same_outputs(watch->options, &fresh);
+        outputs = same ? watch->outputs : outputs_open(&fresh, &watch->packets);
+        if (outputs) {
+            if (!same) {
+                outputs_publish(outputs, watch->publisher);
+                outputs_close(watch->outputs, CLOSE_MS);
+                watch->outputs = outputs;
+            }
+            options_fini(watch->options);
+            *watch->options = fresh;
+            complain(_("the configuration was read anew"));
+        } else {
+            options_fini(&fresh);
+        }
+    }
+    notify_ready(NULL);
+}
+
+static void watch_signal(struct watch *watch, int number)
+{
+    switch (number) {
+    case SIGHUP:
+        watch_reload(watch);
+        break;
+    case SIGUSR1:
+        watch_stats(watch, show_on_stderr);
+        break;
+    default:
+        watch->stop = true;
+        break;
+    }
+}
+
+static void watch_signals(struct watch *watch)
+{
+    static const struct timespec at_once = {0};
+    sigset_t all;
+    int number;
+
+    sigemptyset(&all);
+    sigaddset(&all, SIGHUP);
+    sigaddset(&all, SIGUSR1);
+    sigaddset(&all, SIGINT);
+    sigaddset(&all, SIGTERM);
+    while ((number = sigtimedwait(&all, NULL, &at_once)) > 0)
+        watch_signal(watch, number);
+}
+
+static void watch_tick(struct watch *watch)
+{
+    smtpscope_time now = monotonic(), interval = notify_watchdog_interval();
+    bool working = false;
+
+    if (now >= watch->next_second) {
+        watch->next_second = now + SMTPSCOPE_SECOND;
+        watch_gather(watch);
+        watch_metrics(watch);
+    }
+    if (watch->options->stats_interval && now >= watch->next_stats) {
+        if (watch->next_stats)
+            watch_stats(watch, show_on_outputs);
+        watch->next_stats = now + watch->options->stats_interval;
+    }
+    if (interval && now >= watch->next_watchdog) {
+        watch->next_watchdog = now + interval / 2;
+        notify_watchdog();
+    }
+    for (unsigned i = 0; i < watch->count; i++)
+        working |= !sensor_failed(watch->sensors[i]);
+    watch->failed = !working;
+    watch->stop |= watch->failed || outputs_broken(watch->outputs);
+}
+
+/* Workers close what is open, and hand on what that brings. */
+static void watch_finish(struct watch *watch)
+{
+    struct sensor_totals *totals = &watch->totals;
+    uint64_t open;
+    bool ended = false;
+
+    watch_gather(watch);
+    open = totals->streams.flows_now;
+    notify_stopping(NULL);
+    for (unsigned i = 0; i < watch->count; i++)
+        sensor_stop(watch->sensors[i]);
+    while (!ended) {
+        while (watch_publish(watch))
+            continue;
+        watch_wait(watch);
+        ended = true;
+        for (unsigned i = 0; i < watch->count; i++)
+            ended &= lane_is_done(sensor_lane(watch->sensors[i]));
+    }
+    publisher_finish(watch->publisher, totals->summary.last_time);
+    watch_stats(watch, show_on_outputs);
+    complain(_("stopped: %llu packets, %llu sessions of which %llu were open, %llu findings, %llu packets dropped by the kernel"),
+             (unsigned long long)totals->summary.packets, (unsigned long long)totals->summary.sessions, (unsigned long long)open,
+             (unsigned long long)summary_findings(&totals->summary), (unsigned long long)totals->capture.dropped);
+}
+
+static void watch_run(struct watch *watch)
+{
+    for (unsigned i = 0; i < watch->count && !watch->stop; i++)
+        watch->failed = watch->stop = !sensor_start(watch->sensors[i]);
+    if (!watch->stop)
+        notify_ready(NULL);
+    while (!watch->stop) {
+        watch_signals(watch);
+        if (!watch_publish(watch))
+            watch_wait(watch);
+        watch_tick(watch);
+    }
+    watch_finish(watch);
+}
+
+static bool watch_init(struct watch *watch)
+{
+    pthread_condattr_t attributes;
+    sigset_t all;
+
+    /* All threads inherit it: watch_signals() takes them. */
+    sigemptyset(&all);
+    sigaddset(&all, SIGHUP);
+    sigaddset(&all, SIGUSR1);
+    sigaddset(&all, SIGINT);
+    sigaddset(&all, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    /* The machine's clock may be set; waiting must not notice. */
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&watch->lock, NULL);
+    pthread_cond_init(&watch->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return watch_open(watch);
+}
+
+static void watch_fini(struct watch *watch)
+{
+    for (unsigned i = watch->count; i-- > 0;)
+        sensor_close(watch->sensors[i]);
+    metrics_stop(watch->metrics);
+    outputs_close(watch->outputs, CLOSE_MS);
+    publisher_free(watch->publisher);
+    packets_fini(&watch->packets);
+    free(watch->filter);
+}
+
+enum status watch(struct options *options, int argc, char **argv)
+{
+    struct watch *watch = calloc(1, sizeof *watch);
+    bool right;
+
+    if (!watch) {
+        complain(_("out of memory"));
+        return STATUS_FAILED;
+    }
+    watch->options = options;
+    watch->fixed = *options;
+    watch->argc = argc;
+    watch->argv = argv;
+    right = watch_init(watch);
+    if (right)
+        watch_run(watch);
+    right = right && !watch->failed;
+    if (right && options->fail_on >= 0 && (int)publisher_worst(watch->publisher) <= options->fail_on) {
+        watch_fini(watch);
+        free(watch);
+        return STATUS_FOUND;
+    }
+    watch_fini(watch);
+    free(watch);
+    return right ? STATUS_DONE : STATUS_FAILED;
+}
