@@ -88,10 +88,10 @@ static void tell_gap(struct smtpscope_streams *streams, struct flow *flow, enum 
     half->delivered += len;
 }
 
-/* How far the other side's stream was acknowledged by the sender of this piece, as an offset. */
-static uint64_t acked_offset(const struct half *other, const struct piece *piece)
+/* How far the other side's stream was acknowledged by a sender, as an offset. */
+static uint64_t acked_offset(const struct half *other, bool has_ack, uint32_t ack)
 {
-    int32_t behind = piece->has_ack && other->known ? seq_diff(other->nxt, piece->ack) : 0;
+    int32_t behind = has_ack && other->known ? seq_diff(other->nxt, ack) : 0;
 
     return behind > 0 && (uint64_t)behind <= other->delivered ? other->delivered - (uint64_t)behind : other->delivered;
 }
@@ -120,22 +120,27 @@ static bool cut_front(struct piece *piece, uint32_t cut)
     return true;
 }
 
-static void deliver_octets(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
-                           const struct piece *piece)
+/* The next octets of a side. `offset` is filled in. */
+static void deliver_octets(struct smtpscope_streams *streams, struct flow *flow, struct smtpscope_octets *octets)
 {
-    struct half *half = &flow->half[side];
-    struct smtpscope_octets octets = {
-        .side = side, .data = piece->data, .len = piece->len, .offset = half->delivered,
-        .acked = acked_offset(&flow->half[!side], piece), .time = piece->time, .packet = piece->packet,
-    };
+    struct half *half = &flow->half[octets->side];
 
+    octets->offset = half->delivered;
     flow_follow(streams, flow);
-    recent_keep(streams, half, piece->data, piece->len);
-    half->nxt += piece->len;
-    half->delivered += piece->len;
-    streams->stats.octets += piece->len;
+    recent_keep(streams, half, octets->data, (uint32_t)octets->len);
+    half->nxt += (uint32_t)octets->len;
+    half->delivered += octets->len;
+    streams->stats.octets += octets->len;
     if (flow->user)
-        streams->config.events->octets(streams->config.ctx, flow->user, &octets);
+        streams->config.events->octets(streams->config.ctx, flow->user, octets);
+}
+
+static void deliver_piece(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, const struct piece *piece)
+{
+    deliver_octets(streams, flow, &(struct smtpscope_octets){
+        .side = side, .data = piece->data, .len = piece->len, .acked = acked_offset(&flow->half[!side], piece->has_ack, piece->ack),
+        .time = piece->time, .packet = piece->packet,
+    });
 }
 
 /* Changes the piece: what is left of it was delivered. */
@@ -149,7 +154,7 @@ static void deliver(struct smtpscope_streams *streams, struct flow *flow, enum s
         return;
     }
     if (piece->len)
-        deliver_octets(streams, flow, side, piece);
+        deliver_piece(streams, flow, side, piece);
     if (piece->missing)
         tell_gap(streams, flow, side, piece->missing, piece->time, piece->packet);
     if (piece->fin) {
@@ -413,17 +418,15 @@ static void hold(struct smtpscope_streams *streams, struct flow *flow, enum smtp
     flow->blocked = NULL;
 }
 
-static void note_ack(struct half *other, const struct piece *piece)
+static void note_ack(struct half *other, uint32_t ack)
 {
-    if (!piece->has_ack)
-        return;
     if (!other->known) {
         other->known = true;
-        other->nxt = piece->ack;
+        other->nxt = ack;
     }
-    if (!other->has_acked || seq_diff(piece->ack, other->acked) > 0) {
+    if (!other->has_acked || seq_diff(ack, other->acked) > 0) {
         other->has_acked = true;
-        other->acked = piece->ack;
+        other->acked = ack;
     }
 }
 
@@ -445,7 +448,31 @@ static void segment_blocked(struct smtpscope_streams *streams, struct flow *flow
         reassembly_drain(streams, flow);
 }
 
-void reassembly_segment(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+/* Nearly every segment: what comes next, or a bare acknowledgement, and nothing is held. */
+static bool is_plain(const struct flow *flow, enum smtpscope_side side, const struct smtpscope_segment *segment)
+{
+    const struct half *half = &flow->half[side], *other = &flow->half[!side];
+    const uint8_t flags = SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_FIN | SMTPSCOPE_TCP_RST | SMTPSCOPE_TCP_ACK;
+
+    return (segment->flags & flags) == SMTPSCOPE_TCP_ACK && !flow->blocked && half->known && segment->seq == half->nxt &&
+           !segment->missing && ack_is_covered(other, true, segment->ack);
+}
+
+static void segment_plain(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                          const struct smtpscope_segment *segment)
+{
+    struct half *other = &flow->half[!side];
+
+    flow->half[side].seen = true;
+    note_ack(other, segment->ack);
+    if (segment->len)
+        deliver_octets(streams, flow, &(struct smtpscope_octets){
+            .side = side, .data = segment->data, .len = segment->len, .acked = acked_offset(other, true, segment->ack),
+            .time = segment->time, .packet = segment->packet,
+        });
+}
+
+static void segment_any(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                         const struct smtpscope_segment *segment)
 {
     struct half *half = &flow->half[side], *other = &flow->half[!side];
@@ -463,7 +490,8 @@ void reassembly_segment(struct smtpscope_streams *streams, struct flow *flow, en
         half->known = true;
         half->nxt = piece.seq;
     }
-    note_ack(other, &piece);
+    if (piece.has_ack)
+        note_ack(other, piece.ack);
     if (piece.len || piece.missing || piece.fin) {
         int32_t ahead = seq_diff(piece.seq, half->nxt);
 
@@ -481,6 +509,15 @@ void reassembly_segment(struct smtpscope_streams *streams, struct flow *flow, en
     }
     if (flow->blocked)
         segment_blocked(streams, flow);
+}
+
+void reassembly_segment(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                        const struct smtpscope_segment *segment)
+{
+    if (is_plain(flow, side, segment))
+        segment_plain(streams, flow, side, segment);
+    else
+        segment_any(streams, flow, side, segment);
 }
 
 void reassembly_tick(struct smtpscope_streams *streams, struct flow *flow)

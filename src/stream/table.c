@@ -62,18 +62,21 @@ struct flow *flow_find(const struct smtpscope_streams *streams, const struct smt
     return NULL;
 }
 
+/* So many flows and their sessions stay in the second cache anyway. */
+#define FEW_FLOWS 1024u
+
 void smtpscope_streams_prefetch(const struct smtpscope_streams *streams, uint64_t hash)
 {
-    if (streams->capacity)
+    if (streams->used > FEW_FLOWS)
         __builtin_prefetch(&streams->slots[(uint32_t)hash & (streams->capacity - 1)]);
 }
 
-/* The first flow with this hash; almost surely the one that flow_find() finds. */
+/* The first flow with this hash; almost surely the one that flow_find() finds. NULL: none, or there are only a few. */
 static const struct flow *flow_likely(const struct smtpscope_streams *streams, uint64_t hash)
 {
     size_t mask = streams->capacity - 1;
 
-    if (!streams->capacity)
+    if (streams->used <= FEW_FLOWS)
         return NULL;
     for (size_t at = (uint32_t)hash & mask; streams->slots[at].place; at = (at + 1) & mask)
         if (streams->slots[at].hash == (uint32_t)hash)
@@ -85,8 +88,11 @@ void smtpscope_streams_prefetch_flow(const struct smtpscope_streams *streams, ui
 {
     const char *flow = (const char *)flow_likely(streams, hash);
 
-    for (size_t off = 0; flow && off < sizeof(struct flow); off += CACHE_LINE)
-        __builtin_prefetch(flow + off);
+    if (!flow)
+        return;
+    for (size_t off = 0; off < sizeof(struct flow); off += CACHE_LINE)
+        __builtin_prefetch(flow + off, 1);
+    __builtin_prefetch(flow + sizeof(struct flow) - 1, 1); /* flows are not at the beginnings of lines */
 }
 
 void *smtpscope_streams_likely_user(const struct smtpscope_streams *streams, uint64_t hash)

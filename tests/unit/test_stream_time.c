@@ -437,20 +437,37 @@ static void test_hash(void **unused)
         assert_true(low[i] > 176 && low[i] < 336 && high[i] > 176 && high[i] < 336);
 }
 
+static const struct smtpscope_flow *likely(const struct smtpscope_streams *streams, unsigned host)
+{
+    struct smtpscope_segment segment = segment_of(host, false, 0, 0, 0);
+    uint64_t hash = smtpscope_segment_hash(&segment, 7);
+
+    smtpscope_streams_prefetch(streams, hash);
+    smtpscope_streams_prefetch_flow(streams, hash);
+    return smtpscope_streams_likely_user(streams, hash);
+}
+
+/* Of few flows nothing is fetched ahead; of many, each its own. */
 static void test_likely_user(void **unused)
 {
     static struct told told[TOLD_MAX];
+    const unsigned many = 8000;
     struct tale tale;
     struct smtpscope_stream_config config = tale_config(&tale, told);
     struct smtpscope_streams *streams = smtpscope_streams_new(&config);
-    struct smtpscope_segment segment = segment_of(3, false, 0, 0, 0), other = segment_of(4, false, 0, 0, 0);
 
     (void)unused;
-    assert_null(smtpscope_streams_likely_user(streams, smtpscope_segment_hash(&segment, 7)));
-    octet_feed(streams, 3, 1, SMTPSCOPE_SECOND, 77);
-    assert_non_null(smtpscope_streams_likely_user(streams, smtpscope_segment_hash(&segment, 7)));
-    assert_int_equal(((const struct smtpscope_flow *)smtpscope_streams_likely_user(streams, smtpscope_segment_hash(&segment, 7)))->first_packet, 77);
-    assert_null(smtpscope_streams_likely_user(streams, smtpscope_segment_hash(&other, 7)));
+    assert_null(likely(streams, 0));
+    for (unsigned i = 0; i < many; i++) {
+        octet_feed(streams, i, 1, SMTPSCOPE_SECOND, i + 1);
+        assert_true(i > 10 || !likely(streams, i));
+    }
+    for (unsigned i = 0; i < many; i++) {
+        const struct smtpscope_flow *flow = likely(streams, i);
+
+        assert_true(flow && flow->first_packet == i + 1);
+    }
+    assert_null(likely(streams, many));
     smtpscope_streams_free(streams);
 }
 
