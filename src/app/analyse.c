@@ -15,10 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct analysis {
     const struct options *options;
+    FILE *out;
+    bool waits; /* for its input, which may be written while it is read */
     struct packets packets;
     struct summary summary;
     struct smtpscope_stream_stats stream_stats;
@@ -60,6 +63,29 @@ static bool analysis_stopped(void *ctx)
     const struct analysis *analysis = ctx;
 
     return interrupted || output_error(analysis->output);
+}
+
+/* A pipe may bring a packet a minute: what is found is to be seen while it waits for the next. */
+static bool analysis_waits(const struct options *options)
+{
+    struct stat status;
+
+    for (size_t i = 0; i < options->file_count; i++) {
+        const char *path = options->files[i];
+
+        if ((strcmp(path, "-") ? stat(path, &status) : fstat(STDIN_FILENO, &status)) || !S_ISREG(status.st_mode))
+            return true;
+    }
+    return false;
+}
+
+/* A failure stays with the stream, and the next write meets it. */
+static void analysis_published(void *ctx)
+{
+    const struct analysis *analysis = ctx;
+
+    if (analysis->waits)
+        fflush(analysis->out);
 }
 
 /* What nobody can know beforehand; without it, collisions could be prepared, but nothing else breaks. */
@@ -189,8 +215,10 @@ static bool analysis_run_alone(struct analysis *analysis)
     if (right)
         worker.sessions = sessions_new(&config);
     if (worker.sessions) {
-        while (intake_fill(analysis->intake, &round))
+        while (intake_fill(analysis->intake, &round)) {
             worker_round(&worker, &round);
+            analysis_published(analysis);
+        }
         sessions_finish(worker.sessions);
         sessions_stats(worker.sessions, &analysis->stream_stats);
     } else {
@@ -208,7 +236,7 @@ static bool analysis_run_crew(struct analysis *analysis)
     struct summary counted = {0};
     bool right = crew_run(&(struct crew_config){
         .intake = analysis->intake, .sessions = analysis->sessions, .workers = analysis->workers, .report = &report,
-        .stopped = analysis_stopped, .ctx = analysis, .summary = &counted, .stats = &analysis->stream_stats,
+        .published = analysis_published, .stopped = analysis_stopped, .ctx = analysis, .summary = &counted, .stats = &analysis->stream_stats,
     });
 
     summary_add(&analysis->summary, &counted);
@@ -226,7 +254,7 @@ static void analysis_run(struct analysis *analysis)
 
 enum status analyse(const struct options *options, FILE *out)
 {
-    struct analysis analysis = {.options = options};
+    struct analysis analysis = {.options = options, .out = out, .waits = analysis_waits(options)};
     enum status status = STATUS_FAILED;
 
     if (analysis_init(&analysis, out)) {

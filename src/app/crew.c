@@ -222,10 +222,12 @@ static bool crew_merge(struct crew *crew)
 /* Merges until the workers are done. When nobody wants more, they find their lanes ended, and the intake too. */
 static void crew_publish(struct crew *crew)
 {
-    while (crew_merge(crew))
+    while (crew_merge(crew)) {
+        crew->config->published(crew->config->ctx);
         if (crew->config->stopped(crew->config->ctx))
             for (unsigned i = 0; i < crew->count; i++)
                 lane_end(&crew->members[i].lane);
+    }
 }
 
 static bool member_init(struct member *member, struct crew *crew, unsigned index)

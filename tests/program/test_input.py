@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the program reads: files of every kind, standard input, several files, and what is no capture at all."""
 import gzip
+import json
 import os
+import select
 import shutil
 import struct
 import subprocess
@@ -71,6 +73,29 @@ class Formats(ProgramTest):
         for done in both:
             self.assert_status(done, 0)
             self.assertEqual(done.rules(), sorted(event["rule"] for event in self.wanted if event["event_type"] == "finding"))
+
+
+class Pipes(ProgramTest):
+    """What a pipe brought is analysed and told before it brings more."""
+
+    def check(self, *arguments):
+        with subprocess.Popen([harness.PROGRAM, "-r", "-", "--format", "json", *arguments], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, env={**os.environ, "LC_ALL": "C.UTF-8"}) as program:
+            program.stdin.write(read(FAMILIES))
+            program.stdin.flush()
+            ready = select.select([program.stdout], [], [], harness.TIMEOUT_S)[0]
+            self.assertTrue(ready, "nothing is told while the pipe is open")
+            first = os.read(program.stdout.fileno(), 1 << 20)
+            program.stdin.close()
+            rest = program.stdout.read()
+        found = [json.loads(line)["event_type"] for line in (first + rest).splitlines()]
+        self.assertEqual(len(found), len(run("-r", FAMILIES, "--format", "json").events()))
+
+    def test_one_worker(self):
+        self.check("--workers", "1")
+
+    def test_two_workers(self):
+        self.check("--workers", "2")
 
 
 class Damage(ProgramTest):
