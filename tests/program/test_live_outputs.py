@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Live, in a network of its own: readers that are killed, a storm of SIGHUP, a full disk. It goes on, and says what it lost."""
+import glob
+import itertools
+import json
+import os
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+import harness
+from harness import ProgramTest
+
+import exposition
+
+PATIENCE_S = 30
+METRICS = "127.0.0.1:9425"
+OWN_NETWORK = "SMTPSCOPE_TEST_OWN_NETWORK"
+SESSION = "EHLO client.example\r\n", "MAIL FROM:<a@client.example>\r\n", "RCPT TO:<user-%d@mx.example>\r\n", "QUIT\r\n"
+RECIPIENTS = itertools.count()  # another one each time: no session is a retry of another
+
+
+class Busy(socketserver.StreamRequestHandler):
+    """A server that defers every recipient."""
+
+    def handle(self):
+        self.wfile.write(b"220 mx.example ESMTP\r\n")
+        for line in self.rfile:
+            verb = line[:4].upper()
+            self.wfile.write({b"EHLO": b"250 mx.example\r\n", b"MAIL": b"250 2.1.0 Ok\r\n", b"QUIT": b"221 2.0.0 Bye\r\n"}.get(
+                verb, b"450 4.2.1 The mailbox is busy\r\n"))
+            if verb == b"QUIT":
+                return
+
+
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+def hold_session():
+    with socket.create_connection(("127.0.0.1", 25), timeout=PATIENCE_S) as connection:
+        lines = connection.makefile("rb")
+        recipient = next(RECIPIENTS)
+        lines.readline()
+        for command in SESSION:
+            connection.sendall((command % recipient if "%" in command else command).encode())
+            lines.readline()
+        lines.read()
+
+
+def readable_lines(path):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    if text and not text.endswith("\n"):
+        raise AssertionError("%s ends in half a line: %s" % (path, text[-80:]))
+    return [json.loads(line) for line in text.splitlines()]
+
+
+class Reader:
+    """Takes the lines of a Unix stream socket until it is killed."""
+
+    def __init__(self, path):
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        if os.path.exists(path):
+            os.unlink(path)
+        self.listener.bind(path)
+        os.chmod(path, 0o777)
+        self.listener.listen(1)
+        self.listener.settimeout(PATIENCE_S)
+        self.connection = None
+
+    def line(self):
+        if not self.connection:
+            self.connection, _ = self.listener.accept()
+            self.connection.settimeout(PATIENCE_S)
+            self.file = self.connection.makefile("rb")
+        return json.loads(self.file.readline())
+
+    def finding(self):
+        while True:
+            event = self.line()
+            if event["event_type"] == "finding":
+                return event
+
+    def kill(self):
+        if self.connection:
+            self.file.close()
+            self.connection.close()
+        self.listener.close()
+
+
+class LiveOutputs(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.folder, 0o777)
+        self.log = self.path("findings.json")
+        self.socket = self.path("socket")
+        self.server = Server(("127.0.0.1", 25), Busy)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+
+    def start(self, *arguments):
+        self.program = subprocess.Popen([harness.PROGRAM, "-i", "lo", "--ports", "25", "--metrics", METRICS, *arguments],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(self.end)
+        self.wait("it serves metrics", lambda: self.metrics() is not None)
+
+    def end(self):
+        if self.program.poll() is None:
+            self.program.kill()
+        self.program.communicate()
+
+    def stop(self):
+        """Its standard error, after SIGTERM and status 0."""
+        self.program.send_signal(signal.SIGTERM)
+        _, errors = self.program.communicate(timeout=PATIENCE_S)
+        self.assertEqual(self.program.returncode, 0, errors)
+        return errors.decode()
+
+    def wait(self, what, condition):
+        until = time.monotonic() + PATIENCE_S
+        while not condition():
+            if self.program.poll() is not None:
+                self.fail("it ended: %s" % self.program.stderr.read().decode())
+            if time.monotonic() > until:
+                self.fail("never: %s" % what)
+            time.sleep(0.02)
+
+    def metrics(self):
+        try:
+            return exposition.parse(exposition.scrape("http://%s/metrics" % METRICS))
+        except OSError:
+            return None
+
+    def metric(self, name, **labels):
+        key = (name, tuple(sorted(labels.items())))
+        return next((family.samples[key] for family in self.metrics().values() if key in family.samples), None)
+
+    def wait_metric(self, want, name, **labels):
+        self.wait("%s%s is %s" % (name, labels, want), lambda: self.metric(name, **labels) == want)
+
+    def test_reader_killed_and_back(self):
+        reader = Reader(self.socket)
+        output = "unix:" + self.socket
+        self.start("--output", output, "--output", "file:" + self.log)
+        hold_session()
+        self.assertEqual(reader.finding()["rule"], "deferral.mailbox-busy")
+        reader.kill()
+        self.wait_metric(0, "smtpscope_output_connected", output=output)
+        hold_session()
+        self.wait_metric(2, "smtpscope_deferrals_total", reason="mailbox-busy")
+        reader = Reader(self.socket)
+        self.addCleanup(reader.kill)
+        self.assertEqual(reader.finding()["rule"], "deferral.mailbox-busy")
+        self.assertEqual(self.metric("smtpscope_output_dropped_lines_total", output=output), 0)
+        self.assertEqual(self.metric("smtpscope_sessions_total"), 2)
+        self.stop()
+        rules = [event["rule"] for event in readable_lines(self.log) if event["event_type"] == "finding"]
+        self.assertEqual(rules.count("deferral.mailbox-busy"), 2)
+
+    def test_storm_of_hangups(self):
+        """As logrotate, but worse: no line is lost, doubled or torn, and there is no session that is not seen."""
+        self.start("--output", "file:" + self.log)
+        for number in range(20):
+            hold_session()
+            if os.path.exists(self.log):
+                os.rename(self.log, "%s.%d" % (self.log, number))
+            for _ in range(50):
+                self.program.send_signal(signal.SIGHUP)
+        self.wait_metric(20, "smtpscope_deferrals_total", reason="mailbox-busy")
+        self.stop()
+        events = [event for path in glob.glob(self.log + "*") for event in readable_lines(path)]
+        ports = [event["src_port"] for event in events if event["event_type"] == "finding" and event["rule"] == "deferral.mailbox-busy"]
+        self.assertEqual(len(ports), 20)
+        self.assertEqual(len(set(ports)), 20)
+        self.assertGreater(len(glob.glob(self.log + "*")), 1)
+
+    def test_disk_full(self):
+        disk = self.path("disk")
+        os.mkdir(disk)
+        harness_command("mount", "-t", "tmpfs", "-o", "size=16k,mode=777", "smtpscope", disk)
+        self.addCleanup(harness_command, "umount", "-l", disk)
+        with open(os.path.join(disk, "filler"), "wb") as file:
+            file.write(bytes(12288))
+        output = "file:%s/log" % disk
+        self.start("--output", output)
+        sessions = 0
+        while not self.metric("smtpscope_output_failures_total", output=output):
+            hold_session()
+            sessions += 1
+            self.wait_metric(sessions, "smtpscope_deferrals_total", reason="mailbox-busy")
+            self.assertLess(sessions, 50, "the disk never fills up")
+        readable_lines(os.path.join(disk, "log"))
+        os.unlink(os.path.join(disk, "filler"))
+        self.wait_metric(0, "smtpscope_output_queue_lines", output=output)
+        hold_session()
+        self.stop()
+        rules = [event["rule"] for event in readable_lines(os.path.join(disk, "log")) if event["event_type"] == "finding"]
+        self.assertEqual(rules.count("deferral.mailbox-busy"), sessions + 1)
+
+    def test_reader_of_standard_output_goes(self):
+        """With another output left it goes on."""
+        self.start("--output", "-", "--output", "file:" + self.log)
+        self.program.stdout.close()
+        self.wait_metric(0, "smtpscope_output_connected", output="-")
+        hold_session()
+        self.wait("the file has the finding", lambda: os.path.getsize(self.log) > 0)
+        self.program.stdout = None
+        self.stop()
+
+    def test_dashboard(self):
+        """Each expression of it asks for what a live run serves."""
+        self.start("--output", "file:" + self.log)
+        hold_session()
+        self.wait_metric(1, "smtpscope_deferrals_total", reason="mailbox-busy")
+        self.wait("reply times", lambda: self.metric("smtpscope_reply_time_seconds_count", command="RCPT") == 1)
+        with open(os.path.join(harness.TOP, "share", "grafana", "smtpscope.json"), encoding="utf-8") as file:
+            self.assertGreater(exposition.check_dashboard(json.load(file), self.metrics()), 20)
+        self.assertEqual(self.metric("smtpscope_replies_total", **{"command": "RCPT", "class": "4"}), 1)
+        self.assertGreater(self.metric("smtpscope_captured_packets_total"), 10)
+        self.assertGreater(self.metric("smtpscope_last_packet_time_seconds"), time.time() - 60)
+        self.stop()
+
+
+def harness_command(*words):
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
+
+
+def main():
+    if not os.environ.get(OWN_NETWORK):
+        probe = subprocess.run(["unshare", "--net", "--mount", "ip", "link", "set", "lo", "up"], stderr=subprocess.DEVNULL, check=False)
+        if os.geteuid() or probe.returncode:
+            print("SKIPPED: outputs of a live run; a network of its own wants root, unshare(1) and ip(8)")
+            return 77
+        os.environ[OWN_NETWORK] = "1"
+        os.execvp("unshare", ["unshare", "--net", "--mount", sys.executable, *sys.argv])
+    harness_command("ip", "link", "set", "lo", "up")
+    return harness.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
