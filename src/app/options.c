@@ -426,6 +426,18 @@ bool options_reload(const struct options *now, struct options *fresh, int argc, 
     return done;
 }
 
+bool options_copy(struct options *to, const struct options *from)
+{
+    to->task = from->task;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (!option_copy(&option_table[i], to, from)) {
+            options_fini(to);
+            return false;
+        }
+    }
+    return true;
+}
+
 unsigned options_workers(const struct options *options)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);

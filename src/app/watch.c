@@ -426,31 +426,36 @@ static void watch_fini(struct watch *watch)
     publisher_free(watch->publisher);
     packets_fini(&watch->packets);
     free(watch->filter);
+    options_fini(&watch->fixed);
+}
+
+static enum status watch_status(const struct watch *watch)
+{
+    if (watch->failed)
+        return STATUS_FAILED;
+    if (watch->options->fail_on >= 0 && (int)publisher_worst(watch->publisher) <= watch->options->fail_on)
+        return STATUS_FOUND;
+    return STATUS_DONE;
 }
 
 enum status watch(struct options *options, int argc, char **argv)
 {
     struct watch *watch = calloc(1, sizeof *watch);
-    bool right;
+    enum status status = STATUS_FAILED;
 
-    if (!watch) {
+    if (!watch || !options_copy(&watch->fixed, options)) {
         complain(_("out of memory"));
+        free(watch);
         return STATUS_FAILED;
     }
     watch->options = options;
-    watch->fixed = *options;
     watch->argc = argc;
     watch->argv = argv;
-    right = watch_init(watch);
-    if (right)
+    if (watch_init(watch)) {
         watch_run(watch);
-    right = right && !watch->failed;
-    if (right && options->fail_on >= 0 && (int)publisher_worst(watch->publisher) <= options->fail_on) {
-        watch_fini(watch);
-        free(watch);
-        return STATUS_FOUND;
+        status = watch_status(watch);
     }
     watch_fini(watch);
     free(watch);
-    return right ? STATUS_DONE : STATUS_FAILED;
+    return status;
 }

@@ -240,6 +240,28 @@ static void test_reload(void **state)
     options_fini(&now);
 }
 
+/* A copy has every field, and nothing in common. */
+static void test_copy(void **state)
+{
+    struct options from, to = {0};
+
+    (void)state;
+    config_write("user = nobody\nrule = data\nrule = reply\n");
+    assert_true(
+        parse(&from, "-c CONFIG -i eth0 -i eth1 port 26 -p -s 99 --output - -w x -C 3 --stats 5 --fail-on error --lang de"));
+    assert_true(options_copy(&to, &from));
+    assert_int_equal(to.task, TASK_WATCH);
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        assert_true(option_equal(&option_table[i], &to, &from));
+    assert_ptr_not_equal(to.interfaces, from.interfaces);
+    assert_ptr_not_equal(to.interfaces[1], from.interfaces[1]);
+    options_fini(&from);
+    assert_text(to.interfaces[1], "eth1");
+    assert_text(to.expression, "port 26");
+    assert_int_equal(to.fail_on, SMTPSCOPE_ERROR);
+    options_fini(&to);
+}
+
 /* No two names or letters; what belongs together is there. */
 static void test_table(void **state)
 {
@@ -360,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_copy),
         cmocka_unit_test(test_manual_of_options),
         cmocka_unit_test(test_manual_of_the_file),
     };
