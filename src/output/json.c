@@ -169,7 +169,7 @@ static void json_finding(struct output *output, void *state, const struct smtpsc
     struct json *json = state;
     struct writer *line = &output->line;
 
-    json_begin(output, json, "finding", finding->time, finding->flow);
+    json_begin(output, json, finding->told ? "update" : "finding", finding->time, finding->flow);
     put_member_number(line, "id", finding->id);
     kinds_put_judgement(json->kinds, line, finding);
     put_member_nonzero(line, "cause", finding->cause);

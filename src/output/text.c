@@ -66,7 +66,7 @@ static void text_finding(struct output *output, void *state, const struct smtpsc
     struct text *text = state;
 
     (void)output;
-    if (!groups_add(text->groups, finding))
+    if (!finding->told && !groups_add(text->groups, finding))
         text->dropped++;
 }
 

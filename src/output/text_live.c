@@ -33,12 +33,13 @@ static void live_reply(struct writer *writer, const struct smtpscope_finding *fi
     writer_escaped(writer, reply.at, reply.len, ESCAPE_TERMINAL);
 }
 
-/* "01:22:03.120  WARNING  sequence.nested-mail  192.0.2.1:4000 -> 192.0.2.2:25", and what was said on a second line. */
-static void live_brief(const struct layout *layout, const struct packets *packets, const struct smtpscope_finding *finding)
+/* "01:22:03.120  WARNING  sequence.nested-mail  192.0.2.1:4000 -> 192.0.2.2:25" */
+static void live_place(const struct layout *layout, const struct packets *packets, const struct smtpscope_finding *finding,
+                       smtpscope_time time)
 {
     struct writer *writer = layout->writer;
 
-    format_time(writer, finding->time, ' ', 3);
+    format_time(writer, time, ' ', 3);
     writer_string(writer, "  ");
     text_severity(layout, finding->severity);
     writer_string(writer, smtpscope_rule_info(finding->rule)->id);
@@ -48,6 +49,14 @@ static void live_brief(const struct layout *layout, const struct packets *packet
     format_endpoint(writer, &finding->flow->side[SMTPSCOPE_SERVER]);
     writer_string(writer, "  ");
     text_packet(layout, packets, finding->packet);
+}
+
+/* What was said stands on a second line. */
+static void live_brief(const struct layout *layout, const struct packets *packets, const struct smtpscope_finding *finding)
+{
+    struct writer *writer = layout->writer;
+
+    live_place(layout, packets, finding, finding->time);
     writer_char(writer, '\n');
     if (!*finding->command && !finding->code && !*finding->text)
         return;
@@ -57,18 +66,37 @@ static void live_brief(const struct layout *layout, const struct packets *packet
     writer_char(writer, '\n');
 }
 
-static void live_finding(struct output *output, void *state, const struct smtpscope_finding *finding)
+/* The session has ended. Whoever looks on has read the finding; how often it came in the end is all that is news to them. */
+static void live_update(const struct layout *layout, const struct packets *packets, const struct smtpscope_finding *finding)
 {
-    struct text *text = state;
-    struct layout layout = text_layout(output);
+    if (finding->count < 2)
+        return;
+    live_place(layout, packets, finding, finding->last_time);
+    writer_format(layout->writer, ngettext(", %llu time", ", %llu times", finding->count), (unsigned long long)finding->count);
+    writer_char(layout->writer, '\n');
+}
+
+static void live_first(const struct layout *layout, const struct packets *packets, struct text *text,
+                       const struct smtpscope_finding *finding)
+{
     const struct group *group = groups_add(text->groups, finding);
 
     if (!group)
         text->dropped++;
     if (group && group->sessions == 1 && group->count == finding->count)
-        text_group(&layout, output->config.packets, group);
+        text_group(layout, packets, group);
     else
-        live_brief(&layout, output->config.packets, finding);
+        live_brief(layout, packets, finding);
+}
+
+static void live_finding(struct output *output, void *state, const struct smtpscope_finding *finding)
+{
+    struct layout layout = text_layout(output);
+
+    if (finding->told)
+        live_update(&layout, output->config.packets, finding);
+    else
+        live_first(&layout, output->config.packets, state, finding);
     output_write(output, smtpscope_rule_info(finding->rule)->id, finding->severity);
 }
 

@@ -411,6 +411,41 @@ static void json_finding(void **state)
     bench_fini(&bench);
 }
 
+/* The end of a session may tell a finding again. */
+static void updates(void **state)
+{
+    struct smtpscope_flow flow = flow_of(10), other = flow_of(20);
+    struct smtpscope_finding first = finding_of(&flow), again = first, second = finding_of(&other), unchanged = second;
+    struct bench bench;
+    char *line;
+
+    (void)state;
+    again.told = again.changed = unchanged.told = unchanged.changed = true;
+    again.count = 7;
+    unchanged.count = 1;
+    bench_init(&bench, &output_json);
+    output_finding(bench.output, &first);
+    output_finding(bench.output, &again);
+    fflush(bench.stream);
+    assert_non_null(strstr(bench.text, "\"event_type\":\"finding\",\"session\":10,"));
+    line = strchr(bench.text, '\n') + 1;
+    assert_non_null(strstr(line, "\"event_type\":\"update\",\"session\":10,"));
+    assert_non_null(strstr(line, "\"id\":1,"));
+    assert_non_null(strstr(line, "\"count\":7,"));
+    bench_fini(&bench);
+
+    bench_init(&bench, &output_live);
+    output_finding(bench.output, &again);
+    output_finding(bench.output, &unchanged);
+    fflush(bench.stream);
+    assert_string_equal(bench.text, "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt  192.0.2.200:53732 -> 192.0.2.10:25  "
+                                    "packet 13, 7 times\n");
+    output_finding(bench.output, &second); /* the first of its kind all the same */
+    fflush(bench.stream);
+    assert_non_null(strstr(bench.text, "1 session, 2 times"));
+    bench_fini(&bench);
+}
+
 static void text_groups(void **state)
 {
     struct bench bench;
@@ -602,6 +637,7 @@ int main(void)
         cmocka_unit_test(community_ids),
         cmocka_unit_test(wraps),
         cmocka_unit_test(json_finding),
+        cmocka_unit_test(updates),
         cmocka_unit_test(text_groups),
         cmocka_unit_test(groups_count),
         cmocka_unit_test(json_session),
