@@ -110,7 +110,7 @@ def frames(path):
     data = harness.read(path)
     assert struct.unpack("=I", data[:4])[0] in (0xa1b2c3d4, 0xa1b23c4d), path
     at = 24
-    while at < len(data):
+    while at + 16 <= len(data):
         length, = struct.unpack("=I", data[at + 8:at + 12])
         yield data[at + 16:at + 16 + length]
         at += 16 + length
@@ -172,6 +172,23 @@ class Sensor:
         status = self.process.wait(DEADLINE_S)
         self.test.assertEqual(status, 0, self.err())
         return self.events()
+
+
+def differences(got, want):
+    """One line for each finding that only one side has, or that differs, with the members that do."""
+    sides = [{}, {}]
+    for side, events in zip(sides, (got, want)):
+        for text in events:
+            event = json.loads(text)
+            side.setdefault((event["src_port"], event["rule"]), []).append(event)
+    for key in sorted(set(sides[0]) | set(sides[1])):
+        mine, theirs = sides[0].get(key, []), sides[1].get(key, [])
+        if len(mine) != len(theirs):
+            yield "%s: got %d, wanted %d" % (key, len(mine), len(theirs))
+        for a, b in zip(mine, theirs):
+            odd = {name: (a.get(name), b.get(name)) for name in set(a) | set(b) if a.get(name) != b.get(name)}
+            if odd:
+                yield "%s: (got, wanted) %s" % (key, odd)
 
 
 # What differs between watching and reading a file by its nature: numbers of packets and sessions, and how times are rounded.
