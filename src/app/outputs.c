@@ -8,12 +8,18 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+/* Seconds that the news of a loss waits for the output itself. */
+#define LOSS_WAITS 60
 
 struct outputs {
     struct {
         struct sink *sink;
         struct output *output;
         size_t format;
+        struct sink_stats told; /* of its losses */
+        unsigned waited;
     } items[PUBLISHER_OUTPUTS_MAX];
     size_t count;
 };
@@ -124,16 +130,50 @@ void outputs_reopen(struct outputs *outputs)
         sink_reopen(outputs->items[i].sink);
 }
 
-uint64_t outputs_lost(struct outputs *outputs)
+/* An output that is half empty has caught up. */
+static bool has_room(const struct sink_stats *stats)
 {
-    uint64_t lost = 0;
-    struct sink_stats stats;
+    return !stats->broken && stats->queued < stats->queue_size / 2;
+}
 
+static void outputs_tell(struct outputs *outputs, const struct output_loss *loss)
+{
     for (size_t i = 0; i < outputs->count; i++) {
+        struct sink_stats stats;
+
         sink_stats(outputs->items[i].sink, &stats);
-        lost += stats.dropped;
+        if (has_room(&stats))
+            output_loss(outputs->items[i].output, loss);
     }
-    return lost;
+}
+
+/* In its own queue the line would be one more that is lost; so who has no room yet waits, but not for ever. */
+static void outputs_tell_loss(struct outputs *outputs, size_t index)
+{
+    struct sink_stats stats, *told = &outputs->items[index].told;
+    struct timespec now = {0};
+    struct output_loss loss;
+
+    sink_stats(outputs->items[index].sink, &stats);
+    if (stats.dropped == told->dropped && stats.unread == told->unread)
+        return;
+    if (!has_room(&stats) && ++outputs->items[index].waited < LOSS_WAITS)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    loss = (struct output_loss){.time = (smtpscope_time)now.tv_sec * SMTPSCOPE_SECOND + now.tv_nsec,
+                                .output = sink_name(outputs->items[index].sink),
+                                .lines = stats.dropped - told->dropped,
+                                .octets = stats.dropped_octets - told->dropped_octets,
+                                .unread = stats.unread - told->unread};
+    *told = stats;
+    outputs->items[index].waited = 0;
+    outputs_tell(outputs, &loss);
+}
+
+void outputs_tell_losses(struct outputs *outputs)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        outputs_tell_loss(outputs, i);
 }
 
 bool outputs_broken(struct outputs *outputs)

@@ -338,6 +338,7 @@ static void watch_tick(struct watch *watch)
         watch->next_second = now + SMTPSCOPE_SECOND;
         watch_gather(watch);
         watch_metrics(watch);
+        outputs_tell_losses(watch->outputs);
     }
     if (watch->options->stats_interval && now >= watch->next_stats) {
         if (watch->next_stats)

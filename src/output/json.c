@@ -422,6 +422,22 @@ static void put_stage(struct writer *line, const struct summary_stage *stage)
     put_close(line, '}');
 }
 
+static void json_loss(struct output *output, void *state, const struct output_loss *loss)
+{
+    struct writer *line = &output->line;
+
+    (void)state;
+    put_open(line, '{');
+    put_member_time(line, "timestamp", loss->time);
+    put_member_name(line, "event_type", "loss");
+    put_member_name(line, "severity", smtpscope_severity_name(SMTPSCOPE_WARNING));
+    put_member_string(line, "output", loss->output);
+    put_member_number(line, "lines", loss->lines);
+    put_member_number(line, "octets", loss->octets);
+    put_member_number(line, "unread_octets", loss->unread);
+    json_end(output, "loss", SMTPSCOPE_WARNING);
+}
+
 static void json_finish(struct output *output, void *state, const struct summary *summary)
 {
     struct writer *line = &output->line;
@@ -456,5 +472,6 @@ const struct output_format output_json = {
     .finding = json_finding,
     .session = json_session,
     .message = json_message,
+    .loss = json_loss,
     .finish = json_finish,
 };

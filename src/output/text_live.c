@@ -100,6 +100,22 @@ static void live_finding(struct output *output, void *state, const struct smtpsc
     output_write(output, smtpscope_rule_info(finding->rule)->id, finding->severity);
 }
 
+static void live_loss(struct output *output, void *state, const struct output_loss *loss)
+{
+    struct layout layout = text_layout(output);
+    struct writer *writer = layout.writer;
+
+    (void)state;
+    format_time(writer, loss->time, ' ', 3);
+    writer_string(writer, "  ");
+    text_severity(&layout, SMTPSCOPE_WARNING);
+    writer_escaped(writer, loss->output, strlen(loss->output), ESCAPE_TERMINAL);
+    writer_format(writer, _(": lines lost: %llu; octets that its reader left unread: %llu"), (unsigned long long)loss->lines,
+                  (unsigned long long)loss->unread);
+    writer_char(writer, '\n');
+    output_write(output, "loss", SMTPSCOPE_WARNING);
+}
+
 static void live_finish(struct output *output, void *state, const struct summary *summary)
 {
     struct layout layout = text_layout(output);
@@ -115,5 +131,6 @@ const struct output_format output_live = {
     .finding = live_finding,
     .session = text_session_event,
     .message = text_message_event,
+    .loss = live_loss,
     .finish = live_finish,
 };

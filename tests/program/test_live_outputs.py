@@ -33,7 +33,7 @@ class Busy(socketserver.StreamRequestHandler):
         self.wfile.write(b"220 mx.example ESMTP\r\n")
         for line in self.rfile:
             verb = line[:4].upper()
-            self.wfile.write({b"EHLO": b"250 mx.example\r\n", b"MAIL": b"250 2.1.0 Ok\r\n", b"QUIT": b"221 2.0.0 Bye\r\n"}.get(
+            self.wfile.write({b"EHLO": b"250 mx.example\r\n", b"MAIL": b"250 2.1.0 Ok\r\n", b"NOOP": b"250 Ok\r\n", b"QUIT": b"221 2.0.0 Bye\r\n"}.get(
                 verb, b"450 4.2.1 The mailbox is busy\r\n"))
             if verb == b"QUIT":
                 return
@@ -44,11 +44,14 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
 
-def hold_session():
+def hold_session(noops=0):
     with socket.create_connection(("127.0.0.1", 25), timeout=PATIENCE_S) as connection:
         lines = connection.makefile("rb")
         recipient = next(RECIPIENTS)
         lines.readline()
+        connection.sendall(b"NOOP\r\n" * noops)
+        for _ in range(noops):
+            lines.readline()
         for command in SESSION:
             connection.sendall((command % recipient if "%" in command else command).encode())
             lines.readline()
@@ -75,12 +78,20 @@ class Reader:
         self.listener.listen(1)
         self.listener.settimeout(PATIENCE_S)
         self.connection = None
+        self.ended = threading.Event()
+
+    def accept(self):
+        self.connection, _ = self.listener.accept()
+        self.connection.settimeout(PATIENCE_S)
+        self.file = self.connection.makefile("rb")
+
+    def read_on(self):
+        self.taken = self.file.read()
+        self.ended.set()
 
     def line(self):
         if not self.connection:
-            self.connection, _ = self.listener.accept()
-            self.connection.settimeout(PATIENCE_S)
-            self.file = self.connection.makefile("rb")
+            self.accept()
         return json.loads(self.file.readline())
 
     def finding(self):
@@ -147,6 +158,22 @@ class LiveOutputs(ProgramTest):
     def wait_metric(self, want, name, **labels):
         self.wait("%s%s is %s" % (name, labels, want), lambda: self.metric(name, **labels) == want)
 
+    def events(self, kind):
+        """Of the log, which may just be written to: what stands behind the last line end is not looked at."""
+        with open(self.log, encoding="utf-8") as file:
+            lines = file.read().split("\n")[:-1]
+        return [event for event in map(json.loads, lines) if event["event_type"] == kind]
+
+    def check_schema(self, events):
+        try:
+            import jsonschema
+        except ImportError:
+            return
+        with open(os.path.join(harness.TOP, "share", "smtpscope.schema.json"), encoding="utf-8") as file:
+            schema = json.load(file)
+        for event in events:
+            jsonschema.validate(event, schema)
+
     def test_reader_killed_and_back(self):
         reader = Reader(self.socket)
         output = "unix:" + self.socket
@@ -165,6 +192,33 @@ class LiveOutputs(ProgramTest):
         self.stop()
         rules = [event["rule"] for event in readable_lines(self.log) if event["event_type"] == "finding"]
         self.assertEqual(rules.count("deferral.mailbox-busy"), 2)
+
+    def test_loss_is_told(self):
+        """A reader that does not read: nothing waits for it, and once it reads again every output says what that cost."""
+        reader = Reader(self.socket)
+        self.addCleanup(reader.kill)
+        output = "unix:" + self.socket
+        self.start("--sessions", "--output", output, "--output", "file:" + self.log)
+        reader.accept()
+        sessions = 0
+        while not self.metric("smtpscope_output_dropped_lines_total", output=output):
+            hold_session(noops=10000)
+            sessions += 1
+            self.wait_metric(sessions, "smtpscope_sessions_total")
+            self.assertLess(sessions, 50, "the queue never fills up")
+        threading.Thread(target=reader.read_on, daemon=True).start()
+        self.wait("the loss is told", lambda: self.events("loss"))
+        lost = self.metric("smtpscope_output_dropped_lines_total", output=output)
+        self.stop()
+        losses = self.events("loss")
+        self.assertEqual(sum(event["lines"] for event in losses), lost)
+        self.assertEqual({event["output"] for event in losses}, {output})
+        self.assertEqual(len(self.events("session")), sessions)
+        reader.ended.wait(PATIENCE_S)
+        there = [json.loads(line)["event_type"] for line in reader.taken.decode().splitlines()]
+        self.assertEqual(there.count("loss"), len(losses))
+        self.assertEqual(len(there) + lost, len(readable_lines(self.log)))
+        self.check_schema(losses)
 
     def test_storm_of_hangups(self):
         """As logrotate, but worse: no line is lost, doubled or torn, and there is no session that is not seen."""
