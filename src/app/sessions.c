@@ -214,6 +214,14 @@ static bool sessions_detect(struct sessions *sessions)
     return sessions->detect && (sessions->candidates || !elsewhere);
 }
 
+/* --max-sessions is for all workers; each follows one at least. */
+static size_t flows_max(const struct sessions_config *config)
+{
+    size_t all = config->options->max_sessions ? config->options->max_sessions : FLOWS_MAX;
+
+    return all > config->workers ? all / config->workers : 1;
+}
+
 struct sessions *sessions_new(const struct sessions_config *config)
 {
     struct sessions *sessions = calloc(1, sizeof *sessions);
@@ -229,7 +237,7 @@ struct sessions *sessions_new(const struct sessions_config *config)
         .allocator = &sessions->pool.allocator, .finding = config->report->finding, .ctx = config->report->ctx};
     sessions->streams = smtpscope_streams_new(&(struct smtpscope_stream_config){
         .allocator = &sessions->pool.allocator, .events = &stream_events, .ctx = sessions, .ports = config->options->ports, .hash_seed = config->hash_seed,
-        .max_flows = FLOWS_MAX / config->workers, .max_held = HELD_MAX / config->workers});
+        .max_flows = flows_max(config), .max_held = HELD_MAX / config->workers});
     if (sessions->streams && sessions_formats(sessions) && sessions_detect(sessions))
         return sessions;
     sessions_free(sessions);

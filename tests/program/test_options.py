@@ -49,6 +49,25 @@ class Choices(ProgramTest):
         self.assertEqual(self.findings("--ports", "2525"), [])
         self.assertTrue(self.findings("--ports", "20-30"))
 
+    def test_max_sessions(self):
+        """Of sessions that are open at a time only so many are followed, and what gave way is counted."""
+        import dialogue
+        import tcpwire
+        packets = []
+        for port in range(40001, 40005):
+            text = "session: client=198.51.100.7:%d\nS: 220 mx.example ESMTP\nC: EHLO c.example\nS: 250 mx.example\nC: QUIT\nS: 221 bye\n"
+            packets += dialogue.play(dialogue.parse(self.path("dialogue.txt", (text % port).encode())))
+        with open(self.path("four.pcap"), "wb") as file:
+            tcpwire.write_pcap(file, sorted(packets))
+
+        def evicted(*arguments):
+            done = run("-r", self.path("four.pcap"), "--format", "json", "--summary", "--workers", "1", *arguments)
+            self.assert_status(done, 0)
+            return done.events("stats")[0]["certainty"]["evicted"]
+        self.assertEqual(evicted(), 0)
+        self.assertEqual(evicted("--max-sessions", "4"), 0)
+        self.assertGreater(evicted("--max-sessions", "3"), 0)
+
     def test_events(self):
         done = run("-r", FAMILIES, "--format", "json", "--sessions", "--messages", "--summary")
         kinds = {event["event_type"] for event in done.events()}
