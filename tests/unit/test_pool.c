@@ -89,8 +89,8 @@ static void test_too_much_is_refused(void **unused)
     block = pool.allocator.resize(pool.allocator.ctx, NULL, 100);
     assert_non_null(block);
     memset(block, 7, 100);
-    assert_null(pool.allocator.resize(pool.allocator.ctx, NULL, SIZE_MAX - 20));
-    assert_null(pool.allocator.resize(pool.allocator.ctx, block, SIZE_MAX - 20));
+    assert_null(pool.allocator.resize(pool.allocator.ctx, NULL, SIZE_MAX - POOL_STEP + 1));
+    assert_null(pool.allocator.resize(pool.allocator.ctx, block, SIZE_MAX - POOL_STEP + 1));
     block_check(&(struct held_block){block, 100, 7}, 100);
     pool.allocator.resize(pool.allocator.ctx, block, 0);
     pool_fini(&pool);
