@@ -119,8 +119,10 @@ void smtpscope_streams_flush(struct smtpscope_streams *streams);
  * Hints that a segment with this hash comes soon, for callers that take segments in batches: a million flows are in no
  * cache. The first fetches the table's entry; the second, some segments later, the flow it leads to; the third, later
  * again, is that flow's `user`, or NULL, so that the caller can fetch what it leads to. Nothing is changed, and
- * nothing depends on it: the flow may be another one with the same hash. While there are few flows, nothing is done.
+ * nothing depends on it: the flow may be another one with the same hash. While there are few flows, nothing is done, and
+ * that is best asked once a batch.
  */
+bool smtpscope_streams_are_many(const struct smtpscope_streams *streams);
 void smtpscope_streams_prefetch(const struct smtpscope_streams *streams, uint64_t hash);
 void smtpscope_streams_prefetch_flow(const struct smtpscope_streams *streams, uint64_t hash);
 void *smtpscope_streams_likely_user(const struct smtpscope_streams *streams, uint64_t hash);

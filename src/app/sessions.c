@@ -319,6 +319,11 @@ void sessions_stats(const struct sessions *sessions, struct smtpscope_stream_sta
 /* A session takes a few cache lines; the first two are touched by each of its segments. */
 #define CACHE_LINE 64
 
+bool sessions_are_many(const struct sessions *sessions)
+{
+    return smtpscope_streams_are_many(sessions->streams);
+}
+
 void sessions_prefetch(const struct sessions *sessions, uint64_t hash, unsigned step)
 {
     const char *session;

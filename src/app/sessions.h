@@ -48,9 +48,10 @@ void sessions_finish(struct sessions *sessions);
 
 /*
  * Hints that a segment with this hash comes soon, by steps that each follow what the one before has fetched: the table's slot, the
- * flow, the session, what hangs on it.
+ * flow, the session, what hangs on it. Of use while there are many sessions.
  */
 #define SESSIONS_STEPS 4
+bool sessions_are_many(const struct sessions *sessions);
 void sessions_prefetch(const struct sessions *sessions, uint64_t hash, unsigned step);
 
 void sessions_stats(const struct sessions *sessions, struct smtpscope_stream_stats *stats);

@@ -16,10 +16,13 @@ static void worker_look_ahead(const struct worker *worker, const struct round *r
 
 void worker_round(struct worker *worker, const struct round *round)
 {
+    bool many = sessions_are_many(worker->sessions);
+
     for (size_t i = 0; i < round->count; i++) {
         const struct round_entry *entry = &round->entries[i];
 
-        worker_look_ahead(worker, round, i);
+        if (many)
+            worker_look_ahead(worker, round, i);
         worker->now->packet = entry->segment.packet;
         worker->now->segment = false;
         sessions_expire(worker->sessions, entry->segment.time);

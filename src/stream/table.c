@@ -62,12 +62,20 @@ struct flow *flow_find(const struct smtpscope_streams *streams, const struct smt
     return NULL;
 }
 
-/* So many flows and their sessions stay in the second cache anyway. */
-#define FEW_FLOWS 1024u
+/*
+ * Of so many flows, most of which have ended and wait to be forgotten, those that go on stay in the caches anyway, and looking
+ * ahead costs more than it saves: with 100 and 20,000 open at a time a tenth of all, while with 100,000 it saves as much.
+ */
+#define FEW_FLOWS (32u << 10)
+
+bool smtpscope_streams_are_many(const struct smtpscope_streams *streams)
+{
+    return streams->used > FEW_FLOWS;
+}
 
 void smtpscope_streams_prefetch(const struct smtpscope_streams *streams, uint64_t hash)
 {
-    if (streams->used > FEW_FLOWS)
+    if (smtpscope_streams_are_many(streams))
         __builtin_prefetch(&streams->slots[(uint32_t)hash & (streams->capacity - 1)]);
 }
 
@@ -76,7 +84,7 @@ static const struct flow *flow_likely(const struct smtpscope_streams *streams, u
 {
     size_t mask = streams->capacity - 1;
 
-    if (streams->used <= FEW_FLOWS)
+    if (!smtpscope_streams_are_many(streams))
         return NULL;
     for (size_t at = (uint32_t)hash & mask; streams->slots[at].place; at = (at + 1) & mask)
         if (streams->slots[at].hash == (uint32_t)hash)

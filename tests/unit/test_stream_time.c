@@ -7,7 +7,7 @@
 
 #define HOSTS 60u
 #define FRAMES 6000u
-#define TOLD_MAX 20000u
+#define TOLD_MAX 100000u
 #define WORKERS_MAX 5u
 
 /* One call of an event. `step`: twice the frame's ordinal, and one more when the segment told it, not the time. */
@@ -451,7 +451,7 @@ static const struct smtpscope_flow *likely(const struct smtpscope_streams *strea
 static void test_likely_user(void **unused)
 {
     static struct told told[TOLD_MAX];
-    const unsigned many = 8000;
+    const unsigned many = 40000;
     struct tale tale;
     struct smtpscope_stream_config config = tale_config(&tale, told);
     struct smtpscope_streams *streams = smtpscope_streams_new(&config);
