@@ -17,7 +17,7 @@ enum { MAX_LAYERS = 32 };
 /* Half of Linux's share for reassembly is plenty for one tap; its time is Linux's (ipfrag_high_thresh, ipfrag_time). */
 enum { DEFAULT_DATAGRAMS = 256, DEFAULT_FRAGMENT_OCTETS = 4 << 20, DEFAULT_FRAGMENT_SECONDS = 30 };
 
-enum { ETHERNET = 1, ETHERTYPE_IPV4 = 0x0800, ETHERTYPE_IPV6 = 0x86dd };
+enum { ETHERNET = 1 };
 
 struct link {
     uint16_t type;
@@ -190,26 +190,42 @@ static inline enum plain plain_ports(const struct decoder *decoder, const struct
 }
 
 /*
- * Nearly every frame of a mixed link is TCP or UDP on other ports, straight on Ethernet and IP: it is dismissed on sight of its
- * ports, and what is on a watched port there needs no walk either. What has options, fragments, tags or anything odd is
- * left to the walk, which would come to the same.
+ * Nearly every frame of a mixed link is TCP or UDP on other ports, straight on IP and Ethernet: it is dismissed on sight of its
+ * ports, and what is on a watched port there needs no walk either. What has options, fragments, more than one tag or anything
+ * odd is left to the walk, which would come to the same.
  */
-static inline enum plain plain_look(const struct decoder *decoder, struct reader frame)
+static inline enum plain plain_network(const struct decoder *decoder, struct reader frame, uint16_t type)
 {
-    struct reader ethernet, ip, ports;
+    struct reader ip, ports;
 
-    if (!reader_part(&frame, 14, &ethernet))
-        return PLAIN_NOT;
-    if (reader_be16(&ethernet, 12) == ETHERTYPE_IPV4) {
+    if (type == ETHERTYPE_IPV4) {
         if (!reader_part(&frame, 20, &ip) || !reader_part(&frame, 8, &ports) || reader_u8(&ip, 0) != 0x45 ||
             reader_be16(&ip, 2) < 20 + 8 || (reader_be16(&ip, 6) & 0x3fff) != 0)
             return PLAIN_NOT;
         return plain_ports(decoder, &ports, reader_u8(&ip, 9));
     }
-    if (reader_be16(&ethernet, 12) != ETHERTYPE_IPV6 || !reader_part(&frame, 40, &ip) || !reader_part(&frame, 8, &ports) ||
+    if (type != ETHERTYPE_IPV6 || !reader_part(&frame, 40, &ip) || !reader_part(&frame, 8, &ports) ||
         reader_u8(&ip, 0) >> 4 != 6 || reader_be16(&ip, 4) < 8)
         return PLAIN_NOT;
     return plain_ports(decoder, &ports, reader_u8(&ip, 6));
+}
+
+/* Apart, for the offsets are constants in each of the two then. */
+__attribute__((noinline)) static enum plain plain_tagged(const struct decoder *decoder, struct reader frame)
+{
+    uint16_t type = plain_ethernet(&frame);
+    return plain_network(decoder, frame, type);
+}
+
+static inline enum plain plain_look(const struct decoder *decoder, struct reader frame)
+{
+    struct reader whole = frame, ethernet;
+
+    if (!reader_part(&frame, 14, &ethernet))
+        return PLAIN_NOT;
+    if (reader_be16(&ethernet, 12) == ETHERTYPE_VLAN)
+        return plain_tagged(decoder, whole);
+    return plain_network(decoder, frame, reader_be16(&ethernet, 12));
 }
 
 /* Apart from decoder_frame(): what is dismissed there does not pay for the room that a walk takes on the stack. */

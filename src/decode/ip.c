@@ -289,10 +289,8 @@ enum layer layer_tcp(struct walk *walk)
 
 enum layer walk_plain(struct walk *walk)
 {
-    struct reader ethernet, ip;
-    if (!reader_part(&walk->in, 14, &ethernet))
-        return walk_short(walk);
-    bool ipv4 = reader_be16(&ethernet, 12) == 0x0800;
+    struct reader ip;
+    bool ipv4 = plain_ethernet(&walk->in) == ETHERTYPE_IPV4;
     if (!reader_part(&walk->in, ipv4 ? 20 : 40, &ip))
         return walk_short(walk);
     walk_trim(walk, ipv4 ? reader_be16(&ip, 2) - 20u : reader_be16(&ip, 4));

@@ -13,7 +13,7 @@
 
 struct fragments;
 
-enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 };
+enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, ETHERTYPE_IPV4 = 0x0800, ETHERTYPE_IPV6 = 0x86dd, ETHERTYPE_VLAN = 0x8100 };
 
 /* What the octets at walk.in are. The values from END_SEGMENT on end the walk, and say how. */
 enum layer {
@@ -104,7 +104,19 @@ enum layer walk_ethertype(struct walk *walk, uint16_t type);
 /* Whether a UDP port is a tunnel's; tunnel.c. */
 bool udp_is_tunnel(uint16_t port);
 
-/* The whole walk of a frame that is TCP, straight on IPv4 without options or on IPv6, straight on Ethernet; ip.c. */
+/* Takes Ethernet's header, and one VLAN tag, off a frame: what follows; 0 when it ends before. */
+static inline uint16_t plain_ethernet(struct reader *frame)
+{
+    struct reader ethernet, tag;
+
+    if (!reader_part(frame, 14, &ethernet))
+        return 0;
+    if (reader_be16(&ethernet, 12) != ETHERTYPE_VLAN)
+        return reader_be16(&ethernet, 12);
+    return reader_part(frame, 4, &tag) ? reader_be16(&tag, 2) : 0;
+}
+
+/* The whole walk of a frame that is TCP, straight on IPv4 without options or on IPv6, and these on plain_ethernet(); ip.c. */
 enum layer walk_plain(struct walk *walk);
 
 /* The layers, by the file that has them. Each takes its header off walk->in and returns what follows. */

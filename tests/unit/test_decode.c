@@ -271,7 +271,8 @@ static uint32_t random_below(uint32_t end)
  */
 static void test_plainly_other(void **unused)
 {
-    static const char *const words[] = {"tcp ip4 eth", "tcp ip6 eth", "tcp ip4 eth vxlan ip4 eth", "tcp ip4 gtp ip6 eth", "tcp ip4 vlan eth"};
+    static const char *const words[] = {"tcp ip4 eth", "tcp ip6 eth", "tcp ip4 eth vxlan ip4 eth", "tcp ip4 gtp ip6 eth", "tcp ip4 vlan eth",
+                                        "tcp ip6 vlan eth", "tcp ip4 vlan vlan eth"};
     struct decoder *quick = decoder_make(), *walk = decoder_make();
 
     (void)unused;
