@@ -93,17 +93,28 @@ struct outputs *outputs_open(const struct options *options, const struct packets
     return NULL;
 }
 
+static int64_t monotonic_ms(void)
+{
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 void outputs_close(struct outputs *outputs, unsigned deadline_ms)
 {
+    int64_t until = monotonic_ms() + deadline_ms;
+
     if (!outputs)
         return;
     for (size_t i = 0; i < outputs->count; i++) {
+        int64_t left = until - monotonic_ms();
         struct sink_stats last;
         char name[METRICS_NAME_SIZE];
 
         snprintf(name, sizeof name, "%s", sink_name(outputs->items[i].sink));
         output_free(outputs->items[i].output);
-        sink_close(outputs->items[i].sink, deadline_ms, &last);
+        sink_close(outputs->items[i].sink, left > 0 ? (unsigned)left : 0, &last);
         if (last.dropped + last.queued_lines && !last.broken)
             complain(_("--output %s: %llu lines were lost: %s"), name,
                      (unsigned long long)(last.dropped + last.queued_lines), last.error);

@@ -28,6 +28,8 @@
 #define PATIENCE (300 * MILLISECOND)
 /* Outputs and metrics have so long to get what is left. */
 #define CLOSE_MS 5000
+/* Outputs that a reload replaces have less: reports wait meanwhile, and workers queue no more than a few seconds of them. */
+#define REPLACED_MS 500
 /* Parcels taken from one worker before the others have their turn. */
 #define PARCELS_A_TURN 16
 
@@ -286,7 +288,7 @@ static void watch_reload(struct watch *watch)
         if (outputs) {
             if (!same) {
                 outputs_publish(outputs, watch->publisher);
-                outputs_close(watch->outputs, CLOSE_MS);
+                outputs_close(watch->outputs, REPLACED_MS);
                 watch->outputs = outputs;
             }
             options_fini(watch->options);

@@ -21,6 +21,7 @@ import exposition
 
 PATIENCE_S = 30
 METRICS = "127.0.0.1:9425"
+DISK_OCTETS = 4 << 20
 OWN_NETWORK = "SMTPSCOPE_TEST_OWN_NETWORK"
 SESSION = "EHLO client.example\r\n", "MAIL FROM:<a@client.example>\r\n", "RCPT TO:<user-%d@mx.example>\r\n", "QUIT\r\n"
 RECIPIENTS = itertools.count()  # another one each time: no session is a retry of another
@@ -202,10 +203,11 @@ class LiveOutputs(ProgramTest):
         reader.accept()
         sessions = 0
         while not self.metric("smtpscope_output_dropped_lines_total", output=output):
-            hold_session(noops=10000)
-            sessions += 1
-            self.wait_metric(sessions, "smtpscope_sessions_total")
+            for _ in range(3):
+                hold_session(noops=10000)
+            sessions += 3
             self.assertLess(sessions, 50, "the queue never fills up")
+        self.wait_metric(sessions, "smtpscope_deferrals_total", reason="mailbox-busy")
         threading.Thread(target=reader.read_on, daemon=True).start()
         self.wait("the loss is told", lambda: self.events("loss"))
         lost = self.metric("smtpscope_output_dropped_lines_total", output=output)
@@ -240,18 +242,18 @@ class LiveOutputs(ProgramTest):
     def test_disk_full(self):
         disk = self.path("disk")
         os.mkdir(disk)
-        harness_command("mount", "-t", "tmpfs", "-o", "size=16k,mode=777", "smtpscope", disk)
+        harness_command("mount", "-t", "tmpfs", "-o", "size=%d,mode=777" % DISK_OCTETS, "smtpscope", disk)
         self.addCleanup(harness_command, "umount", "-l", disk)
         with open(os.path.join(disk, "filler"), "wb") as file:
-            file.write(bytes(12288))
+            file.write(bytes(DISK_OCTETS - 4096))
         output = "file:%s/log" % disk
         self.start("--output", output)
         sessions = 0
         while not self.metric("smtpscope_output_failures_total", output=output):
             hold_session()
             sessions += 1
-            self.wait_metric(sessions, "smtpscope_deferrals_total", reason="mailbox-busy")
-            self.assertLess(sessions, 50, "the disk never fills up")
+            self.assertLess(sessions, 1000, "the disk never fills up")
+        self.wait_metric(sessions, "smtpscope_deferrals_total", reason="mailbox-busy")
         readable_lines(os.path.join(disk, "log"))
         os.unlink(os.path.join(disk, "filler"))
         self.wait_metric(0, "smtpscope_output_queue_lines", output=output)
