@@ -301,6 +301,17 @@ static void watch_reload(struct watch *watch)
     notify_ready(NULL);
 }
 
+/* Finishing may take a while where an output is slow: the next SIGINT or SIGTERM ends the program. */
+static void watch_give_signals_back(void)
+{
+    sigset_t both;
+
+    sigemptyset(&both);
+    sigaddset(&both, SIGINT);
+    sigaddset(&both, SIGTERM);
+    pthread_sigmask(SIG_UNBLOCK, &both, NULL);
+}
+
 static void watch_signal(struct watch *watch, int number)
 {
     switch (number) {
@@ -312,6 +323,7 @@ static void watch_signal(struct watch *watch, int number)
         break;
     default:
         watch->stop = true;
+        watch_give_signals_back();
         break;
     }
 }
@@ -327,7 +339,7 @@ static void watch_signals(struct watch *watch)
     sigaddset(&all, SIGUSR1);
     sigaddset(&all, SIGINT);
     sigaddset(&all, SIGTERM);
-    while ((number = sigtimedwait(&all, NULL, &at_once)) > 0)
+    while (!watch->stop && (number = sigtimedwait(&all, NULL, &at_once)) > 0)
         watch_signal(watch, number);
 }
 

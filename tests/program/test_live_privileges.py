@@ -18,6 +18,7 @@ from harness import ProgramTest, read
 EMPTY = "0" * 16
 CLONE_NEWNET = 0x40000000
 PORT = 2525
+CAP_NET_RAW = 13
 
 
 def own_network():
@@ -39,10 +40,10 @@ class Live(ProgramTest):
         os.chmod(self.path("notify"), 0o777)
         self.manager.settimeout(harness.TIMEOUT_S)
 
-    def start(self, *arguments):
-        """The program, once it has told the service manager that it is ready."""
+    def start(self, *arguments, before=()):
+        """The program, once it has told the service manager that it is ready; `before` starts it."""
         environment = {**os.environ, "LC_ALL": "C.UTF-8", "NOTIFY_SOCKET": self.path("notify")}
-        process = subprocess.Popen([harness.PROGRAM, "-i", "lo", "--ports", str(PORT), "--user", "nobody", *arguments],
+        process = subprocess.Popen([*before, harness.PROGRAM, "-i", "lo", "--ports", str(PORT), "--user", "nobody", *arguments],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
@@ -61,7 +62,7 @@ class Live(ProgramTest):
         self.assertEqual(process.returncode, 0, said)
         return said.decode()
 
-    def assert_locked_up(self, process, seccomp):
+    def assert_locked_up(self, process, seccomp, bounds=EMPTY):
         """Every thread, not only the first."""
         tasks = os.listdir("/proc/%d/task" % process.pid)
         for task in tasks:
@@ -69,8 +70,9 @@ class Live(ProgramTest):
             status = {name: value.split() for name, value in (line.split(":", 1) for line in lines)}
             self.assertEqual(status["Uid"], [str(self.user.pw_uid)] * 4)
             self.assertEqual(status["Gid"], [str(self.user.pw_gid)] * 4)
-            for name in ("CapInh", "CapPrm", "CapEff", "CapAmb", "CapBnd"):
+            for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
                 self.assertEqual(status[name], [EMPTY], name)
+            self.assertEqual(status["CapBnd"], [bounds])
             self.assertEqual(status["NoNewPrivs"], ["1"])
             self.assertEqual(status["Seccomp"], [seccomp])
         return tasks
@@ -101,6 +103,15 @@ class Live(ProgramTest):
     def test_threads(self):
         process = self.start("--workers", "2", "--metrics", "127.0.0.1:9425", "--format", "json", "--output", "file:" + self.path("out"))
         self.assertGreater(len(self.assert_locked_up(process, "2")), 2, "workers and outputs have threads of their own")
+        self.stop(process)
+
+    @unittest.skipUnless(shutil.which("setpriv"), "no setpriv")
+    def test_as_a_service(self):
+        """As the systemd unit starts it: never root, with the one capability that it needs, which it gives up."""
+        process = self.start("--metrics", "127.0.0.1:9425", "--output", "file:" + self.path("out"), before=(
+            "setpriv", "--reuid=nobody", "--regid=" + str(self.user.pw_gid), "--clear-groups", "--inh-caps=-all,+net_raw",
+            "--ambient-caps=-all,+net_raw", "--bounding-set=-all,+net_raw", "--no-new-privs"))
+        self.assert_locked_up(process, "2", "%016x" % (1 << CAP_NET_RAW))
         self.stop(process)
 
     def test_works_like_that(self):
@@ -139,6 +150,19 @@ class Live(ProgramTest):
                 line = process.stderr.readline()
                 self.assertTrue(b"anew" in line or line.startswith(b"smtpscope: lo: "), line)
         self.stop(process)
+
+    def test_second_signal(self):
+        """Whoever does not want to wait for an output that nobody reads asks twice."""
+        fifo = self.path("fifo")
+        os.mkfifo(fifo)
+        os.chmod(fifo, 0o666)
+        process = self.start("--format", "json", "--output", "file:" + fifo, "--output", "file:" + self.path("out"))
+        self.converse()
+        self.wait_for_finding(self.path("out"), 1)
+        process.send_signal(signal.SIGINT)
+        self.expect("STOPPING=1")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(harness.TIMEOUT_S), -signal.SIGTERM)
 
     def test_without_sandbox(self):
         process = self.start("--no-sandbox")
