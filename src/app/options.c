@@ -398,7 +398,6 @@ bool options_parse(struct options *options, int argc, char **argv)
     options->promiscuous = options->sandbox = true;
     options->rotate_count = ROTATE_COUNT_DEFAULT;
     value_ports(PORTS_DEFAULT, options->ports);
-    memset(options->all_ports, 0xff, sizeof options->all_ports);
     for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof subcommands[0]; i++)
         if (!strcmp(argv[1], subcommands[i].name))
             return parse_subcommand(&parse, argc - 1, argv + 1, i);
@@ -484,7 +483,7 @@ void options_fini(struct options *options)
 
 const uint8_t *options_decoded_ports(const struct options *options)
 {
-    return options->detect ? options->all_ports : options->ports;
+    return options->detect ? NULL : options->ports;
 }
 
 bool options_select(const struct options *options, enum smtpscope_rule rule)

@@ -45,7 +45,7 @@ struct options {
     bool encapsulated;        /* the kernel's filter also lets VLANs and tunnels through */
     unsigned buffer_kib;      /* of the kernel's buffer; 0: libpcap's default */
     unsigned snapshot_length; /* octets of each packet; 0: all */
-    uint8_t ports[PORTS_OCTETS], all_ports[PORTS_OCTETS]; /* the watched ones; each bit set */
+    uint8_t ports[PORTS_OCTETS];
     unsigned workers; /* 0: auto */
     bool detect;
     size_t max_sessions; /* 0: the table's own default */
@@ -92,7 +92,7 @@ bool options_same_outputs(const struct options *a, const struct options *b);
  */
 const char *options_language(int argc, char **argv);
 void options_fini(struct options *options);
-/* The ports whose segments are wanted, a bit each: the watched ones, or all of them to find SMTP on others. */
+/* The ports whose segments are wanted, a bit each: the watched ones, or NULL for all of them, to find SMTP on others. */
 const uint8_t *options_decoded_ports(const struct options *options);
 /* Is the rule one that --rule chose? */
 bool options_select(const struct options *options, enum smtpscope_rule rule);

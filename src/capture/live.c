@@ -308,15 +308,20 @@ static void live_wait(struct live *live)
         count = 0;
 }
 
-/* Waits, and looks whether the interface is back. Who has dropped its privileges meanwhile may not open it again. */
+/*
+ * Waits, and looks whether the interface is back. Who has dropped its privileges meanwhile may not open it again; nor would
+ * trying tell whether it is there.
+ */
 static int live_return(struct live *live)
 {
     char reason[sizeof live->error];
     live_wait(live);
+    if (if_nametoindex(live->config.interface) == 0)
+        return LIVE_DOWN;
     int result = live_enter(live);
     if (result == LIVE_FAILED) {
         snprintf(reason, sizeof reason, "%s", live->error);
-        live_fail(live, "the interface is back, but: ", reason);
+        live_fail(live, "the interface is back, but a restart is needed: ", reason);
     }
     return result;
 }

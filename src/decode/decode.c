@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * Headers, tags, labels and extension headers of one frame. What is met in the field is about a dozen: Ethernet, two VLAN
@@ -89,6 +90,9 @@ static enum layer (*const layers[LAYERS])(struct walk *walk) = {
     [LAYER_TCP] = layer_tcp,
 };
 
+/* A bit a port. */
+enum { PORTS_OCTETS = 8192 };
+
 struct decoder {
     struct decoder_config config;
     struct fragments *fragments;
@@ -97,7 +101,8 @@ struct decoder {
     uint64_t frames, snapped, bad_checksums;
     uint64_t ends[ENDS - END_SEGMENT];
     int unknown_link;
-    uint8_t tunnels[8192]; /* the UDP ports of tunnels, as config.ports */
+    uint8_t tunnels[PORTS_OCTETS]; /* the UDP ports of tunnels, as config.ports */
+    uint8_t every_port[];          /* each bit set; there when no ports were given */
 };
 
 static const struct link unknown_link = {0, 0, END_UNKNOWN_LINK, NULL};
@@ -126,10 +131,13 @@ static void decoder_note_tunnels(struct decoder *decoder)
 
 struct decoder *decoder_new(const struct decoder_config *config)
 {
-    struct decoder *decoder = calloc(1, sizeof *decoder);
+    size_t every_port = config->ports == NULL ? PORTS_OCTETS : 0;
+    struct decoder *decoder = calloc(1, sizeof *decoder + every_port);
     if (decoder == NULL)
         return NULL;
     decoder->config = *config;
+    if (every_port > 0)
+        decoder->config.ports = memset(decoder->every_port, 0xff, every_port);
     decoder->link = link_find(ETHERNET);
     decoder->link_type = ETHERNET;
     decoder_note_tunnels(decoder);

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -501,7 +502,7 @@ static void confined_run(int results)
             _exit(2);
     }
     fprintf(stderr, "%s\n", live_error(live));
-    _exit(strstr(live_error(live), "is back, but: no permission") != NULL && stats.received == 1 ? 0 : 3);
+    _exit(strstr(live_error(live), "a restart is needed: no permission") != NULL && stats.received == 1 ? 0 : 3);
 }
 
 static struct confined confined_start(void)
@@ -524,6 +525,13 @@ static void expect_confined(const struct confined *confined, int want)
             fail_msg("it ended before it came to %d", want);
 }
 
+/* For longer than it takes to try several times. */
+static void expect_no_change(const struct confined *confined)
+{
+    struct pollfd changed = {.fd = confined->results, .events = POLLIN};
+    assert_int_equal(poll(&changed, 1, 500), 0);
+}
+
 /* It goes on after "down" and "up". What was removed it may not open again: it says so, rather than to die of the filter. */
 static void test_confined(void **state)
 {
@@ -544,6 +552,7 @@ static void test_confined(void **state)
     expect_confined(&confined, 0);
     ip("link del v0");
     expect_confined(&confined, LIVE_DOWN);
+    expect_no_change(&confined);
     link_add();
     expect_confined(&confined, LIVE_FAILED);
     close(confined.results);
