@@ -166,14 +166,14 @@ static void sensor_frame(void *ctx, const struct frame *frame)
     sessions_segment(sensor->sessions, &segment);
 }
 
-/* Says once that an interface is down, that it is back, or that it has failed for good. */
-static void tap_state(struct tap *tap, int got)
+/* Says once that an interface is down, that it is back: the first worker for all; or that it has failed for good. */
+static void tap_state(struct tap *tap, int got, bool first)
 {
-    if (got == LIVE_DOWN && !tap->down)
+    if (got == LIVE_DOWN && !tap->down && first)
         complain(_("%s: %s; waiting for it to come back"), tap->name, live_error(tap->live));
     else if (got == LIVE_FAILED)
         complain("%s: %s", tap->name, live_error(tap->live));
-    else if (got >= 0 && tap->down)
+    else if (got >= 0 && tap->down && first)
         complain(_("%s: up again"), tap->name);
     tap->down = got == LIVE_DOWN;
     tap->failed = got == LIVE_FAILED;
@@ -203,7 +203,7 @@ static int sensor_dispatch(struct sensor *sensor)
         if (tap->failed || (sensor->tap_count > 1 && !ready[i].revents && !tap->down))
             continue;
         got = live_dispatch(tap->live, 0, sensor_frame, sensor);
-        tap_state(tap, got);
+        tap_state(tap, got, !sensor->config.index);
         total += got > 0 ? got : 0;
     }
     return total;
