@@ -28,6 +28,7 @@ struct analysis {
     struct output_config output_config;
     struct output *output;
     struct publisher *publisher;
+    struct evidence_run *evidence; /* NULL: not wanted */
     struct intake *intake;
     struct sessions_config sessions;
     unsigned workers;
@@ -120,21 +121,32 @@ static bool analysis_init_output(struct analysis *analysis, FILE *out)
     return false;
 }
 
+static bool analysis_init_evidence(struct analysis *analysis, uint64_t seed)
+{
+    if (!analysis->options->evidence)
+        return true;
+    analysis->evidence = evidence_run_new(&(struct evidence_run_config){
+        .options = analysis->options, .stores = 1, .hash_seed = seed});
+    publisher_evidence(analysis->publisher, analysis->evidence);
+    return analysis->evidence && evidence_run_open(analysis->evidence);
+}
+
 static bool analysis_init(struct analysis *analysis, FILE *out)
 {
     const struct options *options = analysis->options;
     uint64_t seed = random_seed();
 
-    if (!analysis_init_output(analysis, out))
+    if (!analysis_init_output(analysis, out) || !analysis_init_evidence(analysis, seed))
         return false;
     analysis->workers = options_workers(options);
     analysis->sessions = (struct sessions_config){
-        .options = options, .hash_seed = seed, .formats = &analysis->output_config,
+        .options = options, .hash_seed = seed, .evidence = evidence_run_store(analysis->evidence, 0),
+        .formats = &analysis->output_config,
         .format_count = options->sessions || options->messages,
     };
     analysis->intake = intake_new(&(struct intake_config){
         .options = options, .packets = &analysis->packets, .summary = &analysis->summary, .workers = analysis->workers,
-        .hash_seed = seed, .stopped = analysis_stopped, .ctx = analysis,
+        .hash_seed = seed, .evidence = evidence_run_store(analysis->evidence, 0), .stopped = analysis_stopped, .ctx = analysis,
     });
     return analysis->intake != NULL;
 }
@@ -143,6 +155,7 @@ static void analysis_fini(struct analysis *analysis)
 {
     intake_free(analysis->intake);
     publisher_free(analysis->publisher);
+    evidence_run_free(analysis->evidence);
     output_free(analysis->output);
     packets_fini(&analysis->packets);
 }
@@ -169,12 +182,15 @@ static void analysis_print_end(struct analysis *analysis)
         {COUNTER(s, retransmitted)}, {COUNTER(s, gaps)},     {COUNTER(s, gap_octets)}, {COUNTER(s, conflicts)},
         {COUNTER(s, evicted)},       {COUNTER(s, held_max)}, {COUNTER(s, ignored)},
     };
-    const struct summary_stage stages[] = {{"decode", COUNTERS(decode)}, {"stream", COUNTERS(stream)}};
+    struct evidence_counters counters;
+    const struct summary_stage stages[] = {
+        {"decode", COUNTERS(decode)}, {"stream", COUNTERS(stream)}, evidence_run_counters(analysis->evidence, &counters),
+    };
 
     analysis->summary.unknown_links = d.unknown_links;
     summary_add(&analysis->summary, publisher_summary(analysis->publisher));
     analysis->summary.stages = stages;
-    analysis->summary.stage_count = sizeof stages / sizeof stages[0];
+    analysis->summary.stage_count = sizeof stages / sizeof stages[0] - !analysis->evidence;
     output_finish(analysis->output, &analysis->summary);
 }
 
@@ -249,6 +265,8 @@ static void analysis_run(struct analysis *analysis)
     analysis->failed = !(analysis->workers == 1 ? analysis_run_alone(analysis) : analysis_run_crew(analysis));
     analysis->summary.interrupted = interrupted;
     publisher_finish(analysis->publisher, analysis->summary.last_time);
+    if (analysis->evidence && !evidence_run_finish(analysis->evidence))
+        analysis->failed = true;
     analysis_print_end(analysis);
 }
 

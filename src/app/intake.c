@@ -2,6 +2,7 @@
 #include "app/intake.h"
 
 #include "app/complain.h"
+#include "app/evidence_run.h"
 #include "app/progress.h"
 #include "app/sources.h"
 #include "app/words.h"
@@ -123,6 +124,8 @@ static void intake_frame(struct intake *intake, struct round *round, const struc
         return;
     segment->hash = smtpscope_segment_hash(segment, intake->config.hash_seed);
     entry->owner = (uint32_t)((segment->hash >> 32) * intake->config.workers >> 32);
+    if (intake->config.evidence)
+        evidence_run_frame(intake->config.evidence, segment, frame);
 }
 
 /* Opens the file whose turn it is, if it is not open. */

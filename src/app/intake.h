@@ -18,6 +18,7 @@ struct intake_config {
     struct summary *summary;       /* files, packets, octets, times, damage */
     unsigned workers;
     uint64_t hash_seed;
+    struct evidence *evidence;  /* gets the frames of what is followed; NULL: not wanted */
     bool (*stopped)(void *ctx); /* asked now and then */
     void *ctx;
 };

@@ -15,6 +15,7 @@ struct publisher {
     size_t output_count;
     void (*watch)(void *ctx, const struct smtpscope_finding *finding);
     void *watch_ctx;
+    struct evidence_run *evidence;
     struct summary summary;
     enum smtpscope_severity worst;
 };
@@ -26,6 +27,7 @@ struct publisher {
 static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
 {
     struct publisher *publisher = ctx;
+    struct smtpscope_finding numbered;
 
     if (!options_select(publisher->options, finding->rule))
         return;
@@ -40,8 +42,11 @@ static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
         if (publisher->watch)
             publisher->watch(publisher->watch_ctx, finding);
     }
+    numbered = *finding;
+    if (publisher->evidence)
+        evidence_run_finding(publisher->evidence, &numbered);
     for (size_t i = 0; i < publisher->output_count; i++)
-        output_finding(publisher->outputs[i].output, finding);
+        output_finding(publisher->outputs[i].output, &numbered);
 }
 
 static void publish_trace(void *ctx, const struct trace *trace)
@@ -100,6 +105,11 @@ void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, con
 {
     publisher->watch = finding;
     publisher->watch_ctx = ctx;
+}
+
+void publisher_evidence(struct publisher *publisher, struct evidence_run *run)
+{
+    publisher->evidence = run;
 }
 
 struct report publisher_report(struct publisher *publisher)

@@ -3,6 +3,7 @@
 #ifndef APP_PUBLISH_H
 #define APP_PUBLISH_H
 
+#include "app/evidence_run.h"
 #include "app/options.h"
 #include "app/report.h"
 
@@ -22,6 +23,9 @@ bool publisher_add(struct publisher *publisher, struct output *output, size_t fo
 void publisher_reset(struct publisher *publisher);
 /* Called with each finding that is published; for whoever counts them. */
 void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding), void *ctx);
+
+/* What is published is evidence: see evidence_run_finding(). NULL: of nothing. `run` must outlive the publisher. */
+void publisher_evidence(struct publisher *publisher, struct evidence_run *run);
 
 /* Takes the reports of all workers, one thread at a time. */
 struct report publisher_report(struct publisher *publisher);

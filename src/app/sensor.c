@@ -2,6 +2,7 @@
 #include "app/sensor.h"
 
 #include "app/complain.h"
+#include "app/evidence_run.h"
 #include "app/words.h"
 
 #include <poll.h>
@@ -163,6 +164,10 @@ static void sensor_frame(void *ctx, const struct frame *frame)
     if (!decoder_frame(sensor->decoder, frame->link_type, frame->data, frame->caplen, frame->len, frame->time, number, &segment))
         return;
     sessions_expire(sensor->sessions, frame->time);
+    if (sensor->config.sessions.evidence) {
+        segment.hash = smtpscope_segment_hash(&segment, sensor->config.sessions.hash_seed);
+        evidence_run_frame(sensor->config.sessions.evidence, &segment, frame);
+    }
     sessions_segment(sensor->sessions, &segment);
 }
 

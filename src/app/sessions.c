@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/sessions.h"
 
+#include "app/evidence_run.h"
 #include "base/memory.h"
 #include "base/pool.h"
 #include "detect/candidates.h"
@@ -101,10 +102,13 @@ static void sessions_conflict(void *ctx, void *user, enum smtpscope_side side, u
 static void sessions_closed(void *ctx, void *user, const struct smtpscope_ending *ending)
 {
     struct watched *watched = smtpscope_session_user(user);
+    const struct sessions *sessions = ctx;
 
     smtpscope_session_close(user, ending);
+    if (sessions->config.evidence)
+        evidence_run_closed(sessions->config.evidence, sessions->config.hash_seed, smtpscope_session_flow(user), ending->time);
     smtpscope_session_free(user);
-    watched_free(ctx, watched);
+    watched_free(sessions, watched);
 }
 
 /* The session's own line comes before its findings, which name its exchanges. */

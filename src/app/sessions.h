@@ -20,6 +20,7 @@ struct sessions_config {
     const struct report *report;
     struct summary *summary;
     struct reply_times *reply_times; /* NULL: not wanted */
+    struct evidence *evidence;       /* told of the flows that end; NULL: not wanted */
     uint64_t hash_seed; /* the same for all workers, and nothing an attacker can know */
     unsigned workers;   /* the limits are shared among so many */
     /*

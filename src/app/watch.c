@@ -6,6 +6,7 @@
 #include "app/watch.h"
 
 #include "app/complain.h"
+#include "app/evidence_run.h"
 #include "app/notify.h"
 #include "app/outputs.h"
 #include "app/privileges.h"
@@ -26,6 +27,8 @@
 #define WAIT_NS (100 * MILLISECOND)
 /* Findings of a session that belong together come within a round trip; a finding must be out within a second. */
 #define PATIENCE (300 * MILLISECOND)
+/* A finding across sessions may come when its session has closed; and segments straggle in. */
+#define EVIDENCE_LINGER (60 * SMTPSCOPE_SECOND)
 /* Outputs and metrics have so long to get what is left. */
 #define CLOSE_MS 5000
 /* Outputs that a reload replaces have less: reports wait meanwhile, and workers queue no more than a few seconds of them. */
@@ -39,7 +42,8 @@ struct watch {
     char **argv;
     struct options fixed; /* what the workers read: a copy that stays as it is while the options are reloaded */
     char *filter;
-    struct packets packets;
+    struct packets packets; /* none: what comes from an interface stands in no file */
+    struct evidence_run *evidence; /* NULL: not wanted */
     struct outputs *outputs;
     struct publisher *publisher;
     struct metrics *metrics;
@@ -101,12 +105,14 @@ static void watch_stats(struct watch *watch, void (*show)(struct watch *watch, c
         COUNTER(s, retransmitted), COUNTER(s, gaps), COUNTER(s, gap_octets), COUNTER(s, conflicts), COUNTER(s, evicted),
         COUNTER(s, held_now),
     };
+    struct evidence_counters counters;
     const struct summary_stage stages[] = {
         {"capture", COUNTERS(capture)}, {"decode", COUNTERS(decode)}, {"stream", COUNTERS(stream)},
+        evidence_run_counters(watch->evidence, &counters),
     };
 
     summary.stages = stages;
-    summary.stage_count = sizeof stages / sizeof stages[0];
+    summary.stage_count = sizeof stages / sizeof stages[0] - !watch->evidence;
     show(watch, &summary);
 }
 
@@ -160,6 +166,12 @@ static void watch_count_finding(void *ctx, const struct smtpscope_finding *findi
 
 /* --- opening */
 
+/* What the packets of findings stand for; those of sessions and messages have no place. */
+static const struct packets *watch_packets(const struct watch *watch)
+{
+    return watch->evidence ? evidence_run_packets(watch->evidence) : &watch->packets;
+}
+
 static bool watch_filter(struct watch *watch)
 {
     uint16_t tunnels[64];
@@ -174,6 +186,15 @@ static bool watch_filter(struct watch *watch)
     return watch->filter != NULL;
 }
 
+static bool watch_new_evidence(struct watch *watch, unsigned workers, uint64_t seed)
+{
+    if (!watch->options->evidence)
+        return true;
+    watch->evidence = evidence_run_new(&(struct evidence_run_config){
+        .options = &watch->fixed, .stores = workers, .hash_seed = seed, .numbers = true, .linger = EVIDENCE_LINGER});
+    return watch->evidence;
+}
+
 static bool watch_open_sensors(struct watch *watch)
 {
     unsigned workers = options_workers(watch->options);
@@ -181,11 +202,14 @@ static bool watch_open_sensors(struct watch *watch)
 
     if (getentropy(&seed, sizeof seed))
         seed = 0;
+    if (!watch_new_evidence(watch, workers, seed))
+        return false;
     for (; watch->count < workers; watch->count++) {
         watch->sensors[watch->count] = sensor_open(&(struct sensor_config){
             .options = &watch->fixed, .filter = watch->filter, .index = watch->count, .workers = workers,
             .first = watch->sensors[0], .lock = &watch->lock, .changed = &watch->changed,
             .sessions = {.options = &watch->fixed, .hash_seed = seed, .workers = workers, .patience = PATIENCE,
+                         .evidence = evidence_run_store(watch->evidence, watch->count),
                          .formats = watch->formats,
                          .format_count = watch->fixed.sessions || watch->fixed.messages ? SESSIONS_FORMATS : 0},
         });
@@ -215,6 +239,7 @@ static bool watch_open_publisher(struct watch *watch)
         return false;
     }
     publisher_watch(watch->publisher, watch_count_finding, watch);
+    publisher_evidence(watch->publisher, watch->evidence);
     outputs_publish(watch->outputs, watch->publisher);
     return true;
 }
@@ -229,7 +254,9 @@ static bool watch_open(struct watch *watch)
     if (!privileges_lookup(&privileges, watch->options->user) || !watch_filter(watch) || !watch_open_sensors(watch) ||
         !watch_open_metrics(watch) || !privileges_drop(&privileges, watch->options->sandbox))
         return false;
-    watch->outputs = outputs_open(watch->options, &watch->packets);
+    if (watch->evidence && !evidence_run_open(watch->evidence))
+        return false;
+    watch->outputs = outputs_open(watch->options, watch_packets(watch));
     if (!watch->outputs || !watch_open_publisher(watch))
         return false;
     if (!watch->metrics || metrics_serve(watch->metrics))
@@ -284,7 +311,7 @@ static void watch_reload(struct watch *watch)
     outputs_reopen(watch->outputs);
     if (watch->options->config && options_reload(watch->options, &fresh, watch->argc, watch->argv)) {
         same = options_same_outputs(watch->options, &fresh);
-        outputs = same ? watch->outputs : outputs_open(&fresh, &watch->packets);
+        outputs = same ? watch->outputs : outputs_open(&fresh, watch_packets(watch));
         if (outputs) {
             if (!same) {
                 outputs_publish(outputs, watch->publisher);
@@ -353,6 +380,8 @@ static void watch_tick(struct watch *watch)
         watch_gather(watch);
         watch_metrics(watch);
         outputs_tell_losses(watch->outputs);
+        if (watch->evidence)
+            evidence_run_tick(watch->evidence);
     }
     if (watch->options->stats_interval && now >= watch->next_stats) {
         if (watch->next_stats)
@@ -390,6 +419,8 @@ static void watch_finish(struct watch *watch)
             ended &= lane_is_done(sensor_lane(watch->sensors[i]));
     }
     publisher_finish(watch->publisher, totals->summary.last_time);
+    if (watch->evidence)
+        evidence_run_finish(watch->evidence);
     watch_stats(watch, show_on_outputs);
     complain(_("stopped: %llu packets, %llu sessions of which %llu were open, %llu findings, %llu packets dropped by the kernel"),
              (unsigned long long)totals->summary.packets, (unsigned long long)totals->summary.sessions, (unsigned long long)open,
@@ -439,6 +470,7 @@ static void watch_fini(struct watch *watch)
     metrics_stop(watch->metrics);
     outputs_close(watch->outputs, CLOSE_MS);
     publisher_free(watch->publisher);
+    evidence_run_free(watch->evidence);
     packets_fini(&watch->packets);
     free(watch->filter);
     options_fini(&watch->fixed);

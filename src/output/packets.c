@@ -2,6 +2,7 @@
 #include "output/packets.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 bool packets_init(struct packets *packets, size_t count)
 {
@@ -19,6 +20,34 @@ bool packets_add(struct packets *packets, const char *name, uint64_t before)
     packets->files[count] = (struct packets_file){name, before};
     packets->count = count + 1;
     return true;
+}
+
+bool packets_insert(struct packets *packets, const char *name, uint64_t before)
+{
+    size_t at = packets->count;
+
+    if (at == packets->room)
+        return false;
+    for (; at && packets->files[at - 1].before > before; at--)
+        packets->files[at] = packets->files[at - 1];
+    packets->files[at] = (struct packets_file){name, before};
+    packets->count++;
+    return true;
+}
+
+const char *packets_remove(struct packets *packets, const char *name)
+{
+    size_t at = 0, count = packets->count;
+    const char *removed;
+
+    while (at < count && strcmp(packets->files[at].name, name) != 0)
+        at++;
+    if (at == count)
+        return NULL;
+    removed = packets->files[at].name;
+    memmove(&packets->files[at], &packets->files[at + 1], (count - at - 1) * sizeof *packets->files);
+    packets->count--;
+    return removed;
 }
 
 const char *packets_find(const struct packets *packets, uint64_t ordinal, uint64_t *number)
