@@ -34,13 +34,14 @@ struct layout text_layout(struct output *output)
     return (struct layout){&output->line, output->config.columns, output->config.colour};
 }
 
-void text_packet(const struct layout *layout, const struct packets *packets, uint64_t ordinal)
+void text_packet(const struct layout *layout, const char *before, const struct packets *packets, uint64_t ordinal)
 {
     uint64_t number;
     const char *file = packets_find(packets, ordinal, &number);
 
     if (!file)
         return;
+    writer_string(layout->writer, before);
     writer_format(layout->writer, _("packet %llu"), (unsigned long long)number);
     if (packets->count > 1) {
         writer_string(layout->writer, " (");

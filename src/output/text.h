@@ -34,8 +34,8 @@ void text_message(const struct layout *layout, const struct packets *packets, co
                   const struct smtpscope_message *message);
 void text_summary(const struct layout *layout, const struct packets *packets, const struct summary *summary);
 
-/* "packet 14", with the file's name when there are several files. */
-void text_packet(const struct layout *layout, const struct packets *packets, uint64_t ordinal);
+/* `before`, then "packet 14", with the file's name when there are several; nothing where packets have no numbers. */
+void text_packet(const struct layout *layout, const char *before, const struct packets *packets, uint64_t ordinal);
 /* "503 5.5.1 " */
 void text_code(struct writer *writer, unsigned code, char separator, unsigned klass, unsigned subject, unsigned detail);
 

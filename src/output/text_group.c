@@ -214,8 +214,7 @@ static void example_place(const struct layout *layout, const struct packets *pac
     format_endpoint(layout->writer, &example->side[SMTPSCOPE_CLIENT]);
     writer_string(layout->writer, " -> ");
     format_endpoint(layout->writer, &example->side[SMTPSCOPE_SERVER]);
-    writer_string(layout->writer, "  ");
-    text_packet(layout, packets, example->packet);
+    text_packet(layout, "  ", packets, example->packet);
     writer_char(layout->writer, '\n');
 }
 
@@ -317,8 +316,7 @@ void text_group_brief(const struct layout *layout, const struct packets *packets
         format_endpoint(writer, &group->examples[0].side[SMTPSCOPE_CLIENT]);
         writer_string(writer, " -> ");
         format_endpoint(writer, &group->examples[0].side[SMTPSCOPE_SERVER]);
-        writer_string(writer, ", ");
-        text_packet(layout, packets, group->examples[0].packet);
+        text_packet(layout, ", ", packets, group->examples[0].packet);
     }
     writer_char(writer, '\n');
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Text for people who look on while packets come in: the first finding of a kind in full, with what to do about it, each
- * further one on a line or two. Sessions and messages as in the text of a file.
+ * further one, and what is only context, on a line or two. Sessions and messages as in the text of a file.
  */
 #include "output/format.h"
 #include "output/output_format.h"
@@ -47,8 +47,7 @@ static void live_place(const struct layout *layout, const struct packets *packet
     format_endpoint(writer, &finding->flow->side[SMTPSCOPE_CLIENT]);
     writer_string(writer, " -> ");
     format_endpoint(writer, &finding->flow->side[SMTPSCOPE_SERVER]);
-    writer_string(writer, "  ");
-    text_packet(layout, packets, finding->packet);
+    text_packet(layout, "  ", packets, finding->packet);
 }
 
 /* What was said stands on a second line. */
@@ -83,7 +82,7 @@ static void live_first(const struct layout *layout, const struct packets *packet
 
     if (!group)
         text->dropped++;
-    if (group && group->sessions == 1 && group->count == finding->count)
+    if (group && group->severity != SMTPSCOPE_INFO && group->sessions == 1 && group->count == finding->count)
         text_group(layout, packets, group);
     else
         live_brief(layout, packets, finding);

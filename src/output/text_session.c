@@ -25,8 +25,7 @@ static void session_heading(const struct layout *layout, const struct packets *p
     writer_string(writer, " -> ");
     format_endpoint(writer, &flow->side[SMTPSCOPE_SERVER]);
     if (packets->count > 1) {
-        writer_string(writer, "  ");
-        text_packet(layout, packets, flow->first_packet);
+        text_packet(layout, "  ", packets, flow->first_packet);
     }
     writer_char(writer, '\n');
     if (flow->midstream)
@@ -209,8 +208,8 @@ void text_message(const struct layout *layout, const struct packets *packets, co
     }
     if (unnamed)
         writer_format(writer, ngettext(", %llu more", ", %llu more", (unsigned long)unnamed), (unsigned long long)unnamed);
-    writer_format(writer, _("  %llu octets by %s, session %llu, "), (unsigned long long)message->size,
+    writer_format(writer, _("  %llu octets by %s, session %llu"), (unsigned long long)message->size,
                   message->bdat ? "BDAT" : "DATA", (unsigned long long)flow->first_packet);
-    text_packet(layout, packets, message->packet);
+    text_packet(layout, ", ", packets, message->packet);
     writer_char(writer, '\n');
 }
