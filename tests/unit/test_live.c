@@ -456,21 +456,52 @@ static void test_spread_fragments(void **state)
     close_workers(workers);
 }
 
+/* All workers have seen that it is up. */
+static void expect_all_up(struct worker workers[WORKERS])
+{
+    bool back[WORKERS] = {false};
+    for (double end = now() + DEADLINE_SECONDS; !(back[0] && back[1]);) {
+        for (int i = 0; i < WORKERS; i++)
+            back[i] = live_dispatch(workers[i].live, 0, take_marked, &workers[i]) >= 0;
+        assert_true(now() < end);
+    }
+}
+
+/* A connection stays with its worker when the interface was down meanwhile. */
+static void test_spread_down(void **state)
+{
+    (void)state;
+    enum { CONNECTIONS = 100 };
+    struct worker workers[WORKERS];
+    open_workers(workers, "tcp port 25");
+    for (int back = 0; back < 2; back++) {
+        for (uint32_t mark = 0; mark < CONNECTIONS; mark++) {
+            struct ends ends = {10 + mark, 2, (uint16_t)(32768 + 2 * mark), 25};
+            struct made made = made_tcp4(back ? ends_turned(ends) : ends, mark << 1 | (uint32_t)back);
+            send_from("v1", &made);
+        }
+        drain(workers, CONNECTIONS * (1 + (uint32_t)back));
+        ip("link set v0 down");
+        expect_result(workers[0].live, workers[0].seen, LIVE_DOWN);
+        ip("link set v0 up");
+        expect_all_up(workers);
+    }
+    expect_together(workers[0].seen, CONNECTIONS);
+    close_workers(workers);
+}
+
 /* All workers of an interface that is made anew come back, into one group. */
 static void test_spread_gone(void **state)
 {
     (void)state;
     enum { CONNECTIONS = 100 };
     struct worker workers[WORKERS];
-    bool back[WORKERS] = {false};
     open_workers(workers, "tcp port 25");
     ip("link del v0");
+    expect_result(workers[0].live, workers[0].seen, LIVE_DOWN);
+    expect_result(workers[1].live, workers[0].seen, LIVE_DOWN);
     link_add();
-    for (double end = now() + DEADLINE_SECONDS; !(back[0] && back[1]);) {
-        for (int i = 0; i < WORKERS; i++)
-            back[i] = live_dispatch(workers[i].live, 0, take_marked, &workers[i]) == 0;
-        assert_true(now() < end);
-    }
+    expect_all_up(workers);
     for (uint32_t mark = 0; mark < CONNECTIONS; mark++)
         send_connection(mark, 0);
     drain(workers, 2 * CONNECTIONS);
@@ -639,8 +670,8 @@ int main(void)
         LIVE_TEST(test_expression),  LIVE_TEST(test_break),
         LIVE_TEST(test_down),        LIVE_TEST(test_gone),
         LIVE_TEST(test_spread),      LIVE_TEST(test_spread_fragments),
-        LIVE_TEST(test_spread_gone), LIVE_TEST(test_list),
-        LIVE_TEST(test_confined),
+        LIVE_TEST(test_spread_gone), LIVE_TEST(test_spread_down),
+        LIVE_TEST(test_list),        LIVE_TEST(test_confined),
     };
     return can_test() ? cmocka_run_group_tests(tests, NULL, NULL) : SKIPPED;
 }
