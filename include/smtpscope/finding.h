@@ -28,7 +28,7 @@ struct smtpscope_finding {
      */
     bool told, changed;
 
-    const struct smtpscope_flow *flow;
+    const struct smtpscope_flow *flow; /* NULL: it is about this program itself, as transport.capture-drops */
     smtpscope_time time, last_time;
     uint64_t packet, last_packet; /* of the evidence */
     enum smtpscope_side side;     /* whose stream `offset` counts */

@@ -63,11 +63,12 @@ void outbox_finding(struct outbox *outbox, const struct smtpscope_finding *findi
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         size += sizes[i] = strlen(texts[i]) + 1;
-    packed = outbox_room(outbox, KIND_FINDING, finding->flow->first_packet, size);
+    packed = outbox_room(outbox, KIND_FINDING, finding->flow ? finding->flow->first_packet : 0, size);
     if (!packed)
         return;
     packed->finding = *finding;
-    packed->flow = *finding->flow;
+    if (finding->flow)
+        packed->flow = *finding->flow;
     to = (char *)(packed + 1);
     if (exchanges)
         to = put(to, finding->exchanges, exchanges);
@@ -117,7 +118,7 @@ static void say_finding(const struct packed_finding *packed, const struct report
     const char *at = (const char *)(packed + 1);
     const char **texts[] = {&finding.detail_text, &finding.command, &finding.argument, &finding.text};
 
-    finding.flow = &packed->flow;
+    finding.flow = finding.flow ? &packed->flow : NULL;
     finding.exchanges = (const uint32_t *)(const void *)at;
     at += finding.exchange_count * sizeof *finding.exchanges;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {

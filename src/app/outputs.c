@@ -10,16 +10,11 @@
 #include <string.h>
 #include <time.h>
 
-/* Seconds that the news of a loss waits for the output itself. */
-#define LOSS_WAITS 60
-
 struct outputs {
     struct {
         struct sink *sink;
         struct output *output;
         size_t format;
-        struct sink_stats told; /* of its losses */
-        unsigned waited;
     } items[PUBLISHER_OUTPUTS_MAX];
     size_t count;
 };
@@ -141,50 +136,20 @@ void outputs_reopen(struct outputs *outputs)
         sink_reopen(outputs->items[i].sink);
 }
 
-/* An output that is half empty has caught up. */
-static bool has_room(const struct sink_stats *stats)
-{
-    return !stats->broken && stats->queued < stats->queue_size / 2;
-}
+_Static_assert(LOSSES_OUTPUTS_MAX >= PUBLISHER_OUTPUTS_MAX, "the losses of every output are told");
 
-static void outputs_tell(struct outputs *outputs, const struct output_loss *loss)
+void outputs_lost(struct outputs *outputs, struct loss_counts *counts)
 {
     for (size_t i = 0; i < outputs->count; i++) {
         struct sink_stats stats;
 
         sink_stats(outputs->items[i].sink, &stats);
-        if (has_room(&stats))
-            output_loss(outputs->items[i].output, loss);
+        counts->outputs[i] = (struct loss_output){
+            .name = sink_name(outputs->items[i].sink), .lines = stats.dropped, .unread = stats.unread,
+            .full = stats.broken || stats.queued >= stats.queue_size / 2,
+        };
     }
-}
-
-/* In its own queue the line would be one more that is lost; so who has no room yet waits, but not for ever. */
-static void outputs_tell_loss(struct outputs *outputs, size_t index)
-{
-    struct sink_stats stats, *told = &outputs->items[index].told;
-    struct timespec now = {0};
-    struct output_loss loss;
-
-    sink_stats(outputs->items[index].sink, &stats);
-    if (stats.dropped == told->dropped && stats.unread == told->unread)
-        return;
-    if (!has_room(&stats) && ++outputs->items[index].waited < LOSS_WAITS)
-        return;
-    clock_gettime(CLOCK_REALTIME, &now);
-    loss = (struct output_loss){.time = (smtpscope_time)now.tv_sec * SMTPSCOPE_SECOND + now.tv_nsec,
-                                .output = sink_name(outputs->items[index].sink),
-                                .lines = stats.dropped - told->dropped,
-                                .octets = stats.dropped_octets - told->dropped_octets,
-                                .unread = stats.unread - told->unread};
-    *told = stats;
-    outputs->items[index].waited = 0;
-    outputs_tell(outputs, &loss);
-}
-
-void outputs_tell_losses(struct outputs *outputs)
-{
-    for (size_t i = 0; i < outputs->count; i++)
-        outputs_tell_loss(outputs, i);
+    counts->output_count = outputs->count;
 }
 
 bool outputs_broken(struct outputs *outputs)

@@ -3,6 +3,7 @@
 #ifndef APP_OUTPUTS_H
 #define APP_OUTPUTS_H
 
+#include "app/losses.h"
 #include "app/options.h"
 #include "app/publish.h"
 #include "output/metrics.h"
@@ -23,8 +24,8 @@ void outputs_publish(struct outputs *outputs, struct publisher *publisher);
 void outputs_stats(struct outputs *outputs, const struct summary *summary);
 /* Files are closed and opened again. */
 void outputs_reopen(struct outputs *outputs);
-/* To be called once a second: what an output has lost is told to all that have room, as soon as it has room itself. */
-void outputs_tell_losses(struct outputs *outputs);
+/* What each has lost so far. The names are valid until they are closed. */
+void outputs_lost(struct outputs *outputs, struct loss_counts *counts);
 /* Nothing will be taken any more by any of them: the only reader, of standard output, has gone. */
 bool outputs_broken(struct outputs *outputs);
 void outputs_metrics(struct outputs *outputs, struct metrics_snapshot *snapshot);

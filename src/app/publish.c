@@ -43,7 +43,7 @@ static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
             publisher->watch(publisher->watch_ctx, finding);
     }
     numbered = *finding;
-    if (publisher->evidence)
+    if (publisher->evidence && finding->flow)
         evidence_run_finding(publisher->evidence, &numbered);
     for (size_t i = 0; i < publisher->output_count; i++)
         output_finding(publisher->outputs[i].output, &numbered);

@@ -107,7 +107,9 @@ static void sensor_hand_on(struct sensor *sensor, smtpscope_time now)
         live_stats(sensor->taps[i].live, &stats);
         counting->capture.received += stats.received;
         counting->capture.dropped += stats.dropped;
-        counting->capture.interface_dropped += stats.interface_dropped;
+        /* The interface has one count, and each worker's handle the same. */
+        if (!sensor->config.index)
+            counting->capture.interface_dropped += stats.interface_dropped;
     }
     pthread_mutex_lock(sensor->config.lock);
     sensor->shown = *counting;

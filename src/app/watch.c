@@ -7,6 +7,7 @@
 
 #include "app/complain.h"
 #include "app/evidence_run.h"
+#include "app/losses.h"
 #include "app/notify.h"
 #include "app/outputs.h"
 #include "app/privileges.h"
@@ -55,15 +56,21 @@ struct watch {
     pthread_cond_t changed;
     smtpscope_time next_second, next_stats, next_watchdog;
     struct sensor_totals totals;
+    struct losses losses;
     bool stop, failed;
 };
 
-static smtpscope_time monotonic(void)
+static smtpscope_time clock_read(clockid_t clock)
 {
     struct timespec now = {0};
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (smtpscope_time)now.tv_sec * SMTPSCOPE_SECOND + now.tv_nsec;
+}
+
+static smtpscope_time monotonic(void)
+{
+    return clock_read(CLOCK_MONOTONIC);
 }
 
 /* --- statistics */
@@ -164,6 +171,31 @@ static void watch_count_finding(void *ctx, const struct smtpscope_finding *findi
     metrics_finding(&((struct watch *)ctx)->snapshot, finding);
 }
 
+/* --- losses of our own */
+
+static void watch_count_losses(void *ctx, struct loss_counts *counts)
+{
+    struct watch *watch = ctx;
+
+    counts->kernel = watch->totals.capture.dropped;
+    counts->interface = watch->totals.capture.interface_dropped;
+    counts->reports = watch->totals.lost;
+    outputs_lost(watch->outputs, counts);
+}
+
+static void watch_loss(void *ctx, const struct smtpscope_finding *finding)
+{
+    struct report report = publisher_report(((struct watch *)ctx)->publisher);
+
+    report.finding(report.ctx, finding);
+}
+
+/* As gathered last. `all`: without the pause between two of a kind, because what they are about ends. */
+static void watch_losses(struct watch *watch, bool all)
+{
+    losses_look(&watch->losses, monotonic(), clock_read(CLOCK_REALTIME), all);
+}
+
 /* --- opening */
 
 /* What the packets of findings stand for; those of sessions and messages have no place. */
@@ -249,6 +281,7 @@ static bool watch_open(struct watch *watch)
 {
     struct privileges privileges;
 
+    watch->losses.config = (struct losses_config){.count = watch_count_losses, .finding = watch_loss, .ctx = watch};
     for (size_t format = 0; format < SESSIONS_FORMATS; format++)
         watch->formats[format] = outputs_config(watch->options, &watch->packets, format);
     if (!privileges_lookup(&privileges, watch->options->user) || !watch_filter(watch) || !watch_open_sensors(watch) ||
@@ -314,6 +347,8 @@ static void watch_reload(struct watch *watch)
         outputs = same ? watch->outputs : outputs_open(&fresh, watch_packets(watch));
         if (outputs) {
             if (!same) {
+                watch_losses(watch, true);
+                losses_new_outputs(&watch->losses);
                 outputs_publish(outputs, watch->publisher);
                 outputs_close(watch->outputs, REPLACED_MS);
                 watch->outputs = outputs;
@@ -378,8 +413,8 @@ static void watch_tick(struct watch *watch)
     if (now >= watch->next_second) {
         watch->next_second = now + SMTPSCOPE_SECOND;
         watch_gather(watch);
+        watch_losses(watch, false);
         watch_metrics(watch);
-        outputs_tell_losses(watch->outputs);
         if (watch->evidence)
             evidence_run_tick(watch->evidence);
     }
@@ -421,6 +456,8 @@ static void watch_finish(struct watch *watch)
     publisher_finish(watch->publisher, totals->summary.last_time);
     if (watch->evidence)
         evidence_run_finish(watch->evidence);
+    watch_gather(watch);
+    watch_losses(watch, true);
     watch_stats(watch, show_on_outputs);
     complain(_("stopped: %llu packets, %llu sessions of which %llu were open, %llu findings, %llu packets dropped by the kernel"),
              (unsigned long long)totals->summary.packets, (unsigned long long)totals->summary.sessions, (unsigned long long)open,

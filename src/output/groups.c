@@ -74,6 +74,7 @@ static struct group *groups_find(struct groups *groups, const struct smtpscope_f
     group->reason = finding->reason;
     group->fault = finding->fault;
     group->severity = finding->severity;
+    group->of_program = !finding->flow;
     group->next = groups->by_rule[finding->rule];
     groups->by_rule[finding->rule] = group;
     groups->count++;
@@ -90,7 +91,6 @@ static bool group_add_example(struct group *group, const struct smtpscope_findin
     *example = (struct group_example){
         .time = finding->time,
         .packet = finding->packet,
-        .side = {finding->flow->side[SMTPSCOPE_CLIENT], finding->flow->side[SMTPSCOPE_SERVER]},
         .command = strdup(finding->command),
         .argument = strdup(finding->argument),
         .text = strdup(finding->text),
@@ -101,6 +101,8 @@ static bool group_add_example(struct group *group, const struct smtpscope_findin
         .enhanced_detail = finding->enhanced_detail,
         .verdict = finding->verdict,
     };
+    if (finding->flow)
+        memcpy(example->side, finding->flow->side, sizeof example->side);
     if (example->command && example->argument && example->text && example->detail) {
         group->example_count++;
         return true;
@@ -153,15 +155,16 @@ const struct group *groups_add(struct groups *groups, const struct smtpscope_fin
 
     if (!group)
         return NULL;
-    groups_remember(groups, group, finding);
+    if (finding->flow)
+        groups_remember(groups, group, finding);
     group->count += finding->count;
     group->folded += finding->folded;
     group->likely += finding->confidence == SMTPSCOPE_LIKELY;
     if (finding->server)
         group_add_server(group, finding->server);
-    if (group->sessions && group->last_session == finding->flow->first_packet)
+    if (finding->flow && group->sessions && group->last_session == finding->flow->first_packet)
         return group;
-    group->last_session = finding->flow->first_packet;
+    group->last_session = finding->flow ? finding->flow->first_packet : 0;
     group->sessions++;
     return group->example_count == GROUP_EXAMPLES || group_add_example(group, finding) ? group : NULL;
 }

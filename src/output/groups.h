@@ -19,7 +19,7 @@
 struct group_example {
     smtpscope_time time;
     uint64_t packet;
-    struct smtpscope_endpoint side[2];
+    struct smtpscope_endpoint side[2]; /* all zero in a group of no session */
     char *command, *argument, *text, *detail; /* "" where there is none */
     uint16_t code;
     uint8_t enhanced_class;
@@ -32,6 +32,7 @@ struct group {
     enum smtpscope_reason reason;
     enum smtpscope_fault fault;
     enum smtpscope_severity severity;
+    bool of_program; /* about the program itself: `sessions` are findings then */
     uint64_t sessions, count, folded;
     uint64_t likely; /* findings that are not certain */
     uint64_t last_session;

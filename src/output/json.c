@@ -85,19 +85,32 @@ static void json_describe_flow(struct output *output, struct writer *writer, con
     put_member_nonempty(writer, "community_id", id);
 }
 
-/* Opens an object with the members that all events of a session have. */
+/* A finding about the program itself has no session. */
+static void put_no_flow(struct writer *line)
+{
+    static const char *const keys[] = {"session", "src_ip", "src_port", "dest_ip", "dest_port", "proto", "community_id"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        put_member_name(line, keys[i], NULL);
+}
+
+/* Opens an object with the members that all events of a session have; `flow` may be NULL. */
 static void json_begin(struct output *output, struct json *json, const char *event, smtpscope_time time,
                        const struct smtpscope_flow *flow)
 {
     struct writer *line = &output->line;
 
-    if (json->first_packet != flow->first_packet || !json->session.len) {
+    if (flow && (json->first_packet != flow->first_packet || !json->session.len)) {
         json_describe_flow(output, &json->session, flow);
         json->first_packet = flow->first_packet;
     }
     put_open(line, '{');
     put_member_time(line, "timestamp", time);
     put_member_name(line, "event_type", event);
+    if (!flow) {
+        put_no_flow(line);
+        return;
+    }
     put_raw(line, json->session.at, json->session.len);
     line->failed |= json->session.failed;
 }
@@ -178,8 +191,11 @@ static void json_finding(struct output *output, void *state, const struct smtpsc
     put_member_string(line, "file", put_packet(output, "packet", finding->packet));
     put_packet(output, "last_packet", finding->last_packet);
     put_member_time(line, "last_timestamp", finding->last_time);
-    put_member_name(line, "side", format_side(finding->side));
-    put_member_number(line, "offset", finding->offset);
+    put_member_name(line, "side", finding->flow ? format_side(finding->side) : NULL);
+    if (finding->flow)
+        put_member_number(line, "offset", finding->offset);
+    else
+        put_member_name(line, "offset", NULL);
     put_member_nonempty(line, "state", finding->state);
     put_member_nonempty(line, "server", finding->server);
     put_finding_exchange(line, finding);
@@ -422,22 +438,6 @@ static void put_stage(struct writer *line, const struct summary_stage *stage)
     put_close(line, '}');
 }
 
-static void json_loss(struct output *output, void *state, const struct output_loss *loss)
-{
-    struct writer *line = &output->line;
-
-    (void)state;
-    put_open(line, '{');
-    put_member_time(line, "timestamp", loss->time);
-    put_member_name(line, "event_type", "loss");
-    put_member_name(line, "severity", smtpscope_severity_name(SMTPSCOPE_WARNING));
-    put_member_string(line, "output", loss->output);
-    put_member_number(line, "lines", loss->lines);
-    put_member_number(line, "octets", loss->octets);
-    put_member_number(line, "unread_octets", loss->unread);
-    json_end(output, "loss", SMTPSCOPE_WARNING);
-}
-
 static void json_finish(struct output *output, void *state, const struct summary *summary)
 {
     struct writer *line = &output->line;
@@ -472,6 +472,5 @@ const struct output_format output_json = {
     .finding = json_finding,
     .session = json_session,
     .message = json_message,
-    .loss = json_loss,
     .finish = json_finish,
 };

@@ -70,12 +70,6 @@ void output_message(struct output *output, const struct smtpscope_flow *flow, co
     output->config.format->message(output, output->state, flow, message);
 }
 
-void output_loss(struct output *output, const struct output_loss *loss)
-{
-    if (output->config.format->loss)
-        output->config.format->loss(output, output->state, loss);
-}
-
 void output_finish(struct output *output, const struct summary *summary)
 {
     output->config.format->finish(output, output->state, summary);

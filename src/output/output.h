@@ -24,15 +24,8 @@ extern const struct output_format output_json; /* JSON Lines: one object a line,
 struct output_line {
     const char *at;
     size_t len;
-    const char *kind; /* a finding's rule, else the event's type: "session", "message", "loss", "stats". Static */
+    const char *kind; /* a finding's rule, else the event's type: "session", "message", "stats". Static */
     enum smtpscope_severity severity;
-};
-
-/* What an output has lost since that was told last: `lines` of `octets`, and what its reader had been handed and did not read. */
-struct output_loss {
-    smtpscope_time time;
-    const char *output; /* its spec */
-    uint64_t lines, octets, unread;
 };
 
 /* All that it points to must outlive the output. */
@@ -58,8 +51,6 @@ void output_finding(struct output *output, const struct smtpscope_finding *findi
 void output_session(struct output *output, const struct smtpscope_flow *flow, const struct record *record,
                     const struct smtpscope_end *end);
 void output_message(struct output *output, const struct smtpscope_flow *flow, const struct smtpscope_message *message);
-/* Nothing in a format that is for files alone. */
-void output_loss(struct output *output, const struct output_loss *loss);
 /* A line that was finished elsewhere, in this output's format. */
 void output_pass(struct output *output, const struct output_line *line);
 /* The last call but output_free(): what is still held, and the totals. */

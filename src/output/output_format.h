@@ -14,7 +14,6 @@ struct output_format {
                     const struct smtpscope_end *end);
     void (*message)(struct output *output, void *state, const struct smtpscope_flow *flow,
                     const struct smtpscope_message *message);
-    void (*loss)(struct output *output, void *state, const struct output_loss *loss); /* NULL: none is told */
     void (*finish)(struct output *output, void *state, const struct summary *summary);
 };
 

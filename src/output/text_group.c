@@ -69,6 +69,10 @@ static const char *verdict_words(enum smtpscope_verdict verdict)
 /* "3 sessions, 7 times"; the second part only when it says more. */
 static void group_counts(struct writer *writer, const struct group *group)
 {
+    if (group->of_program) {
+        writer_format(writer, ngettext("%llu time", "%llu times", (unsigned long)group->count), (unsigned long long)group->count);
+        return;
+    }
     writer_format(writer, ngettext("%llu session", "%llu sessions", (unsigned long)group->sessions),
                   (unsigned long long)group->sessions);
     if (group->count > group->sessions)
@@ -209,13 +213,11 @@ static void example_exchange(const struct layout *layout, const struct group_exa
 
 static void example_place(const struct layout *layout, const struct packets *packets, const struct group_example *example)
 {
-    format_time(layout->writer, example->time, ' ', 3);
     writer_string(layout->writer, "  ");
     format_endpoint(layout->writer, &example->side[SMTPSCOPE_CLIENT]);
     writer_string(layout->writer, " -> ");
     format_endpoint(layout->writer, &example->side[SMTPSCOPE_SERVER]);
     text_packet(layout, "  ", packets, example->packet);
-    writer_char(layout->writer, '\n');
 }
 
 static void group_examples(const struct layout *layout, const struct packets *packets, const struct group *group)
@@ -225,13 +227,19 @@ static void group_examples(const struct layout *layout, const struct packets *pa
     writer_char(layout->writer, '\n');
     for (size_t i = 0; i < group->example_count; i++) {
         writer_string(layout->writer, "    ");
-        example_place(layout, packets, &group->examples[i]);
+        format_time(layout->writer, group->examples[i].time, ' ', 3);
+        if (!group->of_program)
+            example_place(layout, packets, &group->examples[i]);
+        writer_char(layout->writer, '\n');
         example_exchange(layout, &group->examples[i]);
     }
     if (more) {
         writer_string(layout->writer, "    ");
-        writer_format(layout->writer, ngettext("... and %llu more session", "... and %llu more sessions", (unsigned long)more),
-                      (unsigned long long)more);
+        if (group->of_program)
+            writer_format(layout->writer, _("... and %llu more"), (unsigned long long)more);
+        else
+            writer_format(layout->writer, ngettext("... and %llu more session", "... and %llu more sessions", (unsigned long)more),
+                          (unsigned long long)more);
         writer_char(layout->writer, '\n');
     }
     writer_char(layout->writer, '\n');
@@ -311,7 +319,7 @@ void text_group_brief(const struct layout *layout, const struct packets *packets
     writer_string(writer, smtpscope_advice_summary(group->rule));
     writer_string(writer, "\n    ");
     group_counts(writer, group);
-    if (group->example_count) {
+    if (group->example_count && !group->of_program) {
         writer_string(writer, "; ");
         format_endpoint(writer, &group->examples[0].side[SMTPSCOPE_CLIENT]);
         writer_string(writer, " -> ");

@@ -11,6 +11,9 @@
 
 #include <string.h>
 
+/* A detail is a template of one line around one word or number. */
+#define DETAIL_TEXT_MAX 1024
+
 static void live_command(struct writer *writer, const struct smtpscope_finding *finding)
 {
     if (!*finding->command)
@@ -43,11 +46,23 @@ static void live_place(const struct layout *layout, const struct packets *packet
     writer_string(writer, "  ");
     text_severity(layout, finding->severity);
     writer_string(writer, smtpscope_rule_info(finding->rule)->id);
+    if (!finding->flow)
+        return;
     writer_string(writer, "  ");
     format_endpoint(writer, &finding->flow->side[SMTPSCOPE_CLIENT]);
     writer_string(writer, " -> ");
     format_endpoint(writer, &finding->flow->side[SMTPSCOPE_SERVER]);
     text_packet(layout, "  ", packets, finding->packet);
+}
+
+/* What was lost, and where: all that such a finding has to say. */
+static void live_detail(struct writer *writer, const struct smtpscope_finding *finding)
+{
+    char detail[DETAIL_TEXT_MAX];
+
+    smtpscope_advice_detail(finding, detail, sizeof detail);
+    writer_string(writer, "  ");
+    writer_escaped(writer, detail, strlen(detail), ESCAPE_TERMINAL);
 }
 
 /* What was said stands on a second line. */
@@ -56,6 +71,8 @@ static void live_brief(const struct layout *layout, const struct packets *packet
     struct writer *writer = layout->writer;
 
     live_place(layout, packets, finding, finding->time);
+    if (!finding->flow)
+        live_detail(writer, finding);
     writer_char(writer, '\n');
     if (!*finding->command && !finding->code && !*finding->text)
         return;
@@ -99,22 +116,6 @@ static void live_finding(struct output *output, void *state, const struct smtpsc
     output_write(output, smtpscope_rule_info(finding->rule)->id, finding->severity);
 }
 
-static void live_loss(struct output *output, void *state, const struct output_loss *loss)
-{
-    struct layout layout = text_layout(output);
-    struct writer *writer = layout.writer;
-
-    (void)state;
-    format_time(writer, loss->time, ' ', 3);
-    writer_string(writer, "  ");
-    text_severity(&layout, SMTPSCOPE_WARNING);
-    writer_escaped(writer, loss->output, strlen(loss->output), ESCAPE_TERMINAL);
-    writer_format(writer, _(": lines lost: %llu; octets that its reader left unread: %llu"), (unsigned long long)loss->lines,
-                  (unsigned long long)loss->unread);
-    writer_char(writer, '\n');
-    output_write(output, "loss", SMTPSCOPE_WARNING);
-}
-
 static void live_finish(struct output *output, void *state, const struct summary *summary)
 {
     struct layout layout = text_layout(output);
@@ -130,6 +131,5 @@ const struct output_format output_live = {
     .finding = live_finding,
     .session = text_session_event,
     .message = text_message_event,
-    .loss = live_loss,
     .finish = live_finish,
 };

@@ -24,7 +24,7 @@ static void every_rule_has_a_sound_row(void **state)
         assert_true(info->severity < SMTPSCOPE_SEVERITIES);
         assert_true(strncmp(info->id, info->family, family) == 0 && info->id[family] == '.');
         assert_int_equal(strspn(info->id, "abcdefghijklmnopqrstuvwxyz0123456789.-"), strlen(info->id));
-        if (i != SMTPSCOPE_RULE_TRANSPORT_EVICTED) /* our own limit has no standard */
+        if (i < SMTPSCOPE_RULE_TRANSPORT_EVICTED) /* our own limit and losses, which come last, have no standard */
             assert_non_null(info->reference);
     }
     assert_null(smtpscope_rule_info(SMTPSCOPE_RULES));

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the program loses while it watches is told as a finding: transport.capture-drops, transport.output-lost."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+
+import harness
+import network
+
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
+# A ring of the kernel that a second of a stopped program fills, and more frames than fit into it.
+BUFFER_KIB = "64"
+FRAMES = 2000
+
+
+class Losses(harness.ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        network.require()
+
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.folder, 0o777)
+        self.network = network.Network(self)
+        self.wire = self.network.socket("client", socket.AF_PACKET, socket.SOCK_RAW)
+        self.addCleanup(self.wire.close)
+        self.wire.bind(("veth0", 0))
+        self.log = self.path("log")
+
+    def send_sessions(self):
+        for frame in network.frames(harness.FAMILIES):
+            self.wire.send(frame)
+
+    def sensor(self, *arguments, **options):
+        return network.Sensor(self, self.network, "--workers", "1", *arguments, **options)
+
+    def check_schema(self, events):
+        if not jsonschema:
+            return
+        with open(os.path.join(harness.TOP, "share", "smtpscope.schema.json"), encoding="utf-8") as file:
+            schema = json.load(file)
+        for event in events:
+            jsonschema.validate(event, schema)
+
+    def rules(self, events, rule):
+        return [event for event in events if event.get("rule") == rule]
+
+    def test_capture_drops(self):
+        """Stopped, it takes nothing from the ring, and the kernel drops what does not fit: the end says how many."""
+        sensor = self.sensor("-B", BUFFER_KIB)
+        frame = next(frame for frame in network.frames(harness.FAMILIES) if len(frame) > 60)
+        sensor.send_signal(signal.SIGSTOP)
+        for _ in range(FRAMES):
+            self.wire.send(frame)
+        sensor.send_signal(signal.SIGCONT)
+        network.wait_for(lambda: self.rules(sensor.findings(), "transport.capture-drops"), "the finding about dropped packets")
+        events = sensor.stop()
+        drops = self.rules(events, "transport.capture-drops")
+        self.check_schema(drops)
+        told = sum(event["count"] for event in drops)
+        counted = int(re.search(r"(\d+) packets dropped by the kernel", sensor.err()).group(1))
+        self.assertEqual(told, counted)
+        self.assertGreater(told, 0)
+        self.assertLess(told, FRAMES)
+        for event in drops:
+            self.assertEqual((event["severity"], event["session"], event["src_ip"], event["fault"]), ("warning", None, None, "network"))
+            self.assertEqual(event["detail"], {"word": "kernel-drops", "text": "%d packets dropped by the kernel" % event["count"]})
+        self.assertEqual(events[-1]["findings"]["by_rule"]["transport.capture-drops"], len(drops))
+
+    def test_output_lost(self):
+        """The reader of standard output goes: what it is given then is lost, and the other output says so."""
+        read, write = os.pipe()
+        words = [harness.PROGRAM, "-i", "veth0", "--format", "json", "--workers", "1", "--output", "-", "--output", "file:" + self.log]
+        program = self.network.start(self, "server", *words, stdout=write, stderr=subprocess.PIPE)
+        os.close(write)
+        network.wait_for(lambda: os.path.exists(self.log) and self.sent_and_seen(), "the first findings in the file")
+        os.close(read)
+        before = len(self.logged())
+        network.wait_for(lambda: self.sent_and_seen()[before:], "findings that standard output did not take")
+        program.send_signal(signal.SIGTERM)
+        _, errors = program.communicate(timeout=network.DEADLINE_S)
+        self.assertEqual(program.returncode, 0, errors)
+        lost = self.rules(self.logged(), "transport.output-lost")
+        self.check_schema(lost)
+        lines = [event for event in lost if event["detail"]["word"] == "lines-lost"]
+        self.assertEqual(len(lines), 1, lost)
+        self.assertEqual(lines[0]["detail"]["text"], "%d lines lost at -" % lines[0]["count"])
+        self.assertGreater(lines[0]["count"], 0)
+
+    def sent_and_seen(self):
+        self.send_sessions()
+        return self.logged()
+
+    def logged(self):
+        return [json.loads(line) for line in harness.read(self.log).decode().split("\n")[:-1]]
+
+
+if __name__ == "__main__":
+    harness.main()
