@@ -3,6 +3,7 @@
 
 #include "app/complain.h"
 #include "app/evidence_run.h"
+#include "app/packet_clock.h"
 #include "app/words.h"
 
 #include <poll.h>
@@ -14,18 +15,11 @@
 /* A finding is out within a second of its packet: this, and the ring's own delay of a tenth, leave room for a busy machine. */
 #define HAND_ON_EVERY (100 * MILLISECOND)
 #define POLL_MS 100
-/* A clock that is slewed drifts by less between two frames; one that is set jumps further. */
-#define STEP (1 * SMTPSCOPE_SECOND)
 
 struct tap {
     struct live *live;
     const char *name;
     bool down, failed;
-};
-
-/* Packet time while no packets come: that of the last one, and what the monotonic clock has counted since it was handled. */
-struct packet_clock {
-    smtpscope_time packet, monotonic;
 };
 
 struct sensor {
@@ -46,11 +40,11 @@ struct sensor {
     struct sensor_totals counting, shown; /* shown: under the lock */
 };
 
-static smtpscope_time clock_read(clockid_t clock)
+static smtpscope_time monotonic(void)
 {
     struct timespec now = {0};
 
-    clock_gettime(clock, &now);
+    clock_gettime(CLOCK_MONOTONIC, &now);
     return (smtpscope_time)now.tv_sec * SMTPSCOPE_SECOND + now.tv_nsec;
 }
 
@@ -122,31 +116,15 @@ static void sensor_hand_on(struct sensor *sensor, smtpscope_time now)
 
 /* --- frames */
 
-static smtpscope_time clock_now(const struct packet_clock *clock)
+/* What waits is moved along with the clock, so that nothing times out, or never does. */
+static void sensor_clock_stepped(struct sensor *sensor, smtpscope_time delta)
 {
-    return clock->packet + clock_read(CLOCK_MONOTONIC) - clock->monotonic;
-}
-
-/*
- * Frames of an interface come in order, so a stamp that runs back, or that is ahead of what can have passed, means that the
- * machine's clock was set. What waits is moved along, so that nothing times out, or never does.
- */
-static void sensor_clock(struct sensor *sensor, smtpscope_time time)
-{
-    struct packet_clock *clock = &sensor->clock;
-    smtpscope_time delta = 0;
-
-    if (time < clock->packet - STEP)
-        delta = time - clock->packet;
-    else if (time > clock->packet + STEP && time > clock_now(clock) + STEP)
-        delta = time - clock_now(clock);
-    if (delta) {
-        complain(_("the clock was set by %.0f s: waiting times go on from there"), (double)delta / 1e9);
-        sensor->counting.clock_steps++;
-        sessions_clock_stepped(sensor->sessions, delta);
-    }
-    if (delta || time > clock->packet)
-        clock->packet = time;
+    if (!delta)
+        return;
+    if (!sensor->config.index) /* all workers notice */
+        complain(_("the clock was set by %+.0f s: waiting times go on from there"), (double)delta / (double)SMTPSCOPE_SECOND);
+    sensor->counting.clock_steps++;
+    sessions_clock_stepped(sensor->sessions, delta);
 }
 
 static void sensor_frame(void *ctx, const struct frame *frame)
@@ -157,7 +135,7 @@ static void sensor_frame(void *ctx, const struct frame *frame)
     /* One numbering for all workers. */
     uint64_t number = sensor->frames++ * sensor->config.workers + sensor->config.index + 1;
 
-    sensor_clock(sensor, frame->time);
+    sensor_clock_stepped(sensor, packet_clock_packet(&sensor->clock, frame->time));
     summary->packets++;
     summary->octets += frame->len;
     summary->last_time = frame->time;
@@ -216,14 +194,20 @@ static int sensor_dispatch(struct sensor *sensor)
     return total;
 }
 
+static void sensor_idle(struct sensor *sensor, smtpscope_time now)
+{
+    sensor_clock_stepped(sensor, packet_clock_idle(&sensor->clock));
+    sessions_expire(sensor->sessions, packet_clock_at(&sensor->clock, now));
+}
+
 static void sensor_tick(struct sensor *sensor, bool idle)
 {
-    smtpscope_time now = clock_read(CLOCK_MONOTONIC);
+    smtpscope_time now = monotonic();
 
     if (idle)
-        sessions_expire(sensor->sessions, clock_now(&sensor->clock));
+        sensor_idle(sensor, now);
     else
-        sensor->clock.monotonic = now;
+        packet_clock_handled(&sensor->clock, now);
     sessions_tell(sensor->sessions, now);
     if (now - sensor->handed_on >= HAND_ON_EVERY)
         sensor_hand_on(sensor, now);
@@ -285,7 +269,7 @@ struct sensor *sensor_open(const struct sensor_config *config)
         return NULL;
     }
     sensor->config = *config;
-    sensor->clock = (struct packet_clock){clock_read(CLOCK_REALTIME), clock_read(CLOCK_MONOTONIC)};
+    packet_clock_init(&sensor->clock, packet_clock_read);
     lane_init(&sensor->lane, config->lock, config->changed);
     sensor->report = (struct report){.finding = sensor_finding, .trace = sensor_trace, .line = sensor_line, .ctx = sensor};
     sensor->config.sessions.report = &sensor->report;

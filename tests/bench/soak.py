@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+soak.py [OPTIONS]: a long watch in little. Sessions are sent over a veth pair in a loop, from other addresses each time, as fast as the
+program follows; once a second its memory, descriptors and threads are looked at. Findings go to a file that is rotated, metrics are
+scraped. Fails when memory grows by more than 2 % behind the first tenth, when descriptors or threads become more, and when sessions or
+findings are missing of which the program does not say that it lost them.
+"""
+import argparse
+import glob
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+import liverun  # noqa: E402
+import network  # noqa: E402
+
+GROWTH_MAX = 1.02
+TENTH = 10
+SESSIONS_A_LOOP = 20000
+# Of mkcapture: small messages, for it is sessions that cost memory, and one session of ten with findings.
+CAPTURE = ("-n", SESSIONS_A_LOOP, "-m", 500, "-f", 10)
+METRICS_PORT = 9425
+COLUMNS = "%7s %12s %10s %10s %10s %5s %8s %10s"
+
+
+class Sample:
+    def __init__(self, process, began):
+        self.seconds = time.monotonic() - began
+        with open("/proc/%d/status" % process) as file:
+            fields = dict(line.rstrip("\n").split(":", 1) for line in file)
+        self.anonymous, self.resident = (int(fields[name].split()[0]) for name in ("RssAnon", "VmRSS"))
+        self.threads = int(fields["Threads"])
+        self.descriptors = len(os.listdir("/proc/%d/fd" % process))
+        self.packets = self.sessions = self.drops = 0
+
+    def row(self):
+        print(COLUMNS % ("%.0f" % self.seconds, self.packets, self.sessions, self.anonymous, self.resident, self.descriptors,
+                         self.threads, self.drops))
+        sys.stdout.flush()
+
+
+def scrape(net):
+    """The value of each metric, by its name and labels as they stand."""
+    with net.socket("server", socket.AF_INET, socket.SOCK_STREAM) as client:
+        client.settimeout(network.DEADLINE_S)
+        client.connect(("127.0.0.1", METRICS_PORT))
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        text = b"".join(iter(lambda: client.recv(1 << 16), b"")).decode()
+    lines = text.split("\r\n\r\n", 1)[1].split("\n")
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))}
+
+
+def watch(sensor, net, sender):
+    """A sample each second while something is sent."""
+    pid, began, samples = sensor.process.pid, time.monotonic(), []
+    print(COLUMNS % ("s", "packets", "sessions", "RssAnon kB", "VmRSS kB", "fds", "threads", "drops"))
+    while sender.poll() is None:
+        metrics = scrape(net)
+        sample = Sample(pid, began)
+        sample.packets = int(metrics["smtpscope_captured_packets_total"])
+        sample.sessions = int(metrics["smtpscope_sessions_total"])
+        sample.drops = int(metrics['smtpscope_dropped_packets_total{where="kernel"}'])
+        samples.append(sample)
+        if len(samples) % max(1, len(samples) // 20) == 0:
+            sample.row()
+        try:
+            sender.wait(1)
+        except Exception:
+            pass
+    return samples
+
+
+def growth(samples):
+    """Of memory, descriptors and threads, from the most of the first tenth to the most of all: what grew too much."""
+    first, rest = samples[:max(2, len(samples) // TENTH)], samples[max(2, len(samples) // TENTH):]
+    before, after = (max(sample.anonymous for sample in part) for part in (first, rest))
+    print("RssAnon at most: %d kB in the first tenth, %d kB behind it: %+.2f %%" % (before, after, (after / before - 1) * 100))
+    if after > before * GROWTH_MAX:
+        yield "memory grew by more than 2 %"
+    for what in ("descriptors", "threads"):
+        if max(getattr(sample, what) for sample in rest) > max(getattr(sample, what) for sample in first):
+            yield "%s became more" % what
+
+
+def missing(stats, wanted):
+    """What was not seen though the program says that nothing was lost."""
+    lost = stats["stages"]["capture"]["dropped"] + stats["stages"]["capture"]["lost"] + stats["stages"]["stream"]["evicted"]
+    got = {"packets": stats["packets"], "sessions": stats["sessions"], "findings": stats["findings"]["total"]}
+    for name, value in got.items():
+        print("%s: %d sent, %d seen%s" % (name, wanted[name], value, "; lost as it says: %d" % lost if lost else ""))
+        if value > wanted[name] or (value < wanted[name] and not lost):
+            yield "%s: %d of %d, and nothing was said to be lost" % (name, value, wanted[name])
+
+
+def lines_written(pattern):
+    count = 0
+    for path in glob.glob(pattern):
+        with open(path, "rb") as file:
+            for line in file:
+                json.loads(line)
+                count += 1
+    return count
+
+
+def soak(options, folder, capture, holds, sessions_wanted):
+    loops = max(1, options.sessions // SESSIONS_A_LOOP)
+    wanted = {name: holds[name] * loops for name in ("packets", "sessions", "findings")}
+    out = os.path.join(folder, "out.json")
+    arguments = ["--workers", str(options.workers), "--summary", "--metrics", "127.0.0.1:%d" % METRICS_PORT, "--stats", "10s",
+                 "--output", "file:" + out, "--rotate-size", options.rotate_size, "--rotate-count", "2"]
+    arguments += ["--sessions"] if sessions_wanted else []
+    print("\n%d sessions, %d packets at %s a second, smtpscope %s" % (wanted["sessions"], wanted["packets"], options.pps, " ".join(arguments)))
+    with liverun.Stage() as stage:
+        net = network.Network(stage)
+        sensor = network.Sensor(stage, net, *arguments)
+        sender = liverun.replay(stage, net, capture, "--loop", loops, "--unique-ip", *(
+            ["--pps", options.pps] if options.pps != "top" else ["--topspeed"]))
+        samples = watch(sensor, net, sender)
+        packets, octets, seconds = liverun.replayed(sender)
+        samples[-1].row()
+        print("sent %d packets in %.1f s: %.0f sessions a second, %.0f Mbit/s; %s" % (
+            packets, seconds, wanted["sessions"] / seconds, octets * 8 / seconds / 1e6, liverun.load()))
+        sensor.send_signal(signal.SIGTERM)
+        stage.assertEqual(sensor.process.wait(network.DEADLINE_S), 0, sensor.err())
+        print(sensor.err().strip())
+        with open(out, "rb") as file:
+            last = json.loads(file.readlines()[-1])
+        print("%d whole lines in the output files that are kept" % lines_written(out + "*"))
+        for path in glob.glob(out + "*"):
+            os.unlink(path)
+        return list(growth(samples)) + list(missing(last, wanted))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", default=liverun.BIN, help="where smtpscope and mkcapture are")
+    parser.add_argument("--sessions", type=int, default=1000000)
+    parser.add_argument("--pps", default="150000", help="packets a second, or top")
+    parser.add_argument("--workers", default="1")
+    parser.add_argument("--rotate-size", default="10M")
+    parser.add_argument("--only", choices=("findings", "sessions"), help="without, or with, a line for each session; both without this")
+    options = parser.parse_args()
+    liverun.require(os.path.join(options.bin, "smtpscope"))
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        capture = os.path.join(folder, "capture.pcap")
+        holds = liverun.make_capture(options.bin, capture, *CAPTURE)
+        for name in ("findings", "sessions"):
+            if options.only in (None, name):
+                wrong += ["%s: %s" % (name, text) for text in soak(options, folder, capture, holds, name == "sessions")]
+    print("\n" + ("\n".join("WRONG: " + text for text in wrong) or "Nothing grew, nothing is missing."))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
