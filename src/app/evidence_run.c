@@ -157,12 +157,12 @@ static uint64_t number_of(struct evidence_run *run, uint64_t hash, uint64_t ordi
     return number;
 }
 
-/* Two numbers can be told with one file's name. */
-static bool same_file(const struct packets *packets, uint64_t a, uint64_t b)
+void evidence_run_one_file(struct evidence_run *run, struct smtpscope_finding *finding)
 {
     uint64_t number;
 
-    return packets_find(packets, a, &number) == packets_find(packets, b, &number);
+    if (packets_find(&run->packets, finding->packet, &number) != packets_find(&run->packets, finding->last_packet, &number))
+        finding->last_packet = 0;
 }
 
 void evidence_run_finding(struct evidence_run *run, struct smtpscope_finding *finding)
@@ -181,8 +181,7 @@ void evidence_run_finding(struct evidence_run *run, struct smtpscope_finding *fi
     }
     finding->packet = number_of(run, hash, finding->packet);
     finding->last_packet = number_of(run, hash, finding->last_packet);
-    if (!same_file(&run->packets, finding->packet, finding->last_packet))
-        finding->last_packet = 0;
+    evidence_run_one_file(run, finding);
 }
 
 void evidence_run_tick(struct evidence_run *run)

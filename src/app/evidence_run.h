@@ -44,6 +44,8 @@ void evidence_run_closed(struct evidence *store, uint64_t hash_seed, const struc
 
 /* Writes what is kept of the finding's connection; with `numbers`, replaces its packets: 0 where one was not written. */
 void evidence_run_finding(struct evidence_run *run, struct smtpscope_finding *finding);
+/* A finding names one file: the last packet's number goes when it is of another one. */
+void evidence_run_one_file(struct evidence_run *run, struct smtpscope_finding *finding);
 /* To be called every second: writes what has come of such connections since. */
 void evidence_run_tick(struct evidence_run *run);
 /* What the numbers stand for. */

@@ -2,6 +2,7 @@
 #include "app/publish.h"
 
 #include "correlate/correlate.h"
+#include "correlate/repeats.h"
 
 #include <stdlib.h>
 
@@ -16,9 +17,50 @@ struct publisher {
     void (*watch)(void *ctx, const struct smtpscope_finding *finding);
     void *watch_ctx;
     struct evidence_run *evidence;
+    struct repeats *repeats;
+    smtpscope_time now, window; /* of --aggregate: as last told; the length of the windows that are open */
     struct summary summary;
     enum smtpscope_severity worst;
 };
+
+static void publish_repeat(void *ctx, const struct smtpscope_finding *finding, const struct repeats_clients *clients)
+{
+    struct publisher *publisher = ctx;
+    struct smtpscope_finding one = *finding;
+    const struct output_clients shown = {
+        .sample = clients->sample, .sample_count = clients->sample_count, .count = clients->count,
+        .more = clients->count == REPEATS_CLIENTS_MAX};
+
+    if (publisher->evidence)
+        evidence_run_one_file(publisher->evidence, &one);
+    for (size_t i = 0; i < publisher->output_count; i++)
+        output_repeat(publisher->outputs[i].output, &one, &shown);
+}
+
+/* Without --aggregate, or with another time, what was put together so far is told first. */
+static void publish_window(struct publisher *publisher)
+{
+    if (publisher->window == publisher->options->aggregate)
+        return;
+    repeats_flush(publisher->repeats);
+    publisher->window = publisher->options->aggregate;
+}
+
+static void publish_shown(struct publisher *publisher, const struct smtpscope_finding *finding)
+{
+    struct smtpscope_finding numbered = *finding;
+
+    /* What a run says of itself has no flow. */
+    bool alone = !publisher->options->aggregate || !finding->flow;
+
+    if (publisher->evidence && finding->flow)
+        evidence_run_finding(publisher->evidence, &numbered);
+    publish_window(publisher);
+    if (!alone)
+        repeats_finding(publisher->repeats, &numbered, publisher->now, publisher->window);
+    for (size_t i = 0; alone && i < publisher->output_count; i++)
+        output_finding(publisher->outputs[i].output, &numbered);
+}
 
 /*
  * --rule chooses what is looked at, and so what --fail-on sees; --min-severity only what is shown. A finding that was told before
@@ -27,7 +69,6 @@ struct publisher {
 static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
 {
     struct publisher *publisher = ctx;
-    struct smtpscope_finding numbered;
 
     if (!options_select(publisher->options, finding->rule))
         return;
@@ -42,11 +83,7 @@ static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
         if (publisher->watch)
             publisher->watch(publisher->watch_ctx, finding);
     }
-    numbered = *finding;
-    if (publisher->evidence && finding->flow)
-        evidence_run_finding(publisher->evidence, &numbered);
-    for (size_t i = 0; i < publisher->output_count; i++)
-        output_finding(publisher->outputs[i].output, &numbered);
+    publish_shown(publisher, finding);
 }
 
 static void publish_trace(void *ctx, const struct trace *trace)
@@ -73,9 +110,10 @@ struct publisher *publisher_new(const struct options *options)
     publisher->options = options;
     publisher->worst = SMTPSCOPE_SEVERITIES;
     publisher->correlate = correlate_new(&(struct correlate_config){.finding = publish_finding, .ctx = publisher});
-    if (publisher->correlate)
+    publisher->repeats = repeats_new(&(struct repeats_config){.finding = publish_repeat, .ctx = publisher});
+    if (publisher->correlate && publisher->repeats)
         return publisher;
-    free(publisher);
+    publisher_free(publisher);
     return NULL;
 }
 
@@ -83,7 +121,9 @@ void publisher_free(struct publisher *publisher)
 {
     if (!publisher)
         return;
-    correlate_free(publisher->correlate);
+    if (publisher->correlate)
+        correlate_free(publisher->correlate);
+    repeats_free(publisher->repeats);
     free(publisher);
 }
 
@@ -112,6 +152,13 @@ void publisher_evidence(struct publisher *publisher, struct evidence_run *run)
     publisher->evidence = run;
 }
 
+void publisher_tick(struct publisher *publisher, smtpscope_time now)
+{
+    publisher->now = now;
+    publish_window(publisher);
+    repeats_tick(publisher->repeats, now);
+}
+
 struct report publisher_report(struct publisher *publisher)
 {
     return (struct report){.finding = publish_finding, .trace = publish_trace, .line = publish_line, .ctx = publisher};
@@ -120,6 +167,7 @@ struct report publisher_report(struct publisher *publisher)
 void publisher_finish(struct publisher *publisher, smtpscope_time now)
 {
     correlate_finish(publisher->correlate, now);
+    repeats_flush(publisher->repeats);
 }
 
 const struct summary *publisher_summary(struct publisher *publisher)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The last stage, on one thread: findings are chosen, correlated across sessions, counted, and go to every output. */
+/*
+ * The last stage, on one thread: findings are chosen, correlated across sessions, counted, and go to every output; with
+ * --aggregate, those that are alike go as one.
+ */
 #ifndef APP_PUBLISH_H
 #define APP_PUBLISH_H
 
@@ -26,6 +29,9 @@ void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, con
 
 /* What is published is evidence: see evidence_run_finding(). NULL: of nothing. `run` must outlive the publisher. */
 void publisher_evidence(struct publisher *publisher, struct evidence_run *run);
+
+/* Time goes on, by any clock that never runs back: what --aggregate holds comes out when its time is over. */
+void publisher_tick(struct publisher *publisher, smtpscope_time now);
 
 /* Takes the reports of all workers, one thread at a time. */
 struct report publisher_report(struct publisher *publisher);

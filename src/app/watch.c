@@ -410,6 +410,7 @@ static void watch_tick(struct watch *watch)
     smtpscope_time now = monotonic(), interval = notify_watchdog_interval();
     bool working = false;
 
+    publisher_tick(watch->publisher, now);
     if (now >= watch->next_second) {
         watch->next_second = now + SMTPSCOPE_SECOND;
         watch_gather(watch);

@@ -177,7 +177,24 @@ static void put_detail(struct json *json, struct writer *line, const struct smtp
     put_close(line, '}');
 }
 
-static void json_finding(struct output *output, void *state, const struct smtpscope_finding *finding)
+static void put_clients(struct writer *line, const struct output_clients *clients)
+{
+    struct writer address = {0};
+
+    put_key(line, "clients");
+    put_open(line, '[');
+    for (size_t i = 0; i < clients->sample_count; i++) {
+        format_address(&address, &clients->sample[i]);
+        put_text(line, address.at, address.len);
+        writer_clear(&address);
+    }
+    put_close(line, ']');
+    writer_fini(&address);
+    put_member_number(line, "client_count", clients->count);
+}
+
+static void json_finding(struct output *output, void *state, const struct smtpscope_finding *finding,
+                         const struct output_clients *clients)
 {
     struct json *json = state;
     struct writer *line = &output->line;
@@ -188,6 +205,8 @@ static void json_finding(struct output *output, void *state, const struct smtpsc
     put_member_nonzero(line, "cause", finding->cause);
     put_member_number(line, "count", finding->count);
     put_member_number(line, "folded", finding->folded);
+    if (clients)
+        put_clients(line, clients);
     put_member_string(line, "file", put_packet(output, "packet", finding->packet));
     put_packet(output, "last_packet", finding->last_packet);
     put_member_time(line, "last_timestamp", finding->last_time);

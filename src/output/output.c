@@ -56,7 +56,12 @@ void output_pass(struct output *output, const struct output_line *line)
 
 void output_finding(struct output *output, const struct smtpscope_finding *finding)
 {
-    output->config.format->finding(output, output->state, finding);
+    output->config.format->finding(output, output->state, finding, NULL);
+}
+
+void output_repeat(struct output *output, const struct smtpscope_finding *finding, const struct output_clients *clients)
+{
+    output->config.format->finding(output, output->state, finding, clients);
 }
 
 void output_session(struct output *output, const struct smtpscope_flow *flow, const struct record *record,

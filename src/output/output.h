@@ -28,6 +28,14 @@ struct output_line {
     enum smtpscope_severity severity;
 };
 
+/* Whose findings one stands for. */
+struct output_clients {
+    const struct smtpscope_endpoint *sample; /* their addresses, `sample_count` of them */
+    size_t sample_count;
+    uint64_t count; /* of all */
+    bool more;      /* so many or more */
+};
+
 /* All that it points to must outlive the output. */
 struct output_config {
     const struct output_format *format;
@@ -48,6 +56,8 @@ void output_free(struct output *output);
 
 /* Each is valid during the call only. */
 void output_finding(struct output *output, const struct smtpscope_finding *finding);
+/* One finding in the place of several that are alike. */
+void output_repeat(struct output *output, const struct smtpscope_finding *finding, const struct output_clients *clients);
 void output_session(struct output *output, const struct smtpscope_flow *flow, const struct record *record,
                     const struct smtpscope_end *end);
 void output_message(struct output *output, const struct smtpscope_flow *flow, const struct smtpscope_message *message);

@@ -9,7 +9,9 @@
 struct output_format {
     void *(*create)(void); /* NULL: out of memory */
     void (*destroy)(void *state);
-    void (*finding)(struct output *output, void *state, const struct smtpscope_finding *finding);
+    /* `clients` is NULL where the finding stands for itself alone. */
+    void (*finding)(struct output *output, void *state, const struct smtpscope_finding *finding,
+                    const struct output_clients *clients);
     void (*session)(struct output *output, void *state, const struct smtpscope_flow *flow, const struct record *record,
                     const struct smtpscope_end *end);
     void (*message)(struct output *output, void *state, const struct smtpscope_flow *flow,

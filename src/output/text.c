@@ -62,11 +62,13 @@ void text_code(struct writer *writer, unsigned code, char separator, unsigned kl
     }
 }
 
-static void text_finding(struct output *output, void *state, const struct smtpscope_finding *finding)
+static void text_finding(struct output *output, void *state, const struct smtpscope_finding *finding,
+                         const struct output_clients *clients)
 {
     struct text *text = state;
 
     (void)output;
+    (void)clients; /* the groups name some */
     if (!finding->told && !groups_add(text->groups, finding))
         text->dropped++;
 }

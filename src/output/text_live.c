@@ -92,27 +92,53 @@ static void live_update(const struct layout *layout, const struct packets *packe
     writer_char(layout->writer, '\n');
 }
 
-static void live_first(const struct layout *layout, const struct packets *packets, struct text *text,
+/* true: in full. */
+static bool live_first(const struct layout *layout, const struct packets *packets, struct text *text,
                        const struct smtpscope_finding *finding)
 {
     const struct group *group = groups_add(text->groups, finding);
+    bool full = group && group->severity != SMTPSCOPE_INFO && group->sessions == 1 && group->count == finding->count;
 
     if (!group)
         text->dropped++;
-    if (group && group->severity != SMTPSCOPE_INFO && group->sessions == 1 && group->count == finding->count)
+    if (full)
         text_group(layout, packets, group);
     else
         live_brief(layout, packets, finding);
+    return full;
 }
 
-static void live_finding(struct output *output, void *state, const struct smtpscope_finding *finding)
+/* "      7 times, 12 clients: 192.0.2.1, 192.0.2.2, ..." */
+static void live_clients(struct writer *writer, const struct smtpscope_finding *finding, const struct output_clients *clients)
+{
+    writer_string(writer, "      ");
+    writer_format(writer, ngettext("%llu time", "%llu times", finding->count), (unsigned long long)finding->count);
+    writer_string(writer, ", ");
+    if (clients->more)
+        writer_format(writer, _("%llu clients or more"), (unsigned long long)clients->count);
+    else
+        writer_format(writer, ngettext("%llu client", "%llu clients", clients->count), (unsigned long long)clients->count);
+    for (size_t i = 0; i < clients->sample_count; i++) {
+        writer_string(writer, i ? ", " : ": ");
+        format_address(writer, &clients->sample[i]);
+    }
+    writer_string(writer, clients->count > clients->sample_count ? ", ...\n" : "\n");
+}
+
+static void live_finding(struct output *output, void *state, const struct smtpscope_finding *finding,
+                         const struct output_clients *clients)
 {
     struct layout layout = text_layout(output);
+    bool full = false;
 
     if (finding->told)
         live_update(&layout, output->config.packets, finding);
     else
-        live_first(&layout, output->config.packets, state, finding);
+        full = live_first(&layout, output->config.packets, state, finding);
+    if (clients)
+        live_clients(layout.writer, finding, clients);
+    if (clients && full)
+        writer_char(layout.writer, '\n');
     output_write(output, smtpscope_rule_info(finding->rule)->id, finding->severity);
 }
 

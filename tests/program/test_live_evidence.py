@@ -2,100 +2,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """-w while watching, in a network of its own: the numbers in findings are those of the evidence, and what is there is evidence."""
 import glob
-import json
 import os
-import signal
-import socket
-import struct
-import subprocess
 import sys
-import time
-import unittest
 
 import harness
-from harness import ProgramTest, read
+from live import BUSY, CLEAN, LiveTest, PORT
 
 from pcapfile import frames, tcp
 from test_live_privileges import own_network
 
-PATIENCE_S = 30
-PORT = 2525
-CLEAN, BUSY = "clean@mx.example", "busy@mx.example"
 
-
-class LiveEvidence(ProgramTest):
-    def setUp(self):
-        super().setUp()
-        os.chmod(self.folder, 0o777)
-        self.log = self.path("findings.json")
-        self.evidence = self.path("evidence.pcap")
-        self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.addCleanup(self.notified.close)
-        self.notified.bind(self.path("notify"))
-        os.chmod(self.path("notify"), 0o777)
-        self.notified.settimeout(PATIENCE_S)
-
+class LiveEvidence(LiveTest):
     def start(self, *arguments):
-        self.program = subprocess.Popen(
-            [harness.PROGRAM, "-i", "lo", "--ports", str(PORT), "--output", "file:" + self.log, "-w", self.evidence,
-             "--min-severity", "notice", *arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C.UTF-8", "NOTIFY_SOCKET": self.path("notify")})
-        self.addCleanup(self.end)
-        while "READY=1" not in self.notified.recv(4096).decode():
-            pass
-
-    def end(self):
-        if self.program.poll() is None:
-            self.program.kill()
-        self.program.communicate()
-
-    def stop(self):
-        self.program.send_signal(signal.SIGTERM)
-        _, said = self.program.communicate(timeout=PATIENCE_S)
-        self.assertEqual(self.program.returncode, 0, said)
-        return said.decode()
-
-    def converse(self, recipient, quit=True):
-        """A session; the client's port, and with it the two ends when it is left open."""
-        deferred = recipient == BUSY
-        with socket.create_server(("127.0.0.1", PORT)) as server:
-            client = socket.create_connection(("127.0.0.1", PORT))
-            served = server.accept()[0]
-        lines = [(None, "220 mx.example ESMTP"), ("EHLO client.example", "250 mx.example"),
-                 ("MAIL FROM:<a@client.example>", "250 2.1.0 Ok"),
-                 ("RCPT TO:<%s>" % recipient, "450 4.2.1 The mailbox is busy" if deferred else "250 2.1.5 Ok"),
-                 ("RSET", "250 2.0.0 Ok")]
-        port = client.getsockname()[1]
-        self.say(client, served, lines + ([("QUIT", "221 2.0.0 Bye")] if quit else []))
-        if not quit:
-            return port, client, served
-        client.close()
-        served.close()
-        return port
-
-    def say(self, client, served, lines):
-        for line, reply in lines:
-            if line:
-                client.sendall(line.encode() + b"\r\n")
-                served.recv(4096)
-            served.sendall(reply.encode() + b"\r\n")
-            client.recv(4096)
-
-    def events(self):
-        lines = read(self.log).decode().splitlines() if os.path.exists(self.log) else []
-        return [json.loads(line) for line in lines]
-
-    def findings(self, count):
-        """The first `count` deferrals, once they are there."""
-        until = time.monotonic() + PATIENCE_S
-        while True:
-            found = [event for event in self.events() if event.get("rule", "").startswith("deferral.mailbox")]
-            if len(found) >= count:
-                return found
-            self.assertIsNone(self.program.poll(), "it ended")
-            self.assertLess(time.monotonic(), until, "%d findings, wanted %d" % (len(found), count))
-            time.sleep(0.02)
+        self.evidence = self.path("evidence.pcap")
+        super().start("-w", self.evidence, *arguments)
 
     def assert_points(self, finding):
         """The packet that it names is the reply, in its connection, and the file has the connection from its SYN on."""
@@ -131,6 +51,7 @@ class LiveEvidence(ProgramTest):
                                   ("QUIT", "221 2.0.0 Bye")])
         client.close()
         served.close()
+        self.wait("both are told", lambda: len([event for event in self.events() if event.get("rule", "").startswith("deferral.")]) > 1)
         self.stop()
         kept = [tcp(octets) for _, octets in frames(self.evidence)]
         said = b"".join(packet.payload for packet in kept if packet.ports == (PORT, port))

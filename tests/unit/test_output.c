@@ -446,6 +446,40 @@ static void updates(void **state)
     bench_fini(&bench);
 }
 
+/* One in the place of several. */
+static void repeats(void **state)
+{
+    const struct smtpscope_endpoint sample[] = {endpoint_of("192.0.2.200", 1), endpoint_of("2001:db8::1", 2)};
+    const struct output_clients two = {.sample = sample, .sample_count = 2, .count = 2},
+                                many = {.sample = sample, .sample_count = 2, .count = 256, .more = true};
+    struct smtpscope_flow flow = flow_of(10);
+    struct smtpscope_finding finding = finding_of(&flow);
+    struct bench bench;
+    json_t *line, *clients;
+
+    (void)state;
+    bench_init(&bench, &output_json);
+    output_repeat(bench.output, &finding, &many);
+    fflush(bench.stream);
+    line = json_loads(bench.text, 0, NULL);
+    assert_non_null(line);
+    assert_int_equal(json_integer_value(json_object_get(line, "client_count")), 256);
+    clients = json_object_get(line, "clients");
+    assert_int_equal(json_array_size(clients), 2);
+    assert_string_equal(json_string_value(json_array_get(clients, 0)), "192.0.2.200");
+    assert_string_equal(json_string_value(json_array_get(clients, 1)), "2001:db8::1");
+    json_decref(line);
+    bench_fini(&bench);
+
+    bench_init(&bench, &output_live);
+    output_repeat(bench.output, &finding, &two);
+    output_repeat(bench.output, &finding, &many);
+    fflush(bench.stream);
+    assert_non_null(strstr(bench.text, "      2 times, 2 clients: 192.0.2.200, 2001:db8::1\n\n"));
+    assert_non_null(strstr(bench.text, "      2 times, 256 clients or more: 192.0.2.200, 2001:db8::1, ...\n"));
+    bench_fini(&bench);
+}
+
 static void text_groups(void **state)
 {
     struct bench bench;
@@ -637,6 +671,7 @@ int main(void)
         cmocka_unit_test(community_ids),
         cmocka_unit_test(wraps),
         cmocka_unit_test(json_finding),
+        cmocka_unit_test(repeats),
         cmocka_unit_test(updates),
         cmocka_unit_test(text_groups),
         cmocka_unit_test(groups_count),

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""--aggregate, in a network of the test's own: deferrals that are alike are one line, which needs no packet to come out."""
+import json
+import os
+import signal
+import sys
+import time
+
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
+import harness
+from live import BUSY, LiveTest
+
+from pcapfile import frames, tcp
+from test_live_privileges import own_network
+
+HOSTS = ["127.0.0.%d" % number for number in range(1, 8)]
+
+
+class LiveAggregate(LiveTest):
+    def wait_counted(self, count):
+        """Until statistics say that so many were found, one line or not."""
+        self.wait("%d counted" % count, lambda: any(
+            event["event_type"] == "stats" and event["findings"]["by_rule"].get("deferral.mailbox-busy") == count
+            for event in self.events()))
+
+    def test_one_for_many(self):
+        evidence = self.path("evidence.pcap")
+        self.start("--aggregate", "3s", "-w", evidence, "--workers", "1")
+        begun = time.monotonic()
+        ports = [self.converse(BUSY, host=host) for host in HOSTS]
+        self.assertLess(time.monotonic() - begun, 2, "too slow for one window")
+        found = self.findings(1)
+        self.assertGreater(time.monotonic() - begun, 2.9)
+        self.assertEqual(len(found), 1)
+        self.assertEqual((found[0]["count"], found[0]["clients"], found[0]["client_count"]), (7, HOSTS[:5], 7))
+        self.assertEqual((found[0]["src_ip"], found[0]["src_port"]), (HOSTS[0], ports[0]))
+        if jsonschema:
+            with open(os.path.join(harness.TOP, "share", "smtpscope.schema.json"), encoding="utf-8") as file:
+                jsonschema.validate(found[0], json.load(file))
+        self.assertLess(found[0]["timestamp"], found[0]["last_timestamp"])
+        kept = [tcp(octets) for _, octets in frames(found[0]["file"])]
+        self.assertEqual(kept[found[0]["packet"] - 1].ports[1], ports[0])
+        self.assertEqual(kept[found[0]["last_packet"] - 1].ports[1], ports[-1])
+        self.stop()
+        self.assertEqual([event["event_type"] for event in self.events() if event.get("rule") == "deferral.mailbox-busy"], ["finding"])
+        stats = [event for event in self.events() if event["event_type"] == "stats"][-1]
+        self.assertEqual(stats["findings"]["by_rule"]["deferral.mailbox-busy"], 7, "each counts")
+
+    def test_end_and_reload(self):
+        """What is open comes out when a reload takes the option away, and at the end."""
+        config = self.path("smtpscope.conf", b"aggregate = 1h\nstats = 1s\n")
+        os.chmod(config, 0o644)
+        self.start("-c", config)
+        self.converse(BUSY)
+        self.converse(BUSY)
+        self.wait_counted(2)
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("stats = 1s\n")
+        self.program.send_signal(signal.SIGHUP)
+        found = self.findings(1)
+        self.assertEqual([(event["count"], event["client_count"]) for event in found], [(2, 1)])
+        port = self.converse(BUSY)
+        found = self.findings(2)
+        self.assertNotIn("clients", found[1])
+        self.assertEqual(found[1]["src_port"], port)
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("stats = 1s\naggregate = 1h\n")
+        self.program.send_signal(signal.SIGHUP)
+        while "RELOADING=1" not in self.notified.recv(4096).decode():
+            pass
+        while "READY=1" not in self.notified.recv(4096).decode():
+            pass
+        self.converse(BUSY)
+        self.converse(BUSY)
+        self.wait_counted(5)
+        self.assertEqual(len(self.findings(2)), 2)
+        self.stop()
+        found = self.busy()
+        self.assertEqual([(event["count"], event["client_count"]) for event in found[2:]], [(2, 1)])
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0 or not own_network():
+        print("skipped: needs root and network namespaces")
+        sys.exit(77)
+    harness.main()
