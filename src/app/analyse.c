@@ -4,11 +4,9 @@
 #include "app/complain.h"
 #include "app/crew.h"
 #include "app/intake.h"
-#include "app/publish.h"
-#include "app/terminal.h"
+#include "app/outputs.h"
 #include "app/words.h"
 #include "app/worker.h"
-#include "detect/community_id.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,8 +23,10 @@ struct analysis {
     struct packets packets;
     struct summary summary;
     struct smtpscope_stream_stats stream_stats;
-    struct output_config output_config;
-    struct output *output;
+    struct output_config formats[SESSIONS_FORMATS];
+    size_t format_count;
+    struct output *output;   /* standard output; NULL: not wanted */
+    struct outputs *outputs; /* all others; maybe none */
     struct publisher *publisher;
     struct evidence_run *evidence; /* NULL: not wanted */
     struct intake *intake;
@@ -53,17 +53,12 @@ static void watch_signals(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-static void flow_community_id(const struct smtpscope_flow *flow, char id[OUTPUT_COMMUNITY_ID_SIZE])
-{
-    community_id(flow, id, OUTPUT_COMMUNITY_ID_SIZE);
-}
-
-/* Nobody takes the output any more, or the user wants an end. */
+/* Nobody takes the output any more, or the user wants an end. Other outputs say at the end what they could not take. */
 static bool analysis_stopped(void *ctx)
 {
     const struct analysis *analysis = ctx;
 
-    return interrupted || output_error(analysis->output);
+    return interrupted || (!outputs_count(analysis->outputs) && output_error(analysis->output));
 }
 
 /* A pipe may bring a packet a minute: what is found is to be seen while it waits for the next. */
@@ -99,23 +94,46 @@ static uint64_t random_seed(void)
     return seed;
 }
 
+static bool wants_standard_output(const struct options *options)
+{
+    for (size_t i = 0; i < options->output_count; i++)
+        if (!strcmp(options->outputs[i], "-"))
+            return true;
+    return !options->output_count;
+}
+
+/* Standard output is written to as it is: whoever stands behind it may hold us up, and a queue would only cost time. */
+static bool analysis_init_standard_output(struct analysis *analysis, FILE *out)
+{
+    const struct options *options = analysis->options;
+    size_t format = outputs_count(analysis->outputs) && !options->json ? FORMAT_TEXT : 0;
+    struct output_config config = outputs_config(options, &analysis->packets, options->json ? FORMAT_JSON : FORMAT_TEXT);
+
+    if (!wants_standard_output(options))
+        return true;
+    if (!options->json)
+        config.format = &output_text;
+    config.write = output_to_stream;
+    config.ctx = out;
+    analysis->formats[format] = config;
+    analysis->format_count = format + 1;
+    analysis->output = output_new(&config);
+    return analysis->output && publisher_add(analysis->publisher, analysis->output, format);
+}
+
+/* false: told. */
 static bool analysis_init_output(struct analysis *analysis, FILE *out)
 {
     const struct options *options = analysis->options;
 
-    analysis->output_config = (struct output_config){
-        .format = options->json ? &output_json : &output_text,
-        .write = output_to_stream,
-        .ctx = out,
-        .packets = &analysis->packets,
-        .community_id = flow_community_id,
-        .columns = terminal_columns(out),
-        .colour = terminal_colour(options, out),
-        .summary = options->summary,
-    };
-    analysis->output = output_new(&analysis->output_config);
     analysis->publisher = publisher_new(options);
-    if (analysis->output && analysis->publisher && publisher_add(analysis->publisher, analysis->output, 0))
+    analysis->outputs = outputs_open_patient(options, &analysis->packets);
+    if (!analysis->outputs)
+        return false;
+    analysis->formats[FORMAT_JSON] = outputs_config(options, &analysis->packets, FORMAT_JSON);
+    analysis->format_count = outputs_count(analysis->outputs) > 0;
+    if (analysis->publisher && outputs_add_to(analysis->outputs, analysis->publisher) &&
+        analysis_init_standard_output(analysis, out))
         return true;
     complain(_("out of memory"));
     return false;
@@ -141,8 +159,8 @@ static bool analysis_init(struct analysis *analysis, FILE *out)
     analysis->workers = options_workers(options);
     analysis->sessions = (struct sessions_config){
         .options = options, .hash_seed = seed, .evidence = evidence_run_store(analysis->evidence, 0),
-        .formats = &analysis->output_config,
-        .format_count = options->sessions || options->messages,
+        .formats = analysis->formats,
+        .format_count = options->sessions || options->messages ? analysis->format_count : 0,
     };
     analysis->intake = intake_new(&(struct intake_config){
         .options = options, .packets = &analysis->packets, .summary = &analysis->summary, .workers = analysis->workers,
@@ -157,6 +175,7 @@ static void analysis_fini(struct analysis *analysis)
     publisher_free(analysis->publisher);
     evidence_run_free(analysis->evidence);
     output_free(analysis->output);
+    outputs_close(analysis->outputs, 0);
     packets_fini(&analysis->packets);
 }
 
@@ -191,21 +210,34 @@ static void analysis_print_end(struct analysis *analysis)
     summary_add(&analysis->summary, publisher_summary(analysis->publisher));
     analysis->summary.stages = stages;
     analysis->summary.stage_count = sizeof stages / sizeof stages[0] - !analysis->evidence;
-    output_finish(analysis->output, &analysis->summary);
+    if (analysis->output)
+        output_finish(analysis->output, &analysis->summary);
+    outputs_stats(analysis->outputs, &analysis->summary);
 }
 
-static enum status analysis_status(const struct analysis *analysis, FILE *out)
+/* false: told. */
+static bool analysis_flush(struct analysis *analysis, FILE *out)
 {
-    int error = output_error(analysis->output);
+    int error = analysis->output ? output_error(analysis->output) : 0;
+    bool right;
 
     errno = 0;
     if (!error && (fflush(out) || ferror(out)))
         error = errno ? errno : EIO;
     /* A reader that has seen enough, as head(1), is no failure. */
-    if (error && error != EPIPE) {
+    right = !error || error == EPIPE;
+    if (!right)
         complain(_("standard output: %s"), strerror(error));
+    outputs_drain(analysis->outputs);
+    right &= outputs_close(analysis->outputs, 0);
+    analysis->outputs = NULL;
+    return right;
+}
+
+static enum status analysis_status(struct analysis *analysis, FILE *out)
+{
+    if (!analysis_flush(analysis, out))
         return STATUS_FAILED;
-    }
     if (analysis->failed || intake_failed(analysis->intake))
         return STATUS_FAILED;
     if (analysis->summary.damaged_files)

@@ -17,6 +17,7 @@ struct outputs {
         size_t format;
     } items[PUBLISHER_OUTPUTS_MAX];
     size_t count;
+    bool patient;
 };
 
 static void flow_community_id(const struct smtpscope_flow *flow, char id[OUTPUT_COMMUNITY_ID_SIZE])
@@ -32,7 +33,7 @@ struct output_config outputs_config(const struct options *options, const struct 
         .community_id = flow_community_id,
         .columns = terminal_columns(stdout),
         .colour = terminal_colour(options, stdout),
-        .summary = true,
+        .summary = options->summary || options->task == TASK_WATCH,
     };
 }
 
@@ -40,6 +41,13 @@ struct output_config outputs_config(const struct options *options, const struct 
 static int write_to_sink(void *sink, const struct output_line *line)
 {
     sink_put(sink, line->severity, line->kind, line->at, line->len);
+    return 0;
+}
+
+/* A failure is the sink's to count as well: others go on. */
+static int write_to_sink_patiently(void *sink, const struct output_line *line)
+{
+    sink_put_wait(sink, line->severity, line->kind, line->at, line->len);
     return 0;
 }
 
@@ -60,7 +68,7 @@ static bool outputs_add(struct outputs *outputs, const struct options *options, 
         complain("--output %s: %s", spec, error);
         return false;
     }
-    config.write = write_to_sink;
+    config.write = outputs->patient ? write_to_sink_patiently : write_to_sink;
     config.ctx = sink;
     outputs->items[outputs->count].sink = sink;
     outputs->items[outputs->count].format = format;
@@ -71,21 +79,44 @@ static bool outputs_add(struct outputs *outputs, const struct options *options, 
     return false;
 }
 
-struct outputs *outputs_open(const struct options *options, const struct packets *packets)
+static bool is_standard_output(const char *spec)
+{
+    return !strcmp(spec, "-");
+}
+
+static struct outputs *outputs_new(const struct options *options, const struct packets *packets, bool patient)
 {
     struct outputs *outputs = calloc(1, sizeof *outputs);
     bool right = outputs != NULL;
 
-    if (!outputs)
+    if (right)
+        outputs->patient = patient;
+    else
         complain(_("out of memory"));
     for (size_t i = 0; right && i < options->output_count; i++)
-        right = outputs_add(outputs, options, packets, options->outputs[i]);
-    if (right && !options->output_count)
+        if (!patient || !is_standard_output(options->outputs[i]))
+            right = outputs_add(outputs, options, packets, options->outputs[i]);
+    if (right && !patient && !options->output_count)
         right = outputs_add(outputs, options, packets, "-");
     if (right)
         return outputs;
     outputs_close(outputs, 0);
     return NULL;
+}
+
+struct outputs *outputs_open(const struct options *options, const struct packets *packets)
+{
+    return outputs_new(options, packets, false);
+}
+
+struct outputs *outputs_open_patient(const struct options *options, const struct packets *packets)
+{
+    return outputs_new(options, packets, true);
+}
+
+size_t outputs_count(const struct outputs *outputs)
+{
+    return outputs->count;
 }
 
 static int64_t monotonic_ms(void)
@@ -96,12 +127,31 @@ static int64_t monotonic_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void outputs_close(struct outputs *outputs, unsigned deadline_ms)
+/* What is lost of one output, by its last counts. */
+static bool say_lost(const char *name, const struct sink_stats *last, bool patient)
+{
+    uint64_t lines = last->dropped + last->queued_lines;
+
+    if (lines && !last->broken)
+        complain(_("--output %s: %llu lines were lost: %s"), name, (unsigned long long)lines, last->error);
+    else if (patient && last->unread)
+        complain(_("--output %s: its reader went and left up to %llu octets unread"), name, (unsigned long long)last->unread);
+    return lines || last->unread;
+}
+
+void outputs_drain(struct outputs *outputs)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        sink_drain(outputs->items[i].sink);
+}
+
+bool outputs_close(struct outputs *outputs, unsigned deadline_ms)
 {
     int64_t until = monotonic_ms() + deadline_ms;
+    bool lost = false;
 
     if (!outputs)
-        return;
+        return true;
     for (size_t i = 0; i < outputs->count; i++) {
         int64_t left = until - monotonic_ms();
         struct sink_stats last;
@@ -110,18 +160,24 @@ void outputs_close(struct outputs *outputs, unsigned deadline_ms)
         snprintf(name, sizeof name, "%s", sink_name(outputs->items[i].sink));
         output_free(outputs->items[i].output);
         sink_close(outputs->items[i].sink, left > 0 ? (unsigned)left : 0, &last);
-        if (last.dropped + last.queued_lines && !last.broken)
-            complain(_("--output %s: %llu lines were lost: %s"), name,
-                     (unsigned long long)(last.dropped + last.queued_lines), last.error);
+        lost |= say_lost(name, &last, outputs->patient);
     }
     free(outputs);
+    return !lost;
+}
+
+bool outputs_add_to(struct outputs *outputs, struct publisher *publisher)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        if (!publisher_add(publisher, outputs->items[i].output, outputs->items[i].format))
+            return false;
+    return true;
 }
 
 void outputs_publish(struct outputs *outputs, struct publisher *publisher)
 {
     publisher_reset(publisher);
-    for (size_t i = 0; i < outputs->count; i++)
-        publisher_add(publisher, outputs->items[i].output, outputs->items[i].format);
+    outputs_add_to(outputs, publisher);
 }
 
 void outputs_stats(struct outputs *outputs, const struct summary *summary)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The outputs of a live run: where findings go, each by a sink of its own that never holds anything up. */
+/*
+ * Where findings go, each by a sink of its own. In a live run none of them holds anything up; over files nothing is lost for want
+ * of waiting.
+ */
 #ifndef APP_OUTPUTS_H
 #define APP_OUTPUTS_H
 
@@ -15,10 +18,20 @@ struct outputs;
 
 /* Opens what the options name; without --output, standard output. NULL: told on standard error. `packets` must outlive it. */
 struct outputs *outputs_open(const struct options *options, const struct packets *packets);
-/* Writes what is queued, within `deadline_ms` in all, says what is lost, and frees. */
-void outputs_close(struct outputs *outputs, unsigned deadline_ms);
+/*
+ * Those of an analysis of files, but for standard output, which is not theirs: there may be none. A line that finds no room waits,
+ * and so does the end.
+ */
+struct outputs *outputs_open_patient(const struct options *options, const struct packets *packets);
+/* Writes what is queued, within `deadline_ms` in all, says what is lost, and frees. false: something is lost. NULL is fine. */
+bool outputs_close(struct outputs *outputs, unsigned deadline_ms);
+/* Waits until all that can be written is. */
+void outputs_drain(struct outputs *outputs);
+size_t outputs_count(const struct outputs *outputs);
 
-/* All of them become the publisher's. */
+/* All of them become the publisher's, beside those it has. false: too many. */
+bool outputs_add_to(struct outputs *outputs, struct publisher *publisher);
+/* In place of those it has. */
 void outputs_publish(struct outputs *outputs, struct publisher *publisher);
 /* An event of statistics to each. */
 void outputs_stats(struct outputs *outputs, const struct summary *summary);

@@ -154,6 +154,8 @@ static int locks_init(struct sink *sink)
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     error = pthread_cond_init(&sink->finished, &attributes);
+    if (!error)
+        error = pthread_cond_init(&sink->room, &attributes);
     pthread_condattr_destroy(&attributes);
     return error;
 }
@@ -226,29 +228,86 @@ void sink_poke(struct sink *sink)
         sink->asleep = false;
 }
 
-bool sink_put(struct sink *sink, enum smtpscope_severity severity, const char *kind, const char *line, size_t len)
+static struct sink_line line_of(enum smtpscope_severity severity, const char *kind, const char *line, size_t len)
 {
-    struct sink_line put = {
-        .severity = severity, .time = wall_clock(), .kind = {kind, kind ? strlen(kind) : 0}, .text = {line, len}};
-    bool was_empty, kept;
+    return (struct sink_line){.severity = severity, .time = wall_clock(), .kind = {kind, kind ? strlen(kind) : 0},
+                              .text = {line, len - (len && line[len - 1] == '\n')}};
+}
 
-    if (len && line[len - 1] == '\n')
-        put.text.len--;
-    pthread_mutex_lock(&sink->lock);
-    was_empty = sink->queue.head == sink->queue.tail;
-    put.reopen = sink->reopen_line;
-    kept = !sink->stats.broken && !sink->stopping && sink_queue_put(&sink->queue, &put);
-    if (kept) {
-        sink->reopen_line = false;
-    } else {
+/* With the lock held. false: no room. */
+static bool take_line(struct sink *sink, struct sink_line *line)
+{
+    bool was_empty = sink->queue.head == sink->queue.tail;
+
+    line->reopen = sink->reopen_line;
+    if (sink->stats.broken || sink->stopping || !sink_queue_put(&sink->queue, line))
+        return false;
+    sink->reopen_line = false;
+    /* While lines wait, the thread is at work, or waits for the reader. */
+    if (was_empty)
+        sink_poke(sink);
+    return true;
+}
+
+static bool count_put(struct sink *sink, bool kept, size_t len)
+{
+    if (!kept) {
         sink->stats.dropped++;
         sink->stats.dropped_octets += len;
     }
-    /* While lines wait, the thread is at work, or waits for the reader. */
-    if (kept && was_empty)
-        sink_poke(sink);
+    return kept;
+}
+
+bool sink_put(struct sink *sink, enum smtpscope_severity severity, const char *kind, const char *line, size_t len)
+{
+    struct sink_line put = line_of(severity, kind, line, len);
+    bool kept;
+
+    pthread_mutex_lock(&sink->lock);
+    kept = count_put(sink, take_line(sink, &put), len);
     pthread_mutex_unlock(&sink->lock);
     return kept;
+}
+
+/* With the lock held: until lines leave the queue. false: there are none, or they cannot. */
+static bool wait_for_room(struct sink *sink)
+{
+    int64_t until = sink->give_up_at;
+    struct timespec limit = {.tv_sec = (time_t)(until / 1000), .tv_nsec = (long)(until % 1000) * 1000000};
+
+    if (sink->stats.broken || sink->stopping || !sink->queue.lines || (until && sink_now() >= until))
+        return false;
+    if (until)
+        pthread_cond_timedwait(&sink->room, &sink->lock, &limit);
+    else
+        pthread_cond_wait(&sink->room, &sink->lock);
+    return true;
+}
+
+bool sink_put_wait(struct sink *sink, enum smtpscope_severity severity, const char *kind, const char *line, size_t len)
+{
+    struct sink_line put = line_of(severity, kind, line, len);
+    bool kept;
+
+    pthread_mutex_lock(&sink->lock);
+    do
+        kept = take_line(sink, &put);
+    while (!kept && wait_for_room(sink));
+    count_put(sink, kept, len);
+    pthread_mutex_unlock(&sink->lock);
+    return kept;
+}
+
+bool sink_drain(struct sink *sink)
+{
+    bool drained;
+
+    pthread_mutex_lock(&sink->lock);
+    while (wait_for_room(sink))
+        continue;
+    drained = !sink->queue.lines;
+    pthread_mutex_unlock(&sink->lock);
+    return drained;
 }
 
 void sink_reopen(struct sink *sink)
@@ -302,6 +361,7 @@ void sink_close(struct sink *sink, unsigned deadline_ms, struct sink_stats *last
     pthread_mutex_unlock(&sink->lock);
     pthread_join(sink->thread, NULL);
     pthread_cond_destroy(&sink->finished);
+    pthread_cond_destroy(&sink->room);
     pthread_mutex_destroy(&sink->lock);
     sink_free(sink);
 }

@@ -33,6 +33,8 @@ struct sink_config {
     size_t queue_octets;    /* 0: SINK_QUEUE_OCTETS */
 };
 
+/* Who can wait for a reader that has gone, waits so long: a service that is started again is back by then. */
+#define SINK_WAIT_MS 10000
 /* RFC 5424 6.1 has receivers take 2048 octets; what is common takes 8 KiB, and more than that is cut there anyway. */
 #define SINK_UDP_MAX 8192
 
@@ -68,6 +70,13 @@ const char *sink_name(const struct sink *sink);
  * word, the type of event or the rule: syslog's MSGID, the journal's SMTPSCOPE_EVENT. false: dropped, and counted. From any thread.
  */
 bool sink_put(struct sink *sink, enum smtpscope_severity severity, const char *kind, const char *line, size_t len);
+/*
+ * The same, but waits for room in the queue. false: dropped, and counted, because nothing will make room: it is closing, or the
+ * last attempt to write failed: at once for what is no reader's fault (a full disk), else when no reader came back for SINK_WAIT_MS.
+ */
+bool sink_put_wait(struct sink *sink, enum smtpscope_severity severity, const char *kind, const char *line, size_t len);
+/* Waits until all that was put is handed to the system. false: some of it cannot be, as above, and is still queued. */
+bool sink_drain(struct sink *sink);
 /*
  * A file is closed and opened again behind what is queued now, or at once when it cannot be written to. For what is not
  * connected, connecting is tried at once. However often it is asked for, it costs nothing more. Not from a signal handler.

@@ -73,13 +73,14 @@ struct sink {
     pthread_t thread;
 
     pthread_mutex_t lock;
-    pthread_cond_t finished;
+    pthread_cond_t finished, room; /* room: lines have left the queue, or cannot */
     struct sink_queue queue;
     struct sink_stats stats;
     bool asleep, poked;       /* the thread waits, or is about to; there is something to look at */
     bool reopen, reopen_line; /* asked for; the line that is put next is the first behind it */
     bool stopping, done, orphaned;
-    int64_t deadline; /* monotonic ms */
+    int64_t deadline;   /* monotonic ms */
+    int64_t give_up_at; /* monotonic ms: from then on it is no use to wait for room; 0: what was tried last went well */
 };
 
 /* The sink's thread. */

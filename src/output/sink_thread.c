@@ -55,10 +55,26 @@ static void connected(struct sink *sink, bool is)
     pthread_mutex_unlock(&sink->lock);
 }
 
+/* For who waits for room: a reader may come back, but a disk is not given more room by waiting. */
+static void note_hope(struct sink *sink, int error)
+{
+    bool file = sink->transport == &sink_file || sink->transport == &sink_standard_output;
+    bool reader = !file || sink->pipe || error == ENXIO;
+
+    pthread_mutex_lock(&sink->lock);
+    if (!reader)
+        sink->give_up_at = sink_now();
+    else if (!sink->give_up_at)
+        sink->give_up_at = sink_now() + SINK_WAIT_MS;
+    pthread_cond_broadcast(&sink->room);
+    pthread_mutex_unlock(&sink->lock);
+}
+
 /* The next attempt waits twice as long as the one before. */
 static void fail(struct sink *sink, int error)
 {
     sink_note(sink, error);
+    note_hope(sink, error);
     if (sink->retry_ms < RETRY_LAST_MS / 2)
         sink->retry_ms = sink->retry_ms ? 2 * sink->retry_ms : RETRY_FIRST_MS;
     else
@@ -167,6 +183,7 @@ static void give_up(struct sink *sink, int error)
     sink->stats.dropped += sink->queue.lines;
     sink->stats.dropped_octets += sink->queue.tail - sink->queue.head;
     sink_queue_take(&sink->queue, sink->queue.tail, sink->queue.lines);
+    pthread_cond_broadcast(&sink->room);
     pthread_mutex_unlock(&sink->lock);
 }
 
@@ -234,6 +251,8 @@ static void batch_sent(struct sink *sink, size_t sent)
     sink->stats.lines += whole - batch->whole;
     sink->stats.octets += octets;
     sink->stats.truncated += batch->truncated;
+    sink->give_up_at = 0;
+    pthread_cond_broadcast(&sink->room);
     pthread_mutex_unlock(&sink->lock);
     batch->whole = whole;
 }
@@ -248,6 +267,7 @@ static void batch_drop(struct sink *sink, int error)
     sink_queue_take(&sink->queue, batch->lines[0].position, 1);
     sink->stats.dropped++;
     sink->stats.dropped_octets += batch->octets.len;
+    pthread_cond_broadcast(&sink->room);
     pthread_mutex_unlock(&sink->lock);
     batch_clear(sink);
 }
