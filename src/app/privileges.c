@@ -9,6 +9,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -40,8 +41,10 @@ bool privileges_lookup(struct privileges *privileges, const char *user)
         complain(_("--user %s: only root can become another user"), user);
         return false;
     }
-    if (!privileges->uid)
-        *privileges = (struct privileges){.become = true, .uid = found->pw_uid, .gid = found->pw_gid};
+    if (privileges->uid)
+        return true;
+    *privileges = (struct privileges){.become = true, .uid = found->pw_uid, .gid = found->pw_gid};
+    snprintf(privileges->name, sizeof privileges->name, "%s", found->pw_name);
     return true;
 }
 
@@ -93,4 +96,10 @@ bool privileges_drop(const struct privileges *privileges, bool sandbox)
         return sandbox_enter();
     complain(_("--no-sandbox: system calls are not filtered"));
     return true;
+}
+
+void privileges_explain(const struct privileges *privileges)
+{
+    if (privileges->become)
+        complain(_("files are opened as the user %s, who has to be allowed to; --user chooses another"), privileges->name);
 }

@@ -13,8 +13,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#define PRIVILEGES_NAME_SIZE 64
+
 struct privileges {
-    bool become; /* started as root: there is somebody else to become */
+    bool become;                     /* started as root: there is somebody else to become */
+    char name[PRIVILEGES_NAME_SIZE]; /* of that user; what is longer is cut */
     uid_t uid;
     gid_t gid;
 };
@@ -29,5 +32,7 @@ bool privileges_lookup(struct privileges *privileges, const char *user);
  * sandbox.h, all for good and for all threads. false: the reason was printed, and the program must end.
  */
 bool privileges_drop(const struct privileges *privileges, bool sandbox);
+/* Behind what was said of a file that could not be opened: as whom that was tried, for those who started us as root. */
+void privileges_explain(const struct privileges *privileges);
 
 #endif

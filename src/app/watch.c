@@ -287,10 +287,16 @@ static bool watch_open(struct watch *watch)
     if (!privileges_lookup(&privileges, watch->options->user) || !watch_filter(watch) || !watch_open_sensors(watch) ||
         !watch_open_metrics(watch) || !privileges_drop(&privileges, watch->options->sandbox))
         return false;
-    if (watch->evidence && !evidence_run_open(watch->evidence))
+    if (watch->evidence && !evidence_run_open(watch->evidence)) {
+        privileges_explain(&privileges);
         return false;
+    }
     watch->outputs = outputs_open(watch->options, watch_packets(watch));
-    if (!watch->outputs || !watch_open_publisher(watch))
+    if (!watch->outputs) {
+        privileges_explain(&privileges);
+        return false;
+    }
+    if (!watch_open_publisher(watch))
         return false;
     if (!watch->metrics || metrics_serve(watch->metrics))
         return true;

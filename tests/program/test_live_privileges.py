@@ -152,6 +152,18 @@ class Live(ProgramTest):
             self.assertIn(state.encode(), line, "told once, whatever the number of workers")
         self.stop(process)
 
+    def test_file_of_root(self):
+        """Root, who may write there, is told why the program may not."""
+        folder = self.path("closed")
+        os.mkdir(folder, 0o700)
+        for option in (("--output", "file:" + os.path.join(folder, "out")), ("--write", os.path.join(folder, "out.pcap"))):
+            done = harness.run("-i", "lo", "--user", "nobody", *option)
+            self.assert_status(done, 2)
+            lines = done.err.splitlines()
+            self.assertEqual(len(lines), 2, done.err)
+            self.assertIn("Permission denied", lines[0])
+            self.assertIn("as the user nobody", lines[1])
+
     def test_second_signal(self):
         """Whoever does not want to wait for an output that nobody reads asks twice."""
         fifo = self.path("fifo")
