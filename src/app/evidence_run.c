@@ -33,6 +33,18 @@ static void file_gone(void *ctx, const char *name)
     forget_file(ctx, name);
 }
 
+/* What is read is not written over. */
+static bool file_spare(void *ctx, const struct stat *status)
+{
+    const struct options *options = ((const struct evidence_run *)ctx)->config.options;
+    struct stat input;
+
+    for (size_t i = 0; i < options->file_count; i++)
+        if (!stat(options->files[i], &input) && input.st_dev == status->st_dev && input.st_ino == status->st_ino)
+            return true;
+    return false;
+}
+
 static void file_begun(void *ctx, const char *name, uint64_t before)
 {
     struct evidence_run *run = ctx;
@@ -99,7 +111,7 @@ bool evidence_run_open(struct evidence_run *run)
     }
     run->file = evidence_file_open(&(struct evidence_file_config){
         .path = options->evidence, .octets = options->evidence_octets, .count = options->evidence_count,
-        .begun = file_begun, .gone = file_gone, .failed = file_failed, .ctx = run}, error);
+        .spare = file_spare, .begun = file_begun, .gone = file_gone, .failed = file_failed, .ctx = run}, error);
     if (!run->file)
         complain("--write %s: %s", options->evidence, error);
     return run->file;

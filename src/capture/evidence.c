@@ -16,6 +16,8 @@
 #define CUT_OCTETS 192
 /* A mail client may be silent for ten minutes (RFC 5321 4.5.3.2); who is for longer than this has gone. */
 #define IDLE (3600 * SMTPSCOPE_SECOND)
+/* Captures of several queues or interfaces have frames out of order by less than this. */
+#define DISORDER (1 * SMTPSCOPE_SECOND)
 /* Connections have a few frames of some hundred octets: so many octets for each place of the table. */
 #define OCTETS_A_PLACE 4096
 
@@ -230,12 +232,23 @@ static struct connection *connection_new(struct evidence *evidence, const struct
     return connection;
 }
 
-static struct connection *connection_of(struct evidence *evidence, const struct evidence_place *place)
+/* A SYN that was sent again, or one that the capture has behind the frames that followed it. */
+static bool opens_again(struct connection *connection, const struct evidence_place *place, smtpscope_time now)
+{
+    if (connection->opened)
+        return connection->seq == place->seq;
+    connection->opened = !connection->closed && now < connection->last + DISORDER;
+    connection->seq = place->seq;
+    return connection->opened;
+}
+
+static struct connection *connection_of(struct evidence *evidence, const struct evidence_place *place, smtpscope_time now)
 {
     struct connection *connection = find(evidence, place->connection, UINT64_MAX);
-    bool same = connection && (!place->opens || (connection->opened && connection->seq == place->seq));
 
-    return same ? connection : connection_new(evidence, place);
+    if (connection && (!place->opens || opens_again(connection, place, now)))
+        return connection;
+    return connection_new(evidence, place);
 }
 
 /* Frames in the middle go, so that what comes has a place. */
@@ -328,9 +341,10 @@ static bool keep(struct evidence *evidence, struct connection *connection, uint6
 
 static void touch(struct evidence *evidence, struct connection *connection, smtpscope_time now)
 {
+    if (!connection->closed)
+        connection->last = now;
     switch (connection->list) {
     case LIST_OPEN:
-        connection->last = now;
         list_move(evidence, connection, LIST_OPEN);
         break;
     case LIST_WRITTEN:
@@ -352,7 +366,7 @@ void evidence_frame(struct evidence *evidence, const struct evidence_place *plac
 
     pthread_mutex_lock(&evidence->lock);
     expire(evidence, frame->time);
-    connection = connection_of(evidence, place);
+    connection = connection_of(evidence, place, frame->time);
     if (connection && keep(evidence, connection, place->ordinal, frame))
         touch(evidence, connection, frame->time);
     else

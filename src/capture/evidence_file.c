@@ -6,7 +6,6 @@
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Taps of one machine have few; what comes beyond is lost, and counted. */
@@ -74,12 +73,23 @@ static char *ring_name(const struct evidence_file *file, const char *path, unsig
 
 /* --- one file */
 
-static FILE *create(const char *name)
+static FILE *create(const struct evidence_file *file, const char *name)
 {
-    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    FILE *stream = fd < 0 ? NULL : fdopen(fd, "w");
+    int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    struct stat status;
+    FILE *stream = NULL;
 
-    if (fd >= 0 && !stream)
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &status))
+        status = (struct stat){0};
+    if (!S_ISREG(status.st_mode))
+        stream = fdopen(fd, "w");
+    else if (file->config.spare && file->config.spare(file->config.ctx, &status))
+        errno = EEXIST;
+    else if (!ftruncate(fd, 0))
+        stream = fdopen(fd, "w");
+    if (!stream)
         close(fd);
     return stream;
 }
@@ -125,7 +135,7 @@ static bool ring_reopen(struct evidence_file *file, struct ring *ring)
 
     if (ring->octets >= FILE_HEADER && !stat(ring->name, &status) && (uint64_t)status.st_size == ring->octets)
         ring->dumper = pcap_dump_open_append(ring->handle, ring->name);
-    return ring->dumper || ring_create(file, ring, create(ring->name));
+    return ring->dumper || ring_create(file, ring, create(file, ring->name));
 }
 
 static bool ring_next(struct evidence_file *file, struct ring *ring)
@@ -143,7 +153,7 @@ static bool ring_next(struct evidence_file *file, struct ring *ring)
     ring->name = name;
     ring->index = index;
     ring->octets = 0;
-    return ring_create(file, ring, create(name));
+    return ring_create(file, ring, create(file, name));
 }
 
 /* --- the rings */
@@ -300,7 +310,7 @@ struct evidence_file *evidence_file_open(const struct evidence_file_config *conf
         name = ring_name(file, config->path, 0);
     }
     if (name && file->path)
-        file->first = create(name);
+        file->first = create(file, name);
     if (name && file->path && file->first) {
         free(name);
         return file;

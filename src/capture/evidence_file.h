@@ -9,6 +9,8 @@
 
 #include "capture/frame.h"
 
+#include <sys/stat.h>
+
 #define EVIDENCE_ERROR_SIZE 512
 
 struct evidence_file;
@@ -17,6 +19,8 @@ struct evidence_file_config {
     const char *path;
     uint64_t octets; /* a new file is begun when this would be exceeded; 0: never */
     unsigned count;  /* files, the oldest of which is overwritten; 0: no limit */
+    /* true: the file is one that must not be overwritten. NULL: there are none. */
+    bool (*spare)(void *ctx, const struct stat *status);
     /* A file was begun: its frames' numbers are those above `before`. `name` is valid during the call. */
     void (*begun)(void *ctx, const char *name, uint64_t before);
     /* A file that is there no more, or was begun anew: its numbers stand for nothing. */

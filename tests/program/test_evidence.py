@@ -121,6 +121,17 @@ class Evidence(ProgramTest):
         self.assert_status(done, 2)
         self.assert_one_line(done, "--write -")
 
+    def test_input_is_not_written_over(self):
+        made = self.capture([self.conversation(40001, True)])
+        before = harness.read(made)
+        link = self.path("link.pcap")
+        os.symlink(made, link)
+        for evidence in made, link:
+            done = run("-r", made, "-w", evidence)
+            self.assert_status(done, 2)
+            self.assert_one_line(done, "--write", "File exists")
+            self.assertEqual(harness.read(made), before)
+
     def test_disk_full(self):
         """Said once, counted; the findings are all there."""
         done = run("-r", harness.FAMILIES, "-w", "/dev/full", "--format", "json")

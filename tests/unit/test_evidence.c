@@ -136,6 +136,28 @@ static void test_port_used_again(void **state)
     evidence_free(evidence);
 }
 
+/* The capture has the SYN behind the segment that it opened the way for; later it is another connection's. */
+static void test_disorder(void **state)
+{
+    struct evidence *evidence = made(ROOM, 0);
+    struct evidence_batch batch;
+    uint64_t early = put(evidence, 1, 0), syn = put(evidence, 1, 7), again;
+
+    (void)state;
+    again = put(evidence, 1, 7);
+    assert_true(evidence_take(evidence, 1, again, &batch));
+    assert_int_equal(batch.count, 3);
+    assert_int_equal(frame_ordinal(batch.frames[0]), early);
+    assert_int_equal(frame_ordinal(batch.frames[1]), syn);
+    evidence_written(evidence, &batch);
+    put(evidence, 2, 0);
+    put_sized(evidence, 2, 7, (smtpscope_time)ordinal + 2 * SMTPSCOPE_SECOND, OCTETS);
+    assert_true(evidence_take(evidence, 2, ordinal, &batch));
+    assert_int_equal(batch.count, 1);
+    evidence_written(evidence, &batch);
+    evidence_free(evidence);
+}
+
 /* Closed ones first, then the longest silent; what waits to be written never. */
 static void test_what_gives_way(void **state)
 {
@@ -285,7 +307,7 @@ static uint64_t write_frames(struct evidence_file *file, int link_type, size_t c
 {
     static uint8_t octets[4096];
     struct frame frame = {.time = 1700000000123456789, .data = octets, .link_type = link_type, .caplen = size, .len = size + 5};
-    const struct frame *frames[64];
+    const struct frame *frames[64] = {0};
     uint64_t numbers[64];
 
     for (size_t i = 0; i < count; i++)
@@ -463,6 +485,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_order_and_later), cmocka_unit_test(test_not_written), cmocka_unit_test(test_port_used_again),
+        cmocka_unit_test(test_disorder),
         cmocka_unit_test(test_what_gives_way),     cmocka_unit_test(test_lingers),     cmocka_unit_test(test_long_message),
         cmocka_unit_test(test_one_file),           cmocka_unit_test(test_nothing),     cmocka_unit_test(test_names),
         cmocka_unit_test(test_link_types),         cmocka_unit_test(test_no_room),     cmocka_unit_test(test_cannot_be_created),
