@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -35,30 +36,36 @@ struct analysis {
     bool failed;
 };
 
-static volatile sig_atomic_t interrupted;
+static atomic_bool interrupted; /* lock-free: a handler may */
 
 static void interrupt(int number)
 {
     (void)number;
-    interrupted = 1;
+    interrupted = true;
 }
 
-/* The first SIGINT ends the reading, and what was found is printed; a second one ends the program. */
+/* The first SIGINT ends the reading, and what was found is printed, which it does not cut short; a second one ends the program. */
 static void watch_signals(void)
 {
-    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
 
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 }
 
-/* Nobody takes the output any more, or the user wants an end. Other outputs say at the end what they could not take. */
+static bool reading_stopped(void *ctx)
+{
+    (void)ctx;
+    return interrupted;
+}
+
+/* Nobody takes the output any more. Other outputs say at the end what they could not take. */
 static bool analysis_stopped(void *ctx)
 {
     const struct analysis *analysis = ctx;
 
-    return interrupted || (!outputs_count(analysis->outputs) && output_error(analysis->output));
+    return !outputs_count(analysis->outputs) && output_error(analysis->output);
 }
 
 /* A pipe may bring a packet a minute: what is found is to be seen while it waits for the next. */
@@ -164,7 +171,7 @@ static bool analysis_init(struct analysis *analysis, FILE *out)
     };
     analysis->intake = intake_new(&(struct intake_config){
         .options = options, .packets = &analysis->packets, .summary = &analysis->summary, .workers = analysis->workers,
-        .hash_seed = seed, .evidence = evidence_run_store(analysis->evidence, 0), .stopped = analysis_stopped, .ctx = analysis,
+        .hash_seed = seed, .evidence = evidence_run_store(analysis->evidence, 0), .stopped = reading_stopped,
     });
     return analysis->intake != NULL;
 }
@@ -199,7 +206,7 @@ static void analysis_print_end(struct analysis *analysis)
     const struct summary_counter stream[] = {
         {COUNTER(s, segments)},      {COUNTER(s, octets)},   {COUNTER(s, flows)},      {COUNTER(s, out_of_order)},
         {COUNTER(s, retransmitted)}, {COUNTER(s, gaps)},     {COUNTER(s, gap_octets)}, {COUNTER(s, conflicts)},
-        {COUNTER(s, evicted)},       {COUNTER(s, held_max)}, {COUNTER(s, ignored)},
+        {COUNTER(s, evicted)},       {COUNTER(s, ignored)},
     };
     struct evidence_counters counters;
     const struct summary_stage stages[] = {
@@ -263,7 +270,7 @@ static bool analysis_run_alone(struct analysis *analysis)
     if (right)
         worker.sessions = sessions_new(&config);
     if (worker.sessions) {
-        while (intake_fill(analysis->intake, &round)) {
+        while (!analysis_stopped(analysis) && intake_fill(analysis->intake, &round)) {
             worker_round(&worker, &round);
             analysis_published(analysis);
         }

@@ -6,7 +6,6 @@
 #include "app/words.h"
 #include "app/worker.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -18,13 +17,12 @@ struct member {
     pthread_t thread;
     bool started;
     struct lane lane;
-    struct parcel *parcel; /* being filled; NULL: out of memory, what is said is lost */
+    struct parcel *parcel; /* being filled */
     uint64_t round;        /* being worked on */
     struct outbox_key now;
     struct report report;
     struct summary summary;
     struct worker worker;
-    uint64_t lost;
 };
 
 struct crew {
@@ -39,8 +37,8 @@ struct crew {
 };
 
 /*
- * The signals that ask for an end go to the thread that reads, which may be waiting for octets and nothing else would wake; the
- * others have them blocked.
+ * The signals that ask for an end go to a thread that may be blocked for long, and that nothing else would wake: to the worker
+ * that reads, or to the caller's thread where an output is not read. The others have them blocked.
  */
 static void ends_mask(int how)
 {
@@ -74,7 +72,7 @@ static const struct round *crew_round(struct crew *crew, uint64_t number)
         pthread_mutex_lock(&crew->lock);
         crew->reading = false;
         crew->filled += more;
-        crew->ended = !more;
+        crew->ended |= !more;
         pthread_cond_broadcast(&crew->changed);
     }
     more = crew->filled > number;
@@ -84,58 +82,38 @@ static const struct round *crew_round(struct crew *crew, uint64_t number)
 
 static void member_send(struct member *member, bool last)
 {
-    if (!member->parcel)
-        return;
-    member->parcel->round = member->round;
     member->parcel->last = last;
     lane_send(&member->lane, member->parcel, true);
-    member->parcel = NULL;
+    member->parcel = lane_parcel(&member->lane);
 }
 
 /* The outbox that the next report goes into. */
 static struct outbox *member_outbox(struct member *member)
 {
-    if (member->parcel && member->parcel->outbox.octets.len >= LANE_OUTBOX_SIZE)
+    if (member->parcel->outbox.octets.len >= LANE_OUTBOX_SIZE)
         member_send(member, false);
-    if (!member->parcel)
-        member->parcel = lane_parcel(&member->lane);
-    if (!member->parcel) {
-        member->lost++;
-        return NULL;
-    }
     member->parcel->outbox.now = member->now;
     return &member->parcel->outbox;
 }
 
 static void member_finding(void *ctx, const struct smtpscope_finding *finding)
 {
-    struct outbox *outbox = member_outbox(ctx);
-
-    if (outbox)
-        outbox_finding(outbox, finding);
+    outbox_finding(member_outbox(ctx), finding);
 }
 
 static void member_trace(void *ctx, const struct trace *trace)
 {
-    struct outbox *outbox = member_outbox(ctx);
-
-    if (outbox)
-        outbox_trace(outbox, trace);
+    outbox_trace(member_outbox(ctx), trace);
 }
 
 static void member_line(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
 {
-    struct outbox *outbox = member_outbox(ctx);
-
-    if (outbox)
-        outbox_line(outbox, flow, format, line);
+    outbox_line(member_outbox(ctx), flow, format, line);
 }
 
 /* Even a round in which nothing was said has an end. */
 static void member_round_end(struct member *member)
 {
-    while (!member->parcel && !(member->parcel = lane_parcel(&member->lane)))
-        sched_yield(); /* there will be memory when what is under way was published */
     member_send(member, true);
     member->round++;
 }
@@ -155,6 +133,19 @@ static void *member_run(void *ctx)
 
 /* --- the caller's thread */
 
+/* The worker's next parcel. */
+static struct parcel *crew_receive(struct lane *lane)
+{
+    struct parcel *parcel = lane_receive(lane, false);
+
+    if (parcel)
+        return parcel;
+    ends_mask(SIG_BLOCK);
+    parcel = lane_receive(lane, true);
+    ends_mask(SIG_UNBLOCK);
+    return parcel;
+}
+
 /* Where the merge stands in one worker's parcels of a round. */
 struct cursor {
     struct lane *lane;
@@ -171,7 +162,7 @@ static const struct outbox_record *cursor_record(struct cursor *cursor)
         if (record)
             return record;
         lane_return(cursor->lane, cursor->parcel);
-        cursor->parcel = last ? NULL : lane_receive(cursor->lane, true);
+        cursor->parcel = last ? NULL : crew_receive(cursor->lane);
         cursor->at = 0;
     }
     return NULL;
@@ -203,7 +194,7 @@ static bool crew_merge(struct crew *crew)
     for (unsigned i = 0; i < crew->count; i++) {
         struct lane *lane = &crew->members[i].lane;
 
-        cursors[i] = (struct cursor){.lane = lane, .parcel = lane_receive(lane, true)};
+        cursors[i] = (struct cursor){.lane = lane, .parcel = crew_receive(lane)};
         any |= cursors[i].parcel != NULL;
     }
     for (struct cursor *cursor; (cursor = cursor_next(cursors, crew->count));) {
@@ -219,15 +210,29 @@ static bool crew_merge(struct crew *crew)
     return any;
 }
 
-/* Merges until the workers are done. When nobody wants more, they find their lanes ended, and the intake too. */
+/* Merges until the workers are done, or nobody wants more. */
 static void crew_publish(struct crew *crew)
 {
+    ends_mask(SIG_UNBLOCK);
     while (crew_merge(crew)) {
         crew->config->published(crew->config->ctx);
         if (crew->config->stopped(crew->config->ctx))
-            for (unsigned i = 0; i < crew->count; i++)
-                lane_end(&crew->members[i].lane);
+            break;
     }
+    ends_mask(SIG_BLOCK);
+}
+
+/*
+ * Whoever has not ended yet: nothing more is read, and nobody waits for room in a lane or for a round. Rounds that were not
+ * merged stay as they are, for workers still look through them.
+ */
+static void crew_end(struct crew *crew)
+{
+    pthread_mutex_lock(&crew->lock);
+    crew->ended = true;
+    pthread_mutex_unlock(&crew->lock);
+    for (unsigned i = 0; i < crew->count; i++)
+        lane_end(&crew->members[i].lane);
 }
 
 static bool member_init(struct member *member, struct crew *crew, unsigned index)
@@ -236,6 +241,7 @@ static bool member_init(struct member *member, struct crew *crew, unsigned index
 
     member->crew = crew;
     lane_init(&member->lane, &crew->lock, &crew->changed);
+    member->parcel = lane_parcel(&member->lane);
     member->report = (struct report){.finding = member_finding, .trace = member_trace, .line = member_line, .ctx = member};
     sessions.report = &member->report;
     sessions.summary = &member->summary;
@@ -247,8 +253,6 @@ static bool member_init(struct member *member, struct crew *crew, unsigned index
 static void member_fini(struct member *member)
 {
     sessions_free(member->worker.sessions);
-    if (member->parcel)
-        lane_return(&member->lane, member->parcel);
     lane_fini(&member->lane);
 }
 
@@ -283,12 +287,8 @@ static bool crew_start(struct crew *crew)
         struct member *member = &crew->members[i];
 
         member->started = !pthread_create(&member->thread, NULL, member_run, member);
-        if (!member->started) {
-            pthread_mutex_lock(&crew->lock);
-            crew->ended = true;
-            pthread_mutex_unlock(&crew->lock);
+        if (!member->started)
             return false;
-        }
     }
     return true;
 }
@@ -305,7 +305,7 @@ static void crew_join(struct crew *crew)
         sessions_stats(member->worker.sessions, &stats);
         stream_stats_add(crew->config->stats, &stats);
         summary_add(crew->config->summary, &member->summary);
-        crew->config->summary->overflowed += member->lost + member->lane.lost;
+        crew->config->summary->overflowed += member->lane.lost;
     }
 }
 
@@ -320,9 +320,8 @@ bool crew_run(const struct crew_config *config)
         crew_publish(crew);
     else
         complain(_("no memory or no threads for %u workers: try --workers 1"), config->workers);
-    for (unsigned i = 0; crew && i < crew->count; i++)
-        lane_end(&crew->members[i].lane);
     if (crew) {
+        crew_end(crew);
         crew_join(crew);
         crew_fini(crew);
     }

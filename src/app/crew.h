@@ -16,7 +16,7 @@ struct crew_config {
     unsigned workers;                /* 1 to WORKERS_MAX */
     const struct report *report;     /* takes all that is said, in order, on the caller's thread */
     void (*published)(void *ctx);    /* so it was with one more round; on the caller's thread */
-    bool (*stopped)(void *ctx);      /* nobody wants more: what is under way is dropped */
+    bool (*stopped)(void *ctx);      /* nobody takes more: what is under way is dropped; on the caller's thread */
     void *ctx;
     struct summary *summary; /* what all workers have counted is added */
     struct smtpscope_stream_stats *stats;

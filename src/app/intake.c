@@ -113,7 +113,11 @@ static void intake_frame(struct intake *intake, struct round *round, const struc
         return;
     }
     followed = decoder_frame(intake->decoder, frame->link_type, frame->data, frame->caplen, frame->len, frame->time,
-                             summary->packets, segment) && round_own(round, segment, frame);
+                             summary->packets, segment);
+    if (followed && !round_own(round, segment, frame)) {
+        summary->overflowed++;
+        followed = false;
+    }
     if (!followed && frame->time < intake->told + TICK)
         return;
     intake->told = segment->time = frame->time;

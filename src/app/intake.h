@@ -19,7 +19,7 @@ struct intake_config {
     unsigned workers;
     uint64_t hash_seed;
     struct evidence *evidence;  /* gets the frames of what is followed; NULL: not wanted */
-    bool (*stopped)(void *ctx); /* asked now and then */
+    bool (*stopped)(void *ctx); /* asked now and then, by whoever reads */
     void *ctx;
 };
 

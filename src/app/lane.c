@@ -1,46 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/lane.h"
 
-#include <stdlib.h>
+#include <assert.h>
 
 void lane_init(struct lane *lane, pthread_mutex_t *lock, pthread_cond_t *changed)
 {
-    *lane = (struct lane){.lock = lock, .changed = changed};
-}
-
-static void parcel_free(struct parcel *parcel)
-{
-    outbox_fini(&parcel->outbox);
-    free(parcel);
+    *lane = (struct lane){.lock = lock, .changed = changed, .spare_count = LANE_PARCELS};
+    for (size_t i = 0; i < LANE_PARCELS; i++)
+        lane->spare[i] = &lane->parcels[i];
 }
 
 void lane_fini(struct lane *lane)
 {
-    for (; lane->count; lane->count--, lane->first = (lane->first + 1) % LANE_LENGTH)
-        parcel_free(lane->parcels[lane->first]);
-    while (lane->spare_count)
-        parcel_free(lane->spare[--lane->spare_count]);
+    for (size_t i = 0; i < LANE_PARCELS; i++)
+        outbox_fini(&lane->parcels[i].outbox);
 }
 
 struct parcel *lane_parcel(struct lane *lane)
 {
-    struct parcel *parcel = NULL;
+    struct parcel *parcel;
 
     pthread_mutex_lock(lane->lock);
-    if (lane->spare_count)
-        parcel = lane->spare[--lane->spare_count];
+    assert(lane->spare_count);
+    parcel = lane->spare[--lane->spare_count];
     pthread_mutex_unlock(lane->lock);
-    return parcel ? parcel : calloc(1, sizeof *parcel);
+    return parcel;
 }
 
 /* The caller holds the lock. */
 static void keep_spare(struct lane *lane, struct parcel *parcel)
 {
     outbox_clear(&parcel->outbox);
-    if (lane->spare_count < sizeof lane->spare / sizeof lane->spare[0])
-        lane->spare[lane->spare_count++] = parcel;
-    else
-        parcel_free(parcel);
+    lane->spare[lane->spare_count++] = parcel;
 }
 
 void lane_send(struct lane *lane, struct parcel *parcel, bool wait)
@@ -53,10 +44,20 @@ void lane_send(struct lane *lane, struct parcel *parcel, bool wait)
         lane->lost += outbox_count(&parcel->outbox);
         keep_spare(lane, parcel);
     } else {
-        lane->parcels[(lane->first + lane->count++) % LANE_LENGTH] = parcel;
+        lane->under_way[(lane->first + lane->count++) % LANE_LENGTH] = parcel;
         pthread_cond_broadcast(lane->changed);
     }
     pthread_mutex_unlock(lane->lock);
+}
+
+bool lane_has_room(struct lane *lane)
+{
+    bool room;
+
+    pthread_mutex_lock(lane->lock);
+    room = lane->count < LANE_LENGTH / 2;
+    pthread_mutex_unlock(lane->lock);
+    return room;
 }
 
 struct parcel *lane_receive(struct lane *lane, bool wait)
@@ -67,7 +68,7 @@ struct parcel *lane_receive(struct lane *lane, bool wait)
     while (wait && !lane->count && !lane->ended)
         pthread_cond_wait(lane->changed, lane->lock);
     if (lane->count) {
-        parcel = lane->parcels[lane->first];
+        parcel = lane->under_way[lane->first];
         lane->first = (lane->first + 1) % LANE_LENGTH;
         if (lane->count-- == LANE_LENGTH)
             pthread_cond_broadcast(lane->changed);

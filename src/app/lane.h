@@ -17,29 +17,35 @@
 
 struct parcel {
     struct outbox outbox;
-    uint64_t round; /* that it belongs to */
-    bool last;      /* the worker's last of this round */
+    bool last; /* the worker's last of a round */
 };
+
+/* Under way, and one with each side: so the worker always finds one, and a round's end needs no memory. */
+#define LANE_PARCELS (LANE_LENGTH + 2)
 
 struct lane {
     pthread_mutex_t *lock; /* of all lanes */
     pthread_cond_t *changed;
-    struct parcel *parcels[LANE_LENGTH];
+    struct parcel parcels[LANE_PARCELS];
+    struct parcel *under_way[LANE_LENGTH];
     size_t first, count;
-    struct parcel *spare[LANE_LENGTH + 2];
+    struct parcel *spare[LANE_PARCELS];
     size_t spare_count;
-    bool ended;   /* nobody reads any more, or nobody writes */
+    bool ended;    /* nobody reads any more, or nobody writes */
     uint64_t lost; /* records in outboxes that could not be sent or made */
 };
 
-/* The lock and the condition are shared by all lanes of one reader, and outlive them. */
+/* The lock and the condition are shared by all lanes of one reader, and outlive them. The lane must not move. */
 void lane_init(struct lane *lane, pthread_mutex_t *lock, pthread_cond_t *changed);
+/* Frees what all parcels hold, wherever they are. */
 void lane_fini(struct lane *lane);
 
-/* An empty parcel to fill; NULL: out of memory. */
+/* An empty parcel to fill: the worker has one at a time, the reader too. */
 struct parcel *lane_parcel(struct lane *lane);
 /* Sends it; waits for room when `wait` is set and somebody reads. What cannot be sent is lost, and counted. */
 void lane_send(struct lane *lane, struct parcel *parcel, bool wait);
+/* One more would not be lost, should the reader take nothing for a while. */
+bool lane_has_room(struct lane *lane);
 /* The next parcel: waits for it when `wait` is set. NULL: none, or the lane ended. Give it back with lane_return(). */
 struct parcel *lane_receive(struct lane *lane, bool wait);
 void lane_return(struct lane *lane, struct parcel *parcel);

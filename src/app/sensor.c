@@ -50,41 +50,34 @@ static smtpscope_time monotonic(void)
 
 /* --- what the sessions say */
 
+/* Packets do not wait for readers: only what comes after the last of them does. */
+static void sensor_send(struct sensor *sensor)
+{
+    lane_send(&sensor->lane, sensor->parcel, sensor->stop);
+    sensor->parcel = lane_parcel(&sensor->lane);
+}
+
 static struct outbox *sensor_outbox(struct sensor *sensor)
 {
-    if (sensor->parcel && sensor->parcel->outbox.octets.len >= LANE_OUTBOX_SIZE) {
-        lane_send(&sensor->lane, sensor->parcel, sensor->stop);
-        sensor->parcel = NULL;
-    }
-    if (!sensor->parcel)
-        sensor->parcel = lane_parcel(&sensor->lane);
-    if (!sensor->parcel)
-        sensor->counting.lost++;
-    return sensor->parcel ? &sensor->parcel->outbox : NULL;
+    if (sensor->parcel->outbox.octets.len >= LANE_OUTBOX_SIZE)
+        sensor_send(sensor);
+    return &sensor->parcel->outbox;
 }
 
 static void sensor_finding(void *ctx, const struct smtpscope_finding *finding)
 {
-    struct outbox *outbox = finding->told && !finding->changed ? NULL : sensor_outbox(ctx);
-
-    if (outbox)
-        outbox_finding(outbox, finding);
+    if (!finding->told || finding->changed)
+        outbox_finding(sensor_outbox(ctx), finding);
 }
 
 static void sensor_trace(void *ctx, const struct trace *trace)
 {
-    struct outbox *outbox = sensor_outbox(ctx);
-
-    if (outbox)
-        outbox_trace(outbox, trace);
+    outbox_trace(sensor_outbox(ctx), trace);
 }
 
 static void sensor_line(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
 {
-    struct outbox *outbox = sensor_outbox(ctx);
-
-    if (outbox)
-        outbox_line(outbox, flow, format, line);
+    outbox_line(sensor_outbox(ctx), flow, format, line);
 }
 
 static void sensor_hand_on(struct sensor *sensor, smtpscope_time now)
@@ -109,9 +102,8 @@ static void sensor_hand_on(struct sensor *sensor, smtpscope_time now)
     sensor->shown = *counting;
     sensor->shown.lost += sensor->lane.lost;
     pthread_mutex_unlock(sensor->config.lock);
-    if (sensor->parcel)
-        lane_send(&sensor->lane, sensor->parcel, sensor->stop);
-    sensor->parcel = NULL;
+    if (sensor->parcel->outbox.octets.len)
+        sensor_send(sensor);
 }
 
 /* --- frames */
@@ -208,7 +200,8 @@ static void sensor_tick(struct sensor *sensor, bool idle)
         sensor_idle(sensor, now);
     else
         packet_clock_handled(&sensor->clock, now);
-    sessions_tell(sensor->sessions, now);
+    if (lane_has_room(&sensor->lane)) /* what is told and lost would be told again only if it changed */
+        sessions_tell(sensor->sessions, now);
     if (now - sensor->handed_on >= HAND_ON_EVERY)
         sensor_hand_on(sensor, now);
 }
@@ -254,8 +247,6 @@ static void sensor_free(struct sensor *sensor)
         live_close(sensor->taps[i].live);
     sessions_free(sensor->sessions);
     decoder_free(sensor->decoder);
-    if (sensor->parcel)
-        lane_return(&sensor->lane, sensor->parcel);
     lane_fini(&sensor->lane);
     free(sensor);
 }
@@ -271,6 +262,7 @@ struct sensor *sensor_open(const struct sensor_config *config)
     sensor->config = *config;
     packet_clock_init(&sensor->clock, packet_clock_read);
     lane_init(&sensor->lane, config->lock, config->changed);
+    sensor->parcel = lane_parcel(&sensor->lane);
     sensor->report = (struct report){.finding = sensor_finding, .trace = sensor_trace, .line = sensor_line, .ctx = sensor};
     sensor->config.sessions.report = &sensor->report;
     sensor->config.sessions.summary = &sensor->counting.summary;
@@ -301,6 +293,8 @@ bool sensor_start(struct sensor *sensor)
 void sensor_stop(struct sensor *sensor)
 {
     sensor->stop = true;
+    if (!sensor->started) /* no thread will */
+        lane_end(&sensor->lane);
     for (size_t i = 0; i < sensor->tap_count; i++)
         live_break(sensor->taps[i].live);
 }

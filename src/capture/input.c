@@ -45,15 +45,24 @@ static void input_fail(struct input *input, const char *text, const char *detail
     snprintf(input->error, sizeof input->error, "%s%s", text, detail);
 }
 
+/*
+ * Waits for octets where they do not lie ready, so that signals are seen: poll(2) is never begun again after one, as read(2) is
+ * with SA_RESTART, which writing wants. -1 with errno set.
+ */
+static int input_wait(const struct input *input)
+{
+    struct pollfd waiting = {.fd = input->fd, .events = POLLIN};
+
+    return input->size ? 0 : poll(&waiting, 1, -1);
+}
+
 /* read(2): octets, 0 at the end, -1 with the error set */
 static ssize_t input_read_raw(struct input *input, uint8_t *to, size_t len)
 {
     ssize_t got;
-    while ((got = read(input->fd, to, len)) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-        struct pollfd waiting = {.fd = input->fd, .events = POLLIN}; /* someone else made our standard input non-blocking */
-        if (poll(&waiting, 1, -1) < 0)
-            break;
-    }
+    do /* again when another reader was faster, and someone made our standard input non-blocking */
+        got = input_wait(input) < 0 ? -1 : read(input->fd, to, len);
+    while (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
     if (got < 0 && errno == EINTR) {
         input->interrupted = true;
         got = 0;

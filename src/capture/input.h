@@ -17,7 +17,7 @@ void input_close(struct input *input);
 
 /*
  * Reads up to `len` octets: their number, 0 at the end, -1 when what follows cannot be had (see input_error()); what could be
- * read before was delivered. A signal whose handler was installed without SA_RESTART ends the input.
+ * read before was delivered. A signal that is handled while it waits for octets ends the input.
  */
 ssize_t input_read(struct input *input, uint8_t *to, size_t len);
 

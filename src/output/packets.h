@@ -16,8 +16,8 @@ struct packets_file {
 /* The files of a run in the order in which they were read. All zero is empty. One thread adds while others look up. */
 struct packets {
     struct packets_file *files;
-    atomic_size_t count;
-    size_t room;
+    atomic_size_t count; /* so far */
+    size_t room;         /* with more than one, a packet's number says nothing without its file's name */
 };
 
 /* Room for `count` files in all, before the first is added. false: out of memory. */

@@ -43,7 +43,7 @@ void text_packet(const struct layout *layout, const char *before, const struct p
         return;
     writer_string(layout->writer, before);
     writer_format(layout->writer, _("packet %llu"), (unsigned long long)number);
-    if (packets->count > 1) {
+    if (packets->room > 1) {
         writer_string(layout->writer, " (");
         writer_escaped(layout->writer, file, format_text(file).len, ESCAPE_TERMINAL);
         writer_char(layout->writer, ')');

@@ -24,7 +24,7 @@ static void session_heading(const struct layout *layout, const struct packets *p
     format_endpoint(writer, &flow->side[SMTPSCOPE_CLIENT]);
     writer_string(writer, " -> ");
     format_endpoint(writer, &flow->side[SMTPSCOPE_SERVER]);
-    if (packets->count > 1) {
+    if (packets->room > 1) {
         text_packet(layout, "  ", packets, flow->first_packet);
     }
     writer_char(writer, '\n');
