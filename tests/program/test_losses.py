@@ -11,6 +11,9 @@ import subprocess
 import harness
 import network
 
+import dialogue
+import tcpwire
+
 try:
     import jsonschema
 except ImportError:
@@ -94,6 +97,22 @@ class Losses(harness.ProgramTest):
         self.assertEqual(len(lines), 1, lost)
         self.assertEqual(lines[0]["detail"]["text"], "%d lines lost at -" % lines[0]["count"])
         self.assertGreater(lines[0]["count"], 0)
+
+    def test_sessions_that_gave_way(self):
+        """Four sessions at a time, and three may be followed: one gives way, which is a finding, and counted."""
+        packets = []
+        for port in range(40001, 40005):
+            text = "session: client=192.0.2.1:%d\nS: 220 mx.example ESMTP\nC: EHLO c.example\nS: 250 mx.example\nC: QUIT\nS: 221 bye\n"
+            packets += dialogue.play(dialogue.parse(self.path("dialogue.txt", (text % port).encode())))
+        with open(self.path("four.pcap"), "wb") as file:
+            tcpwire.write_pcap(file, sorted(packets))
+        sensor = self.sensor("--max-sessions", "3")
+        for frame in network.frames(self.path("four.pcap")):
+            self.wire.send(frame)
+        network.wait_for(lambda: self.rules(sensor.findings(), "transport.evicted"), "the finding about a session that gave way")
+        events = sensor.stop()
+        self.assertTrue(all(event["session"] for event in self.rules(events, "transport.evicted")))
+        self.assertGreater(events[-1]["certainty"]["evicted"], 0)
 
     def sent_and_seen(self):
         self.send_sessions()
