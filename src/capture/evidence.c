@@ -18,6 +18,8 @@
 #define IDLE (3600 * SMTPSCOPE_SECOND)
 /* Captures of several queues or interfaces have frames out of order by less than this. */
 #define DISORDER (1 * SMTPSCOPE_SECOND)
+/* Of all room, what closed without a finding may have: one across sessions, or one under way, comes soon or not at all. */
+#define CLOSED_SHARE 8
 /* Connections have a few frames of some hundred octets: so many octets for each place of the table. */
 #define OCTETS_A_PLACE 4096
 
@@ -48,6 +50,7 @@ struct connection {
     size_t written; /* of `kept`: the frames before it were written, or lost for good */
     size_t cut;     /* of `kept`: where cutting has got to */
     size_t octets;  /* of frames that are held */
+    size_t listed;  /* the same when it came to its list */
 };
 
 struct evidence {
@@ -56,6 +59,7 @@ struct evidence {
     struct connection **places;
     size_t mask;
     struct connection *oldest[LISTS], *newest[LISTS];
+    size_t octets[LISTS]; /* listed */
     uint64_t round;
     struct evidence_stats stats;
 };
@@ -66,6 +70,7 @@ static void list_remove(struct evidence *evidence, struct connection *connection
 {
     enum list list = connection->list;
 
+    evidence->octets[list] -= connection->listed;
     *(connection->older ? &connection->older->newer : &evidence->oldest[list]) = connection->newer;
     *(connection->newer ? &connection->newer->older : &evidence->newest[list]) = connection->older;
 }
@@ -73,6 +78,8 @@ static void list_remove(struct evidence *evidence, struct connection *connection
 static void list_append(struct evidence *evidence, struct connection *connection, enum list list)
 {
     connection->list = list;
+    connection->listed = connection->octets;
+    evidence->octets[list] += connection->listed;
     connection->older = evidence->newest[list];
     connection->newer = NULL;
     *(connection->older ? &connection->older->newer : &evidence->oldest[list]) = connection;
@@ -91,6 +98,7 @@ static void list_put_first(struct evidence *evidence, struct connection *connect
     enum list list = connection->list;
 
     list_remove(evidence, connection);
+    evidence->octets[list] += connection->listed;
     connection->older = NULL;
     connection->newer = evidence->oldest[list];
     *(connection->newer ? &connection->newer->older : &evidence->newest[list]) = connection;
@@ -374,6 +382,13 @@ void evidence_frame(struct evidence *evidence, const struct evidence_place *plac
     pthread_mutex_unlock(&evidence->lock);
 }
 
+static void close_listed(struct evidence *evidence, struct connection *connection)
+{
+    list_move(evidence, connection, LIST_CLOSED);
+    while (evidence->octets[LIST_CLOSED] > evidence->config.octets / CLOSED_SHARE && evidence->oldest[LIST_CLOSED] != connection)
+        connection_free(evidence, evidence->oldest[LIST_CLOSED]);
+}
+
 void evidence_closed(struct evidence *evidence, uint64_t hash, uint64_t first, smtpscope_time now)
 {
     struct connection *connection;
@@ -384,7 +399,7 @@ void evidence_closed(struct evidence *evidence, uint64_t hash, uint64_t first, s
         connection->closed = true;
         connection->last = now;
         if (connection->list == LIST_OPEN)
-            list_move(evidence, connection, LIST_CLOSED);
+            close_listed(evidence, connection);
         else if (connection->list == LIST_DUE)
             list_put_first(evidence, connection);
     }

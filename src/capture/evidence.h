@@ -4,7 +4,7 @@
  * are taken to be written (evidence_file.h), from the handshake on; else they are forgotten.
  *
  * Memory is bounded. What gives way first are connections that closed without a finding, then open ones that had none, the
- * longest silent first, then the numbers of those that were written. Of one connection the middle gives way: frames behind its
+ * longest silent first, then the numbers of those that were written. The former have an eighth of the room at most. Of one connection the middle gives way: frames behind its
  * first ones are cut to their headers, and beyond a number of them left out.
  *
  * A worker puts frames in, another thread takes them out; each call is short, and none waits for a disk.

@@ -192,6 +192,35 @@ static void test_what_gives_way(void **state)
     evidence_free(evidence);
 }
 
+/* What closed without a finding has an eighth of the room, whatever else there is. */
+static void test_closed_share(void **state)
+{
+    struct evidence *evidence = made(ROOM, 0);
+    struct evidence_batch batch;
+    uint64_t first = ordinal + 1, last;
+
+    (void)state;
+    for (uint64_t connection = 1; connection <= 4000; connection++) {
+        last = put(evidence, connection, 7);
+        put(evidence, connection, 0);
+        evidence_closed(evidence, connection, last, 0);
+    }
+    assert_true(stats_of(evidence).octets < ROOM / 3);
+    assert_int_equal(stats_of(evidence).evicted, 0);
+    assert_false(evidence_take(evidence, 1, first, &batch));
+    assert_true(evidence_take(evidence, 3900, ordinal - 200, &batch));
+    assert_int_equal(batch.count, 2);
+    evidence_written(evidence, &batch);
+    put(evidence, 5000, 7); /* whoever is open is not touched */
+    for (uint64_t connection = 6000; connection <= 8000; connection++) {
+        last = put(evidence, connection, 7);
+        evidence_closed(evidence, connection, last, 0);
+    }
+    assert_true(evidence_take(evidence, 5000, ordinal, &batch));
+    evidence_written(evidence, &batch);
+    evidence_free(evidence);
+}
+
 static void test_lingers(void **state)
 {
     struct evidence *evidence = made(ROOM, 60 * SMTPSCOPE_SECOND);
@@ -486,6 +515,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_order_and_later), cmocka_unit_test(test_not_written), cmocka_unit_test(test_port_used_again),
         cmocka_unit_test(test_disorder),
+        cmocka_unit_test(test_closed_share),
         cmocka_unit_test(test_what_gives_way),     cmocka_unit_test(test_lingers),     cmocka_unit_test(test_long_message),
         cmocka_unit_test(test_one_file),           cmocka_unit_test(test_nothing),     cmocka_unit_test(test_names),
         cmocka_unit_test(test_link_types),         cmocka_unit_test(test_no_room),     cmocka_unit_test(test_cannot_be_created),
