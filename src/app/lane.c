@@ -40,6 +40,8 @@ void lane_send(struct lane *lane, struct parcel *parcel, bool wait)
     while (wait && lane->count == LANE_LENGTH && !lane->ended)
         pthread_cond_wait(lane->changed, lane->lock);
     lane->lost += parcel->outbox.lost;
+    lane->sent++;
+    lane->until = parcel->until;
     if (lane->count == LANE_LENGTH || lane->ended) {
         lane->lost += outbox_count(&parcel->outbox);
         keep_spare(lane, parcel);
@@ -82,6 +84,16 @@ void lane_return(struct lane *lane, struct parcel *parcel)
     pthread_mutex_lock(lane->lock);
     keep_spare(lane, parcel);
     pthread_mutex_unlock(lane->lock);
+}
+
+struct lane_progress lane_progress(struct lane *lane)
+{
+    struct lane_progress progress;
+
+    pthread_mutex_lock(lane->lock);
+    progress = (struct lane_progress){lane->sent, lane->until, lane->ended, lane->count >= LANE_LENGTH / 2};
+    pthread_mutex_unlock(lane->lock);
+    return progress;
 }
 
 bool lane_is_done(struct lane *lane)

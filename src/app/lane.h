@@ -17,7 +17,8 @@
 
 struct parcel {
     struct outbox outbox;
-    bool last; /* the worker's last of a round */
+    bool last;      /* the worker's last of a round */
+    uint64_t until; /* live: no later one of this lane has a record whose key's packet is below it */
 };
 
 /* Under way, and one with each side: so the worker always finds one, and a round's end needs no memory. */
@@ -32,6 +33,7 @@ struct lane {
     struct parcel *spare[LANE_PARCELS];
     size_t spare_count;
     bool ended;    /* nobody reads any more, or nobody writes */
+    uint64_t sent, until; /* parcels, and how far the last one said that the worker is; also of those that were lost */
     uint64_t lost; /* records in outboxes that could not be sent or made */
 };
 
@@ -49,6 +51,13 @@ bool lane_has_room(struct lane *lane);
 /* The next parcel: waits for it when `wait` is set. NULL: none, or the lane ended. Give it back with lane_return(). */
 struct parcel *lane_receive(struct lane *lane, bool wait);
 void lane_return(struct lane *lane, struct parcel *parcel);
+/* How far a lane's worker is. */
+struct lane_progress {
+    uint64_t sent, until;
+    bool ended;
+    bool crowded; /* half full: a reader that waits for something else should wait no longer */
+};
+struct lane_progress lane_progress(struct lane *lane);
 /* Nothing is under way, and nothing will come. */
 bool lane_is_done(struct lane *lane);
 /* No more will be sent, or read: nobody waits. */

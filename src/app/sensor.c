@@ -15,6 +15,8 @@
 /* A finding is out within a second of its packet: this, and the ring's own delay of a tenth, leave room for a busy machine. */
 #define HAND_ON_EVERY (100 * MILLISECOND)
 #define POLL_MS 100
+/* A packet may stand so long in the ring, and its thread wait so long for a processor, while we believe that none has come. */
+#define UNSEEN (200 * MILLISECOND)
 
 struct tap {
     struct live *live;
@@ -36,6 +38,7 @@ struct sensor {
     struct parcel *parcel;
     uint64_t frames;
     struct packet_clock clock;
+    uint64_t reached;         /* packet time as the monotonic clock would have it, which never runs back: the key of what is said */
     smtpscope_time handed_on; /* when, by the monotonic clock */
     struct sensor_totals counting, shown; /* shown: under the lock */
 };
@@ -53,6 +56,7 @@ static smtpscope_time monotonic(void)
 /* Packets do not wait for readers: only what comes after the last of them does. */
 static void sensor_send(struct sensor *sensor)
 {
+    sensor->parcel->until = sensor->reached;
     lane_send(&sensor->lane, sensor->parcel, sensor->stop);
     sensor->parcel = lane_parcel(&sensor->lane);
 }
@@ -61,6 +65,7 @@ static struct outbox *sensor_outbox(struct sensor *sensor)
 {
     if (sensor->parcel->outbox.octets.len >= LANE_OUTBOX_SIZE)
         sensor_send(sensor);
+    sensor->parcel->outbox.now.packet = sensor->reached;
     return &sensor->parcel->outbox;
 }
 
@@ -102,8 +107,7 @@ static void sensor_hand_on(struct sensor *sensor, smtpscope_time now)
     sensor->shown = *counting;
     sensor->shown.lost += sensor->lane.lost;
     pthread_mutex_unlock(sensor->config.lock);
-    if (sensor->parcel->outbox.octets.len)
-        sensor_send(sensor);
+    sensor_send(sensor); /* an empty one, too, says how far this worker is: others wait for that */
 }
 
 /* --- frames */
@@ -119,6 +123,15 @@ static void sensor_clock_stepped(struct sensor *sensor, smtpscope_time delta)
     sessions_clock_stepped(sensor->sessions, delta);
 }
 
+/* Packet time has reached `time` here: nothing that is said from now on is about an earlier packet. */
+static void sensor_reached(struct sensor *sensor, smtpscope_time time)
+{
+    smtpscope_time reached = time - sensor->clock.distance;
+
+    if (reached > 0 && (uint64_t)reached > sensor->reached)
+        sensor->reached = (uint64_t)reached;
+}
+
 static void sensor_frame(void *ctx, const struct frame *frame)
 {
     struct sensor *sensor = ctx;
@@ -128,6 +141,7 @@ static void sensor_frame(void *ctx, const struct frame *frame)
     uint64_t number = sensor->frames++ * sensor->config.workers + sensor->config.index + 1;
 
     sensor_clock_stepped(sensor, packet_clock_packet(&sensor->clock, frame->time));
+    sensor_reached(sensor, frame->time);
     summary->packets++;
     summary->octets += frame->len;
     summary->last_time = frame->time;
@@ -190,6 +204,7 @@ static void sensor_idle(struct sensor *sensor, smtpscope_time now)
 {
     sensor_clock_stepped(sensor, packet_clock_idle(&sensor->clock));
     sessions_expire(sensor->sessions, packet_clock_at(&sensor->clock, now));
+    sensor_reached(sensor, packet_clock_at(&sensor->clock, now) - UNSEEN);
 }
 
 static void sensor_tick(struct sensor *sensor, bool idle)

@@ -8,6 +8,7 @@
 #include "app/complain.h"
 #include "app/evidence_run.h"
 #include "app/losses.h"
+#include "app/merge.h"
 #include "app/notify.h"
 #include "app/outputs.h"
 #include "app/privileges.h"
@@ -27,15 +28,13 @@
 /* Signals are looked for so often; reports wake this thread by themselves. */
 #define WAIT_NS (100 * MILLISECOND)
 /* Findings of a session that belong together come within a round trip; a finding must be out within a second. */
-#define PATIENCE (300 * MILLISECOND)
+#define PATIENCE (200 * MILLISECOND)
 /* A finding across sessions may come when its session has closed; and segments straggle in. */
 #define EVIDENCE_LINGER (60 * SMTPSCOPE_SECOND)
 /* Outputs and metrics have so long to get what is left. */
 #define CLOSE_MS 5000
 /* Outputs that a reload replaces have less: reports wait meanwhile, and workers queue no more than a few seconds of them. */
 #define REPLACED_MS 500
-/* Parcels taken from one worker before the others have their turn. */
-#define PARCELS_A_TURN 16
 
 struct watch {
     struct options *options;
@@ -50,6 +49,7 @@ struct watch {
     struct metrics *metrics;
     struct metrics_snapshot snapshot;
     struct sensor *sensors[WORKERS_MAX];
+    struct merge merge;
     unsigned count;
     struct output_config formats[SESSIONS_FORMATS];
     pthread_mutex_t lock;
@@ -247,6 +247,7 @@ static bool watch_open_sensors(struct watch *watch)
         });
         if (!watch->sensors[watch->count])
             return false;
+        merge_add(&watch->merge, sensor_lane(watch->sensors[watch->count]));
     }
     return true;
 }
@@ -310,33 +311,16 @@ static bool watch_open(struct watch *watch)
 static bool watch_publish(struct watch *watch)
 {
     struct report report = publisher_report(watch->publisher);
-    bool any = false;
 
-    for (unsigned i = 0; i < watch->count; i++) {
-        struct lane *lane = sensor_lane(watch->sensors[i]);
-        struct parcel *parcel;
-
-        for (int turn = 0; turn < PARCELS_A_TURN && (parcel = lane_receive(lane, false)); turn++) {
-            outbox_say_all(&parcel->outbox, &report);
-            lane_return(lane, parcel);
-            any = true;
-        }
-    }
-    return any;
+    return merge_publish(&watch->merge, &report);
 }
 
 static void watch_wait(struct watch *watch)
 {
     smtpscope_time until = monotonic() + WAIT_NS;
     struct timespec deadline = {.tv_sec = (time_t)(until / SMTPSCOPE_SECOND), .tv_nsec = (long)(until % SMTPSCOPE_SECOND)};
-    bool empty = true;
 
-    pthread_mutex_lock(&watch->lock);
-    for (unsigned i = 0; i < watch->count; i++)
-        empty &= sensor_lane(watch->sensors[i])->count == 0;
-    if (empty)
-        pthread_cond_timedwait(&watch->changed, &watch->lock, &deadline);
-    pthread_mutex_unlock(&watch->lock);
+    merge_wait(&watch->merge, &deadline);
 }
 
 /* SIGHUP. On any error all stays as it is. */
@@ -445,21 +429,14 @@ static void watch_finish(struct watch *watch)
 {
     struct sensor_totals *totals = &watch->totals;
     uint64_t open;
-    bool ended = false;
 
     watch_gather(watch);
     open = totals->streams.flows_now;
     notify_stopping(NULL);
     for (unsigned i = 0; i < watch->count; i++)
         sensor_stop(watch->sensors[i]);
-    while (!ended) {
-        while (watch_publish(watch))
-            continue;
+    while (watch_publish(watch) || !merge_is_done(&watch->merge))
         watch_wait(watch);
-        ended = true;
-        for (unsigned i = 0; i < watch->count; i++)
-            ended &= lane_is_done(sensor_lane(watch->sensors[i]));
-    }
     publisher_finish(watch->publisher, totals->summary.last_time);
     if (watch->evidence)
         evidence_run_finish(watch->evidence);
@@ -509,6 +486,7 @@ static bool watch_init(struct watch *watch)
 
 static void watch_fini(struct watch *watch)
 {
+    merge_fini(&watch->merge);
     for (unsigned i = watch->count; i-- > 0;)
         sensor_close(watch->sensors[i]);
     metrics_stop(watch->metrics);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What several workers of live capture say, in the order of the packets that it is about: a deferral and its retry may be on
+ * connections of different workers. Each parcel says how far its worker is; what all are past is published.
+ */
+#ifndef APP_MERGE_H
+#define APP_MERGE_H
+
+#include "app/lane.h"
+#include "app/options.h"
+
+/* All zero is empty. */
+struct merge {
+    struct merge_lane {
+        struct lane *lane;
+        struct parcel *parcel; /* being read; NULL: none */
+        size_t at;             /* in it */
+    } lanes[WORKERS_MAX];
+    unsigned count;
+    uint64_t seen; /* parcels that had been sent when what was due was last said */
+};
+
+/* A lane more, of at most WORKERS_MAX; it must outlive the merge. */
+void merge_add(struct merge *merge, struct lane *lane);
+/* Gives back what is still held, unpublished. */
+void merge_fini(struct merge *merge);
+
+/* Says what is due. true: there was something. */
+bool merge_publish(struct merge *merge, const struct report *report);
+/* Waits until a parcel has come since then, or until `deadline`, by the clock of the lanes' condition. */
+void merge_wait(struct merge *merge, const struct timespec *deadline);
+/* All lanes have ended, and all was said. */
+bool merge_is_done(struct merge *merge);
+
+#endif
