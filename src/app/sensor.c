@@ -17,6 +17,8 @@
 #define POLL_MS 100
 /* A packet may stand so long in the ring, and its thread wait so long for a processor, while we believe that none has come. */
 #define UNSEEN (200 * MILLISECOND)
+/* What was captured before the end was asked for is in a block of the ring that is handed over by then. */
+#define DRAIN (150 * MILLISECOND)
 
 struct tap {
     struct live *live;
@@ -226,6 +228,8 @@ static void *sensor_run(void *ctx)
     struct sensor *sensor = ctx;
 
     while (!sensor->stop)
+        sensor_tick(sensor, !sensor_dispatch(sensor));
+    for (smtpscope_time end = monotonic() + DRAIN; !sensor->failed && monotonic() < end;)
         sensor_tick(sensor, !sensor_dispatch(sensor));
     sessions_finish(sensor->sessions);
     sensor_hand_on(sensor, 0);
