@@ -270,7 +270,8 @@ void sessions_segment(struct sessions *sessions, const struct smtpscope_segment 
 {
     if (smtpscope_streams_segment(sessions->streams, segment) || !sessions->candidates)
         return;
-    candidates_segment(sessions->candidates, segment);
+    if (!candidates_segment(sessions->candidates, segment) && sessions->config.evidence)
+        evidence_dropped(sessions->config.evidence, segment->hash, segment->packet);
     sessions->config.summary->undetected = candidates_evicted(sessions->candidates);
 }
 

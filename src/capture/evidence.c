@@ -406,6 +406,17 @@ void evidence_closed(struct evidence *evidence, uint64_t hash, uint64_t first, s
     pthread_mutex_unlock(&evidence->lock);
 }
 
+void evidence_dropped(struct evidence *evidence, uint64_t hash, uint64_t ordinal)
+{
+    struct connection *connection;
+
+    pthread_mutex_lock(&evidence->lock);
+    connection = find(evidence, hash, ordinal);
+    if (connection && connection->list == LIST_OPEN)
+        connection_free(evidence, connection);
+    pthread_mutex_unlock(&evidence->lock);
+}
+
 /* --- frames out */
 
 /* The caller holds the lock. */

@@ -54,6 +54,8 @@ void evidence_free(struct evidence *evidence);
 void evidence_frame(struct evidence *evidence, const struct evidence_place *place, const struct frame *frame);
 /* The connection whose first frame followed was `first` has ended; frames that straggle in still belong to it. */
 void evidence_closed(struct evidence *evidence, uint64_t connection, uint64_t first, smtpscope_time now);
+/* Nobody wants the connection that this frame came in, unless something was found in it. */
+void evidence_dropped(struct evidence *evidence, uint64_t connection, uint64_t ordinal);
 
 /*
  * Something was found in the connection: takes what was not written yet, and has what comes later of it fall due. false: there is

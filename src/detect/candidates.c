@@ -358,11 +358,12 @@ static bool is_another(const struct candidate *candidate, const struct smtpscope
            candidate->first[side] != segment->seq + 1;
 }
 
-void candidates_segment(struct candidates *candidates, const struct smtpscope_segment *segment)
+bool candidates_segment(struct candidates *candidates, const struct smtpscope_segment *segment)
 {
     uint64_t hash = segment->hash ? segment->hash : smtpscope_segment_hash(segment, candidates->config.hash_seed);
     struct candidate *set = candidates->sets[hash & (SETS - 1)];
     struct candidate *candidate = candidate_find(set, hash, segment);
+    uint64_t followed = candidates->stats.followed;
     bool reset = (segment->flags & SMTPSCOPE_TCP_RST) != 0;
     if (candidate != NULL && (reset || is_another(candidate, segment))) {
         candidate_dismiss(candidate, &candidates->stats.undecided);
@@ -372,6 +373,7 @@ void candidates_segment(struct candidates *candidates, const struct smtpscope_se
         candidate = candidate_open(candidates, set, hash, segment);
     if (candidate != NULL)
         candidate_segment(candidates, candidate, segment);
+    return candidates->stats.followed > followed || candidate_find(set, hash, segment) != NULL;
 }
 
 uint64_t candidates_evicted(const struct candidates *candidates)

@@ -33,8 +33,11 @@ struct candidates_stats {
 struct candidates *candidates_new(const struct candidates_config *config);
 void candidates_free(struct candidates *candidates);
 
-/* One segment, in capture order, of a connection that is neither watched nor followed already. */
-void candidates_segment(struct candidates *candidates, const struct smtpscope_segment *segment);
+/*
+ * One segment, in capture order, of a connection that is neither watched nor followed already. False: nothing will come of that
+ * connection any more.
+ */
+bool candidates_segment(struct candidates *candidates, const struct smtpscope_segment *segment);
 
 /* Of the counters, the one that is a loss. */
 uint64_t candidates_evicted(const struct candidates *candidates);

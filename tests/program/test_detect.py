@@ -5,6 +5,7 @@ import random
 import harness
 from harness import ProgramTest, run
 import tcpwire
+from pcapfile import frames, tcp
 
 MS = 1000000
 SMTP = (b"220 mx.example ESMTP Postfix\r\n", b"EHLO client.example\r\n", b"250-mx.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
@@ -50,6 +51,23 @@ class Detect(ProgramTest):
         self.assertEqual(len(found.events("session")), 100)
         nothing = run("-r", path, "--format", "json", "--sessions")
         self.assertEqual(nothing.events(), [])
+
+    def test_evidence(self):
+        """Of connections on other ports, the SMTP is evidence, and nothing is kept of all else."""
+        path, evidence = self.mixed(), self.path("evidence.pcap")
+        for workers in "1", "3":
+            found = run("-r", path, "--detect", "--format", "json", "--summary", "-w", evidence, "--workers", workers)
+            self.assert_status(found, 0)
+            clients = {event["src_port"] for event in found.events("finding")}
+            self.assertEqual(len(clients), 100)
+            kept = [tcp(octets) for _, octets in frames(evidence)]
+            self.assertEqual({port for packet in kept for port in packet.ports if packet.flags & 0x3f == tcpwire.SYN and
+                              port == packet.ports[0]}, clients)
+            counters = found.events("stats")[0]["stages"]["evidence"]
+            self.assertEqual(counters["written"], len(kept))
+            self.assertLess(counters["octets_now"], 100 * 1024, "more than the numbers of what was written")
+            again = run("-r", evidence, "--detect", "--format", "json")
+            self.assertEqual(again.rules(), found.rules())
 
     def test_as_watched(self):
         """But for the finding that says where it was, all is as if the port were watched."""

@@ -221,6 +221,24 @@ static void test_closed_share(void **state)
     evidence_free(evidence);
 }
 
+static void test_dropped(void **state)
+{
+    struct evidence *evidence = made(ROOM, 0);
+    struct evidence_batch batch;
+    uint64_t told = put(evidence, 1, 7), unwanted = put(evidence, 2, 7);
+
+    (void)state;
+    assert_true(evidence_take(evidence, 1, told, &batch));
+    number_all(evidence, &batch, 9);
+    evidence_dropped(evidence, 1, told);
+    evidence_dropped(evidence, 2, unwanted);
+    evidence_dropped(evidence, 3, unwanted);
+    assert_int_equal(evidence_number(evidence, 1, told, told), 9);
+    assert_false(evidence_take(evidence, 2, unwanted, &batch));
+    assert_int_equal(stats_of(evidence).evicted, 0);
+    evidence_free(evidence);
+}
+
 static void test_lingers(void **state)
 {
     struct evidence *evidence = made(ROOM, 60 * SMTPSCOPE_SECOND);
@@ -515,6 +533,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_order_and_later), cmocka_unit_test(test_not_written), cmocka_unit_test(test_port_used_again),
         cmocka_unit_test(test_disorder),
+        cmocka_unit_test(test_dropped),
         cmocka_unit_test(test_closed_share),
         cmocka_unit_test(test_what_gives_way),     cmocka_unit_test(test_lingers),     cmocka_unit_test(test_long_message),
         cmocka_unit_test(test_one_file),           cmocka_unit_test(test_nothing),     cmocka_unit_test(test_names),
