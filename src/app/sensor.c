@@ -4,9 +4,9 @@
 #include "app/complain.h"
 #include "app/evidence_run.h"
 #include "app/packet_clock.h"
+#include "app/taps.h"
 #include "app/words.h"
 
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -14,25 +14,17 @@
 #define MILLISECOND (SMTPSCOPE_SECOND / 1000)
 /* A finding is out within a second of its packet: this, and the ring's own delay of a tenth, leave room for a busy machine. */
 #define HAND_ON_EVERY (100 * MILLISECOND)
-#define POLL_MS 100
 /* A packet may stand so long in the ring, and its thread wait so long for a processor, while we believe that none has come. */
 #define UNSEEN (200 * MILLISECOND)
-/* What was captured before the end was asked for is in a block of the ring that is handed over by then. */
-#define DRAIN (150 * MILLISECOND)
-
-struct tap {
-    struct live *live;
-    const char *name;
-    bool down, failed;
-};
+/* One is filled while another is read. More than that are on their way only when this machine is late, which passes. */
+#define WARM_PARCELS 2
 
 struct sensor {
     struct sensor_config config;
     pthread_t thread;
     bool started;
     atomic_bool stop, failed;
-    struct tap taps[INTERFACES_MAX];
-    size_t tap_count;
+    struct taps taps;
     struct decoder *decoder;
     struct sessions *sessions;
     struct report report;
@@ -94,17 +86,7 @@ static void sensor_hand_on(struct sensor *sensor, smtpscope_time now)
     sensor->handed_on = now;
     sessions_stats(sensor->sessions, &counting->streams);
     decoder_stats(sensor->decoder, &counting->decoder);
-    counting->capture = (struct live_stats){0};
-    for (size_t i = 0; i < sensor->tap_count; i++) {
-        struct live_stats stats;
-
-        live_stats(sensor->taps[i].live, &stats);
-        counting->capture.received += stats.received;
-        counting->capture.dropped += stats.dropped;
-        /* The interface has one count, and each worker's handle the same. */
-        if (!sensor->config.index)
-            counting->capture.interface_dropped += stats.interface_dropped;
-    }
+    taps_stats(&sensor->taps, &counting->capture);
     pthread_mutex_lock(sensor->config.lock);
     sensor->shown = *counting;
     sensor->shown.lost += sensor->lane.lost;
@@ -159,49 +141,6 @@ static void sensor_frame(void *ctx, const struct frame *frame)
     sessions_segment(sensor->sessions, &segment);
 }
 
-/* Says once that an interface is down, that it is back: the first worker for all; or that it has failed for good. */
-static void tap_state(struct tap *tap, int got, bool first)
-{
-    if (got == LIVE_DOWN && !tap->down && first)
-        complain(_("%s: %s; waiting for it to come back"), tap->name, live_error(tap->live));
-    else if (got == LIVE_FAILED)
-        complain("%s: %s", tap->name, live_error(tap->live));
-    else if (got >= 0 && tap->down && first)
-        complain(_("%s: up again"), tap->name);
-    tap->down = got == LIVE_DOWN;
-    tap->failed = got == LIVE_FAILED;
-}
-
-/* Frames handled; waits a tenth of a second for some. */
-static int sensor_dispatch(struct sensor *sensor)
-{
-    struct pollfd ready[INTERFACES_MAX];
-    size_t working = 0;
-    int total = 0;
-
-    for (size_t i = 0; i < sensor->tap_count; i++) {
-        ready[i] = (struct pollfd){.fd = sensor->taps[i].failed ? -1 : live_fd(sensor->taps[i].live), .events = POLLIN};
-        working += !sensor->taps[i].failed;
-    }
-    if (!working) {
-        sensor->failed = sensor->stop = true;
-        return 0;
-    }
-    if (sensor->tap_count > 1)
-        poll(ready, sensor->tap_count, POLL_MS);
-    for (size_t i = 0; i < sensor->tap_count; i++) {
-        struct tap *tap = &sensor->taps[i];
-        int got;
-
-        if (tap->failed || (sensor->tap_count > 1 && !ready[i].revents && !tap->down))
-            continue;
-        got = live_dispatch(tap->live, 0, sensor_frame, sensor);
-        tap_state(tap, got, !sensor->config.index);
-        total += got > 0 ? got : 0;
-    }
-    return total;
-}
-
 static void sensor_idle(struct sensor *sensor, smtpscope_time now)
 {
     sensor_clock_stepped(sensor, packet_clock_idle(&sensor->clock));
@@ -223,14 +162,31 @@ static void sensor_tick(struct sensor *sensor, bool idle)
         sensor_hand_on(sensor, now);
 }
 
+static void sensor_turn(struct sensor *sensor)
+{
+    int got = taps_dispatch(&sensor->taps, sensor_frame, sensor);
+
+    if (got == TAPS_FAILED)
+        sensor->failed = sensor->stop = true;
+    sensor_tick(sensor, got <= 0);
+}
+
+/* What was on the wire when the end was asked for is on its way through the rings. */
+static void sensor_drain(struct sensor *sensor)
+{
+    smtpscope_time until = monotonic() + taps_delay(&sensor->taps);
+
+    while (!sensor->failed && monotonic() < until)
+        sensor_turn(sensor);
+}
+
 static void *sensor_run(void *ctx)
 {
     struct sensor *sensor = ctx;
 
     while (!sensor->stop)
-        sensor_tick(sensor, !sensor_dispatch(sensor));
-    for (smtpscope_time end = monotonic() + DRAIN; !sensor->failed && monotonic() < end;)
-        sensor_tick(sensor, !sensor_dispatch(sensor));
+        sensor_turn(sensor);
+    sensor_drain(sensor);
     sessions_finish(sensor->sessions);
     sensor_hand_on(sensor, 0);
     lane_end(&sensor->lane);
@@ -242,28 +198,19 @@ static void *sensor_run(void *ctx)
 static bool sensor_open_tap(struct sensor *sensor, size_t i)
 {
     const struct options *options = sensor->config.options;
-    struct tap *tap = &sensor->taps[i];
     const struct sensor *first = sensor->config.first;
-    char error[512];
-    struct live_config config = {
+
+    return taps_add(&sensor->taps, &(struct live_config){
         .interface = options->interfaces[i], .filter = sensor->config.filter, .expression = options->expression,
         .buffer_kib = options->buffer_kib, .snapshot_length = options->snapshot_length, .promiscuous = options->promiscuous,
         .spread = sensor->config.workers > 1,
-        .fanout_group = first ? live_fanout_group(first->taps[i].live) : LIVE_NEW_GROUP,
-    };
-
-    tap->name = options->interfaces[i];
-    if (!live_open(&tap->live, &config, error, sizeof error))
-        return true;
-    tap->live = NULL;
-    complain("%s: %s", tap->name, error);
-    return false;
+        .fanout_group = first ? live_fanout_group(first->taps.items[i].live) : LIVE_NEW_GROUP,
+    });
 }
 
 static void sensor_free(struct sensor *sensor)
 {
-    for (size_t i = 0; i < sensor->tap_count; i++)
-        live_close(sensor->taps[i].live);
+    taps_close(&sensor->taps);
     sessions_free(sensor->sessions);
     decoder_free(sensor->decoder);
     lane_fini(&sensor->lane);
@@ -281,6 +228,7 @@ struct sensor *sensor_open(const struct sensor_config *config)
     sensor->config = *config;
     packet_clock_init(&sensor->clock, packet_clock_read);
     lane_init(&sensor->lane, config->lock, config->changed);
+    sensor->lane.warm_max = WARM_PARCELS;
     sensor->parcel = lane_parcel(&sensor->lane);
     sensor->report = (struct report){.finding = sensor_finding, .trace = sensor_trace, .line = sensor_line, .ctx = sensor};
     sensor->config.sessions.report = &sensor->report;
@@ -293,8 +241,9 @@ struct sensor *sensor_open(const struct sensor_config *config)
         sensor_free(sensor);
         return NULL;
     }
-    for (; sensor->tap_count < config->options->interface_count; sensor->tap_count++)
-        if (sensor->tap_count == INTERFACES_MAX || !sensor_open_tap(sensor, sensor->tap_count)) {
+    sensor->taps.first = config->index == 0;
+    for (size_t i = 0; i < config->options->interface_count; i++)
+        if (!sensor_open_tap(sensor, i)) {
             sensor_free(sensor);
             return NULL;
         }
@@ -314,8 +263,7 @@ void sensor_stop(struct sensor *sensor)
     sensor->stop = true;
     if (!sensor->started) /* no thread will */
         lane_end(&sensor->lane);
-    for (size_t i = 0; i < sensor->tap_count; i++)
-        live_break(sensor->taps[i].live);
+    taps_break(&sensor->taps);
 }
 
 void sensor_close(struct sensor *sensor)

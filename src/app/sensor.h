@@ -12,9 +12,6 @@
 #include "decode/decode.h"
 #include "output/reply_times.h"
 
-/* Tap pairs come in twos; more interfaces than this belong on several machines. */
-#define INTERFACES_MAX 16
-
 struct sensor;
 
 /* What a worker has counted since it started. */

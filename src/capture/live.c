@@ -23,7 +23,7 @@
 enum { DEFAULT_BUFFER_KIB = 32 << 10, DEFAULT_SNAPSHOT_LENGTH = 262144 };
 
 /* A block of the ring is handed over when it is full or that old: what is seen is never later than this. */
-enum { WAIT_MS = 100 };
+enum { WAIT_MS = LIVE_DELAY_MS };
 
 struct live {
     struct live_config config; /* its strings are ours */
@@ -251,11 +251,10 @@ void live_close(struct live *live)
     free(live);
 }
 
-static void live_frame(u_char *user, const struct pcap_pkthdr *header, const u_char *data)
+static struct frame live_frame(struct live *live, const struct pcap_pkthdr *header, const uint8_t *data)
 {
-    struct live *live = (struct live *)(void *)user;
     smtpscope_time fraction = (smtpscope_time)header->ts.tv_usec * (live->nano ? 1 : 1000);
-    struct frame frame = {
+    return (struct frame){
         .time = (smtpscope_time)header->ts.tv_sec * SMTPSCOPE_SECOND + fraction,
         .number = ++live->number,
         .link_type = live->link_type,
@@ -263,6 +262,12 @@ static void live_frame(u_char *user, const struct pcap_pkthdr *header, const u_c
         .caplen = header->caplen,
         .len = header->len,
     };
+}
+
+static void live_hand(u_char *user, const struct pcap_pkthdr *header, const u_char *data)
+{
+    struct live *live = (struct live *)(void *)user;
+    struct frame frame = live_frame(live, header, data);
     live->take(live->ctx, &frame);
     if (atomic_load_explicit(&live->broken, memory_order_relaxed))
         pcap_breakloop(live->pcap);
@@ -279,19 +284,25 @@ static bool live_is_up(const struct live *live)
            if_nametoindex(live->config.interface) == live->index;
 }
 
-/* The frames that are there. Counted here: what libpcap returns when its loop is broken says nothing. */
-static int live_take(struct live *live, int most)
+/* After an error of libpcap's. */
+static int live_lost(struct live *live)
 {
-    uint64_t before = live->number;
-    int status = pcap_dispatch(live->pcap, most > 0 ? most : -1, live_frame, (u_char *)live);
-    if (status != PCAP_ERROR || live->number != before)
-        return (int)(live->number - before);
     if (live_is_up(live))
         return live_fail(live, pcap_geterr(live->pcap), "");
     live_fail(live, "the interface is gone", "");
     live_count(live);
     live_leave(live);
     return LIVE_DOWN;
+}
+
+/* The frames that are there. Counted here: what libpcap returns when its loop is broken says nothing. */
+static int live_take(struct live *live, int most)
+{
+    uint64_t before = live->number;
+    int status = pcap_dispatch(live->pcap, most > 0 ? most : -1, live_hand, (u_char *)live);
+    if (status != PCAP_ERROR || live->number != before)
+        return (int)(live->number - before);
+    return live_lost(live);
 }
 
 /*
@@ -309,42 +320,64 @@ static void live_wait(struct live *live)
 }
 
 /*
- * Waits, and looks whether the interface is back. Who has dropped its privileges meanwhile may not open it again; nor would
- * trying tell whether it is there.
+ * Looks whether the interface is back. Who has dropped its privileges meanwhile may not open it again; nor would trying tell
+ * whether it is there.
  */
 static int live_return(struct live *live)
 {
-    char reason[sizeof live->error];
-    live_wait(live);
+    char reason[PCAP_ERRBUF_SIZE];
     if (if_nametoindex(live->config.interface) == 0)
         return LIVE_DOWN;
     int result = live_enter(live);
     if (result == LIVE_FAILED) {
-        snprintf(reason, sizeof reason, "%s", live->error);
+        snprintf(reason, sizeof reason, "%.*s", (int)sizeof reason - 1, live->error);
         live_fail(live, "the interface is back, but a restart is needed: ", reason);
     }
     return result;
+}
+
+int live_check(struct live *live)
+{
+    if (live->pcap == NULL)
+        return live_return(live);
+    if (live_is_up(live))
+        return 0;
+    live_fail(live, "the interface is down", "");
+    return LIVE_DOWN;
+}
+
+static int live_wait_and_return(struct live *live)
+{
+    live_wait(live);
+    return live_return(live);
 }
 
 static int live_wait_and_take(struct live *live, int most)
 {
     live_wait(live);
     int got = live_take(live, most);
-    if (got != 0 || live_is_up(live))
-        return got;
-    live_fail(live, "the interface is down", "");
-    return LIVE_DOWN;
+    return got != 0 ? got : live_check(live);
 }
 
 int live_dispatch(struct live *live, int most, void (*take)(void *ctx, const struct frame *frame), void *ctx)
 {
     live->take = take;
     live->ctx = ctx;
-    int got = live->pcap == NULL ? live_return(live) : live_take(live, most);
+    int got = live->pcap == NULL ? live_wait_and_return(live) : live_take(live, most);
     if (got == 0)
         got = live_wait_and_take(live, most);
     atomic_store(&live->broken, false);
     return got;
+}
+
+int live_next(struct live *live, struct frame *frame)
+{
+    struct pcap_pkthdr *header;
+    const u_char *data;
+    int got = live->pcap == NULL ? 0 : pcap_next_ex(live->pcap, &header, &data);
+    if (got == 1)
+        *frame = live_frame(live, header, data);
+    return got == PCAP_ERROR ? live_lost(live) : got == 1;
 }
 
 int live_fd(const struct live *live)

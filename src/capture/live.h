@@ -61,6 +61,18 @@ void live_close(struct live *live);
  */
 int live_dispatch(struct live *live, int most, void (*take)(void *ctx, const struct frame *frame), void *ctx);
 
+/*
+ * For who has several, whose frames must be taken in the order of their times: the next frame, whose octets are valid until the
+ * next call for this handle. 1, or 0 when there is none at the moment; LIVE_DOWN and LIVE_FAILED as above. Does not wait.
+ */
+int live_next(struct live *live, struct frame *frame);
+
+/* A frame is there to be read so long after its time at the latest, on a machine that is not late itself. Milliseconds. */
+#define LIVE_DELAY_MS 100
+
+/* Where live_next() finds nothing, every now and then: 0 when the interface is up, or is back; LIVE_DOWN and LIVE_FAILED. */
+int live_check(struct live *live);
+
 /* For poll(2), by who has several: readable when live_dispatch() will not have to wait. -1 while the interface is gone. */
 int live_fd(const struct live *live);
 
