@@ -5,7 +5,7 @@
 
 void lane_init(struct lane *lane, pthread_mutex_t *lock, pthread_cond_t *changed)
 {
-    *lane = (struct lane){.lock = lock, .changed = changed, .spare_count = LANE_PARCELS};
+    *lane = (struct lane){.lock = lock, .changed = changed, .spare_count = LANE_PARCELS, .warm_max = LANE_PARCELS};
     for (size_t i = 0; i < LANE_PARCELS; i++)
         lane->spare[i] = &lane->parcels[i];
 }
@@ -23,15 +23,27 @@ struct parcel *lane_parcel(struct lane *lane)
     pthread_mutex_lock(lane->lock);
     assert(lane->spare_count);
     parcel = lane->spare[--lane->spare_count];
+    lane->warm -= lane->warm > 0;
     pthread_mutex_unlock(lane->lock);
     return parcel;
 }
 
-/* The caller holds the lock. */
+/* The caller holds the lock. A parcel without memory goes beneath those that have some. */
 static void keep_spare(struct lane *lane, struct parcel *parcel)
 {
+    struct parcel **place = &lane->spare[lane->spare_count++];
+
     outbox_clear(&parcel->outbox);
-    lane->spare[lane->spare_count++] = parcel;
+    if (lane->warm < lane->warm_max) {
+        lane->warm++;
+    } else {
+        struct parcel **lowest = place - lane->warm;
+
+        outbox_fini(&parcel->outbox);
+        *place = *lowest;
+        place = lowest;
+    }
+    *place = parcel;
 }
 
 void lane_send(struct lane *lane, struct parcel *parcel, bool wait)

@@ -32,6 +32,7 @@ struct lane {
     size_t first, count;
     struct parcel *spare[LANE_PARCELS];
     size_t spare_count;
+    size_t warm, warm_max; /* the last of the spare keep their memory, up to so many: fewer for whoever runs for months */
     bool ended;    /* nobody reads any more, or nobody writes */
     uint64_t sent, until; /* parcels, and how far the last one said that the worker is; also of those that were lost */
     uint64_t lost; /* records in outboxes that could not be sent or made */

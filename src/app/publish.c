@@ -145,6 +145,7 @@ void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, con
 {
     publisher->watch = finding;
     publisher->watch_ctx = ctx;
+    correlate_settle(publisher->correlate);
 }
 
 void publisher_evidence(struct publisher *publisher, struct evidence_run *run)

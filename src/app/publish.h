@@ -24,7 +24,7 @@ bool publisher_add(struct publisher *publisher, struct output *output, size_t fo
 
 /* Forgets all outputs: others follow. */
 void publisher_reset(struct publisher *publisher);
-/* Called with each finding that is published; for whoever counts them. */
+/* For whoever watches, for months: each finding that is published is counted by `finding`, and memory is taken now that would be later. */
 void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding), void *ctx);
 
 /* What is published is evidence: see evidence_run_finding(). NULL: of nothing. `run` must outlive the publisher. */

@@ -18,6 +18,9 @@
 
 #include <errno.h>
 #include <signal.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -35,6 +38,8 @@
 #define CLOSE_MS 5000
 /* Outputs that a reload replaces have less: reports wait meanwhile, and workers queue no more than a few seconds of them. */
 #define REPLACED_MS 500
+/* glibc's own first idea of what is large. */
+#define LARGE_BLOCK (128 << 10)
 
 struct watch {
     struct options *options;
@@ -463,6 +468,17 @@ static void watch_run(struct watch *watch)
     watch_finish(watch);
 }
 
+/*
+ * What is large goes back to the system when it is freed. Left alone, glibc learns from the first such block to keep them, between
+ * others that stay: the memory of a busy minute would be kept for months.
+ */
+static void give_memory_back(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+#endif
+}
+
 static bool watch_init(struct watch *watch)
 {
     pthread_condattr_t attributes;
@@ -481,6 +497,7 @@ static bool watch_init(struct watch *watch)
     pthread_mutex_init(&watch->lock, NULL);
     pthread_cond_init(&watch->changed, &attributes);
     pthread_condattr_destroy(&attributes);
+    give_memory_back();
     return watch_open(watch);
 }
 

@@ -20,6 +20,8 @@ struct correlate_config {
 /* NULL when out of memory. `config` is copied. */
 struct correlate *correlate_new(const struct correlate_config *config);
 void correlate_free(struct correlate *correlate);
+/* Its tables are of a fixed size: takes their memory now, not bit by bit while they fill for days. */
+void correlate_settle(struct correlate *correlate);
 
 /* What a fact of any session left; in the order of the facts of each session. */
 void correlate_trace(struct correlate *correlate, const struct trace *trace);

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-soak.py [OPTIONS]: a long watch in little. Sessions are sent over a veth pair in a loop, from other addresses each time, as fast as the
-program follows; once a second its memory, descriptors and threads are looked at. Findings go to a file that is rotated, metrics are
-scraped. Fails when memory grows by more than 2 % behind the first tenth, when descriptors or threads become more, and when sessions or
+soak.py [OPTIONS]: a long watch in little. Sessions are sent over a veth pair in a loop, from other addresses each time: a tenth of them as
+fast as tcpreplay can, so that what depends on the number of sessions at a time is at its highest, the rest at a rate. Once a second the
+program's memory, descriptors and threads are looked at. Findings go to a file that is rotated, metrics are scraped. Fails when memory grows by more than 2 % behind the first tenth, when descriptors or threads become more, and when sessions or
 findings are missing of which the program does not say that it lost them.
 """
 import argparse
@@ -12,6 +12,8 @@ import json
 import os
 import signal
 import socket
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -71,16 +73,17 @@ def watch(sensor, net, sender):
             sample.row()
         try:
             sender.wait(1)
-        except Exception:
+        except subprocess.TimeoutExpired:
             pass
     return samples
 
 
-def growth(samples):
-    """Of memory, descriptors and threads, from the most of the first tenth to the most of all: what grew too much."""
-    first, rest = samples[:max(2, len(samples) // TENTH)], samples[max(2, len(samples) // TENTH):]
-    before, after = (max(sample.anonymous for sample in part) for part in (first, rest))
-    print("RssAnon at most: %d kB in the first tenth, %d kB behind it: %+.2f %%" % (before, after, (after / before - 1) * 100))
+def growth(first, rest):
+    """What grew too much. Memory: the last samples, by their median, for now and then a batch is on its way; descriptors, threads: ever."""
+    before, peak = (max(sample.anonymous for sample in part) for part in (first, rest))
+    after = statistics.median(sample.anonymous for sample in rest[-max(2, len(rest) // TENTH):])
+    print("RssAnon: %d kB at most in the first tenth, %d kB at the end: %+.2f %%; %d kB at most" % (
+        before, after, (after / before - 1) * 100, peak))
     if after > before * GROWTH_MAX:
         yield "memory grew by more than 2 %"
     for what in ("descriptors", "threads"):
@@ -108,8 +111,12 @@ def lines_written(pattern):
     return count
 
 
+def speed_of(options):
+    return ("--topspeed",) if options.pps == "top" else ("--pps", options.pps)
+
+
 def soak(options, folder, capture, holds, sessions_wanted):
-    loops = max(1, options.sessions // SESSIONS_A_LOOP)
+    loops = max(TENTH, options.sessions // SESSIONS_A_LOOP)
     wanted = {name: holds[name] * loops for name in ("packets", "sessions", "findings")}
     out = os.path.join(folder, "out.json")
     arguments = ["--workers", str(options.workers), "--summary", "--metrics", "127.0.0.1:%d" % METRICS_PORT, "--stats", "10s",
@@ -119,13 +126,13 @@ def soak(options, folder, capture, holds, sessions_wanted):
     with liverun.Stage() as stage:
         net = network.Network(stage)
         sensor = network.Sensor(stage, net, *arguments)
-        sender = liverun.replay(stage, net, capture, "--loop", loops, "--unique-ip", *(
-            ["--pps", options.pps] if options.pps != "top" else ["--topspeed"]))
-        samples = watch(sensor, net, sender)
-        packets, octets, seconds = liverun.replayed(sender)
-        samples[-1].row()
-        print("sent %d packets in %.1f s: %.0f sessions a second, %.0f Mbit/s; %s" % (
-            packets, seconds, wanted["sessions"] / seconds, octets * 8 / seconds / 1e6, liverun.load()))
+        first, rest = [], []
+        for samples, count, speed in ((first, loops // TENTH, ("--topspeed",)), (rest, loops - loops // TENTH, speed_of(options))):
+            sender = liverun.replay(stage, net, capture, "--loop", count, "--unique-ip", *speed)
+            samples += watch(sensor, net, sender)
+            packets, octets, seconds = liverun.replayed(sender)
+            print("sent %d packets in %.1f s: %.0f sessions a second, %.0f Mbit/s; %s" % (
+                packets, seconds, holds["sessions"] * count / seconds, octets * 8 / seconds / 1e6, liverun.load()))
         sensor.send_signal(signal.SIGTERM)
         stage.assertEqual(sensor.process.wait(network.DEADLINE_S), 0, sensor.err())
         print(sensor.err().strip())
@@ -134,7 +141,7 @@ def soak(options, folder, capture, holds, sessions_wanted):
         print("%d whole lines in the output files that are kept" % lines_written(out + "*"))
         for path in glob.glob(out + "*"):
             os.unlink(path)
-        return list(growth(samples)) + list(missing(last, wanted))
+        return list(growth(first, rest)) + list(missing(last, wanted))
 
 
 def main():
