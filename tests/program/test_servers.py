@@ -136,7 +136,7 @@ class Servers(harness.ProgramTest):
                               "relayhost = [%s]:25\nsmtp_peername_lookup = no\nminimal_backoff_time = 300s\n" % network.SERVER)
         capture = self.path("capture.pcap")
         tcpdump = self.network.start(self, "server", "tcpdump", "-i", "veth0", "-U", "--immediate-mode", "-s", "0", "-Z", "root", "-w", capture,
-                                     "--time-stamp-precision=nano", "tcp", stderr=subprocess.PIPE)
+                                     "--time-stamp-precision=nano", stderr=subprocess.PIPE)
         self.assertIn(b"tcpdump: listening", tcpdump.stderr.readline())
         sensor = network.Sensor(self, self.network, "--workers", "2")
         self.talk()
