@@ -14,10 +14,12 @@
 /* Content type and version: as much of a TLS record as tells it from other binary protocols. */
 #define TLS_PREFIX 3
 
-static void oddity_place(struct transaction *transaction, const struct place *place)
+static void oddity_place(struct smtpscope_session *session, struct transaction *transaction, const struct place *place)
 {
-    if (!transaction->message.odd_packet)
-        transaction->message.odd_packet = place->packet;
+    struct odd *odd = odd_need(session, transaction);
+
+    if (odd && !odd->packet)
+        odd->packet = place->packet;
 }
 
 /* The length of a line without its end. */
@@ -193,17 +195,17 @@ bool client_keep(struct smtpscope_session *session, struct kept **kept, const ch
     return false;
 }
 
-static void end_of_data(struct smtpscope_session *session, const struct transaction *transaction, const struct place *place)
+static void end_of_data(struct smtpscope_session *session, struct transaction *transaction, const struct place *place)
 {
     struct smtpscope_command command = { .verb = SMTPSCOPE_VERB_EOD, .offset = place->offset, .acked = place->acked,
                                          .time = place->time, .packet = place->packet };
-    const struct smtpscope_message *message = &transaction->message;
     struct pending *entry;
 
+    transaction_scanned(session, transaction);
     session->client = CLIENT_COMMANDS;
     if (session->early_reply) {
         session->early_reply = false;
-        transaction_end(session, message->outcome, message->code, message->exchange);
+        transaction_end(session, (enum smtpscope_outcome)transaction->outcome, transaction->code, transaction->exchange);
         return;
     }
     if (session->smuggled)
@@ -220,10 +222,11 @@ static void tail_note(struct smtpscope_session *session, struct transaction *tra
 {
     if (tail_has_commands(transaction))
         return;
-    kept_free(session, &transaction->tail);
-    if (!transaction->message.lookalike)
-        transaction->message.lookalike = (enum smtpscope_lookalike)transaction->scan.lookalike;
-    kept_append(session, &transaction->tail, "", 0, TAIL_MAX, place);
+    tail_free(session, transaction);
+    if (!transaction->lookalike)
+        transaction->lookalike = transaction->scan->lookalike;
+    if (odd_need(session, transaction))
+        kept_append(session, &transaction->odd->tail, "", 0, TAIL_MAX, place);
 }
 
 static size_t take_data(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
@@ -234,16 +237,16 @@ static size_t take_data(struct smtpscope_session *session, const char *data, siz
     uint32_t before;
     size_t used;
 
-    if (!transaction)
+    if (!transaction || !transaction->scan)
         return len;
-    before = transaction->scan.oddities;
-    event = scan_sweep(&transaction->scan, (const uint8_t *)data, len, &used);
-    transaction->message.size += used;
-    transaction->message.packet = place->packet;
-    if (transaction->scan.oddities != before)
-        oddity_place(transaction, place);
-    if (transaction->tail)
-        kept_append(session, &transaction->tail, data, used, TAIL_MAX, place);
+    before = transaction->scan->oddities;
+    event = scan_sweep(transaction->scan, (const uint8_t *)data, len, &used);
+    transaction->size += used;
+    transaction->packet = place->packet;
+    if (transaction->scan->oddities != before)
+        oddity_place(session, transaction, place);
+    if (transaction->odd && transaction->odd->tail)
+        kept_append(session, &transaction->odd->tail, data, used, TAIL_MAX, place);
     here.offset += used;
     if (event == SCAN_LOOKALIKE) {
         tail_note(session, transaction, &here);
@@ -358,7 +361,7 @@ static void line_becomes_data(struct smtpscope_session *session)
     if (!line)
         return;
     session->line[SMTPSCOPE_CLIENT] = NULL;
-    session->transaction->message.offset = line->place.offset;
+    session->transaction->offset = line->place.offset;
     client_octets(session, line->at, line->len, line->place);
     kept_free(session, &line);
 }
@@ -369,14 +372,14 @@ void client_resolve(struct smtpscope_session *session, enum client_mode mode)
 
     session->client = (uint8_t)mode;
     if (mode == CLIENT_DATA && transaction_need(session)) {
-        struct smtpscope_message *message = &session->transaction->message;
+        struct transaction *transaction = session->transaction;
 
-        message->sent = true;
-        session->transaction->early = hold != NULL;
-        message->offset = hold ? hold->place.offset : session->next[SMTPSCOPE_CLIENT];
-        scan_start(&session->transaction->scan);
+        transaction->sent = true;
+        transaction->early = hold != NULL;
+        transaction->offset = hold ? hold->place.offset : session->next[SMTPSCOPE_CLIENT];
+        transaction_scan(session);
         if (session->state.binary)
-            message->oddities |= SMTPSCOPE_DATA_BINARY;
+            transaction->oddities |= SMTPSCOPE_DATA_BINARY;
         line_becomes_data(session);
     }
     if (mode == CLIENT_TLS_WAIT && hold && hold->begin < hold->len && /* there may be but a gap */
@@ -437,10 +440,11 @@ void client_gap(struct smtpscope_session *session, uint64_t len, const struct pl
         break;
     case CLIENT_DATA:
         if (session->transaction) {
-            session->transaction->message.size += len;
-            session->transaction->message.oddities |= SMTPSCOPE_DATA_GAP;
-            scan_resume(&session->transaction->scan, len);
-            kept_free(session, &session->transaction->tail);
+            session->transaction->size += len;
+            session->transaction->oddities |= SMTPSCOPE_DATA_GAP;
+            if (session->transaction->scan)
+                scan_resume(session->transaction->scan, len);
+            tail_free(session, session->transaction);
         }
         return;
     case CLIENT_OPAQUE: case CLIENT_TLS_WAIT: return;

@@ -18,25 +18,25 @@ static void guess(struct smtpscope_session *session, const struct kept *line)
 
     while (len && (line->at[len - 1] == '\n' || line->at[len - 1] == '\r' || line->at[len - 1] == ' '))
         len--;
-    for (struct pending *entry = session->first; entry; entry = entry->next)
-        if (entry->command.verb == SMTPSCOPE_VERB_DATA)
+    for (struct pending *entry = queue_first(session); entry; entry = pending_next(session->queue, entry))
+        if (entry->verb == SMTPSCOPE_VERB_DATA)
             data_command = entry;
     session->client = CLIENT_COMMANDS;
     if (tls_begins(line->at, line->len))
         session->client = CLIENT_TLS_WAIT;
-    if (tls_begins(line->at, line->len) || command_is_known(line->at, len) || session->secret || (!data_command && session->first))
+    if (tls_begins(line->at, line->len) || command_is_known(line->at, len) || session->secret || (!data_command && session->queue))
         return;
-    while (data_command && session->first != data_command)
+    while (data_command && queue_first(session) != data_command)
         queue_pop(session);
     if (data_command)
         queue_pop(session);
     suspect_end(session, false); /* its tail is not the new message's */
     session->client = CLIENT_DATA;
     if (transaction_need(session)) {
-        session->transaction->message.sent = true;
-        session->transaction->message.offset = line->place.offset;
+        session->transaction->sent = true;
+        session->transaction->offset = line->place.offset;
         session->transaction->doubtful = true;
-        scan_start(&session->transaction->scan);
+        transaction_scan(session);
     }
 }
 

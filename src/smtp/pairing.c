@@ -141,7 +141,7 @@ static void exchange_tell(struct smtpscope_session *session, const struct smtpsc
 
     if (entry) {
         exchange.behind = entry->behind;
-        exchange.previous = entry->previous;
+        exchange.previous = (enum smtpscope_verb)entry->previous;
     }
     session->ready = reply->code == 220;
     fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_EXCHANGE, .time = reply->time, .packet = reply->packet,
@@ -181,14 +181,14 @@ static void bdat_answered(struct smtpscope_session *session, const struct smtpsc
         session->rare->bdat_refused = refused;
     if (!transaction || refused)
         return;
-    transaction->message.bdat = transaction->message.sent = true;
-    transaction->message.size += sent;
+    transaction->bdat = transaction->sent = true;
+    transaction->size += sent;
     if (code >= 400) { /* whatever the client does next, the message is refused: RFC 3030 2 */
-        transaction->message.code = code;
-        transaction->message.exchange = index;
+        transaction->code = code;
+        transaction->exchange = index;
     }
-    if (!transaction->message.offset)
-        transaction->message.offset = command->offset + command->len;
+    if (!transaction->offset)
+        transaction->offset = command->offset + command->len;
     if (command->last)
         message_answered(session, code, index);
 }
@@ -265,17 +265,19 @@ static void lost_answered(struct smtpscope_session *session, uint64_t offset, st
         session->client = CLIENT_ANSWER;
 }
 
-static void entry_answered(struct smtpscope_session *session, struct pending *entry, struct smtpscope_reply *reply)
+static void entry_answered(struct smtpscope_session *session, const struct pending *entry, struct smtpscope_reply *reply)
 {
     struct smtpscope_state before = session->state;
-    enum smtpscope_verb verb = entry->command.verb;
+    enum smtpscope_verb verb = (enum smtpscope_verb)entry->verb;
     uint32_t index = session->exchanges;
+    struct smtpscope_command command;
 
+    pending_read(session->queue, entry, &command);
     if (verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER)
         secret_redact(session, reply, true);
-    state_apply(&session->state, verb, &entry->command, reply);
-    exchange_tell(session, &entry->command, reply, &before, entry, false);
-    consequences(session, verb, &entry->command, reply, index);
+    state_apply(&session->state, verb, &command, reply);
+    exchange_tell(session, &command, reply, &before, entry, false);
+    consequences(session, verb, &command, reply, index);
     queue_pop(session);
     hold_resolve(session, verb, reply->code);
 }
@@ -313,7 +315,7 @@ static void data_answered(struct smtpscope_session *session, struct smtpscope_re
     struct smtpscope_state before = session->state;
     struct smtpscope_command eod = no_command;
     struct transaction *transaction = session->transaction;
-    bool lost = (transaction->message.oddities & SMTPSCOPE_DATA_GAP) || transaction->doubtful;
+    bool lost = (transaction->oddities & SMTPSCOPE_DATA_GAP) || transaction->doubtful;
     bool taken = tail_has_commands(transaction) && reply->code < 400;
 
     eod.verb = SMTPSCOPE_VERB_EOD;
@@ -332,10 +334,10 @@ static void data_answered(struct smtpscope_session *session, struct smtpscope_re
             client_replay(session, suspect_end(session, true));
         return;
     }
-    transaction->message.oddities |= SMTPSCOPE_DATA_EARLY_REPLY;
-    transaction->message.outcome = outcome_of(reply->code);
-    transaction->message.code = reply->code;
-    transaction->message.exchange = session->exchanges - 1;
+    transaction->oddities |= SMTPSCOPE_DATA_EARLY_REPLY;
+    transaction->outcome = (uint8_t)outcome_of(reply->code);
+    transaction->code = reply->code;
+    transaction->exchange = session->exchanges - 1;
     session->early_reply = true;
 }
 
@@ -347,7 +349,7 @@ static void suspect_check(struct smtpscope_session *session, const struct smtpsc
 
     if (!rare_of(session)->suspect)
         return;
-    taken = session->first ? !reply_fits(session->first->command.verb, reply) : reply->code != 421;
+    taken = session->queue ? !reply_fits((enum smtpscope_verb)queue_first(session)->verb, reply) : reply->code != 421;
     tail = suspect_end(session, taken);
     if (tail)
         client_replay(session, tail);
@@ -379,7 +381,7 @@ void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *re
         unsolicited_arrived(session, reply);
         return;
     }
-    if (session->client == CLIENT_DATA && !session->first && session->transaction && !session->early_reply) {
+    if (session->client == CLIENT_DATA && !session->queue && session->transaction && !session->early_reply) {
         if (reply_implies(reply) == SMTPSCOPE_VERB_NONE) {
             data_answered(session, reply);
             return;
@@ -390,9 +392,9 @@ void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *re
     entry = queue_match(session, reply, acked);
     if (!entry) {
         unexpected_arrived(session, reply);
-    } else if (entry->command.circumstances & SMTPSCOPE_COMMAND_LOST) {
-        entry->absorbed++;
-        lost_answered(session, entry->command.offset, reply);
+    } else if (entry->circumstances & SMTPSCOPE_COMMAND_LOST) {
+        entry->absorbed = true;
+        lost_answered(session, pending_offset(session->queue, entry), reply);
     } else {
         entry_answered(session, entry, reply);
     }

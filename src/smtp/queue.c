@@ -4,27 +4,57 @@
  * first entry, and that is all there is to it while the capture is whole. When octets are missing, a reply may belong to a
  * later command, or to one that was lost; then the reply itself (354, 2.1.0, 221 ...) and the server's acknowledgement
  * decide: what the server had not received it cannot have answered.
+ *
+ * A million sessions may each have a few commands in flight, so all of a session's are packed in one block: what most of them
+ * lack takes no room, and what they have in common with the first (they were sent in one segment) is there once.
+ *
+ *      entry   struct pending | place | parameters | declared size | unknown parameter | name | argument
+ *              the middle ones as entry->parts says, the name where it is no verb of the table
  */
 #include "session_private.h"
 
 #include "base/memory.h"
 
-/* Copies the text to where it is kept; returns the end of the copy. */
-static char *text_move(struct smtpscope_text *text, char *to)
+/* What an entry has of what is not in each. */
+enum part {
+    PART_PLACE = 1 << 0, /* struct place; else the queue's, but for the offset */
+    PART_PARAMETERS = 1 << 1,
+    PART_SIZE = 1 << 2,
+    PART_UNKNOWN = 1 << 3, /* struct span */
+};
+
+/* Entries stand at multiples of it. */
+#define STEP _Alignof(struct pending)
+
+static size_t parts_len(unsigned parts)
 {
-    if (text->len)
-        memcpy(to, text->at, text->len);
-    text->at = to;
-    return to + text->len;
+    return (parts & PART_PLACE ? sizeof(struct place) : 0) + (parts & PART_PARAMETERS ? sizeof(uint64_t) : 0) +
+           (parts & PART_SIZE ? sizeof(uint64_t) : 0) + (parts & PART_UNKNOWN ? sizeof(struct span) : 0);
 }
 
-/* Points `inner`, a part of `outer` as it was, into `outer` as it is now. */
-static void text_rebase(struct smtpscope_text *inner, const char *old, const struct smtpscope_text *outer)
+static char *part_write(char *to, const void *part, size_t len)
 {
-    if (inner->len && inner->at >= old && inner->at + inner->len <= old + outer->len)
-        inner->at = outer->at + (inner->at - old);
-    else
-        *inner = (struct smtpscope_text){ "", 0 };
+    memcpy(to, part, len);
+    return to + len;
+}
+
+static const char *part_read(const char *from, void *part, size_t len)
+{
+    memcpy(part, from, len);
+    return from + len;
+}
+
+/* Where `inner` stands in `outer`; of what is not in it, nothing. */
+static struct span span_of(const struct smtpscope_text *inner, const char *outer, size_t len)
+{
+    if (!inner->len || inner->at < outer || inner->at + inner->len > outer + len)
+        return (struct span){ 0, 0 };
+    return (struct span){ (uint16_t)(inner->at - outer), (uint16_t)inner->len };
+}
+
+static struct smtpscope_text text_of(struct span span, const char *outer)
+{
+    return span.len ? (struct smtpscope_text){ outer + span.at, span.len } : (struct smtpscope_text){ "", 0 };
 }
 
 static void upper_case(char *at, size_t len)
@@ -34,130 +64,244 @@ static void upper_case(char *at, size_t len)
             *at = (char)(*at - 'a' + 'A');
 }
 
-static void queue_insert(struct smtpscope_session *session, struct pending *entry)
+static bool verb_has_name(unsigned verb)
 {
-    struct pending *first = session->first, **at = &session->first;
-    struct queue queue = first ? first->queue : (struct queue){ 0 };
-
-    if (queue.last && queue.last->command.offset <= entry->command.offset)
-        at = &queue.last->next;
-    else
-        while (*at && (*at)->command.offset <= entry->command.offset)
-            at = &(*at)->next;
-    entry->next = *at;
-    *at = entry;
-    if (!entry->next)
-        queue.last = entry;
-    queue.count++;
-    queue.octets += entry->octets;
-    session->first->queue = queue;
+    return verb > SMTPSCOPE_VERB_ANSWER;
 }
 
 static bool is_lost(const struct pending *entry)
 {
-    return entry->command.circumstances & SMTPSCOPE_COMMAND_LOST;
+    return entry->circumstances & SMTPSCOPE_COMMAND_LOST;
 }
 
-static struct pending *entry_new(struct smtpscope_session *session, size_t text)
+static struct pending *entry_at(struct queue *queue, uint32_t at)
 {
-    return memory_resize(session->config->allocator, NULL, sizeof(struct pending) + text);
+    return (struct pending *)(void *)(queue->entries + at);
+}
+
+static struct pending *entry_last(const struct smtpscope_session *session)
+{
+    return session->queue ? entry_at(session->queue, session->queue->last) : NULL;
+}
+
+uint64_t pending_offset(const struct queue *queue, const struct pending *entry)
+{
+    struct place place;
+
+    if (!(entry->parts & PART_PLACE))
+        return queue->place.offset + entry->offset;
+    part_read((const char *)(entry + 1), &place, sizeof place);
+    return place.offset;
+}
+
+void pending_read(const struct queue *queue, const struct pending *entry, struct smtpscope_command *command)
+{
+    const char *at = (const char *)(entry + 1);
+    struct place place = queue->place;
+    struct span unknown = { 0, 0 };
+
+    *command = (struct smtpscope_command){
+        .verb = (enum smtpscope_verb)entry->verb, .has_size = entry->has_size, .last = entry->is_last, .eight_bit = entry->eight_bit,
+        .len = entry->len, .oddities = entry->oddities, .circumstances = entry->circumstances,
+    };
+    place.offset += entry->offset;
+    if (entry->parts & PART_PLACE)
+        at = part_read(at, &place, sizeof place);
+    if (entry->parts & PART_PARAMETERS)
+        at = part_read(at, &command->parameters, sizeof command->parameters);
+    if (entry->parts & PART_SIZE)
+        at = part_read(at, &command->declared_size, sizeof command->declared_size);
+    if (entry->parts & PART_UNKNOWN)
+        at = part_read(at, &unknown, sizeof unknown);
+    command->offset = place.offset;
+    command->acked = place.acked;
+    command->time = place.time;
+    command->packet = place.packet;
+    command->name = (struct smtpscope_text){ verb_has_name(entry->verb) ? smtpscope_verb_name(command->verb) : at, entry->name };
+    if (!verb_has_name(entry->verb))
+        at += entry->name;
+    command->argument = (struct smtpscope_text){ at, entry->argument };
+    command->path = text_of(entry->path, at);
+    command->unknown_parameter = text_of(unknown, at);
+}
+
+struct pending *pending_next(struct queue *queue, struct pending *entry)
+{
+    uint32_t next = (uint32_t)((char *)entry - queue->entries) + entry->size;
+
+    return next < queue->end ? entry_at(queue, next) : NULL;
+}
+
+static size_t queue_room(uint32_t end)
+{
+    return block_room(offsetof(struct queue, entries) + end);
+}
+
+/* Room for `size` octets behind the last entry. */
+static bool queue_reserve(struct smtpscope_session *session, uint32_t size)
+{
+    struct queue *queue = session->queue;
+    bool begins = !queue;
+
+    if (queue && queue->begin > queue->end - queue->begin) { /* most were answered */
+        memmove(queue->entries, queue->entries + queue->begin, queue->end - queue->begin);
+        queue->last -= queue->begin;
+        queue->end -= queue->begin;
+        queue->begin = 0;
+    }
+    if (begins || queue_room(queue->end + size) > queue_room(queue->end))
+        queue = memory_resize(session->config->allocator, queue, queue_room((begins ? 0 : queue->end) + size));
+    if (!queue)
+        return false;
+    if (begins)
+        memset(queue, 0, offsetof(struct queue, entries));
+    session->queue = queue;
+    return true;
+}
+
+/* Opens room for an entry before the first one that was sent later. There is enough, see queue_reserve(). */
+static struct pending *queue_insert(struct queue *queue, uint64_t offset, uint32_t size)
+{
+    uint32_t at = queue->end;
+
+    if (queue->count && pending_offset(queue, entry_at(queue, queue->last)) > offset)
+        for (at = queue->begin; pending_offset(queue, entry_at(queue, at)) <= offset;)
+            at += entry_at(queue, at)->size;
+    memmove(queue->entries + at + size, queue->entries + at, queue->end - at);
+    if (at == queue->end)
+        queue->last = at;
+    else
+        queue->last += size;
+    queue->end += size;
+    queue->count++;
+    return entry_at(queue, at);
+}
+
+static unsigned parts_of(const struct queue *queue, const struct smtpscope_command *command, const struct place *place)
+{
+    bool shared = !queue || (place->acked == queue->place.acked && place->packet == queue->place.packet &&
+                             place->time == queue->place.time && place->offset - queue->place.offset <= UINT32_MAX);
+
+    return (shared ? 0u : PART_PLACE) | (command->parameters ? PART_PARAMETERS : 0u) | (command->declared_size ? PART_SIZE : 0u) |
+           (command->unknown_parameter.len ? PART_UNKNOWN : 0u);
+}
+
+static void entry_write_parts(struct pending *entry, const struct smtpscope_command *command, const struct place *place)
+{
+    struct span unknown = span_of(&command->unknown_parameter, command->argument.at, entry->argument);
+    char *to = (char *)(entry + 1);
+
+    if (entry->parts & PART_PLACE)
+        to = part_write(to, place, sizeof *place);
+    if (entry->parts & PART_PARAMETERS)
+        to = part_write(to, &command->parameters, sizeof command->parameters);
+    if (entry->parts & PART_SIZE)
+        to = part_write(to, &command->declared_size, sizeof command->declared_size);
+    if (entry->parts & PART_UNKNOWN)
+        to = part_write(to, &unknown, sizeof unknown);
+    if (!verb_has_name(entry->verb) && entry->name) {
+        upper_case(memcpy(to, command->name.at, entry->name), entry->name);
+        to += entry->name;
+    }
+    if (entry->argument)
+        memcpy(to, command->argument.at, entry->argument);
+}
+
+/* A new entry, in its place; `argument`: as much of the command's as is kept. NULL: out of memory. */
+static struct pending *entry_add(struct smtpscope_session *session, const struct smtpscope_command *command, size_t argument)
+{
+    struct place place = { .offset = command->offset, .acked = command->acked, .packet = command->packet, .time = command->time };
+    unsigned parts = parts_of(session->queue, command, &place);
+    size_t size = sizeof(struct pending) + parts_len(parts) + (verb_has_name(command->verb) ? 0 : command->name.len) + argument;
+    struct pending *entry;
+
+    size = (size + STEP - 1) / STEP * STEP;
+    if (!queue_reserve(session, (uint32_t)size))
+        return NULL;
+    if (!session->queue->count)
+        session->queue->place = place;
+    entry = queue_insert(session->queue, command->offset, (uint32_t)size);
+    *entry = (struct pending){
+        .offset = parts & PART_PLACE ? 0 : (uint32_t)(place.offset - session->queue->place.offset), .len = command->len,
+        .oddities = command->oddities, .argument = (uint16_t)argument, .size = (uint16_t)size,
+        .path = span_of(&command->path, command->argument.at, argument), .name = (uint8_t)command->name.len,
+        .verb = (uint8_t)command->verb, .circumstances = command->circumstances, .parts = (uint8_t)parts,
+        .has_size = command->has_size, .is_last = command->last, .eight_bit = command->eight_bit,
+    };
+    entry_write_parts(entry, command, &place);
+    return entry;
 }
 
 /* The command is not kept: a place that takes its reply stands for it, and for all that follow until there is room again. */
 static struct pending *push_failed(struct smtpscope_session *session, const struct smtpscope_command *command)
 {
-    struct pending *entry = session->first && is_lost(session->first->queue.last) ? NULL : entry_new(session, 0);
+    struct smtpscope_command lost = { .verb = SMTPSCOPE_VERB_NONE, .circumstances = SMTPSCOPE_COMMAND_LOST,
+                                      .offset = command->offset, .len = command->len, .acked = command->acked,
+                                      .time = command->time, .packet = command->packet };
 
     session->state.doubt |= SMTPSCOPE_DOUBT_ALL;
+    if (!session->queue || !is_lost(entry_last(session)))
+        entry_add(session, &lost, 0);
     fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_OVERFLOW, .time = command->time, .packet = command->packet });
-    if (!entry)
-        return NULL;
-    *entry = (struct pending){ .command = { .verb = SMTPSCOPE_VERB_NONE, .circumstances = SMTPSCOPE_COMMAND_LOST,
-                                            .offset = command->offset, .len = command->len, .acked = command->acked,
-                                            .time = command->time, .packet = command->packet } };
-    queue_insert(session, entry);
     return NULL;
-}
-
-/* The command's texts move into the entry. `argument`: as much of it as is kept. */
-static void entry_fill(struct pending *entry, const struct smtpscope_command *command, size_t argument)
-{
-    struct smtpscope_command *copy = &entry->command;
-    const char *old = command->argument.at;
-    char *to = entry->text;
-
-    *copy = *command;
-    copy->argument.len = argument;
-    if (copy->verb > SMTPSCOPE_VERB_ANSWER) {
-        copy->name.at = smtpscope_verb_name(copy->verb); /* as sent, in upper case */
-    } else {
-        to = text_move(&copy->name, to);
-        upper_case(entry->text, copy->name.len);
-    }
-    text_move(&copy->argument, to);
-    text_rebase(&copy->path, old, &copy->argument);
-    text_rebase(&copy->unknown_parameter, old, &copy->argument);
 }
 
 struct pending *queue_push(struct smtpscope_session *session, const struct smtpscope_command *command)
 {
     size_t argument = command->argument.len < SMTPSCOPE_ARGUMENT_MAX ? command->argument.len : SMTPSCOPE_ARGUMENT_MAX;
-    uint32_t size = (uint32_t)(command->name.len + argument);
-    struct pending *entry, *first = session->first;
+    uint32_t octets = (uint32_t)(command->name.len + argument);
+    const struct queue *queue = session->queue;
+    uint8_t previous = queue ? entry_last(session)->verb : session->was_held ? rare_of(session)->held_behind : SMTPSCOPE_VERB_NONE;
+    struct pending *entry;
 
-    if ((first && (first->queue.count >= PENDING_MAX || first->queue.octets + size > PENDING_OCTETS_MAX)) ||
-        !(entry = entry_new(session, size)))
+    if ((queue && (queue->count >= PENDING_MAX || queue->octets + octets > PENDING_OCTETS_MAX)) ||
+        !(entry = entry_add(session, command, argument)))
         return push_failed(session, command);
-    entry_fill(entry, command, argument);
-    entry->behind = first ? first->queue.count : 0;
-    entry->previous = first ? first->queue.last->command.verb
-                      : session->was_held ? (enum smtpscope_verb)rare_of(session)->held_behind : SMTPSCOPE_VERB_NONE;
-    entry->octets = size;
-    entry->absorbed = 0;
-    entry->maybe_answered = false;
-    queue_insert(session, entry);
+    entry->behind = (uint16_t)(session->queue->count - 1);
+    entry->previous = previous;
+    session->queue->octets += octets;
     return entry;
 }
 
 void queue_pop(struct smtpscope_session *session)
 {
-    struct pending *entry = session->first, *next = entry->next;
+    struct queue *queue = session->queue;
+    const struct pending *entry = entry_at(queue, queue->begin);
 
-    if (next) {
-        next->queue = entry->queue;
-        next->queue.count--;
-        next->queue.octets -= entry->octets;
+    if (!--queue->count) {
+        queue_free(session);
+        return;
     }
-    session->first = next;
-    memory_free(session->config->allocator, entry);
+    queue->octets -= (uint32_t)entry->name + entry->argument;
+    queue->begin += entry->size;
 }
 
 void queue_free(struct smtpscope_session *session)
 {
-    while (session->first)
-        queue_pop(session);
+    memory_free(session->config->allocator, session->queue);
+    session->queue = NULL;
 }
 
 void queue_mark_maybe(struct smtpscope_session *session)
 {
-    for (struct pending *entry = session->first; entry; entry = entry->next)
-        session->first->queue.maybe_answered = entry->maybe_answered = true;
+    for (struct pending *entry = queue_first(session); entry; entry = pending_next(session->queue, entry))
+        session->queue->maybe_answered = entry->maybe_answered = true;
 }
 
 /* Had the server received the command when it sent the reply? */
-static bool was_received(const struct pending *entry, uint64_t acked)
+static bool was_received(const struct queue *queue, const struct pending *entry, uint64_t acked)
 {
-    return entry->command.offset + entry->command.len <= acked;
+    return pending_offset(queue, entry) + entry->len <= acked;
 }
 
 /* Behind a lost command: does the reply answer the lost one, or the one after it? */
-static struct pending *match_behind_lost(struct pending *lost, const struct smtpscope_reply *reply, uint64_t acked)
+static struct pending *match_behind_lost(struct queue *queue, struct pending *lost, const struct smtpscope_reply *reply, uint64_t acked)
 {
-    struct pending *next = lost->next;
+    struct pending *next = pending_next(queue, lost);
 
-    if (!next || is_lost(next) || !was_received(next, acked))
+    if (!next || is_lost(next) || !was_received(queue, next, acked))
         return lost;
-    switch (reply_fits(next->command.verb, reply)) {
+    switch (reply_fits((enum smtpscope_verb)next->verb, reply)) {
     case 2: return next;
     case 1: return lost->absorbed || reply_implies(reply) == SMTPSCOPE_VERB_NONE ? next : lost;
     }
@@ -165,14 +309,14 @@ static struct pending *match_behind_lost(struct pending *lost, const struct smtp
 }
 
 /* Some of the first entries may have been answered by octets that were lost. */
-static struct pending *match_behind_gap(struct smtpscope_session *session, const struct smtpscope_reply *reply, uint64_t acked)
+static struct pending *match_behind_gap(struct queue *queue, const struct smtpscope_reply *reply, uint64_t acked)
 {
-    struct pending *fallback = NULL;
-    int head = reply_fits(session->first->command.verb, reply);
+    struct pending *first = entry_at(queue, queue->begin), *fallback = NULL;
+    int head = reply_fits((enum smtpscope_verb)first->verb, reply);
 
     /* At least one reply was lost, so the first entry is the last choice among equals. */
-    for (struct pending *entry = session->first->next; entry && was_received(entry, acked); entry = entry->next) {
-        int fits = reply_fits(entry->command.verb, reply);
+    for (struct pending *entry = first; (entry = pending_next(queue, entry)) && was_received(queue, entry, acked);) {
+        int fits = reply_fits((enum smtpscope_verb)entry->verb, reply);
 
         if (fits == 2)
             return entry;
@@ -182,29 +326,37 @@ static struct pending *match_behind_gap(struct smtpscope_session *session, const
             break;
     }
     if (head == 2 || !fallback)
-        return session->first;
+        return first;
     return fallback;
+}
+
+/* Two losses in a row are one, once the server had received both. */
+static struct pending *match_last_lost(struct queue *queue, struct pending *lost, uint64_t acked)
+{
+    struct pending *next;
+
+    while ((next = pending_next(queue, lost)) && is_lost(next) && was_received(queue, next, acked))
+        lost = next;
+    return lost;
 }
 
 struct pending *queue_match(struct smtpscope_session *session, const struct smtpscope_reply *reply, uint64_t acked)
 {
-    struct pending *match = session->first;
+    struct queue *queue = session->queue;
+    struct pending *match = queue_first(session);
 
     if (!match)
         return NULL;
-    if (match->maybe_answered && match->next)
-        match = match_behind_gap(session, reply, acked);
-    /* Two losses in a row are one, once the server had received both. */
-    while (is_lost(match) && match->next && is_lost(match->next) && was_received(match->next, acked))
-        match = match->next;
+    if (match->maybe_answered && pending_next(queue, match))
+        match = match_behind_gap(queue, reply, acked);
     if (is_lost(match))
-        match = match_behind_lost(match, reply, acked);
-    while (session->first != match)
+        match = match_behind_lost(queue, match_last_lost(queue, match, acked), reply, acked);
+    while (queue_first(session) != match)
         queue_pop(session);
-    if (!match->queue.maybe_answered)
+    if (!queue->maybe_answered)
         return match;
-    for (struct pending *entry = match; entry; entry = entry->next)
+    for (struct pending *entry = match; entry; entry = pending_next(queue, entry))
         entry->maybe_answered = false;
-    match->queue.maybe_answered = false;
+    queue->maybe_answered = false;
     return match;
 }

@@ -16,6 +16,11 @@ struct scan {
     uint64_t stuffed;       /* dots that transparency added, RFC 5321 4.5.2 */
 };
 
+/* The oddities that a sweep finds. */
+#define SCAN_ODDITIES                                                                                                               \
+    (SMTPSCOPE_DATA_BARE_LF | SMTPSCOPE_DATA_BARE_CR | SMTPSCOPE_DATA_NUL | SMTPSCOPE_DATA_EIGHT_BIT |                              \
+     SMTPSCOPE_DATA_LINE_TOO_LONG | SMTPSCOPE_DATA_LOOKALIKE)
+
 enum scan_event { SCAN_MORE, SCAN_END, SCAN_LOOKALIKE };
 
 /* At the first octet of a message, or, with `known` false, behind a gap. */

@@ -157,23 +157,36 @@ static void message_close(struct smtpscope_session *session)
     bool complete = false, bdat = session->client == CLIENT_BDAT;
     struct transaction *transaction = session->transaction;
 
-    for (const struct pending *entry = session->first; entry; entry = entry->next) {
-        complete |= entry->command.verb == SMTPSCOPE_VERB_EOD || (entry->command.verb == SMTPSCOPE_VERB_BDAT && entry->command.last);
-        bdat |= entry->command.verb == SMTPSCOPE_VERB_BDAT;
-        if (transaction && entry->command.verb == SMTPSCOPE_VERB_BDAT)
-            transaction->message.size += chunk_sent(session, &entry->command);
+    for (struct pending *entry = queue_first(session); entry; entry = pending_next(session->queue, entry)) {
+        complete |= entry->verb == SMTPSCOPE_VERB_EOD || (entry->verb == SMTPSCOPE_VERB_BDAT && entry->is_last);
+        bdat |= entry->verb == SMTPSCOPE_VERB_BDAT;
+        if (transaction && entry->verb == SMTPSCOPE_VERB_BDAT) {
+            struct smtpscope_command command;
+
+            pending_read(session->queue, entry, &command);
+            transaction->size += chunk_sent(session, &command);
+        }
     }
     if (!transaction)
         return;
-    if (bdat && !transaction->message.sent)
-        transaction->message.sent = transaction->message.bdat = true;
-    if (transaction->message.code)
-        transaction_end(session, outcome_of(transaction->message.code), transaction->message.code, transaction->message.exchange);
-    else if (!transaction->message.sent || (session->quit_sent && !complete && session->client != CLIENT_DATA))
+    if (bdat && !transaction->sent)
+        transaction->sent = transaction->bdat = true;
+    if (transaction->code)
+        transaction_end(session, outcome_of(transaction->code), transaction->code, transaction->exchange);
+    else if (!transaction->sent || (session->quit_sent && !complete && session->client != CLIENT_DATA))
         transaction_abandon(session);
     else
         transaction_end(session, complete && session->client != CLIENT_BDAT ? SMTPSCOPE_OUTCOME_UNKNOWN : SMTPSCOPE_OUTCOME_LOST, 0,
                         UINT32_MAX);
+}
+
+static void unanswered_tell(struct smtpscope_session *session, const struct pending *entry)
+{
+    struct smtpscope_command command;
+
+    pending_read(session->queue, entry, &command);
+    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_UNANSWERED, .time = command.time, .packet = command.packet,
+                                                 .command = &command });
 }
 
 void smtpscope_session_close(struct smtpscope_session *session, const struct smtpscope_ending *ending)
@@ -186,10 +199,9 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
     suspect_end(session, false);
     end.in_message = session->client == CLIENT_DATA || session->client == CLIENT_BDAT;
     message_close(session);
-    for (const struct pending *entry = session->first; entry; entry = entry->next)
-        if (!(entry->command.circumstances & SMTPSCOPE_COMMAND_LOST) && !entry->maybe_answered)
-            fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_UNANSWERED, .time = entry->command.time,
-                                                         .packet = entry->command.packet, .command = &entry->command });
+    for (struct pending *entry = queue_first(session); entry; entry = pending_next(session->queue, entry))
+        if (!(entry->circumstances & SMTPSCOPE_COMMAND_LOST) && !entry->maybe_answered)
+            unanswered_tell(session, entry);
     end.quit_sent = session->quit_sent;
     end.quit_answered = session->state.quit;
     end.opaque = session->client == CLIENT_OPAQUE;

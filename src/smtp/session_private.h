@@ -22,40 +22,67 @@ struct kept {
     bool sealed;        /* a gap followed: what came behind it is only counted */
 };
 
-/* What is of the queue as a whole. */
+/* A part of a text. */
+struct span {
+    uint16_t at, len;
+};
+
+/* A command that waits for its reply, as it is kept: see queue.c, and pending_read(). */
+struct pending {
+    uint32_t offset;     /* in the client's stream, from the queue's place */
+    uint32_t len;        /* of the line */
+    uint32_t oddities;
+    struct span path;    /* of the argument */
+    uint16_t argument;   /* octets of it that are kept */
+    uint16_t size;       /* octets of the entry */
+    uint16_t behind;
+    uint8_t verb, circumstances;
+    uint8_t previous;    /* the command right before it, when that was unanswered; VERB_NONE */
+    uint8_t name;        /* its length */
+    uint8_t parts;       /* enum part, see queue.c */
+    bool has_size : 1, is_last : 1, eight_bit : 1;
+    bool absorbed : 1;   /* a reply was given to it, and it is a lost command */
+    bool maybe_answered : 1; /* its reply may be among octets that the capture lacks */
+};
+
+/* The commands that wait, ordered by offset. There is one when a command waits; most sessions have none, and pay nothing. */
 struct queue {
-    struct pending *last;
+    struct place place;  /* of the first command since there is a queue; what was sent with it shares it */
+    uint32_t begin, last, end; /* of `entries`: the first one, the last one, behind it */
     uint32_t octets;     /* of all entries' texts */
     uint16_t count;
     bool maybe_answered; /* some entries are marked so */
-};
-
-/* A command that waits for its reply. The queue is ordered by `command.offset`. */
-struct pending {
-    struct pending *next;
-    struct queue queue; /* of the first entry: most sessions have none, and pay nothing */
-    struct smtpscope_command command; /* its texts point into `text` */
-    uint32_t behind;
-    enum smtpscope_verb previous; /* the command right before it, when that was unanswered; VERB_NONE */
-    uint32_t octets;     /* of `text` */
-    uint32_t absorbed;   /* replies that were given to a lost command */
-    bool maybe_answered; /* its reply may be among octets that the capture lacks */
-    char text[];
+    _Alignas(struct pending) char entries[];
 };
 
 struct reply_lines; /* a multi-line reply that is being read, see server.c */
 struct secrets;     /* what must not come back in a reply's text, see secret.c */
 
-/* MAIL to the end of its message. */
-struct transaction {
-    struct smtpscope_message message; /* recipients point to `recipients`, mail_from into `mail_from` */
-    struct smtpscope_recipient *recipients;
-    size_t recipient_capacity;
-    char *mail_from;
-    struct scan scan;
+/* What is odd in the text of a message; few have any of it. */
+struct odd {
     struct kept *tail; /* what stands behind an end-of-data look-alike */
-    bool doubtful; /* its MAIL was not seen */
-    bool early;    /* its first octets were sent before the 354 */
+    uint64_t offset, packet; /* of the first oddity */
+};
+
+/*
+ * MAIL to the end of its message, under the names of struct smtpscope_message, which is made of it when it is told. Packed, as
+ * struct queue is, for the same reason.
+ */
+struct transaction {
+    smtpscope_time time;
+    uint64_t packet, offset, size, declared_size;
+    uint64_t stuffed;   /* see struct scan */
+    struct scan *scan;  /* while its text is sent */
+    struct odd *odd;
+    uint32_t recipient_total, recipients_accepted, recipients_deferred, recipients_refused;
+    uint32_t exchange, longest_line;
+    uint32_t end;       /* of `texts` */
+    uint16_t recipient_count, mail_from, code, oddities;
+    uint8_t outcome, lookalike;
+    bool sent : 1, bdat : 1, has_declared_size : 1, body_8bitmime : 1, smtputf8 : 1;
+    bool doubtful : 1;  /* its MAIL was not seen */
+    bool early : 1;     /* its first octets were sent before the 354 */
+    char texts[];       /* the sender's path, of `mail_from` octets; of each recipient struct rcpt and the path */
 };
 
 enum client_mode {
@@ -105,7 +132,7 @@ struct smtpscope_session {
     bool any_verb : 1; /* a command of the table was seen */
     bool ready : 1;    /* the last reply was a 220 */
     uint32_t exchanges;
-    struct pending *first;
+    struct queue *queue; /* NULL: no command waits */
     struct transaction *transaction;
     struct kept *line[2];
     struct reply_lines *reply;
@@ -127,7 +154,7 @@ struct smtpscope_session {
 #define HOLD_MAX 65536
 #define TAIL_MAX 16384
 /* RFC 5321 4.5.3.1.8 says 100; 1000 is the common limit. The rest are counted, not kept. */
-#define RECIPIENTS_MAX 2000
+#define RECIPIENTS_MAX 2048
 
 /* verbs.c */
 enum smtpscope_verb verb_find(const char *name, size_t len);
@@ -152,6 +179,15 @@ enum smtpscope_alien alien_of(const char *line, size_t len);
 size_t alien_shown(const char *line, size_t len);
 
 /* kept.c */
+/* The room that a growing block of `size` octets is given: that while it is small, as most stay; then up to an eighth more. */
+static inline size_t block_room(size_t size)
+{
+    size_t step = 8;
+
+    while (step < size / 16)
+        step *= 2;
+    return (size + step - 1) / step * step;
+}
 /* Appends up to `max` octets in all. False when out of memory. */
 bool kept_append(const struct smtpscope_session *session, struct kept **kept, const char *data, size_t len, size_t max,
                  const struct place *place);
@@ -174,7 +210,18 @@ static inline void secret_redact(const struct smtpscope_session *session, struct
 }
 
 /* queue.c */
+/* NULL: it is not kept, a lost command stands for it. The entry is valid until the next push or pop. */
 struct pending *queue_push(struct smtpscope_session *session, const struct smtpscope_command *command);
+static inline struct pending *queue_first(const struct smtpscope_session *session)
+{
+    return session->queue ? (struct pending *)(void *)(session->queue->entries + session->queue->begin) : NULL;
+}
+/* NULL behind the last one. */
+struct pending *pending_next(struct queue *queue, struct pending *entry);
+/* In the client's stream. */
+uint64_t pending_offset(const struct queue *queue, const struct pending *entry);
+/* The command as it was pushed. Its texts are the queue's: valid until the next push or pop. */
+void pending_read(const struct queue *queue, const struct pending *entry, struct smtpscope_command *command);
 void queue_pop(struct smtpscope_session *session);
 void queue_free(struct smtpscope_session *session);
 /* The entry a reply answers, or NULL. Entries before it are dropped: their replies are among the lost octets. */
@@ -229,6 +276,14 @@ void transaction_add(struct smtpscope_session *session, const struct smtpscope_c
                      const struct smtpscope_reply *reply, uint32_t exchange);
 /* Tells the message and ends the transaction. `code` 0 and `exchange` UINT32_MAX: unanswered. */
 void transaction_end(struct smtpscope_session *session, enum smtpscope_outcome outcome, uint16_t code, uint32_t exchange);
+/* The message's text begins. */
+void transaction_scan(struct smtpscope_session *session);
+/* It has ended, or never will: what was found in it is the message's. */
+void transaction_scanned(struct smtpscope_session *session, struct transaction *transaction);
+/* NULL when out of memory. */
+struct odd *odd_need(struct smtpscope_session *session, struct transaction *transaction);
+/* What stood behind the look-alike is no longer of interest. */
+void tail_free(struct smtpscope_session *session, struct transaction *transaction);
 /* Do SMTP commands stand behind the look-alike? */
 bool tail_has_commands(const struct transaction *transaction);
 /* Accepted, deferred or refused, by the class of a reply. */

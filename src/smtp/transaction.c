@@ -6,57 +6,121 @@
 
 #define TERMINATOR 3 /* "." CRLF; the CRLF before it is the message's own */
 
+/* What is kept of a recipient, before its path. At any address: copied, not pointed to. */
+struct rcpt {
+    uint32_t exchange;
+    uint16_t path, code, enhanced_subject, enhanced_detail; /* path: its length */
+    uint8_t enhanced_class, outcome;
+};
+#define RCPT_OCTETS (offsetof(struct rcpt, outcome) + 1)
+
+/* Most messages have no more recipients; those of others are told from the heap. */
+#define RECIPIENTS_FEW 8
+
+void tail_free(struct smtpscope_session *session, struct transaction *transaction)
+{
+    if (transaction->odd)
+        kept_free(session, &transaction->odd->tail);
+}
+
 void transaction_free(struct smtpscope_session *session, struct transaction *transaction)
 {
     const struct smtpscope_allocator *allocator = session->config->allocator;
 
     if (!transaction)
         return;
-    for (size_t i = 0; i < transaction->message.recipient_count; i++)
-        memory_free(allocator, (char *)(uintptr_t)transaction->recipients[i].path.at);
-    memory_free(allocator, transaction->recipients);
-    kept_free(session, &transaction->tail);
-    memory_free(allocator, transaction->mail_from);
+    tail_free(session, transaction);
+    memory_free(allocator, transaction->odd);
+    memory_free(allocator, transaction->scan);
     memory_free(allocator, transaction);
 }
 
-static char *text_copy(struct smtpscope_session *session, struct smtpscope_text text)
+struct odd *odd_need(struct smtpscope_session *session, struct transaction *transaction)
 {
-    char *copy = text.len ? memory_resize(session->config->allocator, NULL, text.len) : NULL;
-
-    return copy ? memcpy(copy, text.at, text.len) : NULL;
+    if (!transaction->odd)
+        transaction->odd = memory_new(session->config->allocator, sizeof *transaction->odd);
+    return transaction->odd;
 }
 
-static struct transaction *transaction_new(struct smtpscope_session *session, smtpscope_time time, uint64_t packet)
+void transaction_scan(struct smtpscope_session *session)
 {
-    struct transaction *transaction = memory_new(session->config->allocator, sizeof *transaction);
+    struct transaction *transaction = session->transaction;
 
-    if (transaction) {
-        transaction->message.mail_from.at = "";
-        transaction->message.time = time;
-        transaction->message.packet = packet;
-        transaction->message.exchange = UINT32_MAX;
+    if (!transaction->scan)
+        transaction->scan = memory_resize(session->config->allocator, NULL, sizeof *transaction->scan);
+    if (transaction->scan)
+        scan_start(transaction->scan);
+    else
+        transaction->doubtful = true; /* its end will not be found: the next reply ends it */
+    transaction->oddities &= (uint16_t)~SCAN_ODDITIES;
+    transaction->longest_line = 0;
+    transaction->stuffed = 0;
+    if (transaction->odd)
+        transaction->odd->offset = 0;
+}
+
+void transaction_scanned(struct smtpscope_session *session, struct transaction *transaction)
+{
+    const struct scan *scan = transaction->scan;
+
+    if (!scan)
+        return;
+    transaction->oddities |= (uint16_t)scan->oddities;
+    transaction->longest_line = (uint32_t)(scan->longest < UINT32_MAX ? scan->longest : UINT32_MAX);
+    transaction->stuffed = scan->stuffed;
+    if (scan->oddities && odd_need(session, transaction))
+        transaction->odd->offset = transaction->offset + scan->odd_at;
+    memory_free(session->config->allocator, transaction->scan);
+    transaction->scan = NULL;
+}
+
+/* Room for `octets` more of texts: where they go, or NULL. The transaction may move. */
+static char *texts_grow(struct smtpscope_session *session, size_t octets)
+{
+    struct transaction *transaction = session->transaction;
+    size_t size = offsetof(struct transaction, texts) + transaction->end, grown = size + octets;
+
+    if (block_room(grown) > block_room(size)) {
+        transaction = memory_resize(session->config->allocator, transaction, block_room(grown));
+        if (!transaction)
+            return NULL;
+        session->transaction = transaction;
     }
+    transaction->end += (uint32_t)octets;
+    return transaction->texts + transaction->end - octets;
+}
+
+/* `texts`: octets of them that there is to be room for. */
+static struct transaction *transaction_new(struct smtpscope_session *session, smtpscope_time time, uint64_t packet, size_t texts)
+{
+    struct transaction *transaction;
+
+    transaction = memory_resize(session->config->allocator, NULL, block_room(offsetof(struct transaction, texts) + texts));
     session->transaction = transaction;
+    if (!transaction)
+        return NULL;
+    memset(transaction, 0, offsetof(struct transaction, texts));
+    transaction->time = time;
+    transaction->packet = packet;
+    transaction->exchange = UINT32_MAX;
+    transaction->end = (uint32_t)texts;
     return transaction;
 }
 
 struct transaction *transaction_begin(struct smtpscope_session *session, const struct smtpscope_command *mail)
 {
     struct transaction *transaction;
-    struct smtpscope_message *message;
 
     transaction_abandon(session);
-    if (!(transaction = transaction_new(session, mail->time, mail->packet)))
+    if (!(transaction = transaction_new(session, mail->time, mail->packet, mail->path.len)))
         return NULL;
-    message = &transaction->message;
-    transaction->mail_from = text_copy(session, mail->path);
-    if (transaction->mail_from)
-        message->mail_from = (struct smtpscope_text){ transaction->mail_from, mail->path.len };
-    message->declared_size = mail->declared_size;
-    message->has_declared_size = mail->has_size;
-    message->body_8bitmime = mail->eight_bit;
-    message->smtputf8 = mail->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8);
+    if (mail->path.len)
+        memcpy(transaction->texts, mail->path.at, mail->path.len);
+    transaction->mail_from = (uint16_t)mail->path.len; /* of an argument, so it fits */
+    transaction->declared_size = mail->declared_size;
+    transaction->has_declared_size = mail->has_size;
+    transaction->body_8bitmime = mail->eight_bit;
+    transaction->smtputf8 = mail->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8);
     return transaction;
 }
 
@@ -64,7 +128,7 @@ struct transaction *transaction_need(struct smtpscope_session *session)
 {
     struct transaction *transaction = session->transaction;
 
-    if (!transaction && (transaction = transaction_new(session, session->flow->first_time, session->flow->first_packet)))
+    if (!transaction && (transaction = transaction_new(session, session->flow->first_time, session->flow->first_packet, 0)))
         transaction->doubtful = true;
     return transaction;
 }
@@ -74,21 +138,16 @@ enum smtpscope_outcome outcome_of(uint16_t code)
     return code < 400 ? SMTPSCOPE_OUTCOME_ACCEPTED : code < 500 ? SMTPSCOPE_OUTCOME_DEFERRED : SMTPSCOPE_OUTCOME_REFUSED;
 }
 
-static bool recipients_grow(struct smtpscope_session *session, struct transaction *transaction)
+static void recipient_keep(struct smtpscope_session *session, const struct smtpscope_text *path, const struct rcpt *rcpt)
 {
-    size_t capacity = transaction->recipient_capacity ? transaction->recipient_capacity * 2 : 4;
-    struct smtpscope_recipient *recipients;
+    char *to = texts_grow(session, RCPT_OCTETS + path->len);
 
-    if (transaction->message.recipient_count < transaction->recipient_capacity)
-        return true;
-    if (transaction->recipient_capacity >= RECIPIENTS_MAX)
-        return false;
-    recipients = memory_resize(session->config->allocator, transaction->recipients, capacity * sizeof *recipients);
-    if (!recipients)
-        return false;
-    transaction->recipients = recipients;
-    transaction->recipient_capacity = capacity;
-    return true;
+    if (!to)
+        return;
+    memcpy(to, rcpt, RCPT_OCTETS);
+    if (path->len)
+        memcpy(to + RCPT_OCTETS, path->at, path->len);
+    session->transaction->recipient_count++;
 }
 
 void transaction_add(struct smtpscope_session *session, const struct smtpscope_command *rcpt,
@@ -96,46 +155,88 @@ void transaction_add(struct smtpscope_session *session, const struct smtpscope_c
 {
     struct transaction *transaction = session->transaction;
     enum smtpscope_outcome outcome = outcome_of(reply->code);
-    struct smtpscope_message *message;
-    char *path;
 
     if (!transaction)
         return;
-    message = &transaction->message;
-    message->recipient_total++;
-    message->recipients_accepted += outcome == SMTPSCOPE_OUTCOME_ACCEPTED;
-    message->recipients_deferred += outcome == SMTPSCOPE_OUTCOME_DEFERRED;
-    message->recipients_refused += outcome == SMTPSCOPE_OUTCOME_REFUSED;
-    if (!recipients_grow(session, transaction))
+    transaction->recipient_total++;
+    transaction->recipients_accepted += outcome == SMTPSCOPE_OUTCOME_ACCEPTED;
+    transaction->recipients_deferred += outcome == SMTPSCOPE_OUTCOME_DEFERRED;
+    transaction->recipients_refused += outcome == SMTPSCOPE_OUTCOME_REFUSED;
+    if (transaction->recipient_count >= RECIPIENTS_MAX)
         return;
-    path = text_copy(session, rcpt->path);
-    transaction->recipients[message->recipient_count++] = (struct smtpscope_recipient){
-        .path = { path, path ? rcpt->path.len : 0 }, .code = reply->code, .enhanced_class = reply->enhanced_class,
-        .enhanced_subject = reply->enhanced_subject, .enhanced_detail = reply->enhanced_detail, .outcome = outcome,
-        .exchange = exchange,
+    recipient_keep(session, &rcpt->path, &(struct rcpt){
+        .exchange = exchange, .path = (uint16_t)rcpt->path.len, .code = reply->code, .enhanced_class = reply->enhanced_class,
+        .enhanced_subject = reply->enhanced_subject, .enhanced_detail = reply->enhanced_detail, .outcome = (uint8_t)outcome,
+    });
+}
+
+static void recipients_read(const struct transaction *transaction, struct smtpscope_recipient *to)
+{
+    const char *at = transaction->texts + transaction->mail_from;
+    struct rcpt rcpt;
+
+    for (size_t i = 0; i < transaction->recipient_count; i++, to++) {
+        memcpy(&rcpt, at, RCPT_OCTETS);
+        at += RCPT_OCTETS;
+        *to = (struct smtpscope_recipient){
+            .path = { at, rcpt.path }, .code = rcpt.code, .enhanced_class = rcpt.enhanced_class,
+            .enhanced_subject = rcpt.enhanced_subject, .enhanced_detail = rcpt.enhanced_detail,
+            .outcome = (enum smtpscope_outcome)rcpt.outcome, .exchange = rcpt.exchange,
+        };
+        at += rcpt.path;
+    }
+}
+
+static struct smtpscope_message message_of(const struct transaction *transaction)
+{
+    struct smtpscope_message message = {
+        .mail_from = { transaction->mail_from ? transaction->texts : "", transaction->mail_from },
+        .recipient_total = transaction->recipient_total, .recipients_accepted = transaction->recipients_accepted,
+        .recipients_deferred = transaction->recipients_deferred, .recipients_refused = transaction->recipients_refused,
+        .sent = transaction->sent, .bdat = transaction->bdat, .size = transaction->size, .content = transaction->size,
+        .declared_size = transaction->declared_size, .has_declared_size = transaction->has_declared_size,
+        .outcome = (enum smtpscope_outcome)transaction->outcome, .code = transaction->code, .exchange = transaction->exchange,
+        .oddities = transaction->oddities, .lookalike = (enum smtpscope_lookalike)transaction->lookalike,
+        .body_8bitmime = transaction->body_8bitmime, .smtputf8 = transaction->smtputf8, .offset = transaction->offset,
+        .longest_line = transaction->longest_line, .time = transaction->time, .packet = transaction->packet,
     };
+
+    if (!message.bdat && message.exchange != UINT32_MAX && message.size >= TERMINATOR + transaction->stuffed)
+        message.content -= TERMINATOR + transaction->stuffed;
+    if (transaction->odd) {
+        message.odd_offset = transaction->odd->offset;
+        message.odd_packet = transaction->odd->packet;
+    }
+    return message;
 }
 
 static void transaction_tell(struct smtpscope_session *session, struct transaction *transaction)
 {
-    struct smtpscope_message *message = &transaction->message;
+    const struct smtpscope_allocator *allocator = session->config->allocator;
+    struct smtpscope_recipient few[RECIPIENTS_FEW], *recipients = few;
+    struct smtpscope_message message;
 
-    message->recipients = transaction->recipients;
-    message->content = message->size;
-    if (!message->bdat && message->exchange != UINT32_MAX && message->size >= TERMINATOR + transaction->scan.stuffed)
-        message->content -= TERMINATOR + transaction->scan.stuffed;
-    message->oddities |= transaction->scan.oddities;
-    message->longest_line = (uint32_t)(transaction->scan.longest < UINT32_MAX ? transaction->scan.longest : UINT32_MAX);
-    if (transaction->scan.oddities)
-        message->odd_offset = message->offset + transaction->scan.odd_at;
-    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_MESSAGE, .time = message->time,
-                                                 .packet = message->packet, .message = message });
+    transaction_scanned(session, transaction);
+    message = message_of(transaction);
+    if (transaction->recipient_count > RECIPIENTS_FEW)
+        recipients = memory_resize(allocator, NULL, transaction->recipient_count * sizeof *recipients);
+    if (recipients) {
+        recipients_read(transaction, recipients);
+        message.recipients = recipients;
+        message.recipient_count = transaction->recipient_count;
+    }
+    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_MESSAGE, .time = message.time,
+                                                 .packet = message.packet, .message = &message });
+    if (recipients != few)
+        memory_free(allocator, recipients);
     transaction_free(session, transaction);
 }
 
 bool tail_has_commands(const struct transaction *transaction)
 {
-    return transaction->tail && command_is_known(transaction->tail->at, transaction->tail->len);
+    const struct kept *tail = transaction->odd ? transaction->odd->tail : NULL;
+
+    return tail && command_is_known(tail->at, tail->len);
 }
 
 void transaction_end(struct smtpscope_session *session, enum smtpscope_outcome outcome, uint16_t code, uint32_t exchange)
@@ -144,14 +245,14 @@ void transaction_end(struct smtpscope_session *session, enum smtpscope_outcome o
 
     if (!transaction)
         return;
-    transaction->message.outcome = outcome;
-    transaction->message.code = code;
-    transaction->message.exchange = exchange;
+    transaction->outcome = (uint8_t)outcome;
+    transaction->code = code;
+    transaction->exchange = exchange;
     session->transaction = NULL;
     if (tail_has_commands(transaction) && exchange != UINT32_MAX && rare_need(session)) {
         /* The next reply tells whether the server saw one message or two. */
         suspect_end(session, false);
-        transaction->message.oddities |= SMTPSCOPE_DATA_LOOKALIKE_COMMANDS;
+        transaction->oddities |= SMTPSCOPE_DATA_LOOKALIKE_COMMANDS;
         session->rare->suspect = transaction;
         return;
     }
@@ -167,10 +268,10 @@ struct kept *suspect_end(struct smtpscope_session *session, bool taken)
         return NULL;
     session->rare->suspect = NULL;
     if (taken) {
-        tail = transaction->tail;
-        transaction->tail = NULL;
-        transaction->message.oddities |= SMTPSCOPE_DATA_LOOKALIKE_TAKEN;
-        transaction->message.size = tail->place.offset - transaction->message.offset;
+        tail = transaction->odd->tail;
+        transaction->odd->tail = NULL;
+        transaction->oddities |= SMTPSCOPE_DATA_LOOKALIKE_TAKEN;
+        transaction->size = tail->place.offset - transaction->offset;
     }
     transaction_tell(session, transaction);
     return tail;
@@ -178,16 +279,15 @@ struct kept *suspect_end(struct smtpscope_session *session, bool taken)
 
 void transaction_abandon(struct smtpscope_session *session)
 {
-    struct smtpscope_message *message;
+    struct transaction *transaction = session->transaction;
 
-    if (!session->transaction)
+    if (!transaction)
         return;
-    message = &session->transaction->message;
-    if (message->code) { /* it was refused before it was given up */
-        transaction_end(session, outcome_of(message->code), message->code, message->exchange);
+    if (transaction->code) { /* it was refused before it was given up */
+        transaction_end(session, outcome_of(transaction->code), transaction->code, transaction->exchange);
         return;
     }
-    message->sent = false;
+    transaction->sent = false;
     transaction_end(session, SMTPSCOPE_OUTCOME_UNKNOWN, 0, UINT32_MAX);
 }
 
