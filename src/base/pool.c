@@ -2,6 +2,8 @@
 /*
  *   slab    next | block | block | ...
  *   block   steps or size (8) | the caller's octets, aligned to POOL_STEP
+ *
+ * A slab is blocks from end to end, but for the newest one's rest, so neighbours can be found.
  */
 #include "base/pool.h"
 
@@ -11,6 +13,10 @@
 #define HEADER sizeof(uint64_t)
 /* Some two hundred blocks: few calls of malloc(3), and little is lost where few are needed. */
 #define SLAB_OCTETS 32768
+/* In the header of a block that is nobody's. */
+#define FREED ((uint64_t)1 << 63)
+/* So many slabs before neighbours are looked for: a quarter of a megabyte is no matter. */
+#define MERGE_FIRST 8
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
@@ -51,23 +57,109 @@ static SELDOM void large_free(void *memory)
     free((char *)memory - POOL_STEP);
 }
 
-static void block_free(struct pool *pool, void *memory)
-{
-    uint64_t steps = *header_of(memory);
-
-    if (steps > POOL_CLASSES) {
-        large_free(memory);
-        return;
-    }
-    *(void **)memory = pool->freed[steps];
-    pool->freed[steps] = memory;
-}
-
 static void *block_init(char *at, size_t steps)
 {
     void *memory = at + HEADER;
 
     *header_of(memory) = steps;
+    return memory;
+}
+
+/* Of `steps`, which are of the classes. What is but a header waits for a freed neighbour. */
+static void block_spare(struct pool *pool, void *memory, size_t steps)
+{
+    *header_of(memory) = steps | FREED;
+    if (steps < 2)
+        return;
+    *(void **)memory = pool->freed[steps];
+    pool->freed[steps] = memory;
+}
+
+static void block_free(struct pool *pool, void *memory)
+{
+    uint64_t steps = *header_of(memory);
+
+    if (steps > POOL_CLASSES)
+        large_free(memory);
+    else
+        block_spare(pool, memory, steps);
+}
+
+static void *block_take(struct pool *pool, size_t steps)
+{
+    void *memory = pool->freed[steps];
+
+    *header_of(memory) = steps;
+    pool->freed[steps] = *(void **)memory;
+    return memory;
+}
+
+/* Neighbours in a row, in as few blocks of the classes as there can be. */
+static void run_spare(struct pool *pool, char *at, size_t steps)
+{
+    while (steps) {
+        size_t part = steps <= POOL_CLASSES ? steps : steps == POOL_CLASSES + 1 ? POOL_CLASSES - 1 : POOL_CLASSES;
+
+        block_spare(pool, at + HEADER, part);
+        at += part * POOL_STEP;
+        steps -= part;
+    }
+}
+
+/* Spares the freed blocks of a slab, those of neighbours together, up to `end`. True: all of it is free, and nothing was done. */
+static bool slab_merge(struct pool *pool, struct pool_slab *slab, const char *end)
+{
+    char *at = slab->blocks, *run = at;
+
+    while (at < end) {
+        uint64_t header = *header_of(at + HEADER);
+
+        at += (header & ~FREED) * POOL_STEP;
+        if (header & FREED)
+            continue;
+        run_spare(pool, run, (size_t)(at - run) / POOL_STEP - header);
+        run = at;
+    }
+    if (run == slab->blocks)
+        return true;
+    run_spare(pool, run, (size_t)(at - run) / POOL_STEP);
+    return false;
+}
+
+/* The newest slab stays: its rest is in use. */
+static void pool_merge(struct pool *pool)
+{
+    struct pool_slab **link = &pool->slabs->next, *slab;
+
+    memset(pool->freed, 0, sizeof pool->freed);
+    if (slab_merge(pool, pool->slabs, pool->at))
+        run_spare(pool, pool->slabs->blocks, (size_t)(pool->at - pool->slabs->blocks) / POOL_STEP);
+    while ((slab = *link)) {
+        if (!slab_merge(pool, slab, slab->blocks + sizeof slab->blocks)) {
+            link = &slab->next;
+            continue;
+        }
+        *link = slab->next;
+        pool->slab_count--;
+        free(slab);
+    }
+}
+
+/* The smallest of the larger blocks, without what is too much of it; NULL: there is none. */
+static void *block_split(struct pool *pool, size_t steps)
+{
+    size_t larger = steps + 1;
+    void *memory;
+
+    while (larger <= POOL_CLASSES && !pool->freed[larger])
+        larger++;
+    if (larger > POOL_CLASSES)
+        return NULL;
+    memory = block_take(pool, larger);
+    if (larger - steps < 2)
+        return memory;
+    *header_of(memory) = steps;
+    block_spare(pool, (char *)memory + steps * POOL_STEP, larger - steps);
     return memory;
 }
 
@@ -79,20 +171,37 @@ static bool slab_add(struct pool *pool)
     if (!slab)
         return false;
     if (left)
-        block_free(pool, block_init(pool->at, left));
+        block_spare(pool, pool->at + HEADER, left);
     slab->next = pool->slabs;
     pool->slabs = slab;
+    pool->slab_count++;
     pool->at = slab->blocks;
     pool->end = pool->at + sizeof slab->blocks;
     return true;
+}
+
+/* From what was freed before the pool grows; NULL: it must. */
+static void *block_from_others(struct pool *pool, size_t steps)
+{
+    void *memory = block_split(pool, steps);
+
+    if (memory || pool->slab_count < pool->merge_at)
+        return memory;
+    pool_merge(pool);
+    pool->merge_at = pool->slab_count + pool->slab_count / 8 + 1;
+    return pool->freed[steps] ? block_take(pool, steps) : block_split(pool, steps);
 }
 
 static SELDOM void *block_carve(struct pool *pool, size_t steps)
 {
     void *memory;
 
-    if ((size_t)(pool->end - pool->at) < steps * POOL_STEP && !slab_add(pool))
-        return NULL;
+    if ((size_t)(pool->end - pool->at) < steps * POOL_STEP) {
+        if ((memory = block_from_others(pool, steps)))
+            return memory;
+        if (!slab_add(pool))
+            return NULL;
+    }
     memory = block_init(pool->at, steps);
     pool->at += steps * POOL_STEP;
     return memory;
@@ -100,12 +209,7 @@ static SELDOM void *block_carve(struct pool *pool, size_t steps)
 
 static void *block_new(struct pool *pool, size_t steps)
 {
-    void *memory = pool->freed[steps];
-
-    if (!memory)
-        return block_carve(pool, steps);
-    pool->freed[steps] = *(void **)memory;
-    return memory;
+    return pool->freed[steps] ? block_take(pool, steps) : block_carve(pool, steps);
 }
 
 /* A block of realloc(3), whose header stands at the end of its first step. `memory` is NULL or such a block. */
@@ -133,7 +237,7 @@ static SELDOM void *block_resize(struct pool *pool, void *memory, size_t size)
 
     if (steps > POOL_CLASSES && size > SMALL_MAX)
         return large_resize(memory, size);
-    if (size <= SMALL_MAX && steps == steps_of(size))
+    if (size <= SMALL_MAX && steps >= steps_of(size) && steps - steps_of(size) < 2)
         return memory;
     if (!(moved = pool_request(pool, size)))
         return NULL;
@@ -156,7 +260,7 @@ static void *pool_resize(void *ctx, void *memory, size_t size)
 
 void pool_init(struct pool *pool)
 {
-    *pool = (struct pool){.allocator = {pool_resize, pool}};
+    *pool = (struct pool){.allocator = {pool_resize, pool}, .merge_at = MERGE_FIRST};
 }
 
 void pool_fini(struct pool *pool)

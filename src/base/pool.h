@@ -3,23 +3,25 @@
  * An allocator for one thread. What the stages keep of a session comes and goes in a few sizes, a dozen blocks a session: a
  * freed block is the next one of its size, so most requests are a few instructions.
  *
- * Memory goes back to the C library when the pool ends, not before: a size that was needed once will be needed again.
+ * A million sessions may all need one size now and another one later, so before the pool grows it splits a larger freed block; and
+ * each time it has grown by an eighth it looks for freed neighbours, makes one block of them, and gives back what is wholly free.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
 #include "smtpscope/types.h"
 
-/* Blocks grow in steps of what malloc(3) aligns to, header included, as its own do. */
-#define POOL_STEP 16
+/* Blocks grow in steps, header included. Nothing that is kept needs more alignment. */
+#define POOL_STEP 8
 /* What is larger is rare (held octets, long replies, many recipients) and comes from realloc(3). */
-#define POOL_CLASSES 64
+#define POOL_CLASSES 128
 
 struct pool_slab;
 
 struct pool {
     struct smtpscope_allocator allocator; /* what is given to the stages; valid while the pool is where it is */
     struct pool_slab *slabs;
+    size_t slab_count, merge_at;          /* so many slabs, and when neighbours are looked for */
     char *at, *end;                       /* what is left of the newest slab */
     void *freed[POOL_CLASSES + 1];        /* by blocks' steps, through their first octets */
 };
