@@ -44,23 +44,29 @@ struct untold {
 struct watched {
     struct smtpscope_judge *judge;
     struct untold *untold; /* NULL: none of its findings waits */
-    struct record *record; /* with --sessions only */
+    struct record *record; /* with --sessions only, else there is no room for it: see record_of() */
 };
+
+static struct record *record_of(const struct sessions *sessions, const struct watched *watched)
+{
+    return sessions->config.options->sessions ? watched->record : NULL;
+}
 
 static void watched_free(const struct sessions *sessions, struct watched *watched)
 {
     if (watched->untold)
         watched->untold->watched = NULL;
     smtpscope_judge_free(watched->judge);
-    record_free(watched->record);
+    record_free(record_of(sessions, watched));
     memory_free(&sessions->pool.allocator, watched);
 }
 
 static void *sessions_opened(void *ctx, const struct smtpscope_flow *flow)
 {
     struct sessions *sessions = ctx;
-    struct watched *watched = memory_new(&sessions->pool.allocator, sizeof *watched);
     bool recorded = sessions->config.options->sessions;
+    size_t size = recorded ? sizeof(struct watched) : offsetof(struct watched, record);
+    struct watched *watched = memory_new(&sessions->pool.allocator, size);
     struct smtpscope_session *session = NULL;
 
     if (!watched) {
@@ -70,7 +76,7 @@ static void *sessions_opened(void *ctx, const struct smtpscope_flow *flow)
     watched->judge = smtpscope_judge_new(&sessions->judge_config);
     if (recorded)
         watched->record = record_new();
-    if (watched->judge && (watched->record || !recorded))
+    if (watched->judge && (!recorded || watched->record))
         session = smtpscope_session_new(&sessions->session_config, flow, watched);
     if (!session) {
         watched_free(sessions, watched);
@@ -114,12 +120,13 @@ static void sessions_closed(void *ctx, void *user, const struct smtpscope_ending
 /* The session's own line comes before its findings, which name its exchanges. */
 static void sessions_lines(struct sessions *sessions, const struct watched *watched, const struct smtpscope_fact *fact)
 {
-    bool ends = watched->record && fact->type == SMTPSCOPE_FACT_END;
+    struct record *record = record_of(sessions, watched);
+    bool ends = record && fact->type == SMTPSCOPE_FACT_END;
     bool message = sessions->config.options->messages && fact->type == SMTPSCOPE_FACT_MESSAGE && fact->message->sent;
 
     for (size_t i = 0; i < sessions->config.format_count; i++) {
         if (ends)
-            output_session(sessions->formats[i].output, sessions->flow, watched->record, fact->end);
+            output_session(sessions->formats[i].output, sessions->flow, record, fact->end);
         if (message)
             output_message(sessions->formats[i].output, sessions->flow, fact->message);
     }
@@ -148,7 +155,7 @@ static void sessions_fact(void *ctx, struct smtpscope_session *session, const st
     summary_fact(sessions->config.summary, session, fact);
     if (sessions->config.reply_times)
         reply_times_fact(sessions->config.reply_times, session, fact);
-    if (watched->record)
+    if (record_of(sessions, watched))
         record_fact(watched->record, fact);
     sessions_lines(sessions, watched, fact);
     smtpscope_judge_fact(watched->judge, session, fact);

@@ -17,6 +17,8 @@
 #define FREED ((uint64_t)1 << 63)
 /* So many slabs before neighbours are looked for: a quarter of a megabyte is no matter. */
 #define MERGE_FIRST 8
+/* ... and each time there are more by this part of them: all looks together then cost so many times the last one. */
+#define MERGE_PART 16
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
@@ -188,7 +190,7 @@ static void *block_from_others(struct pool *pool, size_t steps)
     if (memory || pool->slab_count < pool->merge_at)
         return memory;
     pool_merge(pool);
-    pool->merge_at = pool->slab_count + pool->slab_count / 8 + 1;
+    pool->merge_at = pool->slab_count + pool->slab_count / MERGE_PART + 1;
     return pool->freed[steps] ? block_take(pool, steps) : block_split(pool, steps);
 }
 

@@ -4,7 +4,7 @@
  * freed block is the next one of its size, so most requests are a few instructions.
  *
  * A million sessions may all need one size now and another one later, so before the pool grows it splits a larger freed block; and
- * each time it has grown by an eighth it looks for freed neighbours, makes one block of them, and gives back what is wholly free.
+ * each time it has grown by a sixteenth it looks for freed neighbours, makes one block of them, and gives back what is wholly free.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H

@@ -22,7 +22,7 @@ static size_t chunk_count(struct smtpscope_session *session, size_t len)
 
 void chunk_decide(struct smtpscope_session *session)
 {
-    struct kept *line = session->line[SMTPSCOPE_CLIENT];
+    struct kept *line = line_of(session, SMTPSCOPE_CLIENT);
     size_t len = line ? line->len : 0;
 
     if (session->client != CLIENT_BDAT || !session->rare->bdat_refused)
@@ -30,7 +30,7 @@ void chunk_decide(struct smtpscope_session *session)
     session->rare->bdat_refused = false;
     if (!line)
         return;
-    session->line[SMTPSCOPE_CLIENT] = NULL;
+    session->rare->line[SMTPSCOPE_CLIENT] = NULL;
     while (len && (line->at[len - 1] == '\n' || line->at[len - 1] == '\r'))
         len--;
     if (command_is_known(line->at, len)) {
@@ -47,7 +47,7 @@ void chunk_decide(struct smtpscope_session *session)
  */
 static size_t refused_chunk_take(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
-    struct kept **kept = &session->line[SMTPSCOPE_CLIENT];
+    struct kept **kept = &session->rare->line[SMTPSCOPE_CLIENT];
     size_t room = GUESS_OCTETS - (*kept ? (*kept)->len : 0), take = len < room ? len : room;
     const char *lf = memchr(data, '\n', take);
 

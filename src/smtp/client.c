@@ -195,6 +195,14 @@ bool client_keep(struct smtpscope_session *session, struct kept **kept, const ch
     return false;
 }
 
+bool client_keep_line(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+{
+    if (rare_need(session))
+        return client_keep(session, &session->rare->line[SMTPSCOPE_CLIENT], data, len, LINE_MAX_KEPT, place);
+    client_forget(session);
+    return false;
+}
+
 static void end_of_data(struct smtpscope_session *session, struct transaction *transaction, const struct place *place)
 {
     struct smtpscope_command command = { .verb = SMTPSCOPE_VERB_EOD, .offset = place->offset, .acked = place->acked,
@@ -224,7 +232,7 @@ static void tail_note(struct smtpscope_session *session, struct transaction *tra
         return;
     tail_free(session, transaction);
     if (!transaction->lookalike)
-        transaction->lookalike = transaction->scan->lookalike;
+        transaction->lookalike = transaction->scan->lookalike & 0xfu;
     if (odd_need(session, transaction))
         kept_append(session, &transaction->odd->tail, "", 0, TAIL_MAX, place);
 }
@@ -280,7 +288,7 @@ static size_t take_tls(struct smtpscope_session *session, const char *data, size
 static size_t take_commands(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
     const struct kept *line;
-    bool tls = !session->line[SMTPSCOPE_CLIENT] && tls_begins(data, len);
+    bool tls = !line_of(session, SMTPSCOPE_CLIENT) && tls_begins(data, len);
     bool granted = session->any_verb && session->state.greeting && session->ready; /* the STARTTLS was lost */
     bool implicit = !session->any_verb && !session->greeted && session->flow->side[SMTPSCOPE_SERVER].port == IMPLICIT_TLS_PORT;
 
@@ -290,7 +298,7 @@ static size_t take_commands(struct smtpscope_session *session, const char *data,
     }
     len = line_take(session, SMTPSCOPE_CLIENT, data, len, place, client_line);
     /* TLS need not hold a line end for a long time: it is told by its first octets. */
-    line = session->line[SMTPSCOPE_CLIENT];
+    line = line_of(session, SMTPSCOPE_CLIENT);
     if (line && line->len >= TLS_PREFIX && tls_begins(line->at, line->len))
         alien_check(session, &line->place, line->at, line->len);
     return len;
@@ -356,11 +364,10 @@ static void release(struct smtpscope_session *session)
 /* The octets of a line that turned out to be the beginning of a message. */
 static void line_becomes_data(struct smtpscope_session *session)
 {
-    struct kept *line = session->line[SMTPSCOPE_CLIENT];
+    struct kept *line = line_release(session, SMTPSCOPE_CLIENT);
 
     if (!line)
         return;
-    session->line[SMTPSCOPE_CLIENT] = NULL;
     session->transaction->offset = line->place.offset;
     client_octets(session, line->at, line->len, line->place);
     kept_free(session, &line);
@@ -427,6 +434,8 @@ static void lost_push(struct smtpscope_session *session, uint64_t len, const str
 
 void client_gap(struct smtpscope_session *session, uint64_t len, const struct place *place)
 {
+    struct kept *line;
+
     chunk_decide(session);
     switch ((enum client_mode)session->client) {
     case CLIENT_BDAT: /* a known length bridges the gap */
@@ -458,7 +467,8 @@ void client_gap(struct smtpscope_session *session, uint64_t len, const struct pl
         }
         return;
     }
-    kept_free(session, &session->line[SMTPSCOPE_CLIENT]);
+    line = line_release(session, SMTPSCOPE_CLIENT);
+    kept_free(session, &line);
     lost_push(session, len, place);
     session->cut = true;
     session->client = CLIENT_GUESSING;
@@ -470,7 +480,7 @@ void client_close(struct smtpscope_session *session)
     struct kept *line;
 
     chunk_decide(session);
-    line = session->line[SMTPSCOPE_CLIENT];
+    line = line_of(session, SMTPSCOPE_CLIENT);
     if (line && line->len && (session->client == CLIENT_COMMANDS || session->client == CLIENT_ANSWER)) {
         struct smtpscope_command command = { .oddities = SMTPSCOPE_COMMAND_UNTERMINATED };
 

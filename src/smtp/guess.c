@@ -45,14 +45,14 @@ size_t guess_take(struct smtpscope_session *session, const char *data, size_t le
 {
     const char *lf = memchr(data, '\n', len);
     size_t take = lf ? (size_t)(lf - data) + 1 : len;
-    struct kept **kept = &session->line[SMTPSCOPE_CLIENT], *line;
+    struct kept *line;
 
-    if (!client_keep(session, kept, data, take, LINE_MAX_KEPT, place))
+    if (!client_keep_line(session, data, take, place))
         return take;
-    if (!lf && (*kept)->len < GUESS_OCTETS && !tls_begins((*kept)->at, (*kept)->len))
+    line = line_of(session, SMTPSCOPE_CLIENT);
+    if (!lf && line->len < GUESS_OCTETS && !tls_begins(line->at, line->len))
         return take;
-    line = *kept;
-    *kept = NULL;
+    line_release(session, SMTPSCOPE_CLIENT);
     guess(session, line);
     client_octets(session, line->at, line->len, line->place);
     kept_free(session, &line);

@@ -43,17 +43,17 @@ bool kept_append(const struct smtpscope_session *session, struct kept **kept, co
 static void line_join(struct smtpscope_session *session, enum smtpscope_side side, const char *data, size_t len, bool complete,
                       const struct place *place, line_reader *reader)
 {
-    struct kept **kept = &session->line[side], *line;
+    struct kept *line;
     struct place begin = *place;
-    bool kept_all = side == SMTPSCOPE_CLIENT ? client_keep(session, kept, data, len, LINE_MAX_KEPT, place)
-                                             : kept_append(session, kept, data, len, LINE_MAX_KEPT, place);
+    bool kept_all = side == SMTPSCOPE_CLIENT ? client_keep_line(session, data, len, place)
+                                             : rare_need(session) && kept_append(session, &session->rare->line[side], data, len,
+                                                                                 LINE_MAX_KEPT, place);
 
     /* Without a reply the pairing slips, and with it what is known to be a secret. */
     session->secrets_lost |= !kept_all;
     if (!kept_all || !complete)
         return;
-    line = *kept;
-    *kept = NULL;
+    line = line_release(session, side);
     begin.offset = line->place.offset;
     reader(session, line->at, line->len, line->total, &begin);
     kept_free(session, &line);
@@ -65,7 +65,7 @@ size_t line_take(struct smtpscope_session *session, enum smtpscope_side side, co
     const char *lf = memchr(data, '\n', len);
     size_t take = lf ? (size_t)(lf - data) + 1 : len;
 
-    if (lf && !session->line[side])
+    if (lf && !line_of(session, side))
         reader(session, data, take < LINE_MAX_KEPT ? take : LINE_MAX_KEPT, take, place);
     else
         line_join(session, side, data, take, lf != NULL, place, reader);

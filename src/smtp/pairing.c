@@ -335,7 +335,7 @@ static void data_answered(struct smtpscope_session *session, struct smtpscope_re
         return;
     }
     transaction->oddities |= SMTPSCOPE_DATA_EARLY_REPLY;
-    transaction->outcome = (uint8_t)outcome_of(reply->code);
+    transaction->outcome = outcome_of(reply->code) & 7;
     transaction->code = reply->code;
     transaction->exchange = session->exchanges - 1;
     session->early_reply = true;

@@ -8,7 +8,7 @@
  * A million sessions may each have a few commands in flight, so all of a session's are packed in one block: what most of them
  * lack takes no room, and what they have in common with the first (they were sent in one segment) is there once.
  *
- *      entry   struct pending | place | parameters | declared size | unknown parameter | name | argument
+ *      entry   struct pending | place | parameters | declared size | path | unknown parameter | name | argument
  *              the middle ones as entry->parts says, the name where it is no verb of the table
  */
 #include "session_private.h"
@@ -20,7 +20,8 @@ enum part {
     PART_PLACE = 1 << 0, /* struct place; else the queue's, but for the offset */
     PART_PARAMETERS = 1 << 1,
     PART_SIZE = 1 << 2,
-    PART_UNKNOWN = 1 << 3, /* struct span */
+    PART_PATH = 1 << 3, /* struct span */
+    PART_UNKNOWN = 1 << 4,
 };
 
 /* Entries stand at multiples of it. */
@@ -29,7 +30,8 @@ enum part {
 static size_t parts_len(unsigned parts)
 {
     return (parts & PART_PLACE ? sizeof(struct place) : 0) + (parts & PART_PARAMETERS ? sizeof(uint64_t) : 0) +
-           (parts & PART_SIZE ? sizeof(uint64_t) : 0) + (parts & PART_UNKNOWN ? sizeof(struct span) : 0);
+           (parts & PART_SIZE ? sizeof(uint64_t) : 0) + (parts & PART_PATH ? sizeof(struct span) : 0) +
+           (parts & PART_UNKNOWN ? sizeof(struct span) : 0);
 }
 
 static char *part_write(char *to, const void *part, size_t len)
@@ -98,7 +100,7 @@ void pending_read(const struct queue *queue, const struct pending *entry, struct
 {
     const char *at = (const char *)(entry + 1);
     struct place place = queue->place;
-    struct span unknown = { 0, 0 };
+    struct span path = { 0, 0 }, unknown = { 0, 0 };
 
     *command = (struct smtpscope_command){
         .verb = (enum smtpscope_verb)entry->verb, .has_size = entry->has_size, .last = entry->is_last, .eight_bit = entry->eight_bit,
@@ -111,6 +113,8 @@ void pending_read(const struct queue *queue, const struct pending *entry, struct
         at = part_read(at, &command->parameters, sizeof command->parameters);
     if (entry->parts & PART_SIZE)
         at = part_read(at, &command->declared_size, sizeof command->declared_size);
+    if (entry->parts & PART_PATH)
+        at = part_read(at, &path, sizeof path);
     if (entry->parts & PART_UNKNOWN)
         at = part_read(at, &unknown, sizeof unknown);
     command->offset = place.offset;
@@ -121,7 +125,7 @@ void pending_read(const struct queue *queue, const struct pending *entry, struct
     if (!verb_has_name(entry->verb))
         at += entry->name;
     command->argument = (struct smtpscope_text){ at, entry->argument };
-    command->path = text_of(entry->path, at);
+    command->path = text_of(path, at);
     command->unknown_parameter = text_of(unknown, at);
 }
 
@@ -183,11 +187,12 @@ static unsigned parts_of(const struct queue *queue, const struct smtpscope_comma
                              place->time == queue->place.time && place->offset - queue->place.offset <= UINT32_MAX);
 
     return (shared ? 0u : PART_PLACE) | (command->parameters ? PART_PARAMETERS : 0u) | (command->declared_size ? PART_SIZE : 0u) |
-           (command->unknown_parameter.len ? PART_UNKNOWN : 0u);
+           (command->path.len ? PART_PATH : 0u) | (command->unknown_parameter.len ? PART_UNKNOWN : 0u);
 }
 
 static void entry_write_parts(struct pending *entry, const struct smtpscope_command *command, const struct place *place)
 {
+    struct span path = span_of(&command->path, command->argument.at, entry->argument);
     struct span unknown = span_of(&command->unknown_parameter, command->argument.at, entry->argument);
     char *to = (char *)(entry + 1);
 
@@ -197,6 +202,8 @@ static void entry_write_parts(struct pending *entry, const struct smtpscope_comm
         to = part_write(to, &command->parameters, sizeof command->parameters);
     if (entry->parts & PART_SIZE)
         to = part_write(to, &command->declared_size, sizeof command->declared_size);
+    if (entry->parts & PART_PATH)
+        to = part_write(to, &path, sizeof path);
     if (entry->parts & PART_UNKNOWN)
         to = part_write(to, &unknown, sizeof unknown);
     if (!verb_has_name(entry->verb) && entry->name) {
@@ -224,7 +231,7 @@ static struct pending *entry_add(struct smtpscope_session *session, const struct
     *entry = (struct pending){
         .offset = parts & PART_PLACE ? 0 : (uint32_t)(place.offset - session->queue->place.offset), .len = command->len,
         .oddities = command->oddities, .argument = (uint16_t)argument, .size = (uint16_t)size,
-        .path = span_of(&command->path, command->argument.at, argument), .name = (uint8_t)command->name.len,
+        .name = (uint8_t)command->name.len,
         .verb = (uint8_t)command->verb, .circumstances = command->circumstances, .parts = (uint8_t)parts,
         .has_size = command->has_size, .is_last = command->last, .eight_bit = command->eight_bit,
     };
@@ -259,7 +266,7 @@ struct pending *queue_push(struct smtpscope_session *session, const struct smtps
         return push_failed(session, command);
     entry->behind = (uint16_t)(session->queue->count - 1);
     entry->previous = previous;
-    session->queue->octets += octets;
+    session->queue->octets = (session->queue->octets + octets) & PENDING_OCTETS_MAX;
     return entry;
 }
 
@@ -272,7 +279,7 @@ void queue_pop(struct smtpscope_session *session)
         queue_free(session);
         return;
     }
-    queue->octets -= (uint32_t)entry->name + entry->argument;
+    queue->octets = (queue->octets - (uint32_t)entry->name - entry->argument) & PENDING_OCTETS_MAX;
     queue->begin += entry->size;
 }
 

@@ -294,11 +294,11 @@ static size_t server_take(struct smtpscope_session *session, const char *data, s
 
     switch ((enum server_mode)session->server) {
     case SERVER_REPLIES:
-        if (session->not_followed && !session->line[SMTPSCOPE_SERVER] && is_tls(*data)) {
+        if (session->not_followed && !line_of(session, SMTPSCOPE_SERVER) && is_tls(*data)) {
             side_opaque(session, SMTPSCOPE_SERVER, place->offset); /* an alert: the server did expect TLS */
             return 0;
         }
-        if (session->reply && !session->line[SMTPSCOPE_SERVER] && (used = take_middle(session, data, len, place)))
+        if (session->reply && !line_of(session, SMTPSCOPE_SERVER) && (used = take_middle(session, data, len, place)))
             return used;
         return line_take(session, SMTPSCOPE_SERVER, data, len, place, server_line);
     case SERVER_TLS_WAIT: return take_tls(session, data, len, place);
@@ -321,9 +321,8 @@ void server_octets(struct smtpscope_session *session, const char *data, size_t l
 /* What is there of a reply when the rest is lost. */
 static void server_flush(struct smtpscope_session *session)
 {
-    struct kept *line = session->line[SMTPSCOPE_SERVER];
+    struct kept *line = line_release(session, SMTPSCOPE_SERVER);
 
-    session->line[SMTPSCOPE_SERVER] = NULL;
     if (line && is_reply_line(line->at, line->len < 4 ? line->len : 4))
         server_line(session, line->at, line->len, line->total, &line->place);
     if (line)

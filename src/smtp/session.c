@@ -20,6 +20,8 @@ static void rare_free(struct smtpscope_session *session)
 {
     if (!session->rare)
         return;
+    kept_free(session, &session->rare->line[0]);
+    kept_free(session, &session->rare->line[1]);
     kept_free(session, &session->rare->hold);
     transaction_free(session, session->rare->suspect);
     memory_free(session->config->allocator, session->rare->secrets);
@@ -56,8 +58,6 @@ void smtpscope_session_free(struct smtpscope_session *session)
     if (!session)
         return;
     queue_free(session);
-    kept_free(session, &session->line[0]);
-    kept_free(session, &session->line[1]);
     reply_lines_free(session);
     transaction_free(session, session->transaction);
     rare_free(session);
@@ -76,7 +76,7 @@ const struct smtpscope_flow *smtpscope_session_flow(const struct smtpscope_sessi
 
 const struct smtpscope_ending *smtpscope_session_ending(const struct smtpscope_session *session)
 {
-    return session->ending;
+    return session->closing ? session->ending : NULL;
 }
 
 const struct smtpscope_state *smtpscope_session_state(const struct smtpscope_session *session)
@@ -191,9 +191,10 @@ static void unanswered_tell(struct smtpscope_session *session, const struct pend
 
 void smtpscope_session_close(struct smtpscope_session *session, const struct smtpscope_ending *ending)
 {
-    struct smtpscope_end end = { .ending = ending, .state = &session->state };
+    struct smtpscope_end end = { .ending = ending, .state = &session->state, .last_octets = session->last_octets };
 
     session->ending = ending;
+    session->closing = true;
     client_close(session);
     server_close(session);
     suspect_end(session, false);
@@ -206,7 +207,6 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
     end.quit_answered = session->state.quit;
     end.opaque = session->client == CLIENT_OPAQUE;
     end.exchanges = session->exchanges;
-    end.last_octets = session->last_octets;
     for (enum smtpscope_side side = SMTPSCOPE_CLIENT; side <= SMTPSCOPE_SERVER; side++) {
         end.lost[side] = rare_of(session)->lost[side];
         end.octets[side] = session->next[side] - end.lost[side];

@@ -32,7 +32,6 @@ struct pending {
     uint32_t offset;     /* in the client's stream, from the queue's place */
     uint32_t len;        /* of the line */
     uint32_t oddities;
-    struct span path;    /* of the argument */
     uint16_t argument;   /* octets of it that are kept */
     uint16_t size;       /* octets of the entry */
     uint16_t behind;
@@ -49,9 +48,9 @@ struct pending {
 struct queue {
     struct place place;  /* of the first command since there is a queue; what was sent with it shares it */
     uint32_t begin, last, end; /* of `entries`: the first one, the last one, behind it */
-    uint32_t octets;     /* of all entries' texts */
-    uint16_t count;
-    bool maybe_answered; /* some entries are marked so */
+    uint32_t octets : 18; /* of all entries' texts */
+    uint32_t count : 13;
+    bool maybe_answered : 1; /* some entries are marked so */
     _Alignas(struct pending) char entries[];
 };
 
@@ -74,11 +73,11 @@ struct transaction {
     uint64_t stuffed;   /* see struct scan */
     struct scan *scan;  /* while its text is sent */
     struct odd *odd;
-    uint32_t recipient_total, recipients_accepted, recipients_deferred, recipients_refused;
+    uint32_t recipients_accepted, recipients_deferred, recipients_refused;
     uint32_t exchange, longest_line;
     uint32_t end;       /* of `texts` */
     uint16_t recipient_count, mail_from, code, oddities;
-    uint8_t outcome, lookalike;
+    uint16_t outcome : 3, lookalike : 4;
     bool sent : 1, bdat : 1, has_declared_size : 1, body_8bitmime : 1, smtputf8 : 1;
     bool doubtful : 1;  /* its MAIL was not seen */
     bool early : 1;     /* its first octets were sent before the 354 */
@@ -100,6 +99,7 @@ enum server_mode { SERVER_REPLIES, SERVER_TLS_WAIT, SERVER_OPAQUE };
 
 /* What few sessions need, made when the first of it is. Then it stays. */
 struct rare {
+    struct kept *line[2];        /* that straddles two calls */
     struct kept *hold;           /* CLIENT_HOLDING */
     struct secrets *secrets;     /* once AUTH was sent */
     struct transaction *suspect; /* an answered message whose look-alike may have been taken */
@@ -114,7 +114,10 @@ struct smtpscope_session {
     const struct smtpscope_session_config *config;
     const struct smtpscope_flow *flow;
     uint64_t next[2];  /* the stream offset of the next octet of each side; once it is opaque, of its first */
-    smtpscope_time last_octets;
+    union {
+        smtpscope_time last_octets;
+        const struct smtpscope_ending *ending; /* while it closes */
+    };
     uint8_t client;    /* enum client_mode */
     uint8_t alien;     /* enum smtpscope_alien */
     uint8_t server : 2; /* enum server_mode */
@@ -131,23 +134,22 @@ struct smtpscope_session {
     bool not_followed : 1; /* a 220 to STARTTLS, by TLS */
     bool any_verb : 1; /* a command of the table was seen */
     bool ready : 1;    /* the last reply was a 220 */
+    bool closing : 1;
     uint32_t exchanges;
     struct queue *queue; /* NULL: no command waits */
     struct transaction *transaction;
-    struct kept *line[2];
     struct reply_lines *reply;
     struct rare *rare; /* NULL: rare_of() reads as zero */
     struct smtpscope_state state;
     uint32_t greeting_end; /* in the server's stream */
     uint32_t name_hash;    /* of the server's name in the greeting */
     void *user;
-    const struct smtpscope_ending *ending; /* while it closes */
 };
 
 /* A bound on the queue: clients that pipeline thousands of commands exist, more than this in one window is abuse. */
 #define PENDING_MAX 4096
 /* ... and on the octets of its texts: a few hundred RCPTs with the longest paths, or thousands of usual ones. */
-#define PENDING_OCTETS_MAX (256 * 1024)
+#define PENDING_OCTETS_MAX (256u * 1024 - 1)
 /* What is kept of a line; RFC 5321 4.5.3.1 says 512, extensions and the real world more. */
 #define LINE_MAX_KEPT (SMTPSCOPE_ARGUMENT_MAX + 128)
 /* What is held behind DATA or AUTH; more than an early window of a client that does not wait. */
@@ -232,6 +234,8 @@ void queue_mark_maybe(struct smtpscope_session *session);
 /* kept_append() for octets of the client, which may be a secret that is now lost. */
 bool client_keep(struct smtpscope_session *session, struct kept **kept, const char *data, size_t len, size_t max,
                  const struct place *place);
+/* The same for an unfinished line. */
+bool client_keep_line(struct smtpscope_session *session, const char *data, size_t len, const struct place *place);
 void client_octets(struct smtpscope_session *session, const char *data, size_t len, struct place place);
 void client_gap(struct smtpscope_session *session, uint64_t len, const struct place *place);
 /* The reply to the command that held the client's octets back has come. */
@@ -305,6 +309,19 @@ static inline const struct rare *rare_of(const struct smtpscope_session *session
     return session->rare ? session->rare : &rare_none;
 }
 struct rare *rare_need(struct smtpscope_session *session);
+/* What is there of an unfinished line, or NULL; and the same, now the caller's. */
+static inline struct kept *line_of(const struct smtpscope_session *session, enum smtpscope_side side)
+{
+    return rare_of(session)->line[side];
+}
+static inline struct kept *line_release(struct smtpscope_session *session, enum smtpscope_side side)
+{
+    struct kept *line = line_of(session, side);
+
+    if (line)
+        session->rare->line[side] = NULL;
+    return line;
+}
 /* From `offset` on the side's octets are TLS. */
 void side_opaque(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset);
 void fact_tell(struct smtpscope_session *session, const struct smtpscope_fact *fact);

@@ -9,10 +9,10 @@
 /* What is kept of a recipient, before its path. At any address: copied, not pointed to. */
 struct rcpt {
     uint32_t exchange;
-    uint16_t path, code, enhanced_subject, enhanced_detail; /* path: its length */
-    uint8_t enhanced_class, outcome;
+    uint16_t path; /* its length */
+    uint16_t code : 10, enhanced_class : 3, outcome : 3;
+    uint16_t enhanced_subject, enhanced_detail;
 };
-#define RCPT_OCTETS (offsetof(struct rcpt, outcome) + 1)
 
 /* Most messages have no more recipients; those of others are told from the heap. */
 #define RECIPIENTS_FEW 8
@@ -140,13 +140,13 @@ enum smtpscope_outcome outcome_of(uint16_t code)
 
 static void recipient_keep(struct smtpscope_session *session, const struct smtpscope_text *path, const struct rcpt *rcpt)
 {
-    char *to = texts_grow(session, RCPT_OCTETS + path->len);
+    char *to = texts_grow(session, sizeof(struct rcpt) + path->len);
 
     if (!to)
         return;
-    memcpy(to, rcpt, RCPT_OCTETS);
+    memcpy(to, rcpt, sizeof *rcpt);
     if (path->len)
-        memcpy(to + RCPT_OCTETS, path->at, path->len);
+        memcpy(to + sizeof(struct rcpt), path->at, path->len);
     session->transaction->recipient_count++;
 }
 
@@ -158,15 +158,15 @@ void transaction_add(struct smtpscope_session *session, const struct smtpscope_c
 
     if (!transaction)
         return;
-    transaction->recipient_total++;
     transaction->recipients_accepted += outcome == SMTPSCOPE_OUTCOME_ACCEPTED;
     transaction->recipients_deferred += outcome == SMTPSCOPE_OUTCOME_DEFERRED;
     transaction->recipients_refused += outcome == SMTPSCOPE_OUTCOME_REFUSED;
     if (transaction->recipient_count >= RECIPIENTS_MAX)
         return;
     recipient_keep(session, &rcpt->path, &(struct rcpt){
-        .exchange = exchange, .path = (uint16_t)rcpt->path.len, .code = reply->code, .enhanced_class = reply->enhanced_class,
-        .enhanced_subject = reply->enhanced_subject, .enhanced_detail = reply->enhanced_detail, .outcome = (uint8_t)outcome,
+        .exchange = exchange, .path = (uint16_t)rcpt->path.len, .code = reply->code & 0x3ffu,
+        .enhanced_class = reply->enhanced_class & 7u, .outcome = outcome & 7, .enhanced_subject = reply->enhanced_subject,
+        .enhanced_detail = reply->enhanced_detail,
     });
 }
 
@@ -176,8 +176,8 @@ static void recipients_read(const struct transaction *transaction, struct smtpsc
     struct rcpt rcpt;
 
     for (size_t i = 0; i < transaction->recipient_count; i++, to++) {
-        memcpy(&rcpt, at, RCPT_OCTETS);
-        at += RCPT_OCTETS;
+        memcpy(&rcpt, at, sizeof rcpt);
+        at += sizeof rcpt;
         *to = (struct smtpscope_recipient){
             .path = { at, rcpt.path }, .code = rcpt.code, .enhanced_class = rcpt.enhanced_class,
             .enhanced_subject = rcpt.enhanced_subject, .enhanced_detail = rcpt.enhanced_detail,
@@ -191,7 +191,8 @@ static struct smtpscope_message message_of(const struct transaction *transaction
 {
     struct smtpscope_message message = {
         .mail_from = { transaction->mail_from ? transaction->texts : "", transaction->mail_from },
-        .recipient_total = transaction->recipient_total, .recipients_accepted = transaction->recipients_accepted,
+        .recipient_total = (size_t)transaction->recipients_accepted + transaction->recipients_deferred + transaction->recipients_refused,
+        .recipients_accepted = transaction->recipients_accepted,
         .recipients_deferred = transaction->recipients_deferred, .recipients_refused = transaction->recipients_refused,
         .sent = transaction->sent, .bdat = transaction->bdat, .size = transaction->size, .content = transaction->size,
         .declared_size = transaction->declared_size, .has_declared_size = transaction->has_declared_size,
@@ -245,7 +246,7 @@ void transaction_end(struct smtpscope_session *session, enum smtpscope_outcome o
 
     if (!transaction)
         return;
-    transaction->outcome = (uint8_t)outcome;
+    transaction->outcome = outcome & 7;
     transaction->code = code;
     transaction->exchange = exchange;
     session->transaction = NULL;

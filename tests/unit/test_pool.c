@@ -58,6 +58,31 @@ static void test_random_requests(void **unused)
     pool_fini(&pool);
 }
 
+/* What was freed of one size serves others, smaller and larger, and slabs that are wholly free go back. */
+static void test_sizes_share_memory(void **unused)
+{
+    enum { COUNT = 20000, TURNS = 12, SMALL = 56, LARGE = 248 };
+    static void *blocks[COUNT];
+    size_t most = (size_t)COUNT * (LARGE + POOL_STEP) / 32768;
+    struct pool pool;
+
+    (void)unused;
+    pool_init(&pool);
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        size_t size = turn % 2 ? LARGE - 4 * turn : SMALL + 4 * turn, count = COUNT * SMALL / size;
+
+        for (size_t i = 0; i < count; i++)
+            assert_non_null(blocks[i] = pool.allocator.resize(pool.allocator.ctx, NULL, size));
+        for (size_t i = 0; i < count; i++)
+            memset(blocks[i], (int)turn, size);
+        for (size_t i = 0; i < count; i++)
+            pool.allocator.resize(pool.allocator.ctx, blocks[i], 0);
+        if (pool.slab_count > most / 3)
+            fail_msg("turn %u: got %zu slabs, want at most %zu", turn, pool.slab_count, most / 3);
+    }
+    pool_fini(&pool);
+}
+
 /* A session after the other takes no more than one. */
 static void test_blocks_are_used_again(void **unused)
 {
@@ -100,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_requests),
+        cmocka_unit_test(test_sizes_share_memory),
         cmocka_unit_test(test_blocks_are_used_again),
         cmocka_unit_test(test_too_much_is_refused),
     };
