@@ -437,9 +437,13 @@ bool options_copy(struct options *to, const struct options *from)
     return true;
 }
 
+/*
+ * Files are read as fast as there are processors. An interface's gigabit a second takes a fraction of one (see
+ * tests/bench/rates.py), and each worker has a ring of its own: more are for whoever sees packets dropped.
+ */
 unsigned options_workers(const struct options *options)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    long processors = options->interface_count ? 1 : sysconf(_SC_NPROCESSORS_ONLN);
     unsigned workers = options->workers ? options->workers : processors > 1 ? (unsigned)processors : 1;
 
     return workers < WORKERS_MAX ? workers : WORKERS_MAX;

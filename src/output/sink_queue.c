@@ -45,12 +45,12 @@ static bool queue_reserve(struct sink_queue *queue, size_t size)
 {
     size_t to_end = queue->size - queue->tail % queue->size;
 
+    if (queue->head == queue->tail) { /* nobody reads: it begins anew. A long line has all of it; short ones do not use it all up */
+        queue->head = queue->tail += to_end % queue->size;
+        return size <= queue->size;
+    }
     if (size <= to_end)
         return size <= queue_left(queue);
-    if (queue->head == queue->tail && size <= queue->size) { /* nobody reads: it begins anew, and a long line has all of it */
-        queue->head = queue->tail += to_end;
-        return true;
-    }
     if (queue_left(queue) < to_end || size > queue_left(queue) - to_end)
         return false;
     *queue_entry(queue, queue->tail) = (struct entry){.size = (uint32_t)to_end};

@@ -82,7 +82,8 @@ class Program:
         result.seen += stats["packets"]
         result.dropped += stats["stages"]["capture"]["dropped"]
         if not stats["stages"]["capture"]["dropped"]:
-            result.missed += wanted["findings"] - stats["findings"]["total"]
+            own = sum(count for rule, count in stats["findings"]["by_rule"].items() if rule.startswith("transport."))
+            result.missed += wanted["findings"] - stats["findings"]["total"] + own
 
 
 def run(contender, options, rate, capture, holds, result):
