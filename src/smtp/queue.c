@@ -27,13 +27,6 @@ enum part {
 /* Entries stand at multiples of it. */
 #define STEP _Alignof(struct pending)
 
-static size_t parts_len(unsigned parts)
-{
-    return (parts & PART_PLACE ? sizeof(struct place) : 0) + (parts & PART_PARAMETERS ? sizeof(uint64_t) : 0) +
-           (parts & PART_SIZE ? sizeof(uint64_t) : 0) + (parts & PART_PATH ? sizeof(struct span) : 0) +
-           (parts & PART_UNKNOWN ? sizeof(struct span) : 0);
-}
-
 static char *part_write(char *to, const void *part, size_t len)
 {
     memcpy(to, part, len);
@@ -46,17 +39,19 @@ static const char *part_read(const char *from, void *part, size_t len)
     return from + len;
 }
 
+static const struct smtpscope_text text_none = { "", 0 };
+
 /* Where `inner` stands in `outer`; of what is not in it, nothing. */
 static struct span span_of(const struct smtpscope_text *inner, const char *outer, size_t len)
 {
-    if (!inner->len || inner->at < outer || inner->at + inner->len > outer + len)
+    if (inner->at < outer || inner->at + inner->len > outer + len)
         return (struct span){ 0, 0 };
     return (struct span){ (uint16_t)(inner->at - outer), (uint16_t)inner->len };
 }
 
 static struct smtpscope_text text_of(struct span span, const char *outer)
 {
-    return span.len ? (struct smtpscope_text){ outer + span.at, span.len } : (struct smtpscope_text){ "", 0 };
+    return (struct smtpscope_text){ outer + span.at, span.len };
 }
 
 static void upper_case(char *at, size_t len)
@@ -125,8 +120,8 @@ void pending_read(const struct queue *queue, const struct pending *entry, struct
     if (!verb_has_name(entry->verb))
         at += entry->name;
     command->argument = (struct smtpscope_text){ at, entry->argument };
-    command->path = text_of(path, at);
-    command->unknown_parameter = text_of(unknown, at);
+    command->path = path.len ? text_of(path, at) : text_none;
+    command->unknown_parameter = unknown.len ? text_of(unknown, at) : text_none;
 }
 
 struct pending *pending_next(struct queue *queue, struct pending *entry)
@@ -168,33 +163,54 @@ static struct pending *queue_insert(struct queue *queue, uint64_t offset, uint32
 {
     uint32_t at = queue->end;
 
-    if (queue->count && pending_offset(queue, entry_at(queue, queue->last)) > offset)
+    if (queue->count && pending_offset(queue, entry_at(queue, queue->last)) > offset) {
         for (at = queue->begin; pending_offset(queue, entry_at(queue, at)) <= offset;)
             at += entry_at(queue, at)->size;
-    memmove(queue->entries + at + size, queue->entries + at, queue->end - at);
-    if (at == queue->end)
-        queue->last = at;
-    else
+        memmove(queue->entries + at + size, queue->entries + at, queue->end - at);
         queue->last += size;
+    } else {
+        queue->last = at;
+    }
     queue->end += size;
     queue->count++;
     return entry_at(queue, at);
 }
 
-static unsigned parts_of(const struct queue *queue, const struct smtpscope_command *command, const struct place *place)
+/* Was it sent with what has the queue's place? */
+static bool place_is_shared(const struct queue *queue, const struct place *place)
 {
-    bool shared = !queue || (place->acked == queue->place.acked && place->packet == queue->place.packet &&
-                             place->time == queue->place.time && place->offset - queue->place.offset <= UINT32_MAX);
+    return !queue || (place->acked == queue->place.acked && place->packet == queue->place.packet &&
+                      place->time == queue->place.time && place->offset - queue->place.offset <= UINT32_MAX);
+}
 
-    return (shared ? 0u : PART_PLACE) | (command->parameters ? PART_PARAMETERS : 0u) | (command->declared_size ? PART_SIZE : 0u) |
-           (command->path.len ? PART_PATH : 0u) | (command->unknown_parameter.len ? PART_UNKNOWN : 0u);
+/* Which parts the command has besides a place; adds their octets to `size`. */
+static unsigned parts_of(const struct smtpscope_command *command, size_t *size)
+{
+    unsigned parts = 0;
+
+    if (command->parameters) {
+        parts |= PART_PARAMETERS;
+        *size += sizeof command->parameters;
+    }
+    if (command->declared_size) {
+        parts |= PART_SIZE;
+        *size += sizeof command->declared_size;
+    }
+    if (command->path.len) {
+        parts |= PART_PATH;
+        *size += sizeof(struct span);
+    }
+    if (command->unknown_parameter.len) {
+        parts |= PART_UNKNOWN;
+        *size += sizeof(struct span);
+    }
+    return parts;
 }
 
 static void entry_write_parts(struct pending *entry, const struct smtpscope_command *command, const struct place *place)
 {
-    struct span path = span_of(&command->path, command->argument.at, entry->argument);
-    struct span unknown = span_of(&command->unknown_parameter, command->argument.at, entry->argument);
     char *to = (char *)(entry + 1);
+    struct span span;
 
     if (entry->parts & PART_PLACE)
         to = part_write(to, place, sizeof *place);
@@ -202,10 +218,14 @@ static void entry_write_parts(struct pending *entry, const struct smtpscope_comm
         to = part_write(to, &command->parameters, sizeof command->parameters);
     if (entry->parts & PART_SIZE)
         to = part_write(to, &command->declared_size, sizeof command->declared_size);
-    if (entry->parts & PART_PATH)
-        to = part_write(to, &path, sizeof path);
-    if (entry->parts & PART_UNKNOWN)
-        to = part_write(to, &unknown, sizeof unknown);
+    if (entry->parts & PART_PATH) {
+        span = span_of(&command->path, command->argument.at, entry->argument);
+        to = part_write(to, &span, sizeof span);
+    }
+    if (entry->parts & PART_UNKNOWN) {
+        span = span_of(&command->unknown_parameter, command->argument.at, entry->argument);
+        to = part_write(to, &span, sizeof span);
+    }
     if (!verb_has_name(entry->verb) && entry->name) {
         upper_case(memcpy(to, command->name.at, entry->name), entry->name);
         to += entry->name;
@@ -218,10 +238,14 @@ static void entry_write_parts(struct pending *entry, const struct smtpscope_comm
 static struct pending *entry_add(struct smtpscope_session *session, const struct smtpscope_command *command, size_t argument)
 {
     struct place place = { .offset = command->offset, .acked = command->acked, .packet = command->packet, .time = command->time };
-    unsigned parts = parts_of(session->queue, command, &place);
-    size_t size = sizeof(struct pending) + parts_len(parts) + (verb_has_name(command->verb) ? 0 : command->name.len) + argument;
+    size_t size = sizeof(struct pending) + (verb_has_name(command->verb) ? 0 : command->name.len) + argument;
+    unsigned parts = parts_of(command, &size);
     struct pending *entry;
 
+    if (!place_is_shared(session->queue, &place)) {
+        parts |= PART_PLACE;
+        size += sizeof place;
+    }
     size = (size + STEP - 1) / STEP * STEP;
     if (!queue_reserve(session, (uint32_t)size))
         return NULL;
