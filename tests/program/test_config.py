@@ -1,9 +1,9 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The configuration file: what is right, what is told of what is wrong, and which of file and command line is stronger."""
 import os
 import random
 import re
-import unittest
 
 import harness
 from harness import FAMILIES, ProgramTest, run

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """--detect: the same session whether its port is watched or found, whatever the number of workers; bounds are shown."""
 import random

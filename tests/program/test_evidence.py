@@ -5,7 +5,6 @@ import glob
 import json
 import os
 import struct
-import unittest
 
 import harness
 from harness import PCAPS, ProgramTest, run

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """What the program reads: files of every kind, standard input, several files, and what is no capture at all."""
 import gzip

@@ -1,8 +1,8 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """An installation is complete: the program runs from it, and others build on the library by pkg-config and by CMake."""
 import os
 import subprocess
-import unittest
 
 import harness
 from harness import FAMILIES, ProgramTest, read

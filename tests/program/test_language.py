@@ -1,7 +1,7 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The program speaks the languages it has catalogues of: by --lang, and by the locale."""
 import json
-import unittest
 
 import harness
 from harness import FAMILIES, ProgramTest, run

@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Watching an interface: frames sent over a veth pair are judged as those of the file they come from, at once."""
-import glob
 import os
 import signal
 import socket
 import time
-import unittest
 
 import harness
 import network

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """--detect on an interface, in a network of its own, without privileges: nDPI is first needed when they are gone."""
 import json

@@ -4,8 +4,6 @@
 import os
 import socket
 import struct
-import subprocess
-import unittest
 
 import harness
 import network

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-import unittest
 
 import harness
 from harness import ProgramTest

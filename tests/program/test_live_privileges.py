@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The program watching an interface: who it is then, what it may still do, and that it does its work like that."""
 import ctypes

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The manual's pages are read without a complaint by those who format them."""
 import glob

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The command line: what users and scripts rely on."""
 import json
@@ -5,7 +6,6 @@ import os
 import signal
 import subprocess
 import time
-import unittest
 
 import harness
 from harness import FAMILIES, ProgramTest, read, run

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """What is left after privileges are dropped: read off the running process, and proved by calls that kill it."""
 import os
@@ -6,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import unittest
 import urllib.request
 
 import harness

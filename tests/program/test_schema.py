@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Real output follows the schema that the project publishes, every line of it."""
 import glob

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The systemd unit: systemd reads it without a word, and finds it as locked up as it means to be."""
 import os
@@ -5,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import unittest
 
 import harness
 from harness import ProgramTest, read
