@@ -39,15 +39,6 @@ void layout_painted(const struct layout *layout, enum paint paint, const char *t
         layout_paint(layout, PAINT_PLAIN);
 }
 
-void layout_wire(const struct layout *layout, enum paint paint, const char *at, size_t len)
-{
-    if (paint != PAINT_PLAIN)
-        layout_paint(layout, paint);
-    writer_escaped(layout->writer, at, len, ESCAPE_TERMINAL);
-    if (paint != PAINT_PLAIN)
-        layout_paint(layout, PAINT_PLAIN);
-}
-
 void layout_pad(const struct layout *layout, size_t from, size_t column)
 {
     do

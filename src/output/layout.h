@@ -19,8 +19,6 @@ enum paint layout_severity(enum smtpscope_severity severity);
 void layout_paint(const struct layout *layout, enum paint paint);
 /* Our own text, terminated, in a colour. */
 void layout_painted(const struct layout *layout, enum paint paint, const char *text);
-/* Octets from the wire in a colour. */
-void layout_wire(const struct layout *layout, enum paint paint, const char *at, size_t len);
 /* Blanks up to `column`; one at least. `from` is where we are. */
 void layout_pad(const struct layout *layout, size_t from, size_t column);
 /*
