@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/notify.h"
 
+#include "base/clock.h"
+
 #include <stdbool.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 #define NANOSECONDS_A_MICROSECOND 1000
 
@@ -21,21 +22,12 @@ void notify_ready(const char *status)
 /* Managers from 253 on want to know when. */
 void notify_reloading(void)
 {
-    struct timespec now = {0};
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu",
-               (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / NANOSECONDS_A_MICROSECOND);
+    sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(clock_monotonic() / NANOSECONDS_A_MICROSECOND));
 }
 
 void notify_stopping(const char *status)
 {
     tell("STOPPING=1", status);
-}
-
-void notify_status(const char *status)
-{
-    sd_notifyf(false, "STATUS=%s", status);
 }
 
 void notify_watchdog(void)

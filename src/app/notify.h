@@ -11,7 +11,6 @@ void notify_ready(const char *status);
 void notify_reloading(void);
 /* What is open is being finished. */
 void notify_stopping(const char *status);
-void notify_status(const char *status);
 /* Alive: to be called twice in notify_watchdog_interval() at least, from where the work is done. */
 void notify_watchdog(void);
 /* How long the manager waits for notify_watchdog() before it starts us anew; 0: it does not. */

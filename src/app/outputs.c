@@ -4,11 +4,11 @@
 #include "app/complain.h"
 #include "app/terminal.h"
 #include "app/words.h"
+#include "base/clock.h"
 #include "detect/community_id.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct outputs {
     struct {
@@ -119,14 +119,6 @@ size_t outputs_count(const struct outputs *outputs)
     return outputs->count;
 }
 
-static int64_t monotonic_ms(void)
-{
-    struct timespec now = {0};
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* What is lost of one output, by its last counts. */
 static bool say_lost(const char *name, const struct sink_stats *last, bool patient)
 {
@@ -147,13 +139,13 @@ void outputs_drain(struct outputs *outputs)
 
 bool outputs_close(struct outputs *outputs, unsigned deadline_ms)
 {
-    int64_t until = monotonic_ms() + deadline_ms;
+    int64_t until = clock_monotonic_ms() + deadline_ms;
     bool lost = false;
 
     if (!outputs)
         return true;
     for (size_t i = 0; i < outputs->count; i++) {
-        int64_t left = until - monotonic_ms();
+        int64_t left = until - clock_monotonic_ms();
         struct sink_stats last;
         char name[METRICS_NAME_SIZE];
 

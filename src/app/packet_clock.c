@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/packet_clock.h"
 
-#include <time.h>
+#include "base/clock.h"
 
 /* Both clocks are read within less than this: a small part of a step. */
 #define READING_MAX (PACKET_CLOCK_STEP / 10)
-
-static smtpscope_time clock_of(clockid_t id)
-{
-    struct timespec now = {0};
-
-    clock_gettime(id, &now);
-    return (smtpscope_time)now.tv_sec * SMTPSCOPE_SECOND + now.tv_nsec;
-}
 
 /* Whoever is held up between the clocks has read neither. */
 struct clock_reading packet_clock_read(void)
@@ -20,9 +12,9 @@ struct clock_reading packet_clock_read(void)
     struct clock_reading now;
 
     do {
-        now.monotonic = clock_of(CLOCK_MONOTONIC);
-        now.real = clock_of(CLOCK_REALTIME);
-    } while (clock_of(CLOCK_MONOTONIC) - now.monotonic > READING_MAX);
+        now.monotonic = clock_monotonic();
+        now.real = clock_read(CLOCK_REALTIME);
+    } while (clock_monotonic() - now.monotonic > READING_MAX);
     return now;
 }
 

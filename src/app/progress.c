@@ -2,27 +2,19 @@
 #include "app/progress.h"
 
 #include "app/words.h"
+#include "base/clock.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FIRST_AFTER_NS 1000000000
 #define EVERY_NS 200000000
 #define MEGABYTE 1e6
 
-static int64_t clock_now(void)
-{
-    struct timespec now = {0};
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 void progress_init(struct progress *progress)
 {
     *progress = (struct progress){.terminal = isatty(STDERR_FILENO)};
-    progress->begin_ns = clock_now();
+    progress->begin_ns = clock_monotonic();
     progress->next_ns = progress->begin_ns + FIRST_AFTER_NS;
 }
 
@@ -33,7 +25,7 @@ void progress_tick(struct progress *progress, uint64_t packets, uint64_t octets,
 
     if (!progress->terminal)
         return;
-    now = clock_now();
+    now = clock_monotonic();
     if (now < progress->next_ns)
         return;
     seconds = (double)(now - progress->begin_ns) / 1e9;

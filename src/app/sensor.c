@@ -6,10 +6,10 @@
 #include "app/packet_clock.h"
 #include "app/taps.h"
 #include "app/words.h"
+#include "base/clock.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define MILLISECOND (SMTPSCOPE_SECOND / 1000)
 /* A finding is out within a second of its packet: this, and the ring's own delay of a tenth, leave room for a busy machine. */
@@ -36,14 +36,6 @@ struct sensor {
     smtpscope_time handed_on; /* when, by the monotonic clock */
     struct sensor_totals counting, shown; /* shown: under the lock */
 };
-
-static smtpscope_time monotonic(void)
-{
-    struct timespec now = {0};
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (smtpscope_time)now.tv_sec * SMTPSCOPE_SECOND + now.tv_nsec;
-}
 
 /* --- what the sessions say */
 
@@ -150,7 +142,7 @@ static void sensor_idle(struct sensor *sensor, smtpscope_time now)
 
 static void sensor_tick(struct sensor *sensor, bool idle)
 {
-    smtpscope_time now = monotonic();
+    smtpscope_time now = clock_monotonic();
 
     if (idle)
         sensor_idle(sensor, now);
@@ -174,9 +166,9 @@ static void sensor_turn(struct sensor *sensor)
 /* What was on the wire when the end was asked for is on its way through the rings. */
 static void sensor_drain(struct sensor *sensor)
 {
-    smtpscope_time until = monotonic() + taps_delay(&sensor->taps);
+    smtpscope_time until = clock_monotonic() + taps_delay(&sensor->taps);
 
-    while (!sensor->failed && monotonic() < until)
+    while (!sensor->failed && clock_monotonic() < until)
         sensor_turn(sensor);
 }
 

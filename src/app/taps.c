@@ -3,9 +3,9 @@
 
 #include "app/complain.h"
 #include "app/words.h"
+#include "base/clock.h"
 
 #include <poll.h>
-#include <time.h>
 
 #define MILLISECOND (SMTPSCOPE_SECOND / 1000)
 #define POLL_MS 100
@@ -13,14 +13,6 @@
 #define HOLD (LIVE_DELAY_MS * MILLISECOND * 3 / 2)
 /* Frames before the caller has its turn: about a millisecond's. */
 #define FRAMES_A_TURN 1024
-
-static smtpscope_time clock_of(clockid_t id)
-{
-    struct timespec now = {0};
-
-    clock_gettime(id, &now);
-    return (smtpscope_time)now.tv_sec * SMTPSCOPE_SECOND + now.tv_nsec;
-}
 
 bool taps_add(struct taps *taps, const struct live_config *config)
 {
@@ -107,7 +99,7 @@ static void taps_wait(struct taps *taps, smtpscope_time most)
 
 static void taps_check(struct taps *taps)
 {
-    smtpscope_time now = clock_of(CLOCK_MONOTONIC);
+    smtpscope_time now = clock_monotonic();
 
     if (now - taps->checked < POLL_MS * MILLISECOND)
         return;
@@ -119,7 +111,7 @@ static void taps_check(struct taps *taps)
 
 static int taps_merge(struct taps *taps, void (*take)(void *ctx, const struct frame *frame), void *ctx)
 {
-    smtpscope_time now = clock_of(CLOCK_REALTIME); /* before the rings are looked into */
+    smtpscope_time now = clock_read(CLOCK_REALTIME); /* before the rings are looked into */
     bool all = true;
     struct tap *oldest;
     int total = 0;

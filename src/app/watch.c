@@ -14,6 +14,7 @@
 #include "app/privileges.h"
 #include "app/sensor.h"
 #include "app/words.h"
+#include "base/clock.h"
 #include "capture/filter.h"
 
 #include <errno.h>
@@ -64,19 +65,6 @@ struct watch {
     struct losses losses;
     bool stop, failed;
 };
-
-static smtpscope_time clock_read(clockid_t clock)
-{
-    struct timespec now = {0};
-
-    clock_gettime(clock, &now);
-    return (smtpscope_time)now.tv_sec * SMTPSCOPE_SECOND + now.tv_nsec;
-}
-
-static smtpscope_time monotonic(void)
-{
-    return clock_read(CLOCK_MONOTONIC);
-}
 
 /* --- statistics */
 
@@ -198,7 +186,7 @@ static void watch_loss(void *ctx, const struct smtpscope_finding *finding)
 /* As gathered last. `all`: without the pause between two of a kind, because what they are about ends. */
 static void watch_losses(struct watch *watch, bool all)
 {
-    losses_look(&watch->losses, monotonic(), clock_read(CLOCK_REALTIME), all);
+    losses_look(&watch->losses, clock_monotonic(), clock_read(CLOCK_REALTIME), all);
 }
 
 /* --- opening */
@@ -322,7 +310,7 @@ static bool watch_publish(struct watch *watch)
 
 static void watch_wait(struct watch *watch)
 {
-    smtpscope_time until = monotonic() + WAIT_NS;
+    smtpscope_time until = clock_monotonic() + WAIT_NS;
     struct timespec deadline = {.tv_sec = (time_t)(until / SMTPSCOPE_SECOND), .tv_nsec = (long)(until % SMTPSCOPE_SECOND)};
 
     merge_wait(&watch->merge, &deadline);
@@ -402,7 +390,7 @@ static void watch_signals(struct watch *watch)
 
 static void watch_tick(struct watch *watch)
 {
-    smtpscope_time now = monotonic(), interval = notify_watchdog_interval();
+    smtpscope_time now = clock_monotonic(), interval = notify_watchdog_interval();
     bool working = false;
 
     publisher_tick(watch->publisher, now);

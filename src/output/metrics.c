@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "output/metrics.h"
 
+#include "base/clock.h"
 #include "output/httpd.h"
 #include "output/metrics_text.h"
 #include "output/words.h"
@@ -15,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A few scrapers and someone who looks; whoever says nothing makes room for another after a while. */
@@ -34,14 +34,6 @@ struct metrics {
     int64_t published; /* wall clock, ns */
     int64_t fresh;     /* monotonic, ns; 0: never */
 };
-
-static int64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 void metrics_finding(struct metrics_snapshot *snapshot, const struct smtpscope_finding *finding)
 {
@@ -113,7 +105,7 @@ static enum MHD_Result answer_health(struct MHD_Connection *connection, struct m
     pthread_mutex_unlock(&metrics->lock);
     if (!fresh)
         return answer_line(metrics->httpd, connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting");
-    if (clock_ns(CLOCK_MONOTONIC) - fresh > METRICS_STALE_S * SMTPSCOPE_SECOND)
+    if (clock_monotonic() - fresh > METRICS_STALE_S * SMTPSCOPE_SECOND)
         return answer_line(metrics->httpd, connection, MHD_HTTP_SERVICE_UNAVAILABLE, "stale");
     return answer_line(metrics->httpd, connection, MHD_HTTP_OK, "ok");
 }
@@ -258,7 +250,7 @@ static int metrics_listen(struct metrics *metrics, const struct addrinfo *addres
     if (metrics->listener < 0)
         return errno;
     metrics->port = listener_port(metrics->listener);
-    metrics->started = clock_ns(CLOCK_REALTIME);
+    metrics->started = clock_read(CLOCK_REALTIME);
     return 0;
 }
 
@@ -312,8 +304,8 @@ void metrics_publish(struct metrics *metrics, const struct metrics_snapshot *sna
 {
     pthread_mutex_lock(&metrics->lock);
     metrics->snapshot = *snapshot;
-    metrics->published = clock_ns(CLOCK_REALTIME);
-    metrics->fresh = clock_ns(CLOCK_MONOTONIC);
+    metrics->published = clock_read(CLOCK_REALTIME);
+    metrics->fresh = clock_monotonic();
     pthread_mutex_unlock(&metrics->lock);
 }
 

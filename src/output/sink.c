@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "output/sink.h"
 
+#include "base/clock.h"
 #include "output/sink_private.h"
 #include "output/words.h"
 
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Beyond its deadline the thread gets as long to come back from a call; then it is left to itself. */
@@ -204,22 +204,6 @@ const char *sink_name(const struct sink *sink)
     return sink->spec;
 }
 
-static int64_t wall_clock(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-int64_t sink_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void sink_poke(struct sink *sink)
 {
     sink->poked = true;
@@ -230,7 +214,7 @@ void sink_poke(struct sink *sink)
 
 static struct sink_line line_of(enum smtpscope_severity severity, const char *kind, const char *line, size_t len)
 {
-    return (struct sink_line){.severity = severity, .time = wall_clock(), .kind = {kind, kind ? strlen(kind) : 0},
+    return (struct sink_line){.severity = severity, .time = clock_read(CLOCK_REALTIME), .kind = {kind, kind ? strlen(kind) : 0},
                               .text = {line, len - (len && line[len - 1] == '\n')}};
 }
 
@@ -275,7 +259,7 @@ static bool wait_for_room(struct sink *sink)
     int64_t until = sink->give_up_at;
     struct timespec limit = {.tv_sec = (time_t)(until / 1000), .tv_nsec = (long)(until % 1000) * 1000000};
 
-    if (sink->stats.broken || sink->stopping || !sink->queue.lines || (until && sink_now() >= until))
+    if (sink->stats.broken || sink->stopping || !sink->queue.lines || (until && clock_monotonic_ms() >= until))
         return false;
     if (until)
         pthread_cond_timedwait(&sink->room, &sink->lock, &limit);
@@ -344,7 +328,7 @@ void sink_close(struct sink *sink, unsigned deadline_ms, struct sink_stats *last
         return;
     pthread_mutex_lock(&sink->lock);
     sink->stopping = true;
-    sink->deadline = sink_now() + deadline_ms;
+    sink->deadline = clock_monotonic_ms() + deadline_ms;
     until = sink->deadline + GRACE_MS;
     limit = (struct timespec){.tv_sec = (time_t)(until / 1000), .tv_nsec = (long)(until % 1000) * 1000000};
     sink_poke(sink);

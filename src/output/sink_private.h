@@ -88,7 +88,6 @@ void *sink_run(void *sink);
 /* With the lock held: the thread looks at the requests and at the queue. */
 void sink_poke(struct sink *sink);
 void sink_free(struct sink *sink);
-int64_t sink_now(void); /* monotonic ms */
 
 /* Counts a failure and keeps its text. */
 void sink_note(struct sink *sink, int error);

@@ -6,6 +6,8 @@
  */
 #include "output/sink_private.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -63,9 +65,9 @@ static void note_hope(struct sink *sink, int error)
 
     pthread_mutex_lock(&sink->lock);
     if (!reader)
-        sink->give_up_at = sink_now();
+        sink->give_up_at = clock_monotonic_ms();
     else if (!sink->give_up_at)
-        sink->give_up_at = sink_now() + SINK_WAIT_MS;
+        sink->give_up_at = clock_monotonic_ms() + SINK_WAIT_MS;
     pthread_cond_broadcast(&sink->room);
     pthread_mutex_unlock(&sink->lock);
 }
@@ -79,7 +81,7 @@ static void fail(struct sink *sink, int error)
         sink->retry_ms = sink->retry_ms ? 2 * sink->retry_ms : RETRY_FIRST_MS;
     else
         sink->retry_ms = RETRY_LAST_MS;
-    sink->retry_at = sink_now() + sink->retry_ms;
+    sink->retry_at = clock_monotonic_ms() + sink->retry_ms;
 }
 
 static void batch_clear(struct sink *sink)
@@ -140,7 +142,7 @@ static void open_again(struct sink *sink)
     if (error)
         fail(sink, error);
     else if (sink->connecting)
-        sink->retry_at = sink_now() + CONNECT_MS;
+        sink->retry_at = clock_monotonic_ms() + CONNECT_MS;
     connected(sink, sink->fd >= 0 && !sink->connecting);
 }
 
@@ -338,7 +340,7 @@ static void look(struct sink *sink, struct work *work)
 {
     bool stuck;
 
-    work->now = sink_now();
+    work->now = clock_monotonic_ms();
     stuck = sink->fd < 0 || work->now < sink->retry_at;
     pthread_mutex_lock(&sink->lock);
     sink->asleep = sink->poked = false;
@@ -365,7 +367,7 @@ static int wait_ms(const struct sink *sink, const struct work *work)
         until = work->deadline;
     if (until == INT64_MAX)
         return -1;
-    until -= sink_now();
+    until -= clock_monotonic_ms();
     return until < 0 ? 0 : until > INT_MAX ? INT_MAX : (int)until;
 }
 

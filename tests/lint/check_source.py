@@ -32,6 +32,7 @@ LIBRARIES = {
     r"libintl\.h": {"advice", "output", "app"},
 }
 CORE = {"stream", "smtp", "rules", "advice"}
+CLOCK = "base/clock.h"
 CORE_HEADERS = re.compile(r"stdio\.h|time\.h|sys/time\.h|unistd\.h|fcntl\.h|sys/socket\.h|pthread\.h|syslog\.h|signal\.h")
 CORE_CALLS = re.compile(
     r"(?<![\w.>])(malloc|calloc|realloc|free|strdup|strndup|[fsd]?printf|vs?n?printf|snprintf|puts|fputs|perror|fopen|open|read|write|"
@@ -80,6 +81,8 @@ def check_includes(path, text):
     stage = stage_of(path)
     for number, kind, name in includes(text):
         where = "%s:%d" % (path, number)
+        if name == CLOCK and stage in CORE:
+            yield where, "%s includes %s" % (stage, name), "no clock in the sans-IO core: time is an argument"
         if kind == '"':
             target = name.split("/")[0] if "/" in name else stage
             own = target == stage or (stage == "include" and target == PUBLIC)
