@@ -17,7 +17,7 @@
 #define FREED ((uint64_t)1 << 63)
 /* So many slabs before neighbours are looked for: a quarter of a megabyte is no matter. */
 #define MERGE_FIRST 8
-/* ... and each time there are more by this part of them: all looks together then cost so many times the last one. */
+/* ... and each time there are more by this part of them, of which as much is free: all looks then cost so many times the last. */
 #define MERGE_PART 16
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -71,6 +71,7 @@ static void *block_init(char *at, size_t steps)
 static void block_spare(struct pool *pool, void *memory, size_t steps)
 {
     *header_of(memory) = steps | FREED;
+    pool->spare += steps;
     if (steps < 2)
         return;
     *(void **)memory = pool->freed[steps];
@@ -92,6 +93,7 @@ static void *block_take(struct pool *pool, size_t steps)
     void *memory = pool->freed[steps];
 
     *header_of(memory) = steps;
+    pool->spare -= steps;
     pool->freed[steps] = *(void **)memory;
     return memory;
 }
@@ -134,6 +136,7 @@ static void pool_merge(struct pool *pool)
     struct pool_slab **link = &pool->slabs->next, *slab;
 
     memset(pool->freed, 0, sizeof pool->freed);
+    pool->spare = 0;
     if (slab_merge(pool, pool->slabs, pool->at))
         run_spare(pool, pool->slabs->blocks, (size_t)(pool->at - pool->slabs->blocks) / POOL_STEP);
     while ((slab = *link)) {
@@ -187,7 +190,7 @@ static void *block_from_others(struct pool *pool, size_t steps)
 {
     void *memory = block_split(pool, steps);
 
-    if (memory || pool->slab_count < pool->merge_at)
+    if (memory || pool->slab_count < pool->merge_at || pool->spare < pool->slab_count * (SLAB_OCTETS / POOL_STEP / MERGE_PART))
         return memory;
     pool_merge(pool);
     pool->merge_at = pool->slab_count + pool->slab_count / MERGE_PART + 1;

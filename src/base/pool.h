@@ -3,8 +3,9 @@
  * An allocator for one thread. What the stages keep of a session comes and goes in a few sizes, a dozen blocks a session: a
  * freed block is the next one of its size, so most requests are a few instructions.
  *
- * A million sessions may all need one size now and another one later, so before the pool grows it splits a larger freed block; and
- * each time it has grown by a sixteenth it looks for freed neighbours, makes one block of them, and gives back what is wholly free.
+ * A million sessions may all need one size now and another one later, so before the pool grows it splits a larger freed block.
+ * Each time it has grown by a sixteenth, and as much is free, it makes one block of freed neighbours, and gives back what is
+ * wholly free.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
@@ -22,6 +23,7 @@ struct pool {
     struct smtpscope_allocator allocator; /* what is given to the stages; valid while the pool is where it is */
     struct pool_slab *slabs;
     size_t slab_count, merge_at;          /* so many slabs, and when neighbours are looked for */
+    size_t spare;                         /* steps of all freed blocks */
     char *at, *end;                       /* what is left of the newest slab */
     void *freed[POOL_CLASSES + 1];        /* by blocks' steps, through their first octets */
 };
