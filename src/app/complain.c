@@ -26,5 +26,7 @@ void complain(const char *format, ...)
     writer_char(&line, '\n');
     if (!line.failed)
         fwrite(line.at, 1, line.len, stderr);
+    else /* and so it is what there is to say */
+        fputs("smtpscope: out of memory\n", stderr);
     writer_fini(&line);
 }
