@@ -7,11 +7,17 @@ import sys
 import tempfile
 import unittest
 
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.normpath(os.path.join(HERE, "..", ".."))
 PCAPS = os.path.join(TOP, "pcaps")
 FAMILIES = os.path.join(PCAPS, "all-three-families.pcap")
+SCHEMA = os.path.join(TOP, "share", "smtpscope.schema.json")
 TIMEOUT_S = 120
 PROGRAM = None
 
@@ -74,6 +80,35 @@ class ProgramTest(unittest.TestCase):
 def read(path):
     with open(path, "rb") as file:
         return file.read()
+
+
+def lines(path):
+    """The lines of a file that may just be written to: what stands behind the last line end is not looked at."""
+    return [line.decode("utf-8") for line in read(path).split(b"\n")[:-1]] if os.path.exists(path) else []
+
+
+def events(path, kind=None):
+    """Those of a file of JSON lines, which may just be written to."""
+    found = [json.loads(line) for line in lines(path)]
+    return [event for event in found if kind is None or event["event_type"] == kind]
+
+
+def validator():
+    """Of the schema that the project publishes; None without python3-jsonschema."""
+    if not jsonschema:
+        return None
+    with open(SCHEMA, encoding="utf-8") as file:
+        schema = json.load(file)
+    kind = jsonschema.validators.validator_for(schema)
+    kind.check_schema(schema)
+    return kind(schema)
+
+
+def check_schema(events):
+    """Each event follows the schema, where that can be checked."""
+    checked = validator()
+    for event in events if checked else ():
+        checked.validate(event)
 
 
 def main():

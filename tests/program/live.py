@@ -1,40 +1,65 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The program watching lo in a network of the test's own, and sessions for it to see."""
-import json
+import ctypes
 import os
 import signal
 import socket
 import subprocess
-import time
+import sys
 
 import harness
-from harness import ProgramTest, read
+from harness import ProgramTest
+from network import DEADLINE_S, Manager, wait_for
 
-PATIENCE_S = 30
 PORT = 2525
 CLEAN, BUSY = "clean@mx.example", "busy@mx.example"
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
+
+
+def own_network(mounts=False):
+    """This process, and what it starts, in a network of its own, where only lo is up; with mounts of its own, too."""
+    if os.geteuid() or ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET | (CLONE_NEWNS if mounts else 0)):
+        return False
+    commands = [["ip", "link", "set", "lo", "up"]] + ([["mount", "--make-rprivate", "/"]] if mounts else [])
+    try:
+        return all(subprocess.run(command, check=False).returncode == 0 for command in commands)
+    except FileNotFoundError:
+        return False
+
+
+def main(mounts=False):
+    """harness.main() in a network of its own; status 77 where there can be none."""
+    if not own_network(mounts):
+        print("SKIPPED: a network of its own wants root, network namespaces and ip(8)")
+        sys.exit(77)
+    harness.main()
 
 
 class LiveTest(ProgramTest):
+    PORTS = str(PORT)
+
     def setUp(self):
         super().setUp()
         os.chmod(self.folder, 0o777)
         self.log = self.path("findings.json")
-        self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.addCleanup(self.notified.close)
-        self.notified.bind(self.path("notify"))
-        os.chmod(self.path("notify"), 0o777)
-        self.notified.settimeout(PATIENCE_S)
+        self.manager = Manager(self, self.folder)
 
-    def start(self, *arguments):
-        self.program = subprocess.Popen(
-            [harness.PROGRAM, "-i", "lo", "--ports", str(PORT), "--output", "file:" + self.log, "--min-severity", "notice",
-             *arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C.UTF-8", "NOTIFY_SOCKET": self.path("notify")})
+    def start(self, *arguments, before=(), stdout=subprocess.DEVNULL):
+        """The program on lo, once it has told the service manager that it is ready; `before` starts it."""
+        ports = ("--ports", self.PORTS) if self.PORTS else ()
+        with open(self.path("errors"), "wb") as errors:
+            self.program = subprocess.Popen(
+                [*before, harness.PROGRAM, "-i", "lo", *ports, *arguments], stdin=subprocess.DEVNULL, stdout=stdout, stderr=errors,
+                env=self.manager.environment())
         self.addCleanup(self.end)
-        while "READY=1" not in self.notified.recv(4096).decode():
-            pass
+        self.expect("READY=1")
+
+    def expect(self, *words):
+        """Until the program has told the service manager these, in this order."""
+        self.manager.wait(*words, said=self.errors)
+
+    def errors(self):
+        return harness.read(self.path("errors")).decode("utf-8", "replace")
 
     def end(self):
         if self.program.poll() is None:
@@ -42,10 +67,16 @@ class LiveTest(ProgramTest):
         self.program.communicate()
 
     def stop(self):
+        """Its standard error, after SIGTERM and status 0."""
         self.program.send_signal(signal.SIGTERM)
-        _, said = self.program.communicate(timeout=PATIENCE_S)
-        self.assertEqual(self.program.returncode, 0, said)
-        return said.decode()
+        self.expect("STOPPING=1")
+        self.program.communicate(timeout=DEADLINE_S)
+        self.assertEqual(self.program.returncode, 0, self.errors())
+        return self.errors()
+
+    def reload(self):
+        self.program.send_signal(signal.SIGHUP)
+        self.expect("RELOADING=1", "READY=1")
 
     def converse(self, recipient, quit=True, host="127.0.0.1"):
         """A session of a client of this address; the client's port, and with it the two ends when it is left open."""
@@ -73,16 +104,17 @@ class LiveTest(ProgramTest):
             served.sendall(reply.encode() + b"\r\n")
             client.recv(4096)
 
-    def events(self):
-        lines = read(self.log).decode().splitlines() if os.path.exists(self.log) else []
-        return [json.loads(line) for line in lines]
+    def events(self, kind=None):
+        return harness.events(self.log, kind)
 
     def wait(self, what, condition):
-        until = time.monotonic() + PATIENCE_S
-        while not condition():
-            self.assertIsNone(self.program.poll(), "it ended")
-            self.assertLess(time.monotonic(), until, "never: %s; there is %s" % (what, self.events()))
-            time.sleep(0.02)
+        def holds():
+            self.assertIsNone(self.program.poll(), "it ended: %s" % self.errors())
+            return condition()
+        return wait_for(holds, what, why=lambda: "%s%s" % (self.events(), self.errors()))
+
+    def deferrals(self):
+        return [event for event in self.events("finding") if event["rule"].startswith("deferral.")]
 
     def busy(self):
         return [event for event in self.events() if event.get("rule") == "deferral.mailbox-busy"]

@@ -31,15 +31,15 @@ def require():
     subprocess.run(["ip", "netns", "del", name], check=True)
 
 
-def wait_for(condition, what, deadline_s=DEADLINE_S):
-    """Until the condition holds; its value. Fails with `what` when it does not within the deadline."""
+def wait_for(condition, what, deadline_s=DEADLINE_S, why=lambda: ""):
+    """Until the condition holds; its value. Fails with `what`, and what why() says then, when it does not within the deadline."""
     end = time.monotonic() + deadline_s
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError("waited %d s in vain for %s" % (deadline_s, what))
+            raise AssertionError("waited %d s in vain for %s; %s" % (deadline_s, what, why()))
         time.sleep(0.01)
 
 
@@ -116,6 +116,33 @@ def frames(path):
         at += 16 + length
 
 
+class Manager:
+    """Stands in for the service manager: NOTIFY_SOCKET of the program that tells it how it is, sd_notify(3)."""
+
+    def __init__(self, test, folder):
+        self.path = os.path.join(folder, "notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        test.addCleanup(self.socket.close)
+        self.socket.bind(self.path)
+        os.chmod(self.path, 0o777)  # the program is another user by then
+        self.socket.settimeout(DEADLINE_S)
+
+    def environment(self):
+        """What the program is started with: nothing of ours but the path and what sanitizers are told."""
+        kept = {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
+        return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "NOTIFY_SOCKET": self.path, **kept}
+
+    def wait(self, *words, said=lambda: ""):
+        """Until it has told these, in this order."""
+        for word in words:
+            told = []
+            while word not in told:
+                try:
+                    told = self.socket.recv(4096).decode().split("\n")
+                except socket.timeout:
+                    raise AssertionError("waited in vain for %s; standard error: %s" % (word, said()))
+
+
 class Sensor:
     """The program on the server's veth0. It is ready when made: it said so, as to a service manager."""
 
@@ -124,40 +151,27 @@ class Sensor:
         self.folder = tempfile.TemporaryDirectory()
         test.addCleanup(self.folder.cleanup)
         os.chmod(self.folder.name, 0o777)
-        self.path = os.path.join(self.folder.name, "notify")
-        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.bind(self.path)
-        os.chmod(self.path, 0o777)
-        self.notify.settimeout(DEADLINE_S)
-        test.addCleanup(self.notify.close)
+        self.manager = Manager(test, self.folder.name)
         self.out_path, self.err_path = (os.path.join(self.folder.name, name) for name in ("out", "err"))
-        environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "NOTIFY_SOCKET": self.path}
-        environment.update((name, value) for name, value in os.environ.items() if name.endswith("SAN_OPTIONS"))
         words = command or [harness.PROGRAM, "-i", interface, "--format", "json", *arguments]
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
-            self.process = network.start(test, host, *words, env=environment, stdout=out, stderr=err)
+            self.process = network.start(test, host, *words, env=self.manager.environment(), stdout=out, stderr=err)
         self.wait_notified("READY=1")
 
-    def wait_notified(self, word):
-        while True:
-            try:
-                got = self.notify.recv(4096).decode()
-            except socket.timeout:
-                raise AssertionError("waited in vain for %s; standard error: %s" % (word, self.err()))
-            if word in got.split("\n"):
-                return
+    def wait_notified(self, *words):
+        self.manager.wait(*words, said=self.err)
 
     def err(self):
         return harness.read(self.err_path).decode("utf-8", "replace")
 
     def lines(self):
-        return harness.read(self.out_path).decode("utf-8").split("\n")[:-1]
+        return harness.lines(self.out_path)
 
     def events(self):
-        return [json.loads(line) for line in self.lines()]
+        return harness.events(self.out_path)
 
     def findings(self):
-        return [event for event in self.events() if event["event_type"] == "finding"]
+        return harness.events(self.out_path, "finding")
 
     def send_signal(self, number):
         self.process.send_signal(number)
@@ -172,6 +186,49 @@ class Sensor:
         status = self.process.wait(DEADLINE_S)
         self.test.assertEqual(status, 0, self.err())
         return self.events()
+
+
+# Not what depends on the time between packets, which a replay does not keep.
+SESSION_RULES = [word for family in ("sequence", "rejection", "refusal", "deferral.mailbox-busy", "deferral.greylisted", "security")
+                 for word in ("--rule", family)]
+
+
+class ReplayTest(harness.ProgramTest):
+    """Captures sent over the wire between the hosts."""
+
+    @classmethod
+    def setUpClass(cls):
+        require()
+
+    def setUp(self):
+        super().setUp()
+        self.network = Network(self)
+
+    def sensor(self, *arguments, **options):
+        return Sensor(self, self.network, *arguments, **options)
+
+    def wire(self, interface="veth0"):
+        """The client's end of it, to send frames with."""
+        wire = self.network.socket("client", socket.AF_PACKET, socket.SOCK_RAW)
+        self.addCleanup(wire.close)
+        wire.bind((interface, 0))
+        return wire
+
+    def replay(self, path, wire=None, pause_s=0.0):
+        wire = wire or self.wire()
+        for frame in frames(path):
+            wire.send(frame)
+            if pause_s:
+                time.sleep(pause_s)
+
+    def offline(self, path, *arguments):
+        return settled(harness.run("-r", path, "--format", "json", *arguments).events())
+
+    def assert_as_the_file(self, sensor, path, *arguments):
+        """Ends it: it has told what the program, with the same arguments, tells of the file."""
+        got, want = settled(sensor.stop()), self.offline(path, *arguments)
+        self.assertTrue(want)
+        self.assertEqual(list(differences(got, want)), [], "%s; %s" % (path, sensor.err()))
 
 
 def differences(got, want):

@@ -8,68 +8,48 @@ import time
 
 import harness
 import network
+from network import SESSION_RULES
+
+# A loaded machine is late now and then; a program that waits is late each time.
+SOON_S, ATTEMPTS = 2.0, 5
+REFUSED = (("RCPT TO:<%s@b.example>", "503 5.5.1 need MAIL first"),)
+DIALOGUE = (("", "220 mx.example ESMTP"), ("EHLO client.example", "250 mx.example")) + REFUSED
 
 
-# Not what depends on the time between packets, which the replay does not keep.
-SESSION_RULES = [word for family in ("sequence", "rejection", "refusal", "deferral.mailbox-busy", "deferral.greylisted", "security")
-                 for word in ("--rule", family)]
-
-
-class Replay(harness.ProgramTest):
-    @classmethod
-    def setUpClass(cls):
-        network.require()
-
-    def setUp(self):
-        super().setUp()
-        self.network = network.Network(self)
-        self.wire = self.network.socket("client", socket.AF_PACKET, socket.SOCK_RAW)
-        self.addCleanup(self.wire.close)
-        self.wire.bind(("veth0", 0))
-
-    def replay(self, path, pause_s=0.0):
-        sent = 0
-        for frame in network.frames(path):
-            self.wire.send(frame)
-            sent += 1
-            if pause_s:
-                time.sleep(pause_s)
-        return sent
-
-    def sensor(self, *arguments, **options):
-        return network.Sensor(self, self.network, *arguments, **options)
-
-    def offline(self, path, *arguments):
-        done = harness.run("-r", path, "--format", "json", *arguments)
-        return network.settled(done.events())
-
-    def assert_same(self, got, want, what):
-        self.assertEqual(list(network.differences(got, want)), [], what)
+class Replay(network.ReplayTest):
+    def assert_soon(self, attempt):
+        """One attempt at least takes, in seconds, less than SOON_S."""
+        took = []
+        while len(took) < ATTEMPTS:
+            took.append(attempt())
+            if took[-1] < SOON_S:
+                return
+        self.fail("never within %.0f s: %s" % (SOON_S, took))
 
     def test_same_as_the_file(self):
         for workers in ("1", "2"):
             for path in (harness.FAMILIES, os.path.join(harness.PCAPS, "greylisting-and-retry.pcap")):
-                sensor = self.sensor("--workers", workers, *SESSION_RULES)
-                self.replay(path)
-                got = network.settled(sensor.stop())
-                want = self.offline(path, *SESSION_RULES)
-                self.assertTrue(want)
-                self.assert_same(got, want, "%s, %s workers" % (path, workers))
+                with self.subTest(workers=workers, path=path):
+                    sensor = self.sensor("--workers", workers, *SESSION_RULES)
+                    self.replay(path)
+                    self.assert_as_the_file(sensor, path, *SESSION_RULES)
 
     def test_a_finding_comes_within_a_second(self):
-        sensor = self.sensor("--workers", "1")
-        begin = time.monotonic()
-        self.replay(harness.FAMILIES, 0.001)
-        network.wait_for(lambda: any(event["rule"] == "refusal.policy" for event in sensor.findings()), "a finding of the replay")
-        took = time.monotonic() - begin
-        sent = 0.001 * sum(1 for _ in network.frames(harness.FAMILIES))
-        self.assertLess(took, sent + 2, "the finding came %.2f s after the first packet" % took)
+        """Nobody asks for it, and the sensor goes on."""
+        def attempt():
+            sensor = self.sensor("--workers", "1")
+            self.replay(harness.FAMILIES, pause_s=0.001)
+            sent = time.monotonic()
+            network.wait_for(lambda: "refusal.policy" in [event["rule"] for event in sensor.findings()], "a finding of the replay")
+            took = time.monotonic() - sent
+            sensor.stop()
+            return took
+        self.assert_soon(attempt)
 
-    def test_a_session_that_stays_open(self):
-        """The finding is told while its session goes on, and once only when nothing about it changes."""
-        sensor = self.sensor("--workers", "1")
+    def connect(self):
+        """(client, server): the ends of a connection over the wire."""
         listener = self.network.socket("server", socket.AF_INET, socket.SOCK_STREAM)
-        self.addCleanup(listener.close)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((network.SERVER, 25))
         listener.listen(1)
         client = self.network.socket("client", socket.AF_INET, socket.SOCK_STREAM)
@@ -78,27 +58,34 @@ class Replay(harness.ProgramTest):
         client.connect((network.SERVER, 25))
         server, _ = listener.accept()
         self.addCleanup(server.close)
-        dialogue = (("", "220 mx.example ESMTP"), ("EHLO client.example", "250 mx.example"),
-                    ("RCPT TO:<a@b.example>", "503 5.5.1 need MAIL first"))
+        listener.close()
+        return client, server
+
+    def say(self, client, server, dialogue, name):
         for command, reply in dialogue:
             if command:
-                client.sendall(command.encode() + b"\r\n")
+                client.sendall((command % name if "%" in command else command).encode() + b"\r\n")
                 server.recv(512)
             server.sendall(reply.encode() + b"\r\n")
             client.recv(512)
-        told = time.monotonic()
-        network.wait_for(lambda: sensor.findings(), "a finding of the open session", 5)
-        self.assertLess(time.monotonic() - told, 2.0)
-        self.assertEqual([event["rule"] for event in sensor.findings()], ["sequence.rcpt-before-mail"])
-        client.sendall(b"RCPT TO:<c@b.example>\r\n")
-        server.recv(512)
-        server.sendall(b"503 5.5.1 need MAIL first\r\n")
-        client.recv(512)
-        client.close()
-        server.close()
-        events = sensor.stop()
-        again = [event for event in events if event["event_type"] == "update"]
-        self.assertEqual([(event["rule"], event["count"]) for event in again], [("sequence.rcpt-before-mail", 2)])
+
+    def test_a_session_that_stays_open(self):
+        """The finding is told while its session goes on, and once only when nothing about it changes."""
+        def attempt():
+            sensor = self.sensor("--workers", "1")
+            client, server = self.connect()
+            self.say(client, server, DIALOGUE, "a")
+            said = time.monotonic()
+            network.wait_for(sensor.findings, "a finding of the open session")
+            took = time.monotonic() - said
+            self.assertEqual([event["rule"] for event in sensor.findings()], ["sequence.rcpt-before-mail"])
+            self.say(client, server, REFUSED, "c")
+            client.close()
+            server.close()
+            again = [event for event in sensor.stop() if event["event_type"] == "update"]
+            self.assertEqual([(event["rule"], event["count"]) for event in again], [("sequence.rcpt-before-mail", 2)])
+            return took
+        self.assert_soon(attempt)
 
     def test_signals(self):
         sensor = self.sensor("--workers", "1")
@@ -106,8 +93,7 @@ class Replay(harness.ProgramTest):
         sensor.send_signal(signal.SIGUSR1)
         network.wait_for(lambda: "Sessions" in sensor.err(), "the statistics that SIGUSR1 asks for")
         sensor.send_signal(signal.SIGHUP)
-        sensor.wait_notified("RELOADING=1")
-        sensor.wait_notified("READY=1")
+        sensor.wait_notified("RELOADING=1", "READY=1")
         events = sensor.stop(signal.SIGINT)
         self.assertEqual(events[-1]["event_type"], "stats")
         self.assertIn("stopped:", sensor.err())

@@ -1,47 +1,49 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """--aggregate, in a network of the test's own: deferrals that are alike are one line, which needs no packet to come out."""
-import json
 import os
-import signal
-import sys
 import time
 
-try:
-    import jsonschema
-except ImportError:
-    jsonschema = None
-
 import harness
+import live
 from live import BUSY, LiveTest
 
 from pcapfile import frames, tcp
-from test_live_privileges import own_network
 
+WINDOW_S, ATTEMPTS = 3, 5
 HOSTS = ["127.0.0.%d" % number for number in range(1, 8)]
 
 
 class LiveAggregate(LiveTest):
+    def start(self, *arguments):
+        super().start("--output", "file:" + self.log, "--min-severity", "notice", *arguments)
+
     def wait_counted(self, count):
         """Until statistics say that so many were found, one line or not."""
         self.wait("%d counted" % count, lambda: any(
             event["event_type"] == "stats" and event["findings"]["by_rule"].get("deferral.mailbox-busy") == count
             for event in self.events()))
 
+    def converse_quickly(self):
+        """When a conversation of each host began, and their ports; a machine too busy for one window has another attempt."""
+        for _ in range(ATTEMPTS):
+            self.start("--aggregate", "%ds" % WINDOW_S, "-w", self.path("evidence.pcap"), "--workers", "1")
+            begun = time.monotonic()
+            ports = [self.converse(BUSY, host=host) for host in HOSTS]
+            if time.monotonic() - begun < WINDOW_S * 2 / 3:
+                return begun, ports
+            self.stop()
+            os.unlink(self.log)
+        self.fail("%d conversations never fit into a window of %d s" % (len(HOSTS), WINDOW_S))
+
     def test_one_for_many(self):
-        evidence = self.path("evidence.pcap")
-        self.start("--aggregate", "3s", "-w", evidence, "--workers", "1")
-        begun = time.monotonic()
-        ports = [self.converse(BUSY, host=host) for host in HOSTS]
-        self.assertLess(time.monotonic() - begun, 2, "too slow for one window")
+        begun, ports = self.converse_quickly()
         found = self.findings(1)
-        self.assertGreater(time.monotonic() - begun, 2.9)
+        self.assertGreater(time.monotonic() - begun, WINDOW_S - 0.1)
         self.assertEqual(len(found), 1)
         self.assertEqual((found[0]["count"], found[0]["clients"], found[0]["client_count"]), (7, HOSTS[:5], 7))
         self.assertEqual((found[0]["src_ip"], found[0]["src_port"]), (HOSTS[0], ports[0]))
-        if jsonschema:
-            with open(os.path.join(harness.TOP, "share", "smtpscope.schema.json"), encoding="utf-8") as file:
-                jsonschema.validate(found[0], json.load(file))
+        harness.check_schema(found)
         self.assertLess(found[0]["timestamp"], found[0]["last_timestamp"])
         kept = [tcp(octets) for _, octets in frames(found[0]["file"])]
         self.assertEqual(kept[found[0]["packet"] - 1].ports[1], ports[0])
@@ -61,7 +63,7 @@ class LiveAggregate(LiveTest):
         self.wait_counted(2)
         with open(config, "w", encoding="utf-8") as file:
             file.write("stats = 1s\n")
-        self.program.send_signal(signal.SIGHUP)
+        self.reload()
         found = self.findings(1)
         self.assertEqual([(event["count"], event["client_count"]) for event in found], [(2, 1)])
         port = self.converse(BUSY)
@@ -70,11 +72,7 @@ class LiveAggregate(LiveTest):
         self.assertEqual(found[1]["src_port"], port)
         with open(config, "w", encoding="utf-8") as file:
             file.write("stats = 1s\naggregate = 1h\n")
-        self.program.send_signal(signal.SIGHUP)
-        while "RELOADING=1" not in self.notified.recv(4096).decode():
-            pass
-        while "READY=1" not in self.notified.recv(4096).decode():
-            pass
+        self.reload()
         self.converse(BUSY)
         self.converse(BUSY)
         self.wait_counted(5)
@@ -85,7 +83,4 @@ class LiveAggregate(LiveTest):
 
 
 if __name__ == "__main__":
-    if os.geteuid() != 0 or not own_network():
-        print("skipped: needs root and network namespaces")
-        sys.exit(77)
-    harness.main()
+    live.main()

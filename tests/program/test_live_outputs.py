@@ -9,20 +9,19 @@ import signal
 import socket
 import socketserver
 import subprocess
-import sys
 import threading
 import time
 
 import harness
-from harness import ProgramTest
+import live
+from network import DEADLINE_S
 
 import exposition
 
-PATIENCE_S = 30
 METRICS = "127.0.0.1:9425"
 DISK_OCTETS = 4 << 20
-OWN_NETWORK = "SMTPSCOPE_TEST_OWN_NETWORK"
 SESSION = "EHLO client.example\r\n", "MAIL FROM:<a@client.example>\r\n", "RCPT TO:<user-%d@mx.example>\r\n", "QUIT\r\n"
+REPLIES = {b"EHLO": b"250 mx.example\r\n", b"MAIL": b"250 2.1.0 Ok\r\n", b"NOOP": b"250 Ok\r\n", b"QUIT": b"221 2.0.0 Bye\r\n"}
 RECIPIENTS = itertools.count()  # another one each time: no session is a retry of another
 
 
@@ -33,8 +32,7 @@ class Busy(socketserver.StreamRequestHandler):
         self.wfile.write(b"220 mx.example ESMTP\r\n")
         for line in self.rfile:
             verb = line[:4].upper()
-            self.wfile.write({b"EHLO": b"250 mx.example\r\n", b"MAIL": b"250 2.1.0 Ok\r\n", b"NOOP": b"250 Ok\r\n", b"QUIT": b"221 2.0.0 Bye\r\n"}.get(
-                verb, b"450 4.2.1 The mailbox is busy\r\n"))
+            self.wfile.write(REPLIES.get(verb, b"450 4.2.1 The mailbox is busy\r\n"))
             if verb == b"QUIT":
                 return
 
@@ -45,7 +43,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 def hold_session(noops=0):
-    with socket.create_connection(("127.0.0.1", 25), timeout=PATIENCE_S) as connection:
+    with socket.create_connection(("127.0.0.1", 25), timeout=DEADLINE_S) as connection:
         lines = connection.makefile("rb")
         recipient = next(RECIPIENTS)
         lines.readline()
@@ -76,13 +74,13 @@ class Reader:
         self.listener.bind(path)
         os.chmod(path, 0o777)
         self.listener.listen(1)
-        self.listener.settimeout(PATIENCE_S)
+        self.listener.settimeout(DEADLINE_S)
         self.connection = None
         self.ended = threading.Event()
 
     def accept(self):
         self.connection, _ = self.listener.accept()
-        self.connection.settimeout(PATIENCE_S)
+        self.connection.settimeout(DEADLINE_S)
         self.file = self.connection.makefile("rb")
 
     def read_on(self):
@@ -107,43 +105,20 @@ class Reader:
         self.listener.close()
 
 
-class LiveOutputs(ProgramTest):
+class LiveOutputs(live.LiveTest):
+    PORTS = "25"
+
     def setUp(self):
         super().setUp()
-        os.chmod(self.folder, 0o777)
-        self.log = self.path("findings.json")
         self.socket = self.path("socket")
         self.server = Server(("127.0.0.1", 25), Busy)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.addCleanup(self.server.server_close)
         self.addCleanup(self.server.shutdown)
 
-    def start(self, *arguments):
-        self.program = subprocess.Popen([harness.PROGRAM, "-i", "lo", "--ports", "25", "--metrics", METRICS, *arguments],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.addCleanup(self.end)
+    def start(self, *arguments, **options):
+        super().start("--metrics", METRICS, *arguments, **options)
         self.wait("it serves metrics", lambda: self.metrics() is not None)
-
-    def end(self):
-        if self.program.poll() is None:
-            self.program.kill()
-        self.program.communicate()
-
-    def stop(self):
-        """Its standard error, after SIGTERM and status 0."""
-        self.program.send_signal(signal.SIGTERM)
-        _, errors = self.program.communicate(timeout=PATIENCE_S)
-        self.assertEqual(self.program.returncode, 0, errors)
-        return errors.decode()
-
-    def wait(self, what, condition):
-        until = time.monotonic() + PATIENCE_S
-        while not condition():
-            if self.program.poll() is not None:
-                self.fail("it ended: %s" % self.program.stderr.read().decode())
-            if time.monotonic() > until:
-                self.fail("never: %s" % what)
-            time.sleep(0.02)
 
     def metrics(self):
         try:
@@ -158,24 +133,8 @@ class LiveOutputs(ProgramTest):
     def wait_metric(self, want, name, **labels):
         self.wait("%s%s is %s" % (name, labels, want), lambda: self.metric(name, **labels) == want)
 
-    def events(self, kind):
-        """Of the log, which may just be written to: what stands behind the last line end is not looked at."""
-        with open(self.log, encoding="utf-8") as file:
-            lines = file.read().split("\n")[:-1]
-        return [event for event in map(json.loads, lines) if event["event_type"] == kind]
-
     def losses(self):
         return [event for event in self.events("finding") if event["rule"] == "transport.output-lost"]
-
-    def check_schema(self, events):
-        try:
-            import jsonschema
-        except ImportError:
-            return
-        with open(os.path.join(harness.TOP, "share", "smtpscope.schema.json"), encoding="utf-8") as file:
-            schema = json.load(file)
-        for event in events:
-            jsonschema.validate(event, schema)
 
     def test_reader_killed_and_back(self):
         reader = Reader(self.socket)
@@ -218,11 +177,11 @@ class LiveOutputs(ProgramTest):
         self.assertEqual(sum(event["count"] for event in losses), lost)
         self.assertIn(output, losses[0]["detail"]["text"])
         self.assertEqual(len(self.events("session")), sessions)
-        reader.ended.wait(PATIENCE_S)
+        reader.ended.wait(DEADLINE_S)
         there = [json.loads(line) for line in reader.taken.decode().splitlines()]
         self.assertEqual(len([event for event in there if event.get("rule") == "transport.output-lost"]), len(losses))
         self.assertEqual(len(there) + lost, len(readable_lines(self.log)))
-        self.check_schema(losses)
+        harness.check_schema(losses)
 
     def test_storm_of_hangups(self):
         """As logrotate, but worse: no line is lost, doubled or torn, and there is no session that is not seen."""
@@ -244,8 +203,8 @@ class LiveOutputs(ProgramTest):
     def test_disk_full(self):
         disk = self.path("disk")
         os.mkdir(disk)
-        harness_command("mount", "-t", "tmpfs", "-o", "size=%d,mode=777" % DISK_OCTETS, "smtpscope", disk)
-        self.addCleanup(harness_command, "umount", "-l", disk)
+        command("mount", "-t", "tmpfs", "-o", "size=%d,mode=777" % DISK_OCTETS, "smtpscope", disk)
+        self.addCleanup(command, "umount", "-l", disk)
         with open(os.path.join(disk, "filler"), "wb") as file:
             file.write(bytes(DISK_OCTETS - 4096))
         output = "file:%s/log" % disk
@@ -266,12 +225,11 @@ class LiveOutputs(ProgramTest):
 
     def test_reader_of_standard_output_goes(self):
         """With another output left it goes on."""
-        self.start("--output", "-", "--output", "file:" + self.log)
+        self.start("--output", "-", "--output", "file:" + self.log, stdout=subprocess.PIPE)
         self.program.stdout.close()
         self.wait_metric(0, "smtpscope_output_connected", output="-")
         hold_session()
         self.wait("the file has the finding", lambda: os.path.getsize(self.log) > 0)
-        self.program.stdout = None
         self.stop()
 
     def test_dashboard(self):
@@ -288,21 +246,9 @@ class LiveOutputs(ProgramTest):
         self.stop()
 
 
-def harness_command(*words):
+def command(*words):
     subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
 
 
-def main():
-    if not os.environ.get(OWN_NETWORK):
-        probe = subprocess.run(["unshare", "--net", "--mount", "ip", "link", "set", "lo", "up"], stderr=subprocess.DEVNULL, check=False)
-        if os.geteuid() or probe.returncode:
-            print("SKIPPED: outputs of a live run; a network of its own wants root, unshare(1) and ip(8)")
-            return 77
-        os.environ[OWN_NETWORK] = "1"
-        os.execvp("unshare", ["unshare", "--net", "--mount", sys.executable, *sys.argv])
-    harness_command("ip", "link", "set", "lo", "up")
-    return harness.main()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    live.main(mounts=True)

@@ -1,11 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """What the program loses while it watches is told as a finding: transport.capture-drops, transport.output-lost."""
-import json
 import os
 import re
 import signal
-import socket
 import subprocess
 
 import harness
@@ -14,44 +12,19 @@ import network
 import dialogue
 import tcpwire
 
-try:
-    import jsonschema
-except ImportError:
-    jsonschema = None
-
 # A ring of the kernel that a second of a stopped program fills, and more frames than fit into it.
 BUFFER_KIB = "64"
 FRAMES = 2000
 
 
-class Losses(harness.ProgramTest):
-    @classmethod
-    def setUpClass(cls):
-        network.require()
-
+class Losses(network.ReplayTest):
     def setUp(self):
         super().setUp()
         os.chmod(self.folder, 0o777)
-        self.network = network.Network(self)
-        self.wire = self.network.socket("client", socket.AF_PACKET, socket.SOCK_RAW)
-        self.addCleanup(self.wire.close)
-        self.wire.bind(("veth0", 0))
         self.log = self.path("log")
 
-    def send_sessions(self):
-        for frame in network.frames(harness.FAMILIES):
-            self.wire.send(frame)
-
     def sensor(self, *arguments, **options):
-        return network.Sensor(self, self.network, "--workers", "1", *arguments, **options)
-
-    def check_schema(self, events):
-        if not jsonschema:
-            return
-        with open(os.path.join(harness.TOP, "share", "smtpscope.schema.json"), encoding="utf-8") as file:
-            schema = json.load(file)
-        for event in events:
-            jsonschema.validate(event, schema)
+        return super().sensor("--workers", "1", *arguments, **options)
 
     def rules(self, events, rule):
         return [event for event in events if event.get("rule") == rule]
@@ -61,13 +34,14 @@ class Losses(harness.ProgramTest):
         sensor = self.sensor("-B", BUFFER_KIB)
         frame = next(frame for frame in network.frames(harness.FAMILIES) if len(frame) > 60)
         sensor.send_signal(signal.SIGSTOP)
+        wire = self.wire()
         for _ in range(FRAMES):
-            self.wire.send(frame)
+            wire.send(frame)
         sensor.send_signal(signal.SIGCONT)
         network.wait_for(lambda: self.rules(sensor.findings(), "transport.capture-drops"), "the finding about dropped packets")
         events = sensor.stop()
         drops = self.rules(events, "transport.capture-drops")
-        self.check_schema(drops)
+        harness.check_schema(drops)
         told = sum(event["count"] for event in drops)
         counted = int(re.search(r"(\d+) packets dropped by the kernel", sensor.err()).group(1))
         self.assertEqual(told, counted)
@@ -92,7 +66,7 @@ class Losses(harness.ProgramTest):
         _, errors = program.communicate(timeout=network.DEADLINE_S)
         self.assertEqual(program.returncode, 0, errors)
         lost = self.rules(self.logged(), "transport.output-lost")
-        self.check_schema(lost)
+        harness.check_schema(lost)
         lines = [event for event in lost if event["detail"]["word"] == "lines-lost"]
         self.assertEqual(len(lines), 1, lost)
         self.assertEqual(lines[0]["detail"]["text"], "%d lines lost at -" % lines[0]["count"])
@@ -107,19 +81,18 @@ class Losses(harness.ProgramTest):
         with open(self.path("four.pcap"), "wb") as file:
             tcpwire.write_pcap(file, sorted(packets))
         sensor = self.sensor("--max-sessions", "3")
-        for frame in network.frames(self.path("four.pcap")):
-            self.wire.send(frame)
+        self.replay(self.path("four.pcap"))
         network.wait_for(lambda: self.rules(sensor.findings(), "transport.evicted"), "the finding about a session that gave way")
         events = sensor.stop()
         self.assertTrue(all(event["session"] for event in self.rules(events, "transport.evicted")))
         self.assertGreater(events[-1]["certainty"]["evicted"], 0)
 
     def sent_and_seen(self):
-        self.send_sessions()
+        self.replay(harness.FAMILIES)
         return self.logged()
 
     def logged(self):
-        return [json.loads(line) for line in harness.read(self.log).decode().split("\n")[:-1]]
+        return harness.events(self.log)
 
 
 if __name__ == "__main__":

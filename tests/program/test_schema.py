@@ -9,27 +9,17 @@ import unittest
 import harness
 from harness import PCAPS, TOP, ProgramTest, run
 
-try:
-    import jsonschema
-except ImportError:
-    jsonschema = None
-
 import dialogue
 import tcpwire
 
-SCHEMA = os.path.join(TOP, "share", "smtpscope.schema.json")
 ALL = ("--format", "json", "--sessions", "--messages", "--summary")
 
 
-@unittest.skipUnless(jsonschema, "python3-jsonschema is not installed")
+@unittest.skipUnless(harness.jsonschema, "python3-jsonschema is not installed")
 class Schema(ProgramTest):
     @classmethod
     def setUpClass(cls):
-        with open(SCHEMA, encoding="utf-8") as file:
-            schema = json.load(file)
-        kind = jsonschema.validators.validator_for(schema)
-        kind.check_schema(schema)
-        cls.validator = kind(schema)
+        cls.validator = harness.validator()
 
     def check(self, done, name):
         for line in done.out.splitlines():

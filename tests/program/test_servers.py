@@ -55,17 +55,13 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
-class Servers(harness.ProgramTest):
+class Servers(network.ReplayTest):
     @classmethod
     def setUpClass(cls):
-        network.require()
+        super().setUpClass()
         for program in ("postfix", "swaks", "tcpdump"):
             if not shutil.which(program):
                 raise unittest.SkipTest("skipped: %s is missing" % program)
-
-    def setUp(self):
-        super().setUp()
-        self.network = network.Network(self)
 
     def aiosmtpd(self):
         server = self.network.start(self, "server", "/usr/bin/python3", os.path.join(harness.TOP, "tests", "tools", "smtp_server.py"),
@@ -138,7 +134,7 @@ class Servers(harness.ProgramTest):
         tcpdump = self.network.start(self, "server", "tcpdump", "-i", "veth0", "-U", "--immediate-mode", "-s", "0", "-Z", "root", "-w", capture,
                                      "--time-stamp-precision=nano", stderr=subprocess.PIPE)
         self.assertIn(b"tcpdump: listening", tcpdump.stderr.readline())
-        sensor = network.Sensor(self, self.network, "--workers", "2")
+        sensor = self.sensor("--workers", "2")
         self.talk()
         for recipient in ("joe", "grey", "unknown"):
             self.submit(client, recipient + "@server.example")
