@@ -373,17 +373,25 @@ static void watch_signal(struct watch *watch, int number)
     }
 }
 
-static void watch_signals(struct watch *watch)
+/* Those that watch_signal() knows. */
+static sigset_t watch_signal_set(void)
 {
-    static const struct timespec at_once = {0};
     sigset_t all;
-    int number;
 
     sigemptyset(&all);
     sigaddset(&all, SIGHUP);
     sigaddset(&all, SIGUSR1);
     sigaddset(&all, SIGINT);
     sigaddset(&all, SIGTERM);
+    return all;
+}
+
+static void watch_signals(struct watch *watch)
+{
+    static const struct timespec at_once = {0};
+    sigset_t all = watch_signal_set();
+    int number;
+
     while (!watch->stop && (number = sigtimedwait(&all, NULL, &at_once)) > 0)
         watch_signal(watch, number);
 }
@@ -470,14 +478,9 @@ static void give_memory_back(void)
 static bool watch_init(struct watch *watch)
 {
     pthread_condattr_t attributes;
-    sigset_t all;
+    sigset_t all = watch_signal_set();
 
     /* All threads inherit it: watch_signals() takes them. */
-    sigemptyset(&all);
-    sigaddset(&all, SIGHUP);
-    sigaddset(&all, SIGUSR1);
-    sigaddset(&all, SIGINT);
-    sigaddset(&all, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
     /* The machine's clock may be set; waiting must not notice. */
     pthread_condattr_init(&attributes);

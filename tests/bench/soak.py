@@ -83,15 +83,17 @@ def watch(sensor, net, sender):
 
 
 def growth(first, rest, percent):
-    """What grew too much. Memory: the last samples, by their median, for now and then a batch is on its way; descriptors, threads: ever."""
+    """What grew too much. Memory: the last samples, by their median, for now and then a batch is on its
+    way; descriptors, threads: by their least, for one may just be closing, while one that leaked stays."""
     before, peak = (max(sample.anonymous for sample in part) for part in (first, rest))
-    after = statistics.median(sample.anonymous for sample in rest[-max(2, len(rest) // TENTH):])
+    last = rest[-max(2, len(rest) // TENTH):]
+    after = statistics.median(sample.anonymous for sample in last)
     print("RssAnon: %d kB at most in the first tenth, %d kB at the end: %+.2f %%; %d kB at most" % (
         before, after, (after / before - 1) * 100, peak))
     if after > before * (1 + percent / 100):
         yield "memory grew by more than %g %%" % percent
     for what in ("descriptors", "threads"):
-        if max(getattr(sample, what) for sample in rest) > max(getattr(sample, what) for sample in first):
+        if min(getattr(sample, what) for sample in last) > max(getattr(sample, what) for sample in first):
             yield "%s became more" % what
 
 
