@@ -125,7 +125,8 @@ static bool say_lost(const char *name, const struct sink_stats *last, bool patie
     uint64_t lines = last->dropped + last->queued_lines;
 
     if (lines && !last->broken)
-        complain(_("--output %s: %llu lines were lost: %s"), name, (unsigned long long)lines, last->error);
+        complain(ngettext("--output %s: %llu line was lost: %s", "--output %s: %llu lines were lost: %s", (unsigned long)lines),
+                 name, (unsigned long long)lines, last->error);
     else if (patient && last->unread)
         complain(_("--output %s: its reader went and left up to %llu octets unread"), name, (unsigned long long)last->unread);
     return lines || last->unread;

@@ -16,6 +16,7 @@
 #include "app/words.h"
 #include "base/clock.h"
 #include "capture/filter.h"
+#include "output/writer.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -48,6 +49,7 @@ struct watch {
     char **argv;
     struct options fixed; /* what the workers read: a copy that stays as it is while the options are reloaded */
     char *filter;
+    char *watched; /* "eth0, eth1" */
     struct packets packets; /* none: what comes from an interface stands in no file */
     struct evidence_run *evidence; /* NULL: not wanted */
     struct outputs *outputs;
@@ -93,6 +95,7 @@ static void watch_stats(struct watch *watch, void (*show)(struct watch *watch, c
 
     watch_gather(watch);
     summary = t->summary;
+    summary.watched = watch->watched;
     const struct summary_counter capture[] = {
         COUNTER(c, received), COUNTER(c, dropped), COUNTER(c, interface_dropped), COUNTER(t, clock_steps), COUNTER(t, lost),
     };
@@ -211,6 +214,23 @@ static bool watch_filter(struct watch *watch)
     return watch->filter != NULL;
 }
 
+static bool watch_name(struct watch *watch)
+{
+    const struct options *options = watch->options;
+    struct writer names = {0};
+
+    for (size_t i = 0; i < options->interface_count; i++) {
+        writer_string(&names, i ? ", " : "");
+        writer_string(&names, options->interfaces[i]);
+    }
+    writer_char(&names, '\0');
+    watch->watched = names.failed ? NULL : strdup(names.at);
+    writer_fini(&names);
+    if (!watch->watched)
+        complain(_("out of memory"));
+    return watch->watched != NULL;
+}
+
 static bool watch_new_evidence(struct watch *watch, unsigned workers, uint64_t seed)
 {
     if (!watch->options->evidence)
@@ -278,7 +298,7 @@ static bool watch_open(struct watch *watch)
     watch->losses.config = (struct losses_config){.count = watch_count_losses, .finding = watch_loss, .ctx = watch};
     for (size_t format = 0; format < SESSIONS_FORMATS; format++)
         watch->formats[format] = outputs_config(watch->options, &watch->packets, format);
-    if (!privileges_lookup(&privileges, watch->options->user) || !watch_filter(watch) || !watch_open_sensors(watch) ||
+    if (!privileges_lookup(&privileges, watch->options->user) || !watch_filter(watch) || !watch_name(watch) || !watch_open_sensors(watch) ||
         !watch_open_metrics(watch) || !privileges_drop(&privileges, watch->options->sandbox))
         return false;
     if (watch->evidence && !evidence_run_open(watch->evidence)) {
@@ -451,6 +471,7 @@ static void watch_finish(struct watch *watch)
 
 static void watch_run(struct watch *watch)
 {
+    complain(ngettext("watching %s with %u worker", "watching %s with %u workers", watch->count), watch->watched, watch->count);
     for (unsigned i = 0; i < watch->count && !watch->stop; i++)
         watch->failed = watch->stop = !sensor_start(watch->sensors[i]);
     if (!watch->stop)
@@ -502,6 +523,7 @@ static void watch_fini(struct watch *watch)
     publisher_free(watch->publisher);
     evidence_run_free(watch->evidence);
     packets_fini(&watch->packets);
+    free(watch->watched);
     free(watch->filter);
     options_fini(&watch->fixed);
 }

@@ -21,6 +21,7 @@ struct summary_stage {
 };
 
 struct summary {
+    const char *watched; /* the interfaces, for people; NULL: files were read */
     uint64_t files, packets, octets; /* read, and the octets of their frames on the wire */
     smtpscope_time first_time, last_time;
     uint64_t sessions, exchanges;
@@ -42,7 +43,7 @@ struct summary {
 
 /* One fact of any session. */
 void summary_fact(struct summary *summary, const struct smtpscope_session *session, const struct smtpscope_fact *fact);
-/* Adds what another part of the run has counted; times, stages and `interrupted` are left alone. */
+/* Adds what another part of the run has counted; `watched`, times, stages and `interrupted` are left alone. */
 void summary_add(struct summary *summary, const struct summary *part);
 /* A finding that is printed. */
 void summary_finding(struct summary *summary, const struct smtpscope_finding *finding);

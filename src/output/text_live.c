@@ -14,26 +14,49 @@
 /* A detail is a template of one line around one word or number. */
 #define DETAIL_TEXT_MAX 1024
 
-static void live_command(struct writer *writer, const struct smtpscope_finding *finding)
+/* What was said, and what the finding is about, stand beside each other on a second line, if there is anything of it. */
+static void live_part(struct writer *writer, const char *mark, bool *any)
+{
+    writer_string(writer, *any ? "  " : "\n      ");
+    writer_string(writer, mark);
+    *any = true;
+}
+
+static void live_command(struct writer *writer, const struct smtpscope_finding *finding, bool *any)
 {
     if (!*finding->command)
         return;
-    writer_string(writer, "C: ");
+    live_part(writer, "C: ", any);
     writer_escaped(writer, finding->command, strlen(finding->command), ESCAPE_TERMINAL);
+    if (!*finding->argument)
+        return;
     writer_char(writer, ' ');
     writer_escaped(writer, finding->argument, strlen(finding->argument), ESCAPE_TERMINAL);
-    writer_string(writer, "  ");
 }
 
-static void live_reply(struct writer *writer, const struct smtpscope_finding *finding)
+static void live_reply(struct writer *writer, const struct smtpscope_finding *finding, bool *any)
 {
     struct smtpscope_text reply = format_first_line(format_text(finding->text));
 
     if (!finding->code && !reply.len)
         return;
-    writer_string(writer, "S: ");
+    live_part(writer, "S: ", any);
     text_code(writer, finding->code, ' ', finding->enhanced_class, finding->enhanced_subject, finding->enhanced_detail);
     writer_escaped(writer, reply.at, reply.len, ESCAPE_TERMINAL);
+}
+
+/* A loss of our own has nothing else to say: there it stands on the first line. */
+static void live_detail(struct writer *writer, const struct smtpscope_finding *finding, bool *any)
+{
+    char detail[DETAIL_TEXT_MAX];
+
+    if (!smtpscope_advice_detail(finding, detail, sizeof detail))
+        return;
+    if (finding->flow)
+        live_part(writer, "=> ", any);
+    else
+        writer_string(writer, "  ");
+    writer_escaped(writer, detail, strlen(detail), ESCAPE_TERMINAL);
 }
 
 /* "01:22:03.120  WARNING  sequence.nested-mail  192.0.2.1:4000 -> 192.0.2.2:25" */
@@ -55,38 +78,32 @@ static void live_place(const struct layout *layout, const struct packets *packet
     text_packet(layout, "  ", packets, finding->packet);
 }
 
-/* What was lost, and where: all that such a finding has to say. */
-static void live_detail(struct writer *writer, const struct smtpscope_finding *finding)
-{
-    char detail[DETAIL_TEXT_MAX];
-
-    smtpscope_advice_detail(finding, detail, sizeof detail);
-    writer_string(writer, "  ");
-    writer_escaped(writer, detail, strlen(detail), ESCAPE_TERMINAL);
-}
-
-/* What was said stands on a second line. */
 static void live_brief(const struct layout *layout, const struct packets *packets, const struct smtpscope_finding *finding)
 {
-    struct writer *writer = layout->writer;
+    bool any = false;
 
     live_place(layout, packets, finding, finding->time);
-    if (!finding->flow)
-        live_detail(writer, finding);
-    writer_char(writer, '\n');
-    if (!*finding->command && !finding->code && !*finding->text)
-        return;
-    writer_string(writer, "      ");
-    live_command(writer, finding);
-    live_reply(writer, finding);
-    writer_char(writer, '\n');
+    live_command(layout->writer, finding, &any);
+    live_reply(layout->writer, finding, &any);
+    live_detail(layout->writer, finding, &any);
+    writer_char(layout->writer, '\n');
+}
+
+/* Findings on a line or two stand together; blocks and totals have a blank line before them, whatever that was. */
+static void live_apart(struct writer *writer, struct text *text, enum text_last last)
+{
+    if (text->last == LAST_TOTALS || (text->last == LAST_LINE && last != LAST_LINE))
+        writer_char(writer, '\n');
+    text->last = last;
 }
 
 /* The session has ended. Whoever looks on has read the finding; how often it came in the end is all that is news to them. */
-static void live_update(const struct layout *layout, const struct packets *packets, const struct smtpscope_finding *finding)
+static void live_update(const struct layout *layout, const struct packets *packets, struct text *text,
+                        const struct smtpscope_finding *finding)
 {
     if (finding->count < 2)
         return;
+    live_apart(layout->writer, text, LAST_LINE);
     live_place(layout, packets, finding, finding->last_time);
     writer_format(layout->writer, ngettext(", %llu time", ", %llu times", finding->count), (unsigned long long)finding->count);
     writer_char(layout->writer, '\n');
@@ -101,6 +118,7 @@ static bool live_first(const struct layout *layout, const struct packets *packet
 
     if (!group)
         text->dropped++;
+    live_apart(layout->writer, text, full ? LAST_BLANK : LAST_LINE);
     if (full)
         text_group(layout, packets, group);
     else
@@ -132,7 +150,7 @@ static void live_finding(struct output *output, void *state, const struct smtpsc
     bool full = false;
 
     if (finding->told)
-        live_update(&layout, output->config.packets, finding);
+        live_update(&layout, output->config.packets, state, finding);
     else
         full = live_first(&layout, output->config.packets, state, finding);
     if (clients)
@@ -146,7 +164,7 @@ static void live_finish(struct output *output, void *state, const struct summary
 {
     struct layout layout = text_layout(output);
 
-    (void)state;
+    live_apart(layout.writer, state, LAST_TOTALS);
     text_summary(&layout, output->config.packets, summary);
     output_write(output, "stats", SMTPSCOPE_INFO);
 }

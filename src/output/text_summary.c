@@ -105,7 +105,9 @@ static void summary_line(const struct layout *layout, const char *label, struct 
 static void summary_input(const struct layout *layout, const struct packets *packets, const struct summary *summary,
                           struct writer *text)
 {
-    if (summary->files == 1 && packets->count == 1)
+    if (summary->watched)
+        writer_escaped(text, summary->watched, strlen(summary->watched), ESCAPE_TERMINAL);
+    else if (summary->files == 1 && packets->count == 1)
         writer_escaped(text, packets->files[0].name, strlen(packets->files[0].name), ESCAPE_TERMINAL);
     else
         writer_format(text, ngettext("%llu file", "%llu files", (unsigned long)summary->files),

@@ -446,6 +446,46 @@ static void updates(void **state)
     bench_fini(&bench);
 }
 
+/* After the first of its kind they stand on a line or two; a blank line sets apart what is longer. */
+static void live_lines(void **state)
+{
+    struct smtpscope_flow flow = flow_of(10), other = flow_of(11), third = flow_of(12);
+    struct smtpscope_finding first = finding_of(&flow), silent = finding_of(&other), detailed = finding_of(&third);
+    struct summary summary = {.watched = "eth0, eth1", .packets = 1};
+    struct bench bench;
+    const char *lines;
+
+    (void)state;
+    silent.command = silent.argument = silent.text = "";
+    silent.code = 0;
+    silent.detail = SMTPSCOPE_DETAIL_NONE;
+    detailed.argument = "";
+    detailed.detail = SMTPSCOPE_DETAIL_STEP_MISSING;
+    detailed.detail_text = "RCPT";
+    bench_init(&bench, &output_live);
+    output_finding(bench.output, &first);
+    output_finding(bench.output, &silent);
+    output_finding(bench.output, &detailed);
+    output_finish(bench.output, &summary);
+    output_finding(bench.output, &silent);
+    fflush(bench.stream);
+    lines = strstr(bench.text, "\n\n2026-");
+    assert_non_null(lines);
+    assert_string_equal(lines, "\n\n"
+        "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt  192.0.2.200:53732 -> 192.0.2.10:25  packet 14\n"
+        "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt  192.0.2.200:53732 -> 192.0.2.10:25  packet 15\n"
+        "      C: DATA  S: 503 5.5.1 Error: need RCPT command  => missing step: RCPT\n\n"
+        "Summary\n"
+        "  Input      eth0, eth1, 1 packet, 1970-01-01 00:00:00Z - 1970-01-01 00:00:00Z\n"
+        "  Sessions   0: nothing on the watched ports; --ports chooses others\n"
+        "  Messages   0\n"
+        "  Recipients 0\n"
+        "  Findings   0\n"
+        "  Certainty  nothing in the capture limits it\n\n"
+        "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt  192.0.2.200:53732 -> 192.0.2.10:25  packet 14\n");
+    bench_fini(&bench);
+}
+
 /* One in the place of several. */
 static void repeats(void **state)
 {
@@ -671,6 +711,7 @@ int main(void)
         cmocka_unit_test(community_ids),
         cmocka_unit_test(wraps),
         cmocka_unit_test(json_finding),
+        cmocka_unit_test(live_lines),
         cmocka_unit_test(repeats),
         cmocka_unit_test(updates),
         cmocka_unit_test(text_groups),
