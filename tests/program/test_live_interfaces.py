@@ -3,6 +3,7 @@
 """Interfaces that go and come while the program has no privileges, and several of them, as a tap gives one for each direction."""
 import os
 import struct
+import time
 
 import harness
 import network
@@ -47,6 +48,41 @@ class Interfaces(network.ReplayTest):
                 sensor.stop()
                 for text in ("the interface is down", "up again"):
                     self.assertEqual(sensor.err().count(text), 1, sensor.err())
+
+    def test_deleted_and_made_anew(self):
+        """Without privileges it cannot be opened again. It ends, having told so and all that it saw: a service manager starts it anew."""
+        sensor = network.Sensor(self, self.network, *SESSION_RULES)
+        self.replay(GREYLISTING, self.wire())
+        want = self.offline(GREYLISTING)
+        network.wait_for(lambda: len(sensor.findings()) >= len(want), "findings: %s" % sensor.err())
+        self.ip("del", "veth0")
+        self.wait_err(sensor, "veth0: the interface is gone")
+        self.assertIsNone(sensor.process.poll())
+        self.add_interface("veth0")
+        status = sensor.process.wait(network.DEADLINE_S)
+        self.assertEqual(status, 2, sensor.err())
+        self.assertEqual(sensor.err().count("a restart is needed"), 1, sensor.err())
+        self.assertEqual(list(network.differences(network.settled(sensor.events()), want)), [])
+        sensor = network.Sensor(self, self.network, *SESSION_RULES)
+        self.replay(GREYLISTING, self.wire())
+        self.assert_same(sensor, GREYLISTING)
+
+    def test_waiting_costs_nothing(self):
+        """One interface that is down among several is no reason to be busy."""
+        self.add_interface("veth1")
+        sensor = network.Sensor(self, self.network, "-i", "veth1", *SESSION_RULES)
+        self.ip("set", "veth1", "down")
+        self.wait_err(sensor, "veth1: the interface is down")
+        before, began = self.processor_seconds(sensor), time.monotonic()
+        network.wait_for(lambda: time.monotonic() > began + 1, "a second")
+        self.assertLess(self.processor_seconds(sensor) - before, 0.3)
+        self.ip("set", "veth1", "up")
+        self.wait_err(sensor, "veth1: up again")
+        sensor.stop()
+
+    def processor_seconds(self, sensor):
+        fields = harness.read("/proc/%d/stat" % sensor.process.pid).decode().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def test_directions_apart(self):
         """Each direction on an interface of its own: what is said is said in order."""
