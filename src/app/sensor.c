@@ -197,7 +197,7 @@ static bool sensor_open_tap(struct sensor *sensor, size_t i)
         .buffer_kib = options->buffer_kib, .snapshot_length = options->snapshot_length, .promiscuous = options->promiscuous,
         .spread = sensor->config.workers > 1,
         .fanout_group = first ? live_fanout_group(first->taps.items[i].live) : LIVE_NEW_GROUP,
-    });
+    }, options->interface_count > 1);
 }
 
 static void sensor_free(struct sensor *sensor)

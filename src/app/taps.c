@@ -9,23 +9,27 @@
 
 #define MILLISECOND (SMTPSCOPE_SECOND / 1000)
 #define POLL_MS 100
+/* How old blocks of several rings become: frames wait for each other, and the rings have to hold them meanwhile. */
+#define SEVERAL_DELAY_MS 10
 /* An older frame of an interface that shows none would be there by now, even if this machine was a little late. */
-#define HOLD (LIVE_DELAY_MS * MILLISECOND * 3 / 2)
+#define HOLD (4 * SEVERAL_DELAY_MS * MILLISECOND)
 /* Frames before the caller has its turn: about a millisecond's. */
 #define FRAMES_A_TURN 1024
 
-bool taps_add(struct taps *taps, const struct live_config *config)
+bool taps_add(struct taps *taps, const struct live_config *wanted, bool several)
 {
+    struct live_config config = *wanted;
     struct tap *tap = &taps->items[taps->count];
     char error[512];
 
+    config.delay_ms = several ? SEVERAL_DELAY_MS : LIVE_DELAY_MS;
     if (taps->count == INTERFACES_MAX) {
-        complain(_("%s: %d interfaces are the most"), config->interface, INTERFACES_MAX);
+        complain(_("%s: %d interfaces are the most"), config.interface, INTERFACES_MAX);
         return false;
     }
-    *tap = (struct tap){.name = config->interface};
-    if (live_open(&tap->live, config, error, sizeof error)) {
-        complain("%s: %s", config->interface, error);
+    *tap = (struct tap){.name = config.interface};
+    if (live_open(&tap->live, &config, error, sizeof error)) {
+        complain("%s: %s", config.interface, error);
         return false;
     }
     taps->count++;
@@ -162,7 +166,7 @@ void taps_break(struct taps *taps)
 
 smtpscope_time taps_delay(const struct taps *taps)
 {
-    return taps->count > 1 ? 2 * HOLD : HOLD;
+    return taps->count > 1 ? 2 * HOLD : LIVE_DELAY_MS * MILLISECOND * 3 / 2;
 }
 
 void taps_stats(const struct taps *taps, struct live_stats *stats)

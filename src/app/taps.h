@@ -29,8 +29,8 @@ struct taps {
 /* What taps_dispatch() returns when every interface has failed for good. */
 #define TAPS_FAILED (-1)
 
-/* Opens one more. The name stays the caller's. false: told on standard error. */
-bool taps_add(struct taps *taps, const struct live_config *config);
+/* Opens one more, which is alone or one of several. The name stays the caller's. false: told on standard error. */
+bool taps_add(struct taps *taps, const struct live_config *config, bool several);
 void taps_close(struct taps *taps);
 
 /* Hands frames on, and returns their number; waits a tenth of a second for some. */

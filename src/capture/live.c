@@ -22,8 +22,7 @@
  */
 enum { DEFAULT_BUFFER_KIB = 32 << 10, DEFAULT_SNAPSHOT_LENGTH = 262144 };
 
-/* A block of the ring is handed over when it is full or that old: what is seen is never later than this. */
-enum { WAIT_MS = LIVE_DELAY_MS };
+enum { WAIT_MS = 100 };
 
 struct live {
     struct live_config config; /* its strings are ours */
@@ -81,7 +80,7 @@ static int live_activate(struct live *live)
         return live_fail(live, reason, "");
     pcap_set_snaplen(live->pcap, (int)config->snapshot_length);
     pcap_set_buffer_size(live->pcap, (int)config->buffer_kib * 1024);
-    pcap_set_timeout(live->pcap, WAIT_MS);
+    pcap_set_timeout(live->pcap, (int)config->delay_ms);
     pcap_set_promisc(live->pcap, config->promiscuous && !live_is_any(live));
     live->nano = pcap_set_tstamp_precision(live->pcap, PCAP_TSTAMP_PRECISION_NANO) == 0;
     int status = pcap_activate(live->pcap);
@@ -215,6 +214,8 @@ static bool live_configure(struct live *live, const struct live_config *config)
         live->config.buffer_kib = INT_MAX / 1024;
     if (live->config.snapshot_length == 0 || live->config.snapshot_length > DEFAULT_SNAPSHOT_LENGTH)
         live->config.snapshot_length = DEFAULT_SNAPSHOT_LENGTH;
+    if (live->config.delay_ms == 0)
+        live->config.delay_ms = LIVE_DELAY_MS;
     if (!live->config.spread)
         live->config.fanout_group = LIVE_NEW_GROUP;
     live->break_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -29,12 +29,16 @@ enum {
 /* `fanout_group`: the kernel chooses a number that is free. */
 #define LIVE_NEW_GROUP (-1)
 
+/* `delay_ms` unless it is told. */
+#define LIVE_DELAY_MS 100
+
 struct live_config {
     const char *interface;    /* its name, or "any" */
     const char *filter;       /* what the program wants, in libpcap's filter language: see filter.h; NULL: everything */
     const char *expression;   /* what the user wants of that, in the same language; NULL: all of it */
     unsigned buffer_kib;      /* of the kernel's ring; 0: 32 MiB */
     unsigned snapshot_length; /* octets kept of a frame; 0: 262144, which cuts nothing */
+    unsigned delay_ms;        /* a block of the ring is handed over when it is full, or so old; 0: LIVE_DELAY_MS */
     bool promiscuous;         /* frames for other hosts too: what a tap or a mirror port gives */
     bool spread;              /* one of several workers: a connection's frames, both directions, all reach the same one */
     int fanout_group;         /* with `spread`: LIVE_NEW_GROUP for the first, its live_fanout_group() for the others */
@@ -66,9 +70,6 @@ int live_dispatch(struct live *live, int most, void (*take)(void *ctx, const str
  * next call for this handle. 1, or 0 when there is none at the moment; LIVE_DOWN and LIVE_FAILED as above. Does not wait.
  */
 int live_next(struct live *live, struct frame *frame);
-
-/* A frame is there to be read so long after its time at the latest, on a machine that is not late itself. Milliseconds. */
-#define LIVE_DELAY_MS 100
 
 /* Where live_next() finds nothing, every now and then: 0 when the interface is up, or is back; LIVE_DOWN and LIVE_FAILED. */
 int live_check(struct live *live);

@@ -81,7 +81,7 @@ class Program:
         os.unlink(self.out)
         result.seen += stats["packets"]
         result.dropped += stats["stages"]["capture"]["dropped"]
-        if not stats["stages"]["capture"]["dropped"]:
+        if not stats["stages"]["capture"]["dropped"] and self.options.senders == 1:
             own = sum(count for rule, count in stats["findings"]["by_rule"].items() if rule.startswith("transport."))
             result.missed += wanted["findings"] - stats["findings"]["total"] + own
 
@@ -92,8 +92,10 @@ def run(contender, options, rate, capture, holds, result):
         net = network.Network(stage)
         process = contender.start(stage, net)
         before = processor_seconds(process.pid)
-        sender = liverun.replay(stage, net, capture, *(("--topspeed",) if rate == "top" else ("--mbps", rate)))
-        result.sending(*liverun.replayed(sender))
+        senders = [liverun.replay(stage, net, capture, *(("--topspeed",) if rate == "top" else ("--mbps", rate)))
+                   for _ in range(options.senders)]
+        packets, octets, seconds = zip(*map(liverun.replayed, senders))
+        result.sending(sum(packets), sum(octets), max(seconds))
         result.processor += processor_seconds(process.pid) - before
         contender.stop(result, holds)
 
@@ -104,6 +106,7 @@ def main():
     parser.add_argument("--size", default=300, type=int, help="of the capture, in MB")
     parser.add_argument("--message", default=12000, type=int, help="octets of a message")
     parser.add_argument("--rates", default="500,1000,2000,4000,top", help="Mbit/s")
+    parser.add_argument("--senders", default=1, type=int, help="at a time, of the same packets: more than one processor can send")
     parser.add_argument("--turns", default=1, type=int)
     parser.add_argument("--workers", default="1,2")
     parser.add_argument("arguments", nargs="*", help="more of them, for smtpscope")
