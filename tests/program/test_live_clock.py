@@ -3,7 +3,6 @@
 """The machine's clock is set back and put right again while sessions are open: told once each, and nothing else is noticed. It takes root,
 and SMTPSCOPE_TEST_CLOCK=1, for everything on the machine sees its clock ten seconds behind for a second."""
 import os
-import socket
 import sys
 import time
 
@@ -17,29 +16,20 @@ SESSION_RULES = [word for family in ("sequence", "rejection", "refusal", "deferr
 BACK_S = 10
 
 
-class Clock(harness.ProgramTest):
-    @classmethod
-    def setUpClass(cls):
-        network.require()
-
+class Clock(network.ReplayTest):
     def set_clock(self, distance):
         """From the monotonic clock, which nobody sets."""
         time.clock_settime(time.CLOCK_REALTIME, time.monotonic() + distance)
 
-    def offline(self, path):
-        return network.settled(harness.run("-r", path, "--format", "json", *SESSION_RULES).events())
+    def test_one_worker(self):
+        self.set_and_restore("1")
 
-    def test_back_and_forth(self):
-        for workers in ("1", "2"):
-            with self.subTest(workers=workers):
-                self.run_one(workers)
+    def test_two_workers(self):
+        self.set_and_restore("2")
 
-    def run_one(self, workers):
-        self.network = network.Network(self)
-        wire = self.network.socket("client", socket.AF_PACKET, socket.SOCK_RAW)
-        self.addCleanup(wire.close)
-        wire.bind(("veth0", 0))
-        sensor = network.Sensor(self, self.network, "--workers", workers, *SESSION_RULES)
+    def set_and_restore(self, workers):
+        wire = self.wire()
+        sensor = self.sensor("--workers", workers, *SESSION_RULES)
         frames = list(network.frames(harness.FAMILIES))
         distance = time.time() - time.monotonic()
         try:
@@ -51,14 +41,12 @@ class Clock(harness.ProgramTest):
             network.wait_for(lambda: "the clock was set by -10 s" in sensor.err(), "the step back", 3)
         finally:
             self.set_clock(distance)
-        for frame in network.frames(GREYLISTING):
-            wire.send(frame)
+        self.replay(GREYLISTING, wire)
         network.wait_for(lambda: "the clock was set by +10 s" in sensor.err(), "the step forth")
         events = sensor.stop()
         self.assertEqual(sensor.err().count("the clock was set"), 2, sensor.err())
-        want = sorted(self.offline(harness.FAMILIES) + self.offline(GREYLISTING))
+        want = sorted(self.offline(harness.FAMILIES, *SESSION_RULES) + self.offline(GREYLISTING, *SESSION_RULES))
         self.assertEqual(list(network.differences(network.settled(events), want)), [])
-        self.doCleanups()
 
 
 if __name__ == "__main__":
