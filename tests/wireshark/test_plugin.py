@@ -191,14 +191,17 @@ class Tls(PluginTest):
 
 
 class TcpPreferences(PluginTest):
-    """Wireshark's own order of things does not matter to plain SMTP."""
+    """
+    Wireshark's own order of things does not matter to plain SMTP. Each preference has a third of the captures, in turn; what
+    came out of order meets them all.
+    """
 
     def test_same_findings(self):
-        names = [name for name in os.listdir(PCAPS) if ".pcap" in name]
-        for name in sorted(names):
+        names = sorted(name for name in os.listdir(PCAPS) if ".pcap" in name)
+        for number, name in enumerate(names):
             path = self.capture(name)
             want = sorted(plugin.program_findings(self.program, os.path.join(PCAPS, name)), key=str)
-            for options in TCP_PREFERENCES:
+            for options in TCP_PREFERENCES if "out-of-order" in name else TCP_PREFERENCES[number % 3::3]:
                 with self.subTest(capture=name, options=options):
                     self.assertEqual(sorted((finding for finding, _ in self.tshark.listed(path, *options)), key=str), want)
 
