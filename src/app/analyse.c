@@ -44,7 +44,10 @@ static void interrupt(int number)
     interrupted = true;
 }
 
-/* The first SIGINT ends the reading, and what was found is printed, which it does not cut short; a second one ends the program. */
+/*
+ * The first SIGINT ends the reading, and what was found is printed, which it does not cut short; a second one ends the
+ * program.
+ */
 static void watch_signals(void)
 {
     struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
@@ -291,7 +294,8 @@ static bool analysis_run_crew(struct analysis *analysis)
     struct summary counted = {0};
     bool right = crew_run(&(struct crew_config){
         .intake = analysis->intake, .sessions = analysis->sessions, .workers = analysis->workers, .report = &report,
-        .published = analysis_published, .stopped = analysis_stopped, .ctx = analysis, .summary = &counted, .stats = &analysis->stream_stats,
+        .published = analysis_published, .stopped = analysis_stopped, .ctx = analysis, .summary = &counted,
+        .stats = &analysis->stream_stats,
     });
 
     summary_add(&analysis->summary, &counted);

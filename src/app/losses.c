@@ -29,7 +29,8 @@ static void loss_tell(struct look *look, const struct kind *kind, const char *te
         .rule = kind->rule, .severity = smtpscope_rule_info(kind->rule)->severity, .confidence = SMTPSCOPE_CERTAIN,
         .fault = kind->rule == SMTPSCOPE_RULE_TRANSPORT_CAPTURE_DROPS ? SMTPSCOPE_FAULT_NETWORK : SMTPSCOPE_FAULT_NOBODY,
         .detail = kind->detail, .detail_text = text, .detail_number = number, .time = look->wall,
-        .last_time = look->wall, .count = times < UINT32_MAX ? (uint32_t)times : UINT32_MAX, .command = "", .argument = "", .text = "", .state = "", .server = "",
+        .last_time = look->wall, .count = times < UINT32_MAX ? (uint32_t)times : UINT32_MAX, .command = "", .argument = "",
+        .text = "", .state = "", .server = "",
     };
 
     look->losses->config.finding(look->losses->config.ctx, &finding);
@@ -37,7 +38,8 @@ static void loss_tell(struct look *look, const struct kind *kind, const char *te
 }
 
 /* `full`: in which output it would be lost again. */
-static void loss_look(struct look *look, struct loss *loss, uint64_t count, const struct kind *kind, const char *text, bool full)
+static void loss_look(struct look *look, struct loss *loss, uint64_t count, const struct kind *kind, const char *text,
+                      bool full)
 {
     uint64_t lost = count - loss->told;
 

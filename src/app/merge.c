@@ -34,8 +34,8 @@ static const struct outbox_record *merge_lane_record(struct merge_lane *lane)
 }
 
 /*
- * How far all workers are: no record about an earlier packet will come. A worker that is so far behind that another's lane fills
- * up is not waited for: order matters less than that findings are told.
+ * How far all workers are: no record about an earlier packet will come. A worker that is so far behind that another's lane
+ * fills up is not waited for: order matters less than that findings are told.
  */
 static uint64_t merge_until(struct merge *merge)
 {

@@ -17,7 +17,8 @@
 #define CATALOGUE (1U << TASK_RULES | 1U << TASK_EXPLAIN | 1U << TASK_COMPARE)
 #define ANY (BOTH | LISTING | CATALOGUE)
 
-#define PLAIN(field) .storage = OPTION_PLAIN, .offset = offsetof(struct options, field), .size = sizeof((struct options *)0)->field
+#define PLAIN(field)                                                                                                           \
+    .storage = OPTION_PLAIN, .offset = offsetof(struct options, field), .size = sizeof((struct options *)0)->field
 #define STRING(field) .storage = OPTION_STRING, .offset = offsetof(struct options, field)
 #define LIST(field, count) \
     .storage = OPTION_LIST, .offset = offsetof(struct options, field), .count_offset = offsetof(struct options, count)
@@ -103,7 +104,8 @@ const struct option_row option_table[OPTION_COUNT] = {
                              .set = set_task, .task = TASK_CHECK_CONFIG, .needs = OPTION_CONFIG},
     [OPTION_WORKERS] = {"workers", "N|auto", N_("threads that analyse (auto)"), BOTH, .in_file = true, .set = set_number,
                         .min = 1, .max = WORKERS_MAX, .zero = "auto", PLAIN(workers)},
-    [OPTION_MAX_SESSIONS] = {"max-sessions", "N", N_("followed at a time, the least useful give way"), BOTH, .in_file = true, .set = set_number,
+    [OPTION_MAX_SESSIONS] = {"max-sessions", "N", N_("followed at a time, the least useful give way"), BOTH, .in_file = true,
+                             .set = set_number,
                              .min = 1, .max = SESSIONS_MAX, PLAIN(max_sessions)},
     [OPTION_USER] = {"user", "NAME", N_("whom root becomes (smtpscope, else nobody)"), LIVE, .in_file = true, .set = set_user,
                      STRING(user)},

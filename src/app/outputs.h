@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where findings go, each by a sink of its own. In a live run none of them holds anything up; over files nothing is lost for want
- * of waiting.
+ * Where findings go, each by a sink of its own. In a live run none of them holds anything up; over files nothing is lost for
+ * want of waiting.
  */
 #ifndef APP_OUTPUTS_H
 #define APP_OUTPUTS_H
@@ -19,8 +19,8 @@ struct outputs;
 /* Opens what the options name; without --output, standard output. NULL: told on standard error. `packets` must outlive it. */
 struct outputs *outputs_open(const struct options *options, const struct packets *packets);
 /*
- * Those of an analysis of files, but for standard output, which is not theirs: there may be none. A line that finds no room waits,
- * and so does the end.
+ * Those of an analysis of files, but for standard output, which is not theirs: there may be none. A line that finds no room
+ * waits, and so does the end.
  */
 struct outputs *outputs_open_patient(const struct options *options, const struct packets *packets);
 /* Writes what is queued, within `deadline_ms` in all, says what is lost, and frees. false: something is lost. NULL is fine. */

@@ -2,8 +2,8 @@
 /*
  * The time of packets, by the clock that the kernel stamps them with, and whether that clock was set.
  *
- * Setting CLOCK_REALTIME is the one thing that moves it against CLOCK_MONOTONIC: both are slewed alike. So a stamp that jumps is
- * a step of the clock when that distance has changed too. When it has not, packets have waited in a ring, or two interfaces'
+ * Setting CLOCK_REALTIME is the one thing that moves it against CLOCK_MONOTONIC: both are slewed alike. So a stamp that jumps
+ * is a step of the clock when that distance has changed too. When it has not, packets have waited in a ring, or two interfaces'
  * rings are read in turns.
  */
 #ifndef APP_PACKET_CLOCK_H

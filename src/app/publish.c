@@ -63,8 +63,8 @@ static void publish_shown(struct publisher *publisher, const struct smtpscope_fi
 }
 
 /*
- * --rule chooses what is looked at, and so what --fail-on sees; --min-severity only what is shown. A finding that was told before
- * and has changed goes to the outputs again, which call it an update; it counts once.
+ * --rule chooses what is looked at, and so what --fail-on sees; --min-severity only what is shown. A finding that was told
+ * before and has changed goes to the outputs again, which call it an update; it counts once.
  */
 static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
 {
@@ -141,7 +141,8 @@ void publisher_reset(struct publisher *publisher)
     publisher->output_count = 0;
 }
 
-void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding), void *ctx)
+void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding),
+                     void *ctx)
 {
     publisher->watch = finding;
     publisher->watch_ctx = ctx;

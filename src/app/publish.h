@@ -19,13 +19,20 @@ struct publisher;
 struct publisher *publisher_new(const struct options *options);
 void publisher_free(struct publisher *publisher);
 
-/* One more output, which stays the caller's and must outlive the publisher; `format` is the index that its lines bear. false: too many. */
+/*
+ * One more output, which stays the caller's and must outlive the publisher; `format` is the index that its lines bear. false:
+ * too many.
+ */
 bool publisher_add(struct publisher *publisher, struct output *output, size_t format);
 
 /* Forgets all outputs: others follow. */
 void publisher_reset(struct publisher *publisher);
-/* For whoever watches, for months: each finding that is published is counted by `finding`, and memory is taken now that would be later. */
-void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding), void *ctx);
+/*
+ * For whoever watches, for months: each finding that is published is counted by `finding`, and memory is taken now that would
+ * be later.
+ */
+void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding),
+                     void *ctx);
 
 /* What is published is evidence: see evidence_run_finding(). NULL: of nothing. `run` must outlive the publisher. */
 void publisher_evidence(struct publisher *publisher, struct evidence_run *run);

@@ -24,8 +24,8 @@ struct sessions_config {
     uint64_t hash_seed; /* the same for all workers, and nothing an attacker can know */
     unsigned workers;   /* the limits are shared among so many */
     /*
-     * Findings are told so long after they are made, see sessions_tell(); 0: when their session ends. The wait lets what belongs
-     * together come together.
+     * Findings are told so long after they are made, see sessions_tell(); 0: when their session ends. The wait lets what
+     * belongs together come together.
      */
     smtpscope_time patience;
     /* The formats of --sessions and --messages lines, without their `write`; a line bears its format's index. */
@@ -40,7 +40,10 @@ void sessions_free(struct sessions *sessions);
 void sessions_segment(struct sessions *sessions, const struct smtpscope_segment *segment);
 /* Packet time has reached `now`. */
 void sessions_expire(struct sessions *sessions, smtpscope_time now);
-/* Tells the findings that have waited long enough at `now`, and counts the patience of new ones from there. Any clock that never runs back. */
+/*
+ * Tells the findings that have waited long enough at `now`, and counts the patience of new ones from there. Any clock that
+ * never runs back.
+ */
 void sessions_tell(struct sessions *sessions, smtpscope_time now);
 /* The clock that stamps packets was set by `delta`. */
 void sessions_clock_stepped(struct sessions *sessions, smtpscope_time delta);
@@ -48,8 +51,8 @@ void sessions_clock_stepped(struct sessions *sessions, smtpscope_time delta);
 void sessions_finish(struct sessions *sessions);
 
 /*
- * Hints that a segment with this hash comes soon, by steps that each follow what the one before has fetched: the table's slot, the
- * flow, the session, what hangs on it. Of use while there are many sessions.
+ * Hints that a segment with this hash comes soon, by steps that each follow what the one before has fetched: the table's slot,
+ * the flow, the session, what hangs on it. Of use while there are many sessions.
  */
 #define SESSIONS_STEPS 4
 bool sessions_are_many(const struct sessions *sessions);

@@ -20,7 +20,10 @@ bool value_ports(const char *text, uint8_t *ports);
 bool value_host_port(const char *text, char host[VALUE_HOST_SIZE], uint16_t *port);
 /* The same with a numeric address. */
 bool value_address_port(const char *text);
-/* The form of output/sink.h: "-", "file:PATH", "unix:PATH", "journald[:PATH]", "syslog[:PATH]", "syslog:udp:HOST:PORT", "syslog:tcp:HOST:PORT". */
+/*
+ * The form of output/sink.h: "-", "file:PATH", "unix:PATH", "journald[:PATH]", "syslog[:PATH]", "syslog:udp:HOST:PORT",
+ * "syslog:tcp:HOST:PORT".
+ */
 bool value_output(const char *text);
 
 #endif

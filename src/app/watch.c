@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Workers capture and follow, each on its own thread (sensor.c); this thread publishes, looks after outputs and metrics, and takes
- * the signals. Nothing that a reader of ours does, or leaves undone, reaches the workers: every queue between them is bounded.
+ * Workers capture and follow, each on its own thread (sensor.c); this thread publishes, looks after outputs and metrics, and
+ * takes the signals. Nothing that a reader of ours does, or leaves undone, reaches the workers: every queue between them is
+ * bounded.
  */
 #include "app/watch.h"
 
@@ -465,7 +466,8 @@ static void watch_finish(struct watch *watch)
     watch_losses(watch, true);
     watch_stats(watch, show_on_outputs);
     complain(_("stopped: %llu packets, %llu sessions of which %llu were open, %llu findings, %llu packets dropped by the kernel"),
-             (unsigned long long)totals->summary.packets, (unsigned long long)totals->summary.sessions, (unsigned long long)open,
+             (unsigned long long)totals->summary.packets, (unsigned long long)totals->summary.sessions,
+             (unsigned long long)open,
              (unsigned long long)summary_findings(&totals->summary), (unsigned long long)totals->capture.dropped);
 }
 
@@ -486,8 +488,8 @@ static void watch_run(struct watch *watch)
 }
 
 /*
- * What is large goes back to the system when it is freed. Left alone, glibc learns from the first such block to keep them, between
- * others that stay: the memory of a busy minute would be kept for months.
+ * What is large goes back to the system when it is freed. Left alone, glibc learns from the first such block to keep them,
+ * between others that stay: the memory of a busy minute would be kept for months.
  */
 static void give_memory_back(void)
 {

@@ -385,7 +385,8 @@ void evidence_frame(struct evidence *evidence, const struct evidence_place *plac
 static void close_listed(struct evidence *evidence, struct connection *connection)
 {
     list_move(evidence, connection, LIST_CLOSED);
-    while (evidence->octets[LIST_CLOSED] > evidence->config.octets / CLOSED_SHARE && evidence->oldest[LIST_CLOSED] != connection)
+    while (evidence->octets[LIST_CLOSED] > evidence->config.octets / CLOSED_SHARE &&
+           evidence->oldest[LIST_CLOSED] != connection)
         connection_free(evidence, evidence->oldest[LIST_CLOSED]);
 }
 
@@ -461,7 +462,8 @@ bool evidence_take_due(struct evidence *evidence, unsigned rounds, struct eviden
 
     pthread_mutex_lock(&evidence->lock);
     connection = evidence->oldest[LIST_DUE];
-    taken = connection && (connection->closed || connection->due + rounds <= evidence->round) && take(evidence, connection, batch);
+    taken = connection && (connection->closed || connection->due + rounds <= evidence->round) &&
+            take(evidence, connection, batch);
     pthread_mutex_unlock(&evidence->lock);
     return taken;
 }

@@ -4,8 +4,8 @@
  * are taken to be written (evidence_file.h), from the handshake on; else they are forgotten.
  *
  * Memory is bounded. What gives way first are connections that closed without a finding, then open ones that had none, the
- * longest silent first, then the numbers of those that were written. The former have an eighth of the room at most. Of one connection the middle gives way: frames behind its
- * first ones are cut to their headers, and beyond a number of them left out.
+ * longest silent first, then the numbers of those that were written. The former have an eighth of the room at most. Of one
+ * connection the middle gives way: frames behind its first ones are cut to their headers, and beyond a number of them left out.
  *
  * A worker puts frames in, another thread takes them out; each call is short, and none waits for a disk.
  */
@@ -58,8 +58,8 @@ void evidence_closed(struct evidence *evidence, uint64_t connection, uint64_t fi
 void evidence_dropped(struct evidence *evidence, uint64_t connection, uint64_t ordinal);
 
 /*
- * Something was found in the connection: takes what was not written yet, and has what comes later of it fall due. false: there is
- * nothing to write. Each batch is given back by evidence_written() before the next one is taken, by one thread.
+ * Something was found in the connection: takes what was not written yet, and has what comes later of it fall due. false: there
+ * is nothing to write. Each batch is given back by evidence_written() before the next one is taken, by one thread.
  */
 bool evidence_take(struct evidence *evidence, uint64_t connection, uint64_t first, struct evidence_batch *batch);
 /*

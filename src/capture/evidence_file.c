@@ -14,7 +14,9 @@
 /* pcap(5): the file's header, and that of each record. */
 #define FILE_HEADER 24
 #define RECORD_HEADER 16
-/* Each link type numbers its frames by itself: in what is left of a number, two billion frames a second find room for a year. */
+/*
+ * Each link type numbers its frames by itself: in what is left of a number, two billion frames a second find room for a year.
+ */
 #define RING_SHIFT 56
 #define NANOSECONDS 1000000000
 

@@ -37,7 +37,10 @@ struct evidence_file_stats {
     uint64_t lost;           /* frames that could not be written */
 };
 
-/* Creates the first file, to be read by nobody but its owner. NULL: `error` has one line without the path. `config` is copied. */
+/*
+ * Creates the first file, to be read by nobody but its owner. NULL: `error` has one line without the path. `config` is
+ * copied.
+ */
 struct evidence_file *evidence_file_open(const struct evidence_file_config *config, char error[EVIDENCE_ERROR_SIZE]);
 void evidence_file_close(struct evidence_file *file);
 

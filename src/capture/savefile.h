@@ -28,7 +28,8 @@ void savefile_close(struct savefile *file);
 /*
  * Fills the batch with the next frames: 1; 0 at the end; -1 when the file is damaged from here on, see savefile_error(), and
  * what came before the damage was delivered. After 0 or -1 it stays so, and the batch is empty. A pipe is waited for until it
- * brings one frame, and not longer. A signal that is handled while it waits for octets is an end like any other. The batch may outlive the file. Threads that share a file take turns.
+ * brings one frame, and not longer. A signal that is handled while it waits for octets is an end like any other. The batch may
+ * outlive the file. Threads that share a file take turns.
  */
 int savefile_batch(struct savefile *file, struct batch *batch);
 

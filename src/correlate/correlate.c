@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A deferral is followed by its triple: the client's network, the sender, the recipient. The triple is kept as a hash in a fixed table; when its neighbourhood is full, the entry that was silent
- * longest makes room. The server is not part of the key, as a retry may go to another exchanger; but only a retry at the
- * same server can be too soon.
+ * A deferral is followed by its triple: the client's network, the sender, the recipient. The triple is kept as a hash in a
+ * fixed table; when its neighbourhood is full, the entry that was silent longest makes room. The server is not part of the key,
+ * as a retry may go to another exchanger; but only a retry at the same server can be too soon.
  *
  * A server that offered STARTTLS to one client and does not to another is remembered likewise, by its address and port;
  * a client's refused logins and unknown recipients by its address (attempts.h).

@@ -25,7 +25,10 @@ void correlate_settle(struct correlate *correlate);
 
 /* What a fact of any session left; in the order of the facts of each session. */
 void correlate_trace(struct correlate *correlate, const struct trace *trace);
-/* The same from the fact itself, for who has it at hand: messages with their recipients, what EHLO replies advertise, refused logins and recipients count. */
+/*
+ * The same from the fact itself, for who has it at hand: messages with their recipients, what EHLO replies advertise, refused
+ * logins and recipients count.
+ */
 void correlate_fact(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_fact *fact);
 
 /* The capture ended at `end`: what was deferred and never tried again is told. */

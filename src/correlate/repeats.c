@@ -256,7 +256,8 @@ static void pass_through(struct repeats *repeats, const struct smtpscope_finding
     repeats->config.finding(repeats->config.ctx, finding, &clients);
 }
 
-void repeats_finding(struct repeats *repeats, const struct smtpscope_finding *finding, smtpscope_time now, smtpscope_time window)
+void repeats_finding(struct repeats *repeats, const struct smtpscope_finding *finding, smtpscope_time now,
+                     smtpscope_time window)
 {
     uint64_t key = key_of(finding);
     struct window *like = *place_of(repeats, key);

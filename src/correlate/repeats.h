@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Findings that are alike, as one: the same rule at the same server for the same cause, whoever the clients are. The first one
- * opens a window; when it ends one finding is told in their stead, the first with what the others add: count, last time, severity.
- * Windows are bounded: beyond that many the oldest ends early.
+ * opens a window; when it ends one finding is told in their stead, the first with what the others add: count, last time,
+ * severity. Windows are bounded: beyond that many the oldest ends early.
  */
 #ifndef CORRELATE_REPEATS_H
 #define CORRELATE_REPEATS_H
@@ -34,10 +34,11 @@ void repeats_free(struct repeats *repeats);
 
 /*
  * Puts the finding with those like it, or opens a window of the length `window` at `now`, which is of any clock that never runs
- * back. What is told of a finding that was told before changes its share of the window; when that has ended, nothing is. Without
- * memory it goes through as it is.
+ * back. What is told of a finding that was told before changes its share of the window; when that has ended, nothing is.
+ * Without memory it goes through as it is.
  */
-void repeats_finding(struct repeats *repeats, const struct smtpscope_finding *finding, smtpscope_time now, smtpscope_time window);
+void repeats_finding(struct repeats *repeats, const struct smtpscope_finding *finding, smtpscope_time now,
+                     smtpscope_time window);
 /* Ends the windows whose time is over. */
 void repeats_tick(struct repeats *repeats, smtpscope_time now);
 /* Ends all of them. */

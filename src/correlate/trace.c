@@ -29,7 +29,8 @@ static int exchange_kind(const struct smtpscope_exchange *exchange)
 
     switch ((int)exchange->command->verb) {
     case SMTPSCOPE_VERB_EHLO:
-        return reply->code == 250 && !exchange->after->tls && !(exchange->after->doubt & SMTPSCOPE_DOUBT_EXTENSIONS) ? TRACE_OFFER : -1;
+        return reply->code == 250 && !exchange->after->tls && !(exchange->after->doubt & SMTPSCOPE_DOUBT_EXTENSIONS)
+            ? TRACE_OFFER : -1;
     case SMTPSCOPE_VERB_AUTH: case SMTPSCOPE_VERB_ANSWER:
         return reply->code == 535 ? TRACE_LOGIN : -1;
     case SMTPSCOPE_VERB_RCPT: case SMTPSCOPE_VERB_VRFY:
@@ -80,7 +81,8 @@ static void trace_message(const struct smtpscope_session *session, const struct 
             continue;
         trace = (struct trace){
             .kind = TRACE_OUTCOME, .flow = *flow, .time = fact->time, .packet = fact->packet,
-            .exchange = accepted ? message->exchange : recipient->exchange, .code = by_message ? message->code : recipient->code,
+            .exchange = accepted ? message->exchange : recipient->exchange,
+            .code = by_message ? message->code : recipient->code,
             .enhanced_class = by_message ? 0 : recipient->enhanced_class, .enhanced_subject = recipient->enhanced_subject,
             .enhanced_detail = recipient->enhanced_detail, .verb = SMTPSCOPE_VERB_RCPT, .state = "",
             .triple = triple_key(flow, message->mail_from, recipient->path), .outcome = outcome,

@@ -274,7 +274,8 @@ bool decoder_frame(struct decoder *decoder, int link_type, const uint8_t *data, 
     }
     segment->time = time;
     segment->packet = number;
-    return frame_walk(decoder, link_type, plain == PLAIN_TCP, reader_over(data, caplen), len > caplen ? len - caplen : 0, segment);
+    return frame_walk(decoder, link_type, plain == PLAIN_TCP, reader_over(data, caplen), len > caplen ? len - caplen : 0,
+                      segment);
 }
 
 void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats)

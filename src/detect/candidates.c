@@ -239,7 +239,9 @@ static bool said_pass(struct said *said, const struct candidate *candidate)
     return more;
 }
 
-/* Over a hole, of the side whose octets behind it came first. A hole may still be filled: all is put together anew each time. */
+/*
+ * Over a hole, of the side whose octets behind it came first. A hole may still be filled: all is put together anew each time.
+ */
 static bool said_skip(struct said *said, const struct candidate *candidate)
 {
     struct kept kept;

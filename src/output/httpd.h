@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libmicrohttpd, loaded when it is first wanted. Linked in the usual way it brings GnuTLS and eight more libraries into each run,
- * three milliseconds and 2.5 MB, for nothing where no metrics are served: reading a small capture takes less than twice that.
+ * libmicrohttpd, loaded when it is first wanted. Linked in the usual way it brings GnuTLS and eight more libraries into each
+ * run, three milliseconds and 2.5 MB, for nothing where no metrics are served: reading a small capture takes less than twice
+ * that.
  */
 #ifndef OUTPUT_HTTPD_H
 #define OUTPUT_HTTPD_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * JSON Lines. What is the same for many lines is written once and copied: the endpoints of a session, what the findings of a kind
- * have in common. Each line goes out with one write.
+ * JSON Lines. What is the same for many lines is written once and copied: the endpoints of a session, what the findings of a
+ * kind have in common. Each line goes out with one write.
  */
 #include "output/format.h"
 #include "output/json_writer.h"

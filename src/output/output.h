@@ -17,7 +17,8 @@ struct output;
 struct output_format;
 
 extern const struct output_format output_text; /* for people: grouped, the remedy once a group */
-extern const struct output_format output_live; /* for people who look on: a finding as it comes, the remedy with the first of a kind */
+/* For people who look on: a finding as it comes, the remedy with the first of a kind. */
+extern const struct output_format output_live;
 extern const struct output_format output_json; /* JSON Lines: one object a line, see share/smtpscope.schema.json */
 
 /* One event as it is written: `len` octets, the last of them a line feed; text for people may have several lines. */

@@ -25,8 +25,8 @@ bool packets_init(struct packets *packets, size_t count);
 /* The next file; `name` must outlive the table. false: there is no room for it. */
 bool packets_add(struct packets *packets, const char *name, uint64_t before);
 /*
- * A file among the others, in the order of `before`; and one taken out, whose `name` as it was given is returned, NULL if there is
- * none. Not while another thread looks up.
+ * A file among the others, in the order of `before`; and one taken out, whose `name` as it was given is returned, NULL if there
+ * is none. Not while another thread looks up.
  */
 bool packets_insert(struct packets *packets, const char *name, uint64_t before);
 const char *packets_remove(struct packets *packets, const char *name);

@@ -67,12 +67,14 @@ struct sink *sink_open(const struct sink_config *config, char *error, size_t err
 const char *sink_name(const struct sink *sink);
 /*
  * Queues a copy of one line of `len` octets; an LF at its end is fine and not needed. Never waits for a reader. `kind` is one
- * word, the type of event or the rule: syslog's MSGID, the journal's SMTPSCOPE_EVENT. false: dropped, and counted. From any thread.
+ * word, the type of event or the rule: syslog's MSGID, the journal's SMTPSCOPE_EVENT. false: dropped, and counted. From any
+ * thread.
  */
 bool sink_put(struct sink *sink, enum smtpscope_severity severity, const char *kind, const char *line, size_t len);
 /*
  * The same, but waits for room in the queue. false: dropped, and counted, because nothing will make room: it is closing, or the
- * last attempt to write failed: at once for what is no reader's fault (a full disk), else when no reader came back for SINK_WAIT_MS.
+ * last attempt to write failed: at once for what is no reader's fault (a full disk), else when no reader came back for
+ * SINK_WAIT_MS.
  */
 bool sink_put_wait(struct sink *sink, enum smtpscope_severity severity, const char *kind, const char *line, size_t len);
 /* Waits until all that was put is handed to the system. false: some of it cannot be, as above, and is still queued. */

@@ -2,8 +2,8 @@
 /*
  * How a line goes out: by itself, in an RFC 5424 message, or in the journal's own protocol.
  *
- * The journal's protocol is spoken here rather than by libsystemd: that one says "sent" when there is no journal, and its sending
- * blocks, so neither losses nor deadlines could be kept.
+ * The journal's protocol is spoken here rather than by libsystemd: that one says "sent" when there is no journal, and its
+ * sending blocks, so neither losses nor deadlines could be kept.
  */
 #define _GNU_SOURCE /* memfd_create */
 #include "output/sink_private.h"

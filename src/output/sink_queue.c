@@ -45,7 +45,8 @@ static bool queue_reserve(struct sink_queue *queue, size_t size)
 {
     size_t to_end = queue->size - queue->tail % queue->size;
 
-    if (queue->head == queue->tail) { /* nobody reads: it begins anew. A long line has all of it; short ones do not use it all up */
+    /* Nobody reads: it begins anew. A long line has all of it; short ones do not use it all up. */
+    if (queue->head == queue->tail) {
         queue->head = queue->tail += to_end % queue->size;
         return size <= queue->size;
     }

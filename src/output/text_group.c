@@ -70,7 +70,8 @@ static const char *verdict_words(enum smtpscope_verdict verdict)
 static void group_counts(struct writer *writer, const struct group *group)
 {
     if (group->of_program) {
-        writer_format(writer, ngettext("%llu time", "%llu times", (unsigned long)group->count), (unsigned long long)group->count);
+        writer_format(writer, ngettext("%llu time", "%llu times", (unsigned long)group->count),
+                      (unsigned long long)group->count);
         return;
     }
     writer_format(writer, ngettext("%llu session", "%llu sessions", (unsigned long)group->sessions),
@@ -238,7 +239,8 @@ static void group_examples(const struct layout *layout, const struct packets *pa
         if (group->of_program)
             writer_format(layout->writer, _("... and %llu more"), (unsigned long long)more);
         else
-            writer_format(layout->writer, ngettext("... and %llu more session", "... and %llu more sessions", (unsigned long)more),
+            writer_format(layout->writer,
+                          ngettext("... and %llu more session", "... and %llu more sessions", (unsigned long)more),
                           (unsigned long long)more);
         writer_char(layout->writer, '\n');
     }

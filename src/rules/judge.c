@@ -149,10 +149,12 @@ static void judge_errors(struct smtpscope_judge *judge, const struct smtpscope_e
     logins = trouble->failed_logins;
     unknown = trouble->unknown_recipients;
     trouble->errors += is_own_error(judge, judge_refused(judge, exchange), exchange);
-    count_check(judge, exchange, errors, trouble->errors, MANY_ERRORS, SMTPSCOPE_RULE_COMMAND_TOO_MANY_ERRORS, SMTPSCOPE_DETAIL_ERRORS);
+    count_check(judge, exchange, errors, trouble->errors, MANY_ERRORS, SMTPSCOPE_RULE_COMMAND_TOO_MANY_ERRORS,
+                SMTPSCOPE_DETAIL_ERRORS);
     count_check(judge, exchange, logins, trouble->failed_logins, MANY_LOGINS, SMTPSCOPE_RULE_SECURITY_AUTH_GUESSING,
                 SMTPSCOPE_DETAIL_ERRORS);
-    count_check(judge, exchange, unknown, trouble->unknown_recipients, MANY_UNKNOWN, SMTPSCOPE_RULE_SECURITY_RECIPIENT_HARVESTING,
+    count_check(judge, exchange, unknown, trouble->unknown_recipients, MANY_UNKNOWN,
+                SMTPSCOPE_RULE_SECURITY_RECIPIENT_HARVESTING,
                 SMTPSCOPE_DETAIL_RECIPIENTS);
 }
 
@@ -234,7 +236,8 @@ static void judge_tls(struct smtpscope_judge *judge, const struct smtpscope_fact
 /* Whose fault it is, and whether it is one, the ports do not tell. */
 static void judge_open(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
-    struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_UNEXPECTED_PORT, .fact = fact, .fault = SMTPSCOPE_FAULT_UNDETERMINED,
+    struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_UNEXPECTED_PORT, .fact = fact,
+                             .fault = SMTPSCOPE_FAULT_UNDETERMINED,
                              .detail = SMTPSCOPE_DETAIL_PORT, .detail_number = fact->flow->side[SMTPSCOPE_SERVER].port };
 
     judge->flow = fact->flow;
@@ -246,7 +249,8 @@ static void judge_open(struct smtpscope_judge *judge, const struct smtpscope_fac
 static void judge_alien(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_NOT_SMTP, .fact = fact, .fault = SMTPSCOPE_FAULT_CLIENT,
-                             .detail = SMTPSCOPE_DETAIL_PROTOCOL, .detail_text = { fact->alien_name, strlen(fact->alien_name) } };
+                             .detail = SMTPSCOPE_DETAIL_PROTOCOL,
+                             .detail_text = { fact->alien_name, strlen(fact->alien_name) } };
     struct note *note = note_add(judge, &ground);
 
     if (note)

@@ -81,7 +81,7 @@ struct smtpscope_judge {
     bool tls_granted : 1, hello_stale : 1; /* 220 to STARTTLS; no EHLO since (RFC 3207 4.2) */
     bool chunk_told : 1;  /* a chunk of the open transaction was over the limit */
     bool smtputf8 : 1;    /* MAIL of the open transaction said so */
-    bool secret_sent : 1, secret_hidden : 1; /* in the AUTH in progress; hidden: its mechanism shows nothing that can be used again */
+    bool secret_sent : 1, secret_hidden : 1; /* in the AUTH in progress; hidden: what it shows cannot be used again */
     bool server_seen : 1, client_seen : 1;
     bool starttls_offered : 1, mail_in_clear : 1;
     bool closing_seen : 1; /* 421 or 221: the server said that it closes */
@@ -91,7 +91,10 @@ struct smtpscope_judge {
 
 extern const struct trouble no_trouble;
 
-/* To read what is remembered of trouble, whether there is any or not. What is written goes to judge->trouble, which is there if a note is. */
+/*
+ * To read what is remembered of trouble, whether there is any or not. What is written goes to judge->trouble, which is there
+ * if a note is.
+ */
 static inline const struct trouble *trouble_of(const struct smtpscope_judge *judge)
 {
     return judge->trouble ? judge->trouble : &no_trouble;
@@ -134,8 +137,8 @@ static inline struct number number_text(uint64_t value)
 }
 
 /*
- * note.c. Returns the note: a new one, or the one of the same rule and cause, counted once more. NULL: out of memory. Notes stay
- * where they are until the judge is freed.
+ * note.c. Returns the note: a new one, or the one of the same rule and cause, counted once more. NULL: out of memory. Notes
+ * stay where they are until the judge is freed.
  */
 struct note *note_add(struct smtpscope_judge *judge, const struct ground *ground);
 struct note *note_find(const struct smtpscope_judge *judge, uint32_t id);

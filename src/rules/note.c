@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The judge's notes: one a rule, session and cause, counted; told as findings, at the latest when the session ends. The only emitter. */
+/*
+ * The judge's notes: one a rule, session and cause, counted; told as findings, at the latest when the session ends. The only
+ * emitter.
+ */
 #include "judge_private.h"
 
 #include "base/memory.h"
@@ -29,7 +32,10 @@ struct trouble *trouble_begin(struct smtpscope_judge *judge)
     return trouble;
 }
 
-/* Room for one more of what stands at `at`, `count` of it: moves what is in place (`few`) to memory of its own. NULL: there is none. */
+/*
+ * Room for one more of what stands at `at`, `count` of it: moves what is in place (`few`) to memory of its own. NULL: there
+ * is none.
+ */
 static void *room_grow(struct smtpscope_judge *judge, void *at, const void *few, uint32_t count, size_t size)
 {
     void *grown = memory_resize(judge->config->allocator, at == few ? NULL : at, 2 * count * size);
@@ -227,14 +233,16 @@ static struct note *note_new(struct smtpscope_judge *judge, const struct ground 
     char *to;
 
     if (noted)
-        note = memory_resize(judge->config->allocator, NULL, sizeof *note + text_size(shown.command.len) + text_size(shown.argument.len) +
+        note = memory_resize(judge->config->allocator, NULL,
+                             sizeof *note + text_size(shown.command.len) + text_size(shown.argument.len) +
                                                                  text_size(shown.text.len) + text_size(shown.detail.len));
     if (!note)
         return NULL;
     *note = (struct note){
         .finding = {
             .rule = ground->rule, .verdict = ground->verdict, .reason = ground->reason, .confidence = ground->confidence,
-            .severity = ground->severity ? (enum smtpscope_severity)(ground->severity - 1) : smtpscope_rule_info(ground->rule)->severity,
+            .severity = ground->severity ? (enum smtpscope_severity)(ground->severity - 1)
+                                         : smtpscope_rule_info(ground->rule)->severity,
             .fault = ground->fault, .detail = ground->detail, .detail_number = ground->detail_number, .id = ++judge->note_count,
             .cause = ground->cause, .flow = judge->flow, .state = "",
         },

@@ -138,15 +138,20 @@ static void judge_grammar(struct smtpscope_judge *judge, const struct smtpscope_
     note_add(judge, &ground);
 }
 
-/* Is an eighth bit in this line an address or a name without SMTPUTF8? That stands at MAIL and covers the RCPTs behind it (RFC 6531 3.4). */
+/*
+ * Is an eighth bit in this line an address or a name without SMTPUTF8? That stands at MAIL and covers the RCPTs behind it
+ * (RFC 6531 3.4).
+ */
 static bool lacks_smtputf8(const struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     const struct smtpscope_command *command = exchange->command;
 
     if (command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8))
         return false;
-    return command->verb == SMTPSCOPE_VERB_MAIL || command->verb == SMTPSCOPE_VERB_EHLO || command->verb == SMTPSCOPE_VERB_HELO ||
-           (command->verb == SMTPSCOPE_VERB_RCPT && exchange->before->transaction && !judge->smtputf8 && !exchange->before->doubt);
+    return command->verb == SMTPSCOPE_VERB_MAIL || command->verb == SMTPSCOPE_VERB_EHLO ||
+           command->verb == SMTPSCOPE_VERB_HELO ||
+           (command->verb == SMTPSCOPE_VERB_RCPT && exchange->before->transaction && !judge->smtputf8 &&
+            !exchange->before->doubt);
 }
 
 static void judge_command(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)

@@ -26,7 +26,8 @@ static const struct phrase software_rows[] = {
     SOFTWARE("aiosmtpd", "python smtp"), SOFTWARE("Gmail", "gsmtp"), SOFTWARE("hMailServer", "hmailserver"),
     SOFTWARE("Dovecot", "dovecot"), SOFTWARE("qmail", "qmail"), SOFTWARE("Courier", "courier"), SOFTWARE("Zimbra", "zimbra"),
     SOFTWARE("MDaemon", "mdaemon"), SOFTWARE("MailEnable", "mailenable"), SOFTWARE("Kerio Connect", "kerio"),
-    SOFTWARE("Domino", "domino"), SOFTWARE("Stalwart", "stalwart"), SOFTWARE("maddy", "maddy"), SOFTWARE("Apache James", "james"),
+    SOFTWARE("Domino", "domino"), SOFTWARE("Stalwart", "stalwart"), SOFTWARE("maddy", "maddy"),
+    SOFTWARE("Apache James", "james"),
     SOFTWARE("Amazon SES", "amazon"), SOFTWARE("Cisco ESA", "ironport"), SOFTWARE("Mimecast", "mimecast"),
     SOFTWARE("Proofpoint", "proofpoint"),
 };
@@ -60,7 +61,8 @@ const struct phrase_table software_phrases = { software_rows, COUNT(software_row
 
 static unsigned bucket_of(const char *word)
 {
-    uint32_t key = (uint32_t)(unsigned char)word[0] | (uint32_t)(unsigned char)word[1] << 8 | (uint32_t)(unsigned char)word[2] << 16;
+    uint32_t key = (uint32_t)(unsigned char)word[0] | (uint32_t)(unsigned char)word[1] << 8 |
+                   (uint32_t)(unsigned char)word[2] << 16;
 
     return key * 2654435761u >> 24; /* Knuth's multiplicative hash */
 }

@@ -279,7 +279,8 @@ void judge_tolerated(struct smtpscope_judge *judge, const struct smtpscope_excha
     if (exchange->command->verb == SMTPSCOPE_VERB_BDAT && violation.rule != SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_MAIL &&
         exchange->before->bdat_open)
         return;
-    note = note_find(judge, report(judge, &(struct refused){ .exchange = exchange, .verdict = SMTPSCOPE_VERDICT_TOLERATED }, &violation,
+    note = note_find(judge, report(judge, &(struct refused){ .exchange = exchange, .verdict = SMTPSCOPE_VERDICT_TOLERATED },
+                                   &violation,
                                    SMTPSCOPE_REASON_NONE, 0));
     if (!note)
         return;

@@ -113,7 +113,8 @@ static bool due_of_list(struct smtpscope_streams *streams, enum flow_list list, 
 
 static bool due_stuck(struct smtpscope_streams *streams)
 {
-    for (struct flow *flow = list_first(streams, LIST_STUCK); flow && flow->since + STUCK_TIME <= streams->now; flow = flow_at(streams, flow->next))
+    for (struct flow *flow = list_first(streams, LIST_STUCK); flow && flow->since + STUCK_TIME <= streams->now;
+         flow = flow_at(streams, flow->next))
         if (reassembly_is_hopeless(streams, flow) && !due_push(streams, flow))
             return false;
     return true;

@@ -135,10 +135,12 @@ static void deliver_octets(struct smtpscope_streams *streams, struct flow *flow,
         streams->config.events->octets(streams->config.ctx, flow->user, octets);
 }
 
-static void deliver_piece(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, const struct piece *piece)
+static void deliver_piece(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                          const struct piece *piece)
 {
     deliver_octets(streams, flow, &(struct smtpscope_octets){
-        .side = side, .data = piece->data, .len = piece->len, .acked = acked_offset(&flow->half[!side], piece->has_ack, piece->ack),
+        .side = side, .data = piece->data, .len = piece->len,
+        .acked = acked_offset(&flow->half[!side], piece->has_ack, piece->ack),
         .time = piece->time, .packet = piece->packet,
     });
 }
@@ -370,7 +372,8 @@ static struct held **held_place(struct smtpscope_streams *streams, struct flow *
     for (; *at && seq_diff((*at)->seq, piece->seq) <= 0; at = &(*at)->next) {
         if (held_differs(*at, piece))
             tell_conflict(streams, flow, side, piece);
-        if ((*at)->seq == piece->seq && (*at)->len >= piece->len && (*at)->fin >= piece->fin && (*at)->missing <= piece->missing)
+        if ((*at)->seq == piece->seq && (*at)->len >= piece->len && (*at)->fin >= piece->fin &&
+            (*at)->missing <= piece->missing)
             return NULL;
     }
     if (*at && held_differs(*at, piece))
@@ -552,7 +555,8 @@ void reassembly_drain(struct smtpscope_streams *streams, struct flow *flow)
     settle(streams, flow);
     for (int side = 0; side < 2; side++)
         if (tail_missing(&flow->half[side]))
-            tell_gap(streams, flow, (enum smtpscope_side)side, tail_missing(&flow->half[side]), flow->last_time, flow->last_packet);
+            tell_gap(streams, flow, (enum smtpscope_side)side, tail_missing(&flow->half[side]), flow->last_time,
+                     flow->last_packet);
 }
 
 void reassembly_discard(struct smtpscope_streams *streams, struct flow *flow)

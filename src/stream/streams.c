@@ -256,7 +256,8 @@ static uint64_t hash_of(const struct smtpscope_streams *streams, const struct sm
 }
 
 /* The flow of a segment, and who sent it; NULL: none, or one that ended. */
-static struct flow *flow_of(struct smtpscope_streams *streams, const struct smtpscope_segment *segment, enum smtpscope_side *side)
+static struct flow *flow_of(struct smtpscope_streams *streams, const struct smtpscope_segment *segment,
+                            enum smtpscope_side *side)
 {
     uint64_t hash = hash_of(streams, segment);
     struct flow *flow = flow_find(streams, segment, hash, side);

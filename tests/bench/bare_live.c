@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The limit that watching is measured against: libpcap's loop over an interface, with the settings of src/capture/live.c, which only
- * counts. Says "ready" when it listens; ends with SIGTERM and says what it has counted, and what the kernel has dropped.
+ * The limit that watching is measured against: libpcap's loop over an interface, with the settings of src/capture/live.c, which
+ * only counts. Says "ready" when it listens; ends with SIGTERM and says what it has counted, and what the kernel has dropped.
  */
 #include <pcap/pcap.h>
 #include <poll.h>
@@ -81,6 +81,7 @@ int main(int argc, char **argv)
     live_count(pcap, &counts);
     pcap_stats(pcap, &stats);
     pcap_close(pcap);
-    printf("%llu packets, %llu octets, %u dropped\n", (unsigned long long)counts.packets, (unsigned long long)counts.octets, stats.ps_drop);
+    printf("%llu packets, %llu octets, %u dropped\n", (unsigned long long)counts.packets, (unsigned long long)counts.octets,
+           stats.ps_drop);
     return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench_scan [MEGABYTES [TURNS]]: the sweep over message text in memory, by each version that this machine can run, whole and in
- * segments as they come; GB/s, of processor time as others may use the machine too, median and best of the turns. Beside them the
- * text is only read, once: more than that memory does not give.
+ * bench_scan [MEGABYTES [TURNS]]: the sweep over message text in memory, by each version that this machine can run, whole and
+ * in segments as they come; GB/s, of processor time as others may use the machine too, median and best of the turns. Beside
+ * them the text is only read, once: more than that memory does not give.
  */
 #include "smtp/scan.h"
 
@@ -95,7 +95,8 @@ static int compare(const void *a, const void *b)
 }
 
 /* `version` NULL: reading alone. */
-static int measure(const struct scan_version *version, const struct text *text, const struct memory *memory, size_t segment, unsigned turns)
+static int measure(const struct scan_version *version, const struct text *text, const struct memory *memory, size_t segment,
+                   unsigned turns)
 {
     double times[TURNS_MAX];
 

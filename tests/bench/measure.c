@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Runs a command and prints what it took: status, ns of wall time, ns of processor time, kB of its highest resident set, ns up to
- * its first octet of output (-1: not asked for). A small program of its own, because what a child is charged with as its highest
- * resident set begins with its parent's, and an interpreter's is larger than what is measured here.
+ * Runs a command and prints what it took: status, ns of wall time, ns of processor time, kB of its highest resident set, ns up
+ * to its first octet of output (-1: not asked for). A small program of its own, because what a child is charged with as its
+ * highest resident set begins with its parent's, and an interpreter's is larger than what is measured here.
  */
 #include <errno.h>
 #include <fcntl.h>

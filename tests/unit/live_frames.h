@@ -128,7 +128,9 @@ static inline struct made made_qinq(struct ends ends, uint32_t mark)
     return made;
 }
 
-/* Between tunnel ends 10.0.1.1 and 10.0.1.2; `back` is the direction, of which the outer source port depends as in the field. */
+/*
+ * Between tunnel ends 10.0.1.1 and 10.0.1.2; `back` is the direction, of which the outer source port depends as in the field.
+ */
 static inline struct made made_vxlan(struct ends ends, uint32_t mark, bool back)
 {
     struct made made = {.len = 0};

@@ -100,7 +100,8 @@ static inline bool reference_same(const struct scan *a, const struct scan *b)
 }
 
 /* One step of a version of the sweep and of the portable one: they stand alike in every member. */
-static inline enum scan_event reference_sweep(const struct scan_version *version, struct scan scans[2], const uint8_t *text, size_t len,
+static inline enum scan_event reference_sweep(const struct scan_version *version, struct scan scans[2], const uint8_t *text,
+                                              size_t len,
                                               size_t *used)
 {
     const struct scan_version *portable = version;

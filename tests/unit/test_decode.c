@@ -271,7 +271,8 @@ static uint32_t random_below(uint32_t end)
  */
 static void test_plainly_other(void **unused)
 {
-    static const char *const words[] = {"tcp ip4 eth", "tcp ip6 eth", "tcp ip4 eth vxlan ip4 eth", "tcp ip4 gtp ip6 eth", "tcp ip4 vlan eth",
+    static const char *const words[] = {"tcp ip4 eth", "tcp ip6 eth", "tcp ip4 eth vxlan ip4 eth", "tcp ip4 gtp ip6 eth",
+                                        "tcp ip4 vlan eth",
                                         "tcp ip6 vlan eth", "tcp ip4 vlan vlan eth"};
     struct decoder *quick = decoder_make(), *walk = decoder_make();
 
@@ -284,7 +285,8 @@ static void test_plainly_other(void **unused)
         size_t len = builder_len(&builder), caplen = random_below(3) ? len : 12 + random_below((uint32_t)len - 11);
         memcpy(frame, builder.room + builder.at, len);
         for (unsigned changes = random_below(4); changes > 0; changes--)
-            frame[12 + random_below(14 + 40 + 4 - 12)] = random_below(2) ? (uint8_t)random_below(8) : (uint8_t)random_below(256);
+            frame[12 + random_below(14 + 40 + 4 - 12)] =
+                random_below(2) ? (uint8_t)random_below(8) : (uint8_t)random_below(256);
         if (random_below(2)) /* another destination port */
             frame[(frame[12] == 0x86 ? 14 + 40 : 14 + 20) + 2 + random_below(2)] ^= 1;
         bool found = decode(quick, 1, frame, caplen, len, &segments[0]);

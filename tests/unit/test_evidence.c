@@ -25,7 +25,8 @@ static void put_sized(struct evidence *evidence, uint64_t connection, uint32_t s
 
     ordinal++;
     memcpy(octets, &ordinal, sizeof ordinal);
-    evidence_frame(evidence, &(struct evidence_place){.connection = connection, .ordinal = ordinal, .opens = syn, .seq = syn}, &frame);
+    evidence_frame(evidence, &(struct evidence_place){.connection = connection, .ordinal = ordinal, .opens = syn, .seq = syn},
+                   &frame);
 }
 
 /* `syn`: 0 for a frame that opens nothing. Returns its ordinal. */

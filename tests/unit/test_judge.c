@@ -179,8 +179,10 @@ static size_t judge_holds(const struct step *steps)
 
 static void test_memory(void **unused)
 {
-    static const struct step well[] = { HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n.\r\n"), S("250 ok\r\n"), C("QUIT\r\n"), S("221 bye\r\n"), { 0 } };
-    static const struct step refused[] = { HELLO, C("VRFY x\r\n"), S("502 5.5.1 VRFY command is disabled\r\n"), C("QUIT\r\n"), S("221 bye\r\n"), { 0 } };
+    static const struct step well[] = { HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n.\r\n"), S("250 ok\r\n"),
+                                       C("QUIT\r\n"), S("221 bye\r\n"), { 0 } };
+    static const struct step refused[] = {HELLO,         C("VRFY x\r\n"),  S("502 5.5.1 VRFY command is disabled\r\n"),
+                                          C("QUIT\r\n"), S("221 bye\r\n"), {0}};
     size_t idle = judge_holds(well), troubled = judge_holds(refused);
 
     (void)unused;

@@ -186,7 +186,8 @@ static char *text_of(const struct output_format *format, bool finish)
     size_t len;
     FILE *stream = open_memstream(&text, &len);
     struct output *output = output_new(&(struct output_config){
-        .format = format, .write = output_to_stream, .ctx = stream, .packets = &packets, .community_id = no_community_id, .columns = 80});
+        .format = format, .write = output_to_stream, .ctx = stream, .packets = &packets, .community_id = no_community_id,
+        .columns = 80});
 
     assert_non_null(output);
     for (uint64_t i = 1; i <= 5; i++) {

@@ -438,7 +438,8 @@ static void updates(void **state)
     output_finding(bench.output, &again);
     output_finding(bench.output, &unchanged);
     fflush(bench.stream);
-    assert_string_equal(bench.text, "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt  192.0.2.200:53732 -> 192.0.2.10:25"
+    assert_string_equal(bench.text,
+                        "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt  192.0.2.200:53732 -> 192.0.2.10:25"
                                     "  packet 13, 7 times\n");
     output_finding(bench.output, &second); /* the first of its kind all the same */
     fflush(bench.stream);

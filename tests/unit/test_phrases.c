@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The index of the phrases finds what walking the table finds: for each phrase itself, for texts made of their words, for many threads. */
+/*
+ * The index of the phrases finds what walking the table finds: for each phrase itself, for texts made of their words, for
+ * many threads.
+ */
 #include "unit.h"
 
 #include "rules/phrases.h"
@@ -21,7 +24,8 @@ static void texts_agree(const struct phrase_table *table, const char *at, size_t
         size_t want = phrase_first_walking(table, &words, i % 2, servers[i / 2], NULL);
 
         if (has != want)
-            fail_msg("\"%.*s\" (%s, %s): row %zu, and %zu by walking", (int)len, at, i % 2 ? "4yz" : "5yz", servers[i / 2], has, want);
+            fail_msg("\"%.*s\" (%s, %s): row %zu, and %zu by walking", (int)len, at, i % 2 ? "4yz" : "5yz", servers[i / 2], has,
+                     want);
     }
     unit_guarded_fini(&guarded);
 }
@@ -74,7 +78,8 @@ static uint64_t chance(uint64_t *state, uint64_t below)
 /* Phrases, pieces of them and what is taken out of texts, one behind the other. */
 static size_t mixture_write(char *to, size_t room, uint64_t *state)
 {
-    static const char *const others[] = { " ", ". ", "-", "<", "> ", "<a@b.example> ", "[", "]", " http://x/y ", "\n", "h", "https://" };
+    static const char *const others[] = {" ", ". ",           "-",  "<", "> ",      "<a@b.example> ", "[",
+                                         "]", " http://x/y ", "\n", "h", "https://"};
     size_t len = 0, pieces = 1 + chance(state, chance(state, 20) ? 8 : 200);
 
     for (size_t i = 0; i < pieces && len + 200 < room; i++) {

@@ -23,7 +23,8 @@ static void take(void *ctx, const struct smtpscope_finding *finding, const struc
 
     (void)ctx;
     *to = (struct told){.finding = *finding, .flow = *finding->flow, .clients = *clients};
-    snprintf(to->text, sizeof to->text, "%s|%s|%s|%s|%u", finding->detail_text, finding->command, finding->argument, finding->text,
+    snprintf(to->text, sizeof to->text, "%s|%s|%s|%s|%u", finding->detail_text, finding->command, finding->argument,
+             finding->text,
              finding->exchange_count ? finding->exchanges[finding->exchange_count - 1] : 0);
 }
 
@@ -58,7 +59,8 @@ static void give(struct repeats *repeats, const struct made *made, smtpscope_tim
         .rule = made->rule, .severity = made->severity, .reason = made->reason, .fault = made->fault, .verdict = made->verdict,
         .detail = made->detail, .confidence = made->likely ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN, .id = made->id,
         .count = made->count ? made->count : 1, .folded = made->folded, .told = made->told, .flow = &flow, .time = made->time,
-        .last_time = made->last_time ? made->last_time : made->time, .packet = made->session + 5, .last_packet = made->session + 9,
+        .last_time = made->last_time ? made->last_time : made->time, .packet = made->session + 5,
+        .last_packet = made->session + 9,
         .detail_text = detail, .command = command, .argument = argument, .text = text, .state = "", .server = "",
         .exchanges = exchanges, .exchange_count = unit_count(exchanges), .evidence_count = 1};
 
@@ -84,7 +86,8 @@ static void test_one_of_many(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 12; i++)
-        give(repeats, &(struct made){.session = 100 * (i + 1), .id = 1, .count = 2, .folded = 1, .client = i % 8, .time = 10 * i + 5,
+        give(repeats, &(struct made){.session = 100 * (i + 1), .id = 1, .count = 2, .folded = 1, .client = i % 8,
+                                     .time = 10 * i + 5,
                                      .severity = i == 6 ? SMTPSCOPE_ERROR : SMTPSCOPE_WARNING, .likely = i == 3},
              (smtpscope_time)i * SMTPSCOPE_SECOND);
     repeats_tick(repeats, WINDOW - 1);

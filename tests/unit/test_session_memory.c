@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Every request for memory fails, once alone and once with all that follow: no crash, nothing leaks, and it goes on. What an idle session costs. */
+/*
+ * Every request for memory fails, once alone and once with all that follow: no crash, nothing leaks, and it goes on. What an
+ * idle session costs.
+ */
 #include "test_session.h"
 
 #include "streams_record.h"
 
 static const struct conversation talks[] = {
     { "a message, pipelined", false,
-      { HELLO, C("MAIL FROM:<a>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"), S("250 ok\r\n450 4.7.1 greylisted\r\n250 ok\r\n354 go\r\n"),
+      { HELLO, C("MAIL FROM:<a>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"),
+       S("250 ok\r\n450 4.7.1 greylisted\r\n250 ok\r\n354 go\r\n"),
         C("x\n.\nMAIL FROM:<e>\r\n.\r\nQUIT\r\n"), S("250 one\r\n250 two\r\n221 bye\r\n") }, NULL },
     { "AUTH and STARTTLS", false,
       { HELLO, C("AUTH LOGIN\r\n"), S("334 VXNlcm5hbWU6\r\n"), C("dGltQGMuZXhhbXBsZQ==\r\n"), S("535 no dGltQGMuZXhhbXBsZQ==\r\n"),
@@ -125,14 +129,16 @@ static void test_idle_session_is_small(void **unused)
 
         for (const struct step *step = idle[i].steps; step->text; step++) {
             bool server = step->side == 'S';
-            struct smtpscope_octets octets = { .side = server ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT, .data = (const uint8_t *)step->text,
+            struct smtpscope_octets octets = { .side = server ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT,
+                                              .data = (const uint8_t *)step->text,
                                                .len = step->len, .offset = next[server], .acked = next[!server] };
 
             smtpscope_session_feed(session, &octets);
             next[server] += step->len;
         }
         if (counting.blocks != 1 || counting.first > IDLE_OCTETS_MAX)
-            fail_msg("%s: %zu blocks, the session has %zu octets, want 1 and at most %d", idle[i].label, counting.blocks, counting.first,
+            fail_msg("%s: %zu blocks, the session has %zu octets, want 1 and at most %d", idle[i].label, counting.blocks,
+                     counting.first,
                      IDLE_OCTETS_MAX);
         smtpscope_session_free(session);
         assert_int_equal(counting.blocks, 0);
@@ -246,7 +252,8 @@ static void test_joined_stages(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_every_request_fails), cmocka_unit_test(test_idle_session_is_small),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_every_request_fails),
+                                       cmocka_unit_test(test_idle_session_is_small),
                                       cmocka_unit_test(test_joined_stages) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the tests of sinks share: opening one, waiting for what its thread does, reading what it wrote, a folder for all of it. */
+/*
+ * What the tests of sinks share: opening one, waiting for what its thread does, reading what it wrote, a folder for all of
+ * it.
+ */
 #ifndef SMTPSCOPE_TESTS_SINK_H
 #define SMTPSCOPE_TESTS_SINK_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sinks and metrics behind the filter on system calls: everything that they do after the start, in a child that dies of whatever
- * the filter lacks.
+ * Sinks and metrics behind the filter on system calls: everything that they do after the start, in a child that dies of
+ * whatever the filter lacks.
  */
 #include "unit.h"
 

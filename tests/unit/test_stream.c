@@ -248,7 +248,8 @@ static void test_follow(void **unused)
     static struct records records;
     struct smtpscope_stream_config config = record_config(&records);
     struct smtpscope_streams *state = smtpscope_streams_new(&config);
-    struct smtpscope_segment syn = other_port('c', SMTPSCOPE_TCP_SYN, NULL), greeting = other_port('s', SMTPSCOPE_TCP_ACK, "220");
+    struct smtpscope_segment syn = other_port('c', SMTPSCOPE_TCP_SYN, NULL),
+                             greeting = other_port('s', SMTPSCOPE_TCP_ACK, "220");
     struct smtpscope_segment hello = other_port('c', SMTPSCOPE_TCP_ACK, "EHLO"), another = hello;
     struct smtpscope_stream_stats stats;
 
@@ -271,6 +272,7 @@ static void test_follow(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows), cmocka_unit_test(test_sides), cmocka_unit_test(test_follow) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_sides),
+                                       cmocka_unit_test(test_follow)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

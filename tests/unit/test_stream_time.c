@@ -23,7 +23,8 @@ struct tale {
     uint64_t step;
 };
 
-static void tell(struct tale *tale, const struct smtpscope_flow *flow, char what, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+static void tell(struct tale *tale, const struct smtpscope_flow *flow, char what, uint64_t a, uint64_t b, uint64_t c,
+                 uint64_t d)
 {
     assert_true(tale->count < TOLD_MAX);
     tale->told[tale->count++] =
@@ -41,7 +42,8 @@ static void on_octets(void *ctx, void *user, const struct smtpscope_octets *octe
     tell(ctx, user, 'd', octets->side, octets->offset, hash_octets(octets->data, octets->len, octets->acked), octets->packet);
 }
 
-static void on_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time, uint64_t packet)
+static void on_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
+                   uint64_t packet)
 {
     (void)time;
     tell(ctx, user, 'g', side, offset, len, packet);
@@ -66,14 +68,17 @@ static struct smtpscope_stream_config tale_config(struct tale *tale, struct told
     static uint8_t ports[8192] = { [25 / 8] = 1u << 25 % 8 };
 
     *tale = (struct tale){ .told = told };
-    return (struct smtpscope_stream_config){ .events = &events, .ctx = tale, .ports = ports, .hash_seed = 7, .idle = 100 * SMTPSCOPE_SECOND };
+    return (struct smtpscope_stream_config){
+        .events = &events, .ctx = tale, .ports = ports, .hash_seed = 7, .idle = 100 * SMTPSCOPE_SECOND};
 }
 
 static struct smtpscope_segment segment_of(unsigned host, bool server, uint8_t flags, uint32_t seq, uint32_t ack)
 {
-    struct smtpscope_segment segment = { .src = { .addr = { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1 }, .port = 25 }, .flags = flags, .seq = seq, .ack = ack };
+    struct smtpscope_segment segment = {
+        .src = {.addr = {[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1}, .port = 25}, .flags = flags, .seq = seq, .ack = ack};
 
-    segment.dst = (struct smtpscope_endpoint){ .addr = { [10] = 0xff, [11] = 0xff, [12] = 10, [14] = 1 }, .port = (uint16_t)(1024 + host) };
+    segment.dst =
+        (struct smtpscope_endpoint){.addr = {[10] = 0xff, [11] = 0xff, [12] = 10, [14] = 1}, .port = (uint16_t)(1024 + host)};
     if (!server) {
         struct smtpscope_endpoint client = segment.dst;
 
@@ -130,10 +135,12 @@ static void capture_make(struct frame *frames)
         struct frame *frame = &frames[i];
 
         now += random_step();
-        frame->segment = segment_of(host, server, random_flags(), *mine + lost - (random_below(10) ? 0 : random_below(20)), theirs);
+        frame->segment =
+            segment_of(host, server, random_flags(), *mine + lost - (random_below(10) ? 0 : random_below(20)), theirs);
         frame->segment.len = frame->segment.flags & SMTPSCOPE_TCP_SYN ? 0 : random_below(sizeof frame->data);
         frame->segment.data = frame->data;
-        frame->segment.time = now + (random_below(300) ? 0 : 48 * 3600 * SMTPSCOPE_SECOND) - (random_below(50) ? 0 : 5 * SMTPSCOPE_SECOND);
+        frame->segment.time =
+            now + (random_below(300) ? 0 : 48 * 3600 * SMTPSCOPE_SECOND) - (random_below(50) ? 0 : 5 * SMTPSCOPE_SECOND);
         frame->segment.packet = i + 1;
         for (unsigned j = 0; j < frame->segment.len; j++)
             frame->data[j] = (uint8_t)random_below(256);
@@ -186,7 +193,8 @@ static unsigned tale_next(const struct tale *tales, const size_t *at, unsigned w
 static void assert_told(const struct told *got, const struct told *want)
 {
     if (got->what != want->what || told_order(got, want) || memcmp(got->of, want->of, sizeof got->of))
-        fail_msg("got %c at %llu of the flow from %llu, want %c at %llu of the flow from %llu", got->what, (unsigned long long)got->step,
+        fail_msg("got %c at %llu of the flow from %llu, want %c at %llu of the flow from %llu", got->what,
+                 (unsigned long long)got->step,
                  (unsigned long long)got->first_packet, want->what, (unsigned long long)want->step,
                  (unsigned long long)want->first_packet);
 }
@@ -291,7 +299,8 @@ static void test_idle_exactly(void **unused)
 static void test_clock_stepped(void **unused)
 {
     static struct told told[TOLD_MAX];
-    static const smtpscope_time steps[] = { -3600 * SMTPSCOPE_SECOND, 3600 * SMTPSCOPE_SECOND, 3000 * 24 * 3600 * SMTPSCOPE_SECOND };
+    static const smtpscope_time steps[] = {-3600 * SMTPSCOPE_SECOND, 3600 * SMTPSCOPE_SECOND,
+                                           3000 * 24 * 3600 * SMTPSCOPE_SECOND};
     const smtpscope_time start = 100000 * SMTPSCOPE_SECOND;
 
     (void)unused;
@@ -349,7 +358,8 @@ static void assert_order(const struct tale *tale, size_t from, size_t falls)
 {
     for (size_t i = from + 1; i < tale->count; i++)
         if (tale->told[i].first_packet < tale->told[i - 1].first_packet && falls-- == 0)
-            fail_msg("%c of the flow from %llu behind that from %llu", tale->told[i].what, (unsigned long long)tale->told[i].first_packet,
+            fail_msg("%c of the flow from %llu behind that from %llu", tale->told[i].what,
+                     (unsigned long long)tale->told[i].first_packet,
                      (unsigned long long)tale->told[i - 1].first_packet);
 }
 

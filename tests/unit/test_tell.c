@@ -23,17 +23,21 @@ static struct run {
 
 static void finding_write(char *to, const struct smtpscope_finding *finding)
 {
-    int len = snprintf(to, FINDING_TEXT_MAX, "%u<%u %s %d %d %d %d %d %s %llu *%u+%u [%lld %llu] [%lld %llu] %d %llu (%s|%s|%u %u.%u.%u|%s) %s %s:",
+    int len = snprintf(to, FINDING_TEXT_MAX,
+                       "%u<%u %s %d %d %d %d %d %s %llu *%u+%u [%lld %llu] [%lld %llu] %d %llu (%s|%s|%u %u.%u.%u|%s) %s %s:",
                        finding->id, finding->cause, smtpscope_rule_info(finding->rule)->id, finding->severity, finding->verdict,
                        finding->reason, finding->confidence, finding->fault, finding->detail_text,
                        (unsigned long long)finding->detail_number, finding->count, finding->folded, (long long)finding->time,
-                       (unsigned long long)finding->packet, (long long)finding->last_time, (unsigned long long)finding->last_packet,
+                       (unsigned long long)finding->packet, (long long)finding->last_time,
+                       (unsigned long long)finding->last_packet,
                        finding->side, (unsigned long long)finding->offset, finding->command, finding->argument, finding->code,
-                       finding->enhanced_class, finding->enhanced_subject, finding->enhanced_detail, finding->text, finding->state,
+                       finding->enhanced_class, finding->enhanced_subject, finding->enhanced_detail, finding->text,
+                       finding->state,
                        finding->server);
 
     for (size_t i = 0; i < finding->exchange_count && len < FINDING_TEXT_MAX; i++)
-        len += snprintf(to + len, FINDING_TEXT_MAX - (size_t)len, "%s%u", i == finding->evidence_count ? ";" : ",", finding->exchanges[i]);
+        len += snprintf(to + len, FINDING_TEXT_MAX - (size_t)len, "%s%u", i == finding->evidence_count ? ";" : ",",
+                        finding->exchanges[i]);
 }
 
 static void on_finding(void *ctx, const struct smtpscope_finding *finding)
@@ -185,13 +189,18 @@ static const struct row {
     bool changed;
 } rows[] = {
     { "nothing changes", { HELLO, C("VRFY x\r\n"), S("502 no\r\n"), C("QUIT\r\n"), S("221 bye\r\n") }, false },
-    { "counted once more", { HELLO, C("FROB\r\n"), S("500 no\r\n"), C("FROB\r\n"), S("500 no\r\n"), C("QUIT\r\n"), S("221 bye\r\n") }, true },
+    { "counted once more", { HELLO, C("FROB\r\n"), S("500 no\r\n"), C("FROB\r\n"), S("500 no\r\n"), C("QUIT\r\n"),
+                            S("221 bye\r\n") }, true },
     { "a symptom is folded",
-      { HELLO, C("MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n"), S("250 ok\r\n550 5.1.1 no\r\n"), S("503 5.5.1 none\r\n"), C("QUIT\r\n"), S("221 bye\r\n") }, true },
+      { HELLO, C("MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n"), S("250 ok\r\n550 5.1.1 no\r\n"), S("503 5.5.1 none\r\n"),
+       C("QUIT\r\n"), S("221 bye\r\n") }, true },
     { "severity and reason: HELO behind a refused EHLO",
-      { S("220 mx\r\n"), C("EHLO c.example\r\n"), S("502 no\r\n"), C("HELO c.example\r\n"), S("250 mx\r\n"), C("QUIT\r\n"), S("221 bye\r\n") }, true },
-    { "the verdict: early, and then taken", { C("EHLO c.example\r\n"), S("220 mx\r\n"), S("250 mx\r\n"), C("QUIT\r\n"), S("221 bye\r\n") }, true },
-    { "the detail: one gap more", { HELLO, C_GAP(10), S("250 ok\r\n"), C_GAP(20), S("250 ok\r\n"), C("QUIT\r\n"), S("221 bye\r\n") }, true },
+      { S("220 mx\r\n"), C("EHLO c.example\r\n"), S("502 no\r\n"), C("HELO c.example\r\n"), S("250 mx\r\n"), C("QUIT\r\n"),
+       S("221 bye\r\n") }, true },
+    { "the verdict: early, and then taken", { C("EHLO c.example\r\n"), S("220 mx\r\n"), S("250 mx\r\n"), C("QUIT\r\n"),
+                                             S("221 bye\r\n") }, true },
+    { "the detail: one gap more", { HELLO, C_GAP(10), S("250 ok\r\n"), C_GAP(20), S("250 ok\r\n"), C("QUIT\r\n"),
+                                   S("221 bye\r\n") }, true },
 };
 
 static void test_rows(void **unused)
