@@ -92,7 +92,8 @@ bool value_ports(const char *text, uint8_t *ports)
     return true;
 }
 
-bool value_host_port(const char *text, char host[VALUE_HOST_SIZE], uint16_t *port)
+/* "HOST:PORT" or "[IPv6]:PORT" into its parts, the brackets left out. */
+static bool value_host_port(const char *text, char host[VALUE_HOST_SIZE], uint16_t *port)
 {
     const char *colon = strrchr(text, ':'), *begin = text, *end = colon;
     uint64_t number;

@@ -16,9 +16,7 @@ bool value_size(const char *text, uint64_t *octets);
 bool value_time(const char *text, smtpscope_time *time);
 /* "25,587,2500-2599" into a bit per port: 8192 octets, which are overwritten in any case. */
 bool value_ports(const char *text, uint8_t *ports);
-/* "HOST:PORT" or "[IPv6]:PORT" into its parts, the brackets left out. */
-bool value_host_port(const char *text, char host[VALUE_HOST_SIZE], uint16_t *port);
-/* The same with a numeric address. */
+/* "ADDRESS:PORT" or "[IPv6]:PORT", the address a number. */
 bool value_address_port(const char *text);
 /*
  * The form of output/sink.h: "-", "file:PATH", "unix:PATH", "journald[:PATH]", "syslog[:PATH]", "syslog:udp:HOST:PORT",

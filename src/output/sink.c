@@ -204,7 +204,8 @@ const char *sink_name(const struct sink *sink)
     return sink->spec;
 }
 
-void sink_poke(struct sink *sink)
+/* With the lock held: the thread looks at the requests and at the queue. */
+static void sink_poke(struct sink *sink)
 {
     sink->poked = true;
     /* The pipe is full only when it is sure to wake already. */

@@ -85,12 +85,8 @@ struct sink {
 
 /* The sink's thread. */
 void *sink_run(void *sink);
-/* With the lock held: the thread looks at the requests and at the queue. */
-void sink_poke(struct sink *sink);
 void sink_free(struct sink *sink);
 
-/* Counts a failure and keeps its text. */
-void sink_note(struct sink *sink, int error);
 /* Closes what is open. */
 void sink_disconnect(struct sink *sink);
 /* Adds to a counter of the stats. */

@@ -37,7 +37,8 @@ void sink_count(struct sink *sink, uint64_t *counter, uint64_t by)
     pthread_mutex_unlock(&sink->lock);
 }
 
-void sink_note(struct sink *sink, int error)
+/* Counts a failure and keeps its text. */
+static void sink_note(struct sink *sink, int error)
 {
     char text[SINK_ERROR_SIZE / 2] = "";
 

@@ -181,7 +181,6 @@ void reassembly_discard(struct smtpscope_streams *streams, struct flow *flow);
 /* streams.c */
 /* The owner hears of the flow at its first octets, or its FIN; not at its SYN. */
 void flow_follow(struct smtpscope_streams *streams, struct flow *flow);
-void flow_close(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why);
 void flow_close_if_done(struct smtpscope_streams *streams, struct flow *flow);
 /* Closes a flow that ends for whatever reason: what is held is delivered first. The flow is gone then. */
 void flow_end(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why);

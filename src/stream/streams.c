@@ -47,7 +47,7 @@ void smtpscope_streams_free(struct smtpscope_streams *streams)
     memory_free(streams->config.allocator, streams);
 }
 
-void flow_close(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why)
+static void flow_close(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why)
 {
     struct smtpscope_ending ending = {
         .why = why, .by = (enum smtpscope_side)(flow->reset ? flow->reset_by : flow->fin_by),
