@@ -10,11 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An output that comes and goes is told of so often at most. */
+#define TROUBLE_AGAIN_MS 60000
+
 struct outputs {
-    struct {
+    struct outputs_item {
         struct sink *sink;
         struct output *output;
         size_t format;
+        /* What outputs_look() has seen and told. */
+        uint64_t failures, lines;
+        int64_t told_at;
+        bool troubled, away;
     } items[PUBLISHER_OUTPUTS_MAX];
     size_t count;
     bool patient;
@@ -126,7 +133,7 @@ static bool say_lost(const char *name, const struct sink_stats *last, bool patie
 
     if (lines && !last->broken)
         complain(ngettext("--output %s: %llu line was lost: %s", "--output %s: %llu lines were lost: %s", (unsigned long)lines),
-                 name, (unsigned long long)lines, last->error);
+                 name, (unsigned long long)lines, *last->error ? last->error : _("its queue was full"));
     else if (patient && last->unread)
         complain(_("--output %s: its reader went and left up to %llu octets unread"), name, (unsigned long long)last->unread);
     return lines || last->unread;
@@ -199,6 +206,42 @@ void outputs_lost(struct outputs *outputs, struct loss_counts *counts)
         };
     }
     counts->output_count = outputs->count;
+}
+
+/* Over UDP what is handed over may be refused later: nobody knows that a reader is back. */
+static bool is_udp(const struct sink *sink)
+{
+    static const char udp[] = "syslog:udp:";
+
+    return !strncmp(sink_name(sink), udp, sizeof udp - 1);
+}
+
+static void item_look(struct outputs_item *item, const struct sink_stats *stats, int64_t now)
+{
+    bool failing = stats->failures > item->failures;
+
+    item->failures = stats->failures;
+    if (item->troubled && !failing && (stats->lines > item->lines || (item->away && stats->connected))) {
+        if (!is_udp(item->sink))
+            complain(_("--output %s: lines are taken again"), sink_name(item->sink));
+        item->troubled = false;
+    } else if (!item->troubled && failing && !stats->broken && (!item->told_at || now >= item->told_at + TROUBLE_AGAIN_MS)) {
+        complain(_("--output %s: %s; it is tried again"), sink_name(item->sink), stats->error);
+        item->troubled = true;
+        item->away = !stats->connected;
+        item->lines = stats->lines;
+        item->told_at = now;
+    }
+}
+
+void outputs_look(struct outputs *outputs)
+{
+    struct sink_stats stats;
+
+    for (size_t i = 0; i < outputs->count; i++) {
+        sink_stats(outputs->items[i].sink, &stats);
+        item_look(&outputs->items[i], &stats, clock_monotonic_ms());
+    }
 }
 
 bool outputs_broken(struct outputs *outputs)

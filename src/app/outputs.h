@@ -37,6 +37,8 @@ void outputs_publish(struct outputs *outputs, struct publisher *publisher);
 void outputs_stats(struct outputs *outputs, const struct summary *summary);
 /* Files are closed and opened again. */
 void outputs_reopen(struct outputs *outputs);
+/* Tells on standard error which have failed since the last look, and which are back; to be called about once a second. */
+void outputs_look(struct outputs *outputs);
 /* What each has lost so far. The names are valid until they are closed. */
 void outputs_lost(struct outputs *outputs, struct loss_counts *counts);
 /* Nothing will be taken any more by any of them: the only reader, of standard output, has gone. */

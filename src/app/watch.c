@@ -427,6 +427,7 @@ static void watch_tick(struct watch *watch)
         watch->next_second = now + SMTPSCOPE_SECOND;
         watch_gather(watch);
         watch_losses(watch, false);
+        outputs_look(watch->outputs);
         watch_metrics(watch);
         if (watch->evidence)
             evidence_run_tick(watch->evidence);

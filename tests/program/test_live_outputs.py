@@ -5,6 +5,7 @@ import glob
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import socketserver
@@ -146,9 +147,11 @@ class LiveOutputs(live.LiveTest):
         self.wait_metric(0, "smtpscope_output_connected", output=output)
         hold_session()
         self.wait_metric(2, "smtpscope_deferrals_total", reason="mailbox-busy")
+        self.wait("it says so", lambda: re.search("%s: .+; it is tried again" % output, self.errors()))
         reader = Reader(self.socket)
         self.addCleanup(reader.kill)
         self.assertEqual(reader.finding()["rule"], "deferral.mailbox-busy")
+        self.wait("it says that it is back", lambda: "%s: lines are taken again" % output in self.errors())
         self.assertEqual(self.metric("smtpscope_output_dropped_lines_total", output=output), 0)
         self.assertEqual(self.metric("smtpscope_sessions_total"), 2)
         self.stop()
