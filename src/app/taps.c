@@ -42,9 +42,14 @@ void taps_close(struct taps *taps)
         live_close(taps->items[--taps->count].live);
 }
 
-/* Says once that an interface is down, that it is back, or that it has failed for good. */
+/*
+ * Says once that an interface is down, that it is back, or that it has failed for good. Frames may still come out of the ring of
+ * one that is down: they do not say that it is back.
+ */
 static void tap_state(struct tap *tap, int got, bool first)
 {
+    if (got > 0 && tap->down)
+        got = live_check(tap->live);
     if (got == LIVE_DOWN && !tap->down && first)
         complain(_("%s: %s; waiting for it to come back"), tap->name, live_error(tap->live));
     else if (got == LIVE_FAILED)

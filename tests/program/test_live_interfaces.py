@@ -65,6 +65,20 @@ class Interfaces(network.ReplayTest):
         self.replay(GREYLISTING, self.wire())
         self.assert_as_the_file(sensor, GREYLISTING, *SESSION_RULES)
 
+    def test_frames_on_their_way_when_it_goes_down(self):
+        """They are taken, and are no reason to say that it is up."""
+        for workers in ("1", "2"):
+            sensor = self.sensor("--workers", workers, *SESSION_RULES)
+            self.replay(GREYLISTING)
+            self.ip("set", "veth0", "down")
+            self.wait_err(sensor, "veth0: the interface is down")
+            want = self.offline(GREYLISTING, *SESSION_RULES)
+            network.wait_for(lambda: len(sensor.findings()) >= len(want), "findings", why=sensor.err)
+            self.ip("set", "veth0", "up")
+            self.wait_err(sensor, "veth0: up again")
+            sensor.stop()
+            self.assertEqual([sensor.err().count(text) for text in ("is down", "up again")], [1, 1], sensor.err())
+
     def test_waiting_costs_nothing(self):
         """One interface that is down among several is no reason to be busy."""
         self.add_interface("veth1")
