@@ -294,8 +294,8 @@ static bool analysis_run_crew(struct analysis *analysis)
     struct summary counted = {0};
     bool right = crew_run(&(struct crew_config){
         .intake = analysis->intake, .sessions = analysis->sessions, .workers = analysis->workers, .report = &report,
-        .published = analysis_published, .stopped = analysis_stopped, .ctx = analysis, .summary = &counted,
-        .stats = &analysis->stream_stats,
+        .published = analysis_published, .at_once = analysis->waits, .stopped = analysis_stopped, .ctx = analysis,
+        .summary = &counted, .stats = &analysis->stream_stats,
     });
 
     summary_add(&analysis->summary, &counted);

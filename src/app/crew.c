@@ -2,15 +2,18 @@
 #include "app/crew.h"
 
 #include "app/complain.h"
-#include "app/lane.h"
+#include "app/merge.h"
 #include "app/words.h"
 #include "app/worker.h"
 
 #include <signal.h>
 #include <stdlib.h>
 
-/* Rounds that are read and not merged yet: more only takes memory and the processor's cache. */
+/* Rounds that are read and that not all workers are through yet: more only takes memory and the processor's cache. */
 #define ROUNDS 8
+/* A worker hands on what it has to say after so many rounds, or when it is so much: waking a thread costs more than a finding. */
+#define ROUNDS_A_PARCEL 16
+#define PARCEL_OCTETS ((size_t)64 * 1024)
 
 struct member {
     struct crew *crew;
@@ -18,7 +21,8 @@ struct member {
     bool started;
     struct lane lane;
     struct parcel *parcel; /* being filled */
-    uint64_t round;        /* being worked on */
+    uint64_t round;        /* being worked on; under the crew's lock */
+    unsigned held;         /* rounds since a parcel was sent */
     struct outbox_key now;
     struct report report;
     struct summary summary;
@@ -28,11 +32,12 @@ struct member {
 struct crew {
     const struct crew_config *config;
     pthread_mutex_t lock;
-    pthread_cond_t changed;
+    pthread_cond_t read, said; /* of rounds, by workers; of lanes */
     struct round rounds[ROUNDS];
-    uint64_t filled, merged; /* rounds that were read, and that nobody needs any more */
-    bool reading, ended;     /* a worker reads now; there is no more to read */
+    uint64_t filled;     /* rounds that were read */
+    bool reading, ended; /* a worker reads now; there is no more to read */
     struct member members[WORKERS_MAX];
+    struct merge merge;
     unsigned count;
 };
 
@@ -52,16 +57,29 @@ static void ends_mask(int how)
 
 /* --- a worker's thread */
 
-/* The round with this number, read by whoever comes first; NULL when there are no more. */
-static const struct round *crew_round(struct crew *crew, uint64_t number)
+/* Rounds that no worker needs any more. The caller holds the lock. */
+static uint64_t crew_done(const struct crew *crew)
+{
+    uint64_t done = crew->filled;
+
+    for (unsigned i = 0; i < crew->count; i++)
+        done = crew->members[i].round < done ? crew->members[i].round : done;
+    return done;
+}
+
+/* The member's next round, read by whoever comes first; NULL when there are no more. */
+static const struct round *crew_round(struct crew *crew, struct member *member, uint64_t number)
 {
     struct round *round = &crew->rounds[number % ROUNDS];
     bool more;
 
     pthread_mutex_lock(&crew->lock);
+    member->round = number;
+    if (crew->filled - crew_done(crew) == ROUNDS - 1) /* others may have waited for the one before */
+        pthread_cond_broadcast(&crew->read);
     while (crew->filled <= number && !crew->ended) {
-        if (crew->reading || crew->filled - crew->merged == ROUNDS) {
-            pthread_cond_wait(&crew->changed, &crew->lock);
+        if (crew->reading || crew->filled - crew_done(crew) == ROUNDS) {
+            pthread_cond_wait(&crew->read, &crew->lock);
             continue;
         }
         crew->reading = true;
@@ -73,16 +91,18 @@ static const struct round *crew_round(struct crew *crew, uint64_t number)
         crew->reading = false;
         crew->filled += more;
         crew->ended |= !more;
-        pthread_cond_broadcast(&crew->changed);
+        pthread_cond_broadcast(&crew->read);
     }
     more = crew->filled > number;
     pthread_mutex_unlock(&crew->lock);
     return more ? round : NULL;
 }
 
-static void member_send(struct member *member, bool last)
+/* `until`: no later record is about an earlier packet. */
+static void member_send(struct member *member, uint64_t until)
 {
-    member->parcel->last = last;
+    member->held = 0;
+    member->parcel->until = until;
     lane_send(&member->lane, member->parcel, true);
     member->parcel = lane_parcel(&member->lane);
 }
@@ -91,7 +111,7 @@ static void member_send(struct member *member, bool last)
 static struct outbox *member_outbox(struct member *member)
 {
     if (member->parcel->outbox.octets.len >= LANE_OUTBOX_SIZE)
-        member_send(member, false);
+        member_send(member, member->now.packet);
     member->parcel->outbox.now = member->now;
     return &member->parcel->outbox;
 }
@@ -111,125 +131,61 @@ static void member_line(void *ctx, const struct smtpscope_flow *flow, size_t for
     outbox_line(member_outbox(ctx), flow, format, line);
 }
 
-/* Even a round in which nothing was said has an end. */
+/* Behind the last packet of the round. */
 static void member_round_end(struct member *member)
 {
-    member_send(member, true);
-    member->round++;
+    uint64_t until = member->now.packet + 1;
+
+    if (++member->held == ROUNDS_A_PARCEL || member->parcel->outbox.octets.len >= PARCEL_OCTETS ||
+        member->crew->config->at_once)
+        member_send(member, until);
 }
 
 static void *member_run(void *ctx)
 {
     struct member *member = ctx;
+    const struct round *round;
 
-    for (const struct round *round; (round = crew_round(member->crew, member->round)); member_round_end(member))
+    for (uint64_t number = 0; (round = crew_round(member->crew, member, number)); number++) {
         worker_round(&member->worker, round);
+        member_round_end(member);
+    }
     member->now = (struct outbox_key){.packet = UINT64_MAX};
     sessions_finish(member->worker.sessions);
-    member_round_end(member);
+    member_send(member, UINT64_MAX);
     lane_end(&member->lane);
     return NULL;
 }
 
 /* --- the caller's thread */
 
-/* The worker's next parcel. */
-static struct parcel *crew_receive(struct lane *lane)
-{
-    struct parcel *parcel = lane_receive(lane, false);
-
-    if (parcel)
-        return parcel;
-    ends_mask(SIG_BLOCK);
-    parcel = lane_receive(lane, true);
-    ends_mask(SIG_UNBLOCK);
-    return parcel;
-}
-
-/* Where the merge stands in one worker's parcels of a round. */
-struct cursor {
-    struct lane *lane;
-    struct parcel *parcel; /* NULL: the worker has said all of the round */
-    size_t at;
-};
-
-static const struct outbox_record *cursor_record(struct cursor *cursor)
-{
-    while (cursor->parcel) {
-        const struct outbox_record *record = outbox_at(&cursor->parcel->outbox, cursor->at);
-        bool last = cursor->parcel->last;
-
-        if (record)
-            return record;
-        lane_return(cursor->lane, cursor->parcel);
-        cursor->parcel = last ? NULL : crew_receive(cursor->lane);
-        cursor->at = 0;
-    }
-    return NULL;
-}
-
-/* The worker whose record is the next; NULL when all have said all. */
-static struct cursor *cursor_next(struct cursor *cursors, unsigned count)
-{
-    struct cursor *best = NULL;
-    const struct outbox_record *first = NULL;
-
-    for (unsigned i = 0; i < count; i++) {
-        const struct outbox_record *record = cursor_record(&cursors[i]);
-
-        if (record && (!first || outbox_key_compare(&record->key, &first->key) < 0)) {
-            first = record;
-            best = &cursors[i];
-        }
-    }
-    return best;
-}
-
-/* One round of all workers. false: there are no more. */
-static bool crew_merge(struct crew *crew)
-{
-    struct cursor cursors[WORKERS_MAX];
-    bool any = false;
-
-    for (unsigned i = 0; i < crew->count; i++) {
-        struct lane *lane = &crew->members[i].lane;
-
-        cursors[i] = (struct cursor){.lane = lane, .parcel = crew_receive(lane)};
-        any |= cursors[i].parcel != NULL;
-    }
-    for (struct cursor *cursor; (cursor = cursor_next(cursors, crew->count));) {
-        const struct outbox_record *record = cursor_record(cursor);
-
-        outbox_say(record, crew->config->report);
-        cursor->at += record->size;
-    }
-    pthread_mutex_lock(&crew->lock);
-    crew->merged++;
-    pthread_cond_broadcast(&crew->changed);
-    pthread_mutex_unlock(&crew->lock);
-    return any;
-}
-
-/* Merges until the workers are done, or nobody wants more. */
+/* Publishes until the workers are done, or nobody wants more. */
 static void crew_publish(struct crew *crew)
 {
     ends_mask(SIG_UNBLOCK);
-    while (crew_merge(crew)) {
-        crew->config->published(crew->config->ctx);
-        if (crew->config->stopped(crew->config->ctx))
+    while (!crew->config->stopped(crew->config->ctx)) {
+        if (merge_publish(&crew->merge, crew->config->report)) {
+            crew->config->published(crew->config->ctx);
+            continue;
+        }
+        if (merge_is_done(&crew->merge))
             break;
+        ends_mask(SIG_BLOCK);
+        merge_wait(&crew->merge, NULL);
+        ends_mask(SIG_UNBLOCK);
     }
     ends_mask(SIG_BLOCK);
 }
 
 /*
- * Whoever has not ended yet: nothing more is read, and nobody waits for room in a lane or for a round. Rounds that were not
- * merged stay as they are, for workers still look through them.
+ * Whoever has not ended yet: nothing more is read, and nobody waits for room in a lane or for a round. Rounds stay as
+ * they are, for workers still look through them.
  */
 static void crew_end(struct crew *crew)
 {
     pthread_mutex_lock(&crew->lock);
     crew->ended = true;
+    pthread_cond_broadcast(&crew->read);
     pthread_mutex_unlock(&crew->lock);
     for (unsigned i = 0; i < crew->count; i++)
         lane_end(&crew->members[i].lane);
@@ -240,7 +196,8 @@ static bool member_init(struct member *member, struct crew *crew, unsigned index
     struct sessions_config sessions = crew->config->sessions;
 
     member->crew = crew;
-    lane_init(&member->lane, &crew->lock, &crew->changed);
+    lane_init(&member->lane, &crew->lock, &crew->said);
+    merge_add(&crew->merge, &member->lane);
     member->parcel = lane_parcel(&member->lane);
     member->report = (struct report){.finding = member_finding, .trace = member_trace, .line = member_line, .ctx = member};
     sessions.report = &member->report;
@@ -263,7 +220,9 @@ static bool crew_init(struct crew *crew, const struct crew_config *config)
     crew->config = config;
     crew->count = config->workers;
     pthread_mutex_init(&crew->lock, NULL);
-    pthread_cond_init(&crew->changed, NULL);
+    pthread_cond_init(&crew->read, NULL);
+    pthread_cond_init(&crew->said, NULL);
+    crew->merge.exact = true;
     for (size_t i = 0; i < ROUNDS; i++)
         right &= round_init(&crew->rounds[i]);
     for (unsigned i = 0; i < crew->count; i++)
@@ -273,11 +232,13 @@ static bool crew_init(struct crew *crew, const struct crew_config *config)
 
 static void crew_fini(struct crew *crew)
 {
+    merge_fini(&crew->merge);
     for (unsigned i = 0; i < crew->count; i++)
         member_fini(&crew->members[i]);
     for (size_t i = 0; i < ROUNDS; i++)
         round_fini(&crew->rounds[i]);
-    pthread_cond_destroy(&crew->changed);
+    pthread_cond_destroy(&crew->read);
+    pthread_cond_destroy(&crew->said);
     pthread_mutex_destroy(&crew->lock);
 }
 

@@ -15,7 +15,8 @@ struct crew_config {
     struct sessions_config sessions; /* `report`, `summary` and `workers` are the crew's to fill in */
     unsigned workers;                /* 1 to WORKERS_MAX */
     const struct report *report;     /* takes all that is said, in order, on the caller's thread */
-    void (*published)(void *ctx);    /* so it was with one more round; on the caller's thread */
+    void (*published)(void *ctx);    /* some of it has; on the caller's thread */
+    bool at_once;                    /* what is read comes slowly: each round's reports are handed on when it ends */
     bool (*stopped)(void *ctx);      /* nobody takes more: what is under way is dropped; on the caller's thread */
     void *ctx;
     struct summary *summary; /* what all workers have counted is added */

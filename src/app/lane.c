@@ -52,7 +52,7 @@ void lane_send(struct lane *lane, struct parcel *parcel, bool wait)
     while (wait && lane->count == LANE_LENGTH && !lane->ended)
         pthread_cond_wait(lane->changed, lane->lock);
     lane->lost += parcel->outbox.lost;
-    lane->sent++;
+    lane->news++;
     lane->until = parcel->until;
     if (lane->count == LANE_LENGTH || lane->ended) {
         lane->lost += outbox_count(&parcel->outbox);
@@ -74,13 +74,11 @@ bool lane_has_room(struct lane *lane)
     return room;
 }
 
-struct parcel *lane_receive(struct lane *lane, bool wait)
+struct parcel *lane_receive(struct lane *lane)
 {
     struct parcel *parcel = NULL;
 
     pthread_mutex_lock(lane->lock);
-    while (wait && !lane->count && !lane->ended)
-        pthread_cond_wait(lane->changed, lane->lock);
     if (lane->count) {
         parcel = lane->under_way[lane->first];
         lane->first = (lane->first + 1) % LANE_LENGTH;
@@ -103,7 +101,7 @@ struct lane_progress lane_progress(struct lane *lane)
     struct lane_progress progress;
 
     pthread_mutex_lock(lane->lock);
-    progress = (struct lane_progress){lane->sent, lane->until, lane->ended, lane->count >= LANE_LENGTH / 2};
+    progress = (struct lane_progress){lane->news, lane->until, lane->ended, lane->count >= LANE_LENGTH / 2};
     pthread_mutex_unlock(lane->lock);
     return progress;
 }
@@ -121,6 +119,7 @@ bool lane_is_done(struct lane *lane)
 void lane_end(struct lane *lane)
 {
     pthread_mutex_lock(lane->lock);
+    lane->news += !lane->ended;
     lane->ended = true;
     pthread_cond_broadcast(lane->changed);
     pthread_mutex_unlock(lane->lock);

@@ -17,11 +17,10 @@
 
 struct parcel {
     struct outbox outbox;
-    bool last;      /* the worker's last of a round */
-    uint64_t until; /* live: no later one of this lane has a record whose key's packet is below it */
+    uint64_t until; /* no later one of this lane has a record whose key's packet is below it */
 };
 
-/* Under way, and one with each side: so the worker always finds one, and a round's end needs no memory. */
+/* Under way, and one with each side: so the worker always finds one. */
 #define LANE_PARCELS (LANE_LENGTH + 2)
 
 struct lane {
@@ -34,8 +33,16 @@ struct lane {
     size_t spare_count;
     size_t warm, warm_max; /* the last of the spare keep their memory, up to so many: fewer for whoever runs for months */
     bool ended;    /* nobody reads any more, or nobody writes */
-    uint64_t sent, until; /* parcels, and how far the last one said that the worker is; also of those that were lost */
+    uint64_t news;  /* parcels sent, and the end */
+    uint64_t until; /* of the last parcel sent, be it lost */
     uint64_t lost; /* records in outboxes that could not be sent or made */
+};
+
+/* How far a lane's worker is. */
+struct lane_progress {
+    uint64_t news, until;
+    bool ended;
+    bool crowded; /* half full: a reader that waits for something else should wait no longer */
 };
 
 /* The lock and the condition are shared by all lanes of one reader, and outlive them. The lane must not move. */
@@ -49,15 +56,9 @@ struct parcel *lane_parcel(struct lane *lane);
 void lane_send(struct lane *lane, struct parcel *parcel, bool wait);
 /* One more would not be lost, should the reader take nothing for a while. */
 bool lane_has_room(struct lane *lane);
-/* The next parcel: waits for it when `wait` is set. NULL: none, or the lane ended. Give it back with lane_return(). */
-struct parcel *lane_receive(struct lane *lane, bool wait);
+/* The next parcel; NULL: none has come. Give it back with lane_return(). */
+struct parcel *lane_receive(struct lane *lane);
 void lane_return(struct lane *lane, struct parcel *parcel);
-/* How far a lane's worker is. */
-struct lane_progress {
-    uint64_t sent, until;
-    bool ended;
-    bool crowded; /* half full: a reader that waits for something else should wait no longer */
-};
 struct lane_progress lane_progress(struct lane *lane);
 /* Nothing is under way, and nothing will come. */
 bool lane_is_done(struct lane *lane);

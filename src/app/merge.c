@@ -23,7 +23,7 @@ void merge_fini(struct merge *merge)
 /* The next record; NULL: none has come. */
 static const struct outbox_record *merge_lane_record(struct merge_lane *lane)
 {
-    while (lane->parcel || (lane->parcel = lane_receive(lane->lane, false))) {
+    while (lane->parcel || (lane->parcel = lane_receive(lane->lane))) {
         const struct outbox_record *record = outbox_at(&lane->parcel->outbox, lane->at);
 
         if (record)
@@ -33,50 +33,55 @@ static const struct outbox_record *merge_lane_record(struct merge_lane *lane)
     return NULL;
 }
 
-/*
- * How far all workers are: no record about an earlier packet will come. A worker that is so far behind that another's lane
- * fills up is not waited for: order matters less than that findings are told.
- */
-static uint64_t merge_until(struct merge *merge)
+/* How far the workers are. It is asked before their lanes are looked into: what comes meanwhile is no earlier. */
+static void merge_progress(struct merge *merge)
 {
-    uint64_t until = UINT64_MAX, sent = 0;
-    bool crowded = false;
-
+    merge->seen = 0;
+    merge->crowded = false;
     for (unsigned i = 0; i < merge->count; i++) {
-        struct lane_progress progress = lane_progress(merge->lanes[i].lane);
+        struct merge_lane *lane = &merge->lanes[i];
 
-        sent += progress.sent;
-        crowded |= progress.crowded;
-        if (!progress.ended && progress.until < until)
-            until = progress.until;
+        lane->progress = lane_progress(lane->lane);
+        merge->seen += lane->progress.news;
+        merge->crowded |= lane->progress.crowded;
     }
-    merge->seen = sent;
-    return crowded || merge->count == 1 ? UINT64_MAX : until;
 }
 
-/* The lane whose record is the next of all; NULL: none is due. */
-static struct merge_lane *merge_next(struct merge *merge, uint64_t until)
+/*
+ * The lane whose record is the next of all; NULL: none is due, for a worker that has said nothing may still have something earlier
+ * to say. A worker that is so far behind that another's lane fills up is not waited for, unless the order is exact.
+ */
+static struct merge_lane *merge_next(struct merge *merge)
 {
     const struct outbox_record *first = NULL;
     struct merge_lane *best = NULL;
+    uint64_t until = UINT64_MAX;
+    bool awaited = false;
 
     for (unsigned i = 0; i < merge->count; i++) {
-        const struct outbox_record *record = merge_lane_record(&merge->lanes[i]);
+        struct merge_lane *lane = &merge->lanes[i];
+        const struct outbox_record *record = merge_lane_record(lane);
 
-        if (record && record->key.packet < until && (!first || outbox_key_compare(&record->key, &first->key) < 0)) {
+        if (record && (!first || outbox_key_compare(&record->key, &first->key) < 0)) {
             first = record;
-            best = &merge->lanes[i];
+            best = lane;
         }
+        if (record || lane->progress.ended)
+            continue;
+        awaited = true;
+        until = lane->progress.until < until ? lane->progress.until : until;
     }
-    return best;
+    if (!first || !awaited || (merge->crowded && !merge->exact))
+        return best;
+    return first->key.packet < until ? best : NULL;
 }
 
 bool merge_publish(struct merge *merge, const struct report *report)
 {
-    uint64_t until = merge_until(merge);
     bool any = false;
 
-    for (struct merge_lane *lane; (lane = merge_next(merge, until)); any = true) {
+    merge_progress(merge);
+    for (struct merge_lane *lane; (lane = merge_next(merge)); any = true) {
         const struct outbox_record *record = merge_lane_record(lane);
 
         outbox_say(record, report);
@@ -88,13 +93,15 @@ bool merge_publish(struct merge *merge, const struct report *report)
 void merge_wait(struct merge *merge, const struct timespec *deadline)
 {
     struct lane *any = merge->lanes[0].lane;
-    uint64_t sent = 0;
+    uint64_t news = 0;
 
     pthread_mutex_lock(any->lock);
     for (unsigned i = 0; i < merge->count; i++)
-        sent += merge->lanes[i].lane->sent;
-    if (sent == merge->seen)
+        news += merge->lanes[i].lane->news;
+    if (news == merge->seen && deadline)
         pthread_cond_timedwait(any->changed, any->lock, deadline);
+    else if (news == merge->seen)
+        pthread_cond_wait(any->changed, any->lock);
     pthread_mutex_unlock(any->lock);
 }
 
@@ -103,6 +110,6 @@ bool merge_is_done(struct merge *merge)
     bool done = true;
 
     for (unsigned i = 0; i < merge->count; i++)
-        done &= lane_is_done(merge->lanes[i].lane) && !merge_lane_record(&merge->lanes[i]);
+        done &= !merge_lane_record(&merge->lanes[i]) && lane_is_done(merge->lanes[i].lane);
     return done;
 }

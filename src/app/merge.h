@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What several workers of live capture say, in the order of the packets that it is about: a deferral and its retry may be on
- * connections of different workers. Each parcel says how far its worker is; what all are past is published.
+ * What several workers say, in the order of the packets that it is about: a deferral and its retry may be on connections of
+ * different workers. Each parcel says how far its worker is; what all are past is published.
  */
 #ifndef APP_MERGE_H
 #define APP_MERGE_H
@@ -15,9 +15,12 @@ struct merge {
         struct lane *lane;
         struct parcel *parcel; /* being read; NULL: none */
         size_t at;             /* in it */
+        struct lane_progress progress;
     } lanes[WORKERS_MAX];
     unsigned count;
-    uint64_t seen; /* parcels that had been sent when what was due was last said */
+    bool crowded;  /* a lane fills up */
+    bool exact;    /* the order is never given up: workers must wait for room in their lanes */
+    uint64_t seen; /* the lanes' news when what was due was last said */
 };
 
 /* A lane more, of at most WORKERS_MAX; it must outlive the merge. */
@@ -27,7 +30,7 @@ void merge_fini(struct merge *merge);
 
 /* Says what is due. true: there was something. */
 bool merge_publish(struct merge *merge, const struct report *report);
-/* Waits until a parcel has come since then, or until `deadline`, by the clock of the lanes' condition. */
+/* For who has published all that was due and is not done: waits until a parcel has come since then, or a lane has ended, or until `deadline`, by the clock of the lanes' condition; NULL: none. */
 void merge_wait(struct merge *merge, const struct timespec *deadline);
 /* All lanes have ended, and all was said. */
 bool merge_is_done(struct merge *merge);

@@ -57,7 +57,7 @@ static void line_is(void *ctx, const struct smtpscope_flow *of, size_t format, c
 
 static void take(struct road *road, unsigned digit)
 {
-    struct parcel *parcel = lane_receive(&road->lane, false);
+    struct parcel *parcel = lane_receive(&road->lane);
 
     assert_non_null(parcel);
     outbox_say_all(&parcel->outbox, &(struct report){.line = line_is, .ctx = &digit});
@@ -71,7 +71,7 @@ static void test_full(void **state)
     struct parcel *taken;
 
     lane_send(&road->lane, parcel_with(road, 0), false);
-    taken = lane_receive(&road->lane, false);
+    taken = lane_receive(&road->lane);
     for (unsigned i = 1; i <= LANE_LENGTH; i++) {
         assert_int_equal(lane_has_room(&road->lane), i <= LANE_LENGTH / 2);
         lane_send(&road->lane, parcel_with(road, i), false);
@@ -84,7 +84,7 @@ static void test_full(void **state)
     lane_return(&road->lane, taken);
     for (unsigned i = 1; i <= LANE_LENGTH; i++)
         take(road, i);
-    assert_null(lane_receive(&road->lane, false));
+    assert_null(lane_receive(&road->lane));
     assert_true(lane_has_room(&road->lane));
 }
 
@@ -98,39 +98,11 @@ static void test_end(void **state)
     assert_false(lane_is_done(&road->lane));
     take(road, 1);
     assert_true(lane_is_done(&road->lane));
-    assert_null(lane_receive(&road->lane, true));
+    assert_null(lane_receive(&road->lane));
     for (unsigned i = 1; i <= LANE_LENGTH + 1; i++) {
         lane_send(&road->lane, parcel_with(road, i), true);
         assert_int_equal(road->lane.lost, i);
     }
-}
-
-#define MANY 1000
-
-static void *send_many(void *ctx)
-{
-    for (unsigned i = 0; i < MANY; i++)
-        lane_send(&((struct road *)ctx)->lane, parcel_with(ctx, i), true);
-    lane_end(&((struct road *)ctx)->lane);
-    return NULL;
-}
-
-/* Two threads that wait for each other lose nothing. */
-static void test_two_threads(void **state)
-{
-    struct road *road = *state;
-    struct parcel *parcel;
-    unsigned count = 0;
-    pthread_t thread;
-
-    assert_int_equal(pthread_create(&thread, NULL, send_many, road), 0);
-    for (; (parcel = lane_receive(&road->lane, true)); count++) {
-        outbox_say_all(&parcel->outbox, &(struct report){.line = line_is, .ctx = &count});
-        lane_return(&road->lane, parcel);
-    }
-    pthread_join(thread, NULL);
-    assert_int_equal(count, MANY);
-    assert_int_equal(road->lane.lost, 0);
 }
 
 int main(void)
@@ -138,7 +110,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_two_threads, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

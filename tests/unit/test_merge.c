@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The order in which what several workers say is published, whatever the pace of each. */
+#include "unit.h"
+
+#include "app/merge.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#define SPEAKERS 3
+/* Reports of one speaker: more parcels than a lane holds. */
+#define REPORTS 5000
+
+struct speaker {
+    pthread_t thread;
+    struct lane lane;
+    unsigned index;
+    bool flush; /* all it says is about one packet, in the order of flows, as at the end of a capture */
+};
+
+struct hall {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct speaker speakers[SPEAKERS];
+    struct merge merge;
+    uint64_t last, count;
+};
+
+/* What the speaker says as its `number`th report: those of all speakers together are 1, 2, 3 ... */
+static uint64_t report_of(const struct speaker *speaker, unsigned number)
+{
+    return (uint64_t)number * SPEAKERS + speaker->index + 1;
+}
+
+static void say(struct outbox *outbox, const struct speaker *speaker, uint64_t report)
+{
+    struct smtpscope_flow flow = {.first_packet = report};
+
+    outbox->now = (struct outbox_key){.packet = speaker->flush ? UINT64_MAX : report};
+    outbox_line(outbox, &flow, 0, &(struct output_line){.at = "x", .len = 1, .kind = "session"});
+}
+
+static void *speak(void *ctx)
+{
+    struct speaker *speaker = ctx;
+    struct parcel *parcel = lane_parcel(&speaker->lane);
+    unsigned chance = speaker->index + 1;
+
+    for (unsigned i = 0; i < REPORTS; i++) {
+        say(&parcel->outbox, speaker, report_of(speaker, i));
+        chance = chance * 1103515245 + 12345;
+        if (chance >> 16 & 3)
+            continue;
+        parcel->until = speaker->flush ? UINT64_MAX : report_of(speaker, i) + 1;
+        lane_send(&speaker->lane, parcel, true);
+        parcel = lane_parcel(&speaker->lane);
+    }
+    parcel->until = UINT64_MAX;
+    lane_send(&speaker->lane, parcel, true);
+    lane_end(&speaker->lane);
+    return NULL;
+}
+
+static void heard(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
+{
+    struct hall *hall = ctx;
+
+    (void)format;
+    (void)line;
+    assert_int_equal(flow->first_packet, hall->last + 1);
+    hall->last = flow->first_packet;
+    hall->count++;
+}
+
+static void hall_open(struct hall *hall, bool exact)
+{
+    *hall = (struct hall){.merge.exact = exact};
+    pthread_mutex_init(&hall->lock, NULL);
+    pthread_cond_init(&hall->changed, NULL);
+    for (unsigned i = 0; i < SPEAKERS; i++) {
+        hall->speakers[i].index = i;
+        lane_init(&hall->speakers[i].lane, &hall->lock, &hall->changed);
+        merge_add(&hall->merge, &hall->speakers[i].lane);
+    }
+}
+
+static void hall_close(struct hall *hall)
+{
+    merge_fini(&hall->merge);
+    for (unsigned i = 0; i < SPEAKERS; i++)
+        lane_fini(&hall->speakers[i].lane);
+}
+
+static void all_is_heard_in_order(bool flush)
+{
+    struct hall *hall = malloc(sizeof *hall);
+    struct report report = {.line = heard, .ctx = hall};
+
+    assert_non_null(hall);
+    hall_open(hall, true);
+    for (unsigned i = 0; i < SPEAKERS; i++) {
+        hall->speakers[i].flush = flush;
+        assert_int_equal(pthread_create(&hall->speakers[i].thread, NULL, speak, &hall->speakers[i]), 0);
+    }
+    for (bool done = false; !done;) {
+        if (merge_publish(&hall->merge, &report))
+            continue;
+        done = merge_is_done(&hall->merge);
+        if (!done)
+            merge_wait(&hall->merge, NULL);
+    }
+    for (unsigned i = 0; i < SPEAKERS; i++) {
+        pthread_join(hall->speakers[i].thread, NULL);
+        assert_int_equal(hall->speakers[i].lane.lost, 0);
+    }
+    assert_int_equal(hall->count, (uint64_t)SPEAKERS * REPORTS);
+    hall_close(hall);
+    free(hall);
+}
+
+static void test_order(void **state)
+{
+    (void)state;
+    all_is_heard_in_order(false);
+}
+
+static void test_order_at_the_end(void **state)
+{
+    (void)state;
+    all_is_heard_in_order(true);
+}
+
+static void send_one(struct speaker *speaker, uint64_t packet, uint64_t until)
+{
+    struct parcel *parcel = lane_parcel(&speaker->lane);
+
+    if (packet)
+        say(&parcel->outbox, speaker, packet);
+    parcel->until = until;
+    lane_send(&speaker->lane, parcel, false);
+}
+
+/* A report waits for the others to be past its packet; empty parcels say so. */
+static void test_waits_for_others(void **state)
+{
+    struct hall *hall = malloc(sizeof *hall);
+    struct report report = {.line = heard, .ctx = hall};
+
+    (void)state;
+    assert_non_null(hall);
+    hall_open(hall, false);
+    send_one(&hall->speakers[1], 1, 5);
+    assert_false(merge_publish(&hall->merge, &report));
+    send_one(&hall->speakers[0], 0, 2);
+    assert_false(merge_publish(&hall->merge, &report));
+    send_one(&hall->speakers[2], 0, 1);
+    assert_false(merge_publish(&hall->merge, &report));
+    send_one(&hall->speakers[2], 0, 2);
+    assert_true(merge_publish(&hall->merge, &report));
+    assert_int_equal(hall->count, 1);
+    hall_close(hall);
+    free(hall);
+}
+
+/* ... but live not for ever: when a lane fills up, what it holds is told. */
+static void test_gives_up(void **state)
+{
+    struct hall *hall = malloc(sizeof *hall);
+    struct report report = {.line = heard, .ctx = hall};
+
+    (void)state;
+    assert_non_null(hall);
+    hall_open(hall, false);
+    for (unsigned i = 1; i <= LANE_LENGTH / 2; i++) {
+        assert_false(merge_publish(&hall->merge, &report));
+        send_one(&hall->speakers[0], i, i + 1);
+        /* The first stays in the reader's hands. */
+    }
+    send_one(&hall->speakers[0], LANE_LENGTH / 2 + 1, LANE_LENGTH);
+    assert_true(merge_publish(&hall->merge, &report));
+    assert_int_equal(hall->count, LANE_LENGTH / 2 + 1);
+    hall_close(hall);
+    free(hall);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_order_at_the_end),
+        cmocka_unit_test(test_waits_for_others),
+        cmocka_unit_test(test_gives_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
