@@ -119,7 +119,7 @@ def case_open(bench, case):
     """Each number of sessions at once, in a capture of its own; all of one script and of tiny messages."""
     few = bench.capture(case + "-1000", "-n", bench.options.open[0], "-c", 1000, "-m", 300, "-f", 0)
     bench.title(case, "sessions open at once and interleaved: time a packet beside that of 1000 at once", few)
-    for count in bench.options.open:
+    for count in (count for count in bench.options.open if count > 1000):
         capture = bench.capture("%s-%d" % (case, count), "-n", count, "-c", count, "-m", 300, "-f", 0)
         tool = bench.tools.smtpscope()
         pairs = [(tool.named("smtpscope, 1000 open"), few), (tool.named("smtpscope, %d open" % count), capture)]
