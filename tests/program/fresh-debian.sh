@@ -25,11 +25,11 @@ trap leave EXIT
 # shellcheck disable=SC2016 # apt expands it
 mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Codename: bookworm' | head -n 1)
 if [ ! -e "$root/etc/debian_version" ]; then
-    echo "debootstrap from ${mirror:=http://deb.debian.org/debian}"
+    echo "debootstrap${mirror:+ from $mirror}"
     # A proxy may be set for apt alone.
     eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
     [ -z "${http_proxy:-}" ] || export http_proxy
-    debootstrap --variant=minbase --include=git,ca-certificates bookworm "$root" "$mirror"
+    debootstrap --variant=minbase --include=git,ca-certificates bookworm "$root" ${mirror:+"$mirror"}
 fi
 
 # The same sources and the same way to reach them.
