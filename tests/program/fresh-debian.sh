@@ -6,6 +6,8 @@
 set -eu
 checkout=$(cd -- "$(dirname -- "$0")/../.." && pwd -P)
 [ "$(id -u)" -eq 0 ] || { echo "fresh-debian.sh: needs root" >&2; exit 2; }
+# In a mount namespace of its own: what is mounted here, and by the tests, goes with it.
+[ "${SMTPSCOPE_FRESH_NAMESPACE:-}" ] || SMTPSCOPE_FRESH_NAMESPACE=own exec unshare --mount --propagation private "$0" "$@"
 if [ $# -gt 0 ]; then
     root=$1
     mkdir -p "$root"
@@ -16,7 +18,7 @@ fi
 chmod 755 "$root" # some tests go on as nobody
 
 leave() {
-    umount "$root/proc" "$root/dev" 2>/dev/null || :
+    umount --recursive "$root" 2>/dev/null || :
     [ "${keep:-}" ] || rm -rf --one-file-system "$root"
 }
 [ $# -eq 0 ] || keep=yes
@@ -39,9 +41,12 @@ for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources /etc/re
 done
 [ ! -d /usr/local/share/ca-certificates ] || cp -r /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/"
 chroot "$root" update-ca-certificates >/dev/null 2>&1 || :
-mkdir -p "$root/proc" "$root/dev"
-mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
-mountpoint -q "$root/dev" || mount --bind /dev "$root/dev"
+mkdir -p "$root/proc" "$root/dev" "$root/sys"
+# A mount point, as the root of a machine is one.
+mount --bind "$root" "$root"
+mount -t proc proc "$root/proc"
+mount -t sysfs sysfs "$root/sys"
+mount --bind /dev "$root/dev"
 
 rm -rf "$root/home/smtpscope"
 mkdir -p "$root/home/smtpscope"
