@@ -257,7 +257,7 @@ static enum status analysis_status(struct analysis *analysis, FILE *out)
     return STATUS_DONE;
 }
 
-/* One worker needs no threads: it reads, follows and publishes in turn. */
+/* One worker on one processor needs no threads: it reads, follows and publishes in turn. */
 static bool analysis_run_alone(struct analysis *analysis)
 {
     struct report report = publisher_report(analysis->publisher);
@@ -304,8 +304,10 @@ static bool analysis_run_crew(struct analysis *analysis)
 
 static void analysis_run(struct analysis *analysis)
 {
+    bool alone = analysis->workers == 1 && options_processors() == 1;
+
     watch_signals();
-    analysis->failed = !(analysis->workers == 1 ? analysis_run_alone(analysis) : analysis_run_crew(analysis));
+    analysis->failed = !(alone ? analysis_run_alone(analysis) : analysis_run_crew(analysis));
     analysis->summary.interrupted = interrupted;
     publisher_finish(analysis->publisher, analysis->summary.last_time);
     if (analysis->evidence && !evidence_run_finish(analysis->evidence))

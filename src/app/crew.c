@@ -280,7 +280,7 @@ bool crew_run(const struct crew_config *config)
     if (right)
         crew_publish(crew);
     else
-        complain(_("no memory or no threads for %u workers: try --workers 1"), config->workers);
+        complain(_("no memory or no threads for %u workers: allow more, or try fewer (--workers)"), config->workers);
     if (crew) {
         crew_end(crew);
         crew_join(crew);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE /* sched_getaffinity(2) */
 #include "app/options.h"
 
 #include "app/complain.h"
@@ -9,10 +10,10 @@
 #include "app/words.h"
 
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* getopt's value of a long option is its row's place behind this, clear of all letters. */
 #define LONG_BASE 256
@@ -441,10 +442,17 @@ bool options_copy(struct options *to, const struct options *from)
  * Files are read as fast as there are processors. An interface's gigabit a second takes a fraction of one (see
  * tests/bench/rates.py), and each worker has a ring of its own: more are for whoever sees packets dropped.
  */
+unsigned options_processors(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) ? 0 : CPU_COUNT(&set);
+
+    return count > 1 ? (unsigned)count : 1;
+}
+
 unsigned options_workers(const struct options *options)
 {
-    long processors = options->interface_count ? 1 : sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned workers = options->workers ? options->workers : processors > 1 ? (unsigned)processors : 1;
+    unsigned workers = options->workers ? options->workers : options->interface_count ? 1 : options_processors();
 
     return workers < WORKERS_MAX ? workers : WORKERS_MAX;
 }

@@ -82,6 +82,8 @@ bool options_parse(struct options *options, int argc, char **argv);
 bool options_reload(const struct options *now, struct options *fresh, int argc, char **argv);
 /* A copy that is its own, also of what it owns; `to` is zeroed before. false: out of memory, and `to` owns nothing. */
 bool options_copy(struct options *to, const struct options *from);
+/* How many processors the program may run on: one at least. */
+unsigned options_processors(void);
 /* How many workers --workers means here: unless it says, one a processor for files, and one for interfaces. */
 unsigned options_workers(const struct options *options);
 /* Do both ask for the same outputs? */

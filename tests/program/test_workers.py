@@ -12,7 +12,15 @@ import harness
 from harness import run
 
 MADE = ("-n", "400", "-c", "150", "-m", "3000", "-f", "60", "-i", "20", "-r", "20", "-l", "20", "-d", "20", "-o", "20")
-WORKERS = ("1", "2", "3", "8")
+ONE_PROCESSOR = "one processor's 1"  # one worker, which has no thread of its own then
+RUNS = (ONE_PROCESSOR, "1", "2", "3", "8")
+
+
+def on(workers):
+    """The words and the options of subprocess that make it so many."""
+    if workers != ONE_PROCESSOR:
+        return ["--workers", workers], {}
+    return ["--workers", "1"], {"preexec_fn": lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})}
 
 
 class Workers(harness.ProgramTest):
@@ -22,9 +30,10 @@ class Workers(harness.ProgramTest):
         subprocess.run([mkcapture, *MADE, *options, path], stderr=subprocess.DEVNULL, timeout=harness.TIMEOUT_S, check=True)
         return path
 
-    def start(self, *arguments, **options):
-        process = subprocess.Popen([harness.PROGRAM, *arguments], stderr=subprocess.PIPE, env={**os.environ, "LC_ALL": "C.UTF-8"},
-                                   **options)
+    def start(self, workers, *arguments, **options):
+        words, extra = on(workers)
+        process = subprocess.Popen([harness.PROGRAM, *words, *arguments], stderr=subprocess.PIPE,
+                                   env={**os.environ, "LC_ALL": "C.UTF-8"}, **extra, **options)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
@@ -39,18 +48,18 @@ class Workers(harness.ProgramTest):
         files = self.made(), harness.FAMILIES
         for options in ["--format", "json"], [], ["--detect"]:
             options = [*options, "--sessions", "--messages", "--summary"]
-            done = [run("-r", files[0], "-r", files[1], "--workers", workers, *options) for workers in WORKERS]
-            for workers, other in zip(WORKERS[1:], done[1:]):
+            done = [run("-r", files[0], "-r", files[1], *words, *options, **extra) for words, extra in map(on, RUNS)]
+            for workers, other in zip(RUNS[1:], done[1:]):
                 self.assertEqual(other.err, done[0].err)
-                self.assertTrue(other.out == done[0].out, "%s workers, %s: not what one says" % (workers, options))
+                self.assertTrue(other.out == done[0].out, "%s workers, %s: not what one processor says" % (workers, options))
 
     def test_interrupted_while_it_waits_for_input(self):
         """All that was read is told, whoever of the workers has it."""
         octets, want = harness.read(self.made()), None
-        for workers in WORKERS:
+        for workers in RUNS:
             path = self.path("out")
             with open(path, "wb") as out:
-                process = self.start("-r", "-", "--workers", workers, "--format", "json", "--summary", stdin=subprocess.PIPE, stdout=out)
+                process = self.start(workers, "-r", "-", "--format", "json", "--summary", stdin=subprocess.PIPE, stdout=out)
             process.stdin.write(octets)
             process.stdin.flush()
             self.wait_for(lambda: b'"finding"' in harness.read(path), "nothing is told while the pipe is open")
@@ -67,8 +76,8 @@ class Workers(harness.ProgramTest):
     def test_blocked_output(self):
         """Nobody reads: a first signal may wait for who does, a second one ends the program."""
         path = self.made("-n", "2000", "-f", "100")
-        for workers in WORKERS:
-            process = self.start("-r", path, "--workers", workers, "--format", "json", "--sessions", stdout=subprocess.PIPE)
+        for workers in RUNS:
+            process = self.start(workers, "-r", path, "--format", "json", "--sessions", stdout=subprocess.PIPE)
             fcntl.fcntl(process.stdout, 1031, 4096)  # F_SETPIPE_SZ
             self.wait_for(lambda: int.from_bytes(fcntl.ioctl(process.stdout, 0x541B, b"\0\0\0\0"), sys.byteorder) == 4096,
                           "the pipe does not fill")
@@ -83,8 +92,8 @@ class Workers(harness.ProgramTest):
     def test_interrupted_before_a_slow_reader(self):
         """The signal that ends the reading loses nothing of what is being written."""
         path = self.made("-n", "2000", "-f", "100")
-        for workers in WORKERS:
-            process = self.start("-r", path, "--workers", workers, "--format", "json", "--sessions", "--summary", stdout=subprocess.PIPE)
+        for workers in RUNS:
+            process = self.start(workers, "-r", path, "--format", "json", "--sessions", "--summary", stdout=subprocess.PIPE)
             fcntl.fcntl(process.stdout, 1031, 4096)
             self.wait_for(lambda: int.from_bytes(fcntl.ioctl(process.stdout, 0x541B, b"\0\0\0\0"), sys.byteorder) == 4096,
                           "the pipe does not fill")
