@@ -344,6 +344,8 @@ void smtpscope_session_gap(struct smtpscope_session *session, enum smtpscope_sid
                            smtpscope_time time, uint64_t packet);
 void smtpscope_session_conflict(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset,
                                 smtpscope_time time, uint64_t packet);
+/* The clock that stamps the octets was set by `delta`: what waits for a reply was sent as long ago as before. */
+void smtpscope_session_clock_stepped(struct smtpscope_session *session, smtpscope_time delta);
 /*
  * For who can decrypt: from here on the octets of both sides are the clear text inside TLS, and their offsets count on from
  * where each side stood. The server's state is that of RFC 3207 4.2; a session that began with TLS has its greeting to come.

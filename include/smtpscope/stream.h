@@ -60,6 +60,8 @@ struct smtpscope_stream_events {
                 uint64_t packet);
     void (*conflict)(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time, uint64_t packet);
     void (*closed)(void *ctx, void *user, const struct smtpscope_ending *ending);
+    /* smtpscope_streams_clock_stepped() was called. NULL where it is not. */
+    void (*clock_stepped)(void *ctx, void *user, smtpscope_time delta);
 };
 
 struct smtpscope_stream_config {
@@ -108,7 +110,8 @@ void smtpscope_streams_expire(struct smtpscope_streams *streams, smtpscope_time 
 
 /*
  * Live capture: the clock that stamps the segments was set by `delta`, e.g. minus one hour. Call it between the last segment
- * stamped before that and the first one stamped behind it: all waiting times stay true.
+ * stamped before that and the first one stamped behind it: all waiting times stay true, and the owner is told for each flow
+ * that it follows.
  */
 void smtpscope_streams_clock_stepped(struct smtpscope_streams *streams, smtpscope_time delta);
 

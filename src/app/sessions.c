@@ -173,12 +173,19 @@ static int sessions_line(void *ctx, const struct output_line *line)
     return 0;
 }
 
+static void sessions_stepped(void *ctx, void *user, smtpscope_time delta)
+{
+    (void)ctx;
+    smtpscope_session_clock_stepped(user, delta);
+}
+
 static const struct smtpscope_stream_events stream_events = {
     .opened = sessions_opened,
     .octets = sessions_octets,
     .gap = sessions_gap,
     .conflict = sessions_conflict,
     .closed = sessions_closed,
+    .clock_stepped = sessions_stepped,
 };
 
 static bool sessions_formats(struct sessions *sessions)

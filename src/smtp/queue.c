@@ -319,6 +319,26 @@ void queue_mark_maybe(struct smtpscope_session *session)
         session->queue->maybe_answered = entry->maybe_answered = true;
 }
 
+static void place_clock_stepped(struct place *place, smtpscope_time delta)
+{
+    if (place->time) /* else it is not known */
+        place->time += delta;
+}
+
+void queue_clock_stepped(struct queue *queue, smtpscope_time delta)
+{
+    struct place place;
+
+    place_clock_stepped(&queue->place, delta);
+    for (struct pending *entry = entry_at(queue, queue->begin); entry; entry = pending_next(queue, entry)) {
+        if (!(entry->parts & PART_PLACE))
+            continue;
+        part_read((const char *)(entry + 1), &place, sizeof place);
+        place_clock_stepped(&place, delta);
+        part_write((char *)(entry + 1), &place, sizeof place);
+    }
+}
+
 /* Had the server received the command when it sent the reply? */
 static bool was_received(const struct queue *queue, const struct pending *entry, uint64_t acked)
 {

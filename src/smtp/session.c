@@ -144,6 +144,13 @@ void smtpscope_session_conflict(struct smtpscope_session *session, enum smtpscop
     fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_CONFLICT, .time = time, .packet = packet, .gap = &gap });
 }
 
+void smtpscope_session_clock_stepped(struct smtpscope_session *session, smtpscope_time delta)
+{
+    session->last_octets += delta;
+    if (session->queue)
+        queue_clock_stepped(session->queue, delta);
+}
+
 void smtpscope_session_decrypted(struct smtpscope_session *session)
 {
     session->client = CLIENT_COMMANDS;

@@ -228,6 +228,8 @@ void queue_pop(struct smtpscope_session *session);
 void queue_free(struct smtpscope_session *session);
 /* The entry a reply answers, or NULL. Entries before it are dropped: their replies are among the lost octets. */
 struct pending *queue_match(struct smtpscope_session *session, const struct smtpscope_reply *reply, uint64_t acked);
+/* The commands that wait were sent `delta` later, by the clock as it is now. */
+void queue_clock_stepped(struct queue *queue, smtpscope_time delta);
 void queue_mark_maybe(struct smtpscope_session *session);
 
 /* client.c */

@@ -216,14 +216,18 @@ static bool opens(const struct smtpscope_segment *segment)
     return (segment->flags & SMTPSCOPE_TCP_SYN) || ((segment->len || segment->missing) && !(segment->flags & SMTPSCOPE_TCP_RST));
 }
 
-static void flow_clock_stepped(struct flow *flow, smtpscope_time delta)
+static void flow_clock_stepped(struct smtpscope_streams *streams, struct flow *flow, smtpscope_time delta)
 {
+    const struct smtpscope_stream_events *events = streams->config.events;
+
     flow->last_time += delta;
     if (flow->fin_seen)
         flow->fin_time += delta;
     for (int side = 0; flow->blocked && side < 2; side++)
         for (struct held *held = flow->blocked->first[side]; held; held = held->next)
             held->time += delta;
+    if (flow->user && events->clock_stepped)
+        events->clock_stepped(streams->config.ctx, flow->user, delta);
 }
 
 void smtpscope_streams_clock_stepped(struct smtpscope_streams *streams, smtpscope_time delta)
@@ -231,7 +235,7 @@ void smtpscope_streams_clock_stepped(struct smtpscope_streams *streams, smtpscop
     streams->stepped += delta;
     for (unsigned list = 0; list < LISTS; list++)
         for (struct flow *flow = list_first(streams, list); flow; flow = flow_at(streams, flow->next))
-            flow_clock_stepped(flow, delta);
+            flow_clock_stepped(streams, flow, delta);
 }
 
 /* Is the segment the beginning of another connection on the flow's ports? A SYN that may be is remembered. */

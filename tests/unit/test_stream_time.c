@@ -59,8 +59,14 @@ static void on_closed(void *ctx, void *user, const struct smtpscope_ending *endi
     tell(ctx, user, 'c', ending->why, ending->by, (uint64_t)ending->fin_time, (uint64_t)ending->time);
 }
 
+static void on_clock_stepped(void *ctx, void *user, smtpscope_time delta)
+{
+    tell(ctx, user, 's', (uint64_t)delta, 0, 0, 0);
+}
+
 static const struct smtpscope_stream_events events = {
     .opened = on_opened, .octets = on_octets, .gap = on_gap, .conflict = on_conflict, .closed = on_closed,
+    .clock_stepped = on_clock_stepped,
 };
 
 static struct smtpscope_stream_config tale_config(struct tale *tale, struct told *told)
@@ -319,8 +325,12 @@ static void test_clock_stepped(void **unused)
             assert_int_equal(closed(&tale), second >= 100);
             assert_true((tale.told[tale.count - 1].what == 'd' && tale.told[tale.count - 1].of[3] == 3) == (second >= 111));
         }
-        assert_int_equal(tale.told[4].what, 'c');
-        assert_true(tale.told[4].of[3] == (uint64_t)base); /* the last segment's time, by the clock as it is now */
+        for (size_t at = 4; at < 6; at++) { /* behind two flows that opened and spoke */
+            assert_int_equal(tale.told[at].what, 's');
+            assert_true(tale.told[at].of[0] == (uint64_t)steps[i]);
+        }
+        assert_int_equal(tale.told[6].what, 'c');
+        assert_true(tale.told[6].of[3] == (uint64_t)base); /* the last segment's time, by the clock as it is now */
         smtpscope_streams_flush(streams);
         assert_true(tale.told[tale.count - 1].of[3] == (uint64_t)(base + 50 * SMTPSCOPE_SECOND));
         smtpscope_streams_free(streams);
