@@ -120,7 +120,7 @@ static struct note *mechanism_report(struct smtpscope_judge *judge, const struct
                              .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING };
     char text[32] = "AUTH ";
 
-    if (!bit || !judge->mechanisms || judge->mechanisms & bit || exchange->before->doubt || name->len > sizeof text - 5)
+    if (!bit || is_alien(judge) || !judge->mechanisms || judge->mechanisms & bit || exchange->before->doubt || name->len > sizeof text - 5)
         return NULL;
     memcpy(text + 5, name->at, name->len);
     ground.detail_text = (struct smtpscope_text){ text, 5 + name->len };

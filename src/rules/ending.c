@@ -56,7 +56,7 @@ void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_sess
         ground.rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_AFTER_QUIT;
         ground.fault = SMTPSCOPE_FAULT_CLIENT;
     }
-    if (!judge->server_seen || judge->doubtful || trouble_of(judge)->alien || judge->lost_message ||
+    if (!judge->server_seen || judge->doubtful || is_alien(judge) || judge->lost_message ||
         !session_ended(smtpscope_session_ending(session)) || command->oddities & SMTPSCOPE_COMMAND_UNTERMINATED)
         return;
     note_add(judge, &ground);
@@ -128,6 +128,9 @@ static void judge_close(struct smtpscope_judge *judge, const struct smtpscope_fa
 {
     struct ground ground;
 
+    /* Another protocol has no QUIT, and what its client waits for never comes. */
+    if (is_alien(judge) && fact->end->ending->why != SMTPSCOPE_CLOSE_EVICTED)
+        return;
     switch (fact->end->ending->why) {
     case SMTPSCOPE_CLOSE_RESET: judge_no_quit(judge, fact, SMTPSCOPE_RULE_TRANSPORT_RESET); break;
     case SMTPSCOPE_CLOSE_FIN:
@@ -177,7 +180,7 @@ void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
     judge_one_sided(judge, fact);
     judge_close(judge, fact);
     judge_no_handshake(judge, fact);
-    if (judge->starttls_offered && judge->mail_in_clear && !fact->end->opaque) {
+    if (judge->starttls_offered && judge->mail_in_clear && !fact->end->opaque && !is_alien(judge)) {
         ground = end_ground(fact, SMTPSCOPE_RULE_SECURITY_STARTTLS_NOT_USED);
         ground.fault = SMTPSCOPE_FAULT_CLIENT;
         note_add(judge, &ground);

@@ -160,9 +160,11 @@ static void judge_errors(struct smtpscope_judge *judge, const struct smtpscope_e
 
 static void judge_accepted(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    judge_tolerated(judge, exchange);
-    judge_pipelining(judge, exchange);
-    judge_accepted_parameters(judge, exchange);
+    if (!is_alien(judge)) {
+        judge_tolerated(judge, exchange);
+        judge_pipelining(judge, exchange);
+        judge_accepted_parameters(judge, exchange);
+    }
     judge_verified(judge, exchange);
     remember_accepted(judge, exchange);
     if (exchange->command->circumstances & SMTPSCOPE_COMMAND_EARLY && exchange->reply->code >= 200)
@@ -202,8 +204,11 @@ static void judge_early(struct smtpscope_judge *judge, const struct smtpscope_fa
 {
     struct ground ground = { .rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_BEFORE_GREETING, .command = fact->command,
                              .fault = SMTPSCOPE_FAULT_CLIENT, .verdict = SMTPSCOPE_VERDICT_UNANSWERED };
-    struct note *note = trouble_of(judge)->early ? NULL : note_add(judge, &ground);
+    struct note *note;
 
+    if (trouble_of(judge)->early || is_alien(judge)) /* another protocol knows no greeting to wait for */
+        return;
+    note = note_add(judge, &ground);
     if (note)
         judge->trouble->early = (uint16_t)note->finding.id;
 }

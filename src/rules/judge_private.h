@@ -100,6 +100,15 @@ static inline const struct trouble *trouble_of(const struct smtpscope_judge *jud
     return judge->trouble ? judge->trouble : &no_trouble;
 }
 
+/*
+ * Is the client's protocol another one? Then what it writes out of order, badly or too soon, and how the session ends, only
+ * follows from that. What the server did of its own, a secret that was shown, an attack and a message are told all the same.
+ */
+static inline bool is_alien(const struct smtpscope_judge *judge)
+{
+    return trouble_of(judge)->alien;
+}
+
 /* What a detector reports. Zero means "as the rule says" or "none". */
 struct ground {
     enum smtpscope_rule rule;

@@ -114,8 +114,7 @@ static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_ex
         note_add(judge, &ground);
     }
     /* Without a code it answers nothing, so nothing could wait for it: reply.malformed says so. */
-    if (reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED && reply->code && reply->code != 421 && !trouble_of(judge)->alien &&
-        !judge->doubtful) {
+    if (reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED && reply->code && reply->code != 421 && !is_alien(judge) && !judge->doubtful) {
         ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED, SMTPSCOPE_FAULT_SERVER);
         note_add(judge, &ground);
     }
@@ -124,10 +123,9 @@ static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_ex
 }
 
 /* A line that the server took although RFC 5321 does not allow it. What it refused is refusal.syntax, told once. */
-static void judge_grammar(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+static void judge_grammar(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, uint32_t oddities)
 {
-    const struct smtpscope_command *command = exchange->command;
-    enum smtpscope_detail detail = detail_of_oddities(command->oddities);
+    enum smtpscope_detail detail = detail_of_oddities(oddities);
     struct ground ground;
 
     if (detail == SMTPSCOPE_DETAIL_NONE || exchange->reply->code >= 400)
@@ -157,12 +155,13 @@ static bool lacks_smtputf8(const struct smtpscope_judge *judge, const struct smt
 static void judge_command(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     const struct smtpscope_command *command = exchange->command;
+    uint32_t oddities = is_alien(judge) ? command->oddities & SMTPSCOPE_COMMAND_EXPLOIT : command->oddities;
     struct ground ground;
 
-    if (!command->oddities || trouble_of(judge)->alien)
+    if (!oddities)
         return;
     for (size_t i = 0; i < sizeof command_rows / sizeof *command_rows; i++)
-        if (command->oddities & command_rows[i].oddity) {
+        if (oddities & command_rows[i].oddity) {
             ground = ground_of(exchange, command_rows[i].rule, SMTPSCOPE_FAULT_CLIENT);
             ground.detail = command_rows[i].detail;
             ground.detail_number = command->len;
@@ -170,11 +169,11 @@ static void judge_command(struct smtpscope_judge *judge, const struct smtpscope_
                 ground.detail_text = command->path;
             note_add(judge, &ground);
         }
-    if (command->oddities & SMTPSCOPE_COMMAND_EIGHT_BIT && lacks_smtputf8(judge, exchange)) {
+    if (oddities & SMTPSCOPE_COMMAND_EIGHT_BIT && lacks_smtputf8(judge, exchange)) {
         ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_EIGHT_BIT_WITHOUT_SMTPUTF8, SMTPSCOPE_FAULT_CLIENT);
         note_add(judge, &ground);
     }
-    judge_grammar(judge, exchange);
+    judge_grammar(judge, exchange, oddities);
 }
 
 static void judge_declared_size(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)

@@ -43,6 +43,7 @@ static struct note *report(struct smtpscope_judge *judge, const struct smtpscope
     const char *name = barrier == SMTPSCOPE_VERB_NONE ? own ? smtpscope_verb_name(exchange->command->verb) : NULL
                                                       : smtpscope_verb_name(barrier);
     struct ground ground = { .rule = rule, .verdict = verdict, .fault = SMTPSCOPE_FAULT_CLIENT, .exchange = exchange,
+                             .cause = trouble_of(judge)->alien,
                              .confidence = judge->doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN };
     struct note *note = note_find(judge, trouble_of(judge)->pipelined);
 
@@ -70,7 +71,7 @@ void judge_pipelining(struct smtpscope_judge *judge, const struct smtpscope_exch
     if (rule == SMTPSCOPE_RULES)
         return;
     note = note_find(judge, trouble_of(judge)->pipelined);
-    if (!(note && note_covers(note, exchange)) && !trouble_of(judge)->alien && !judge->doubtful)
+    if (!(note && note_covers(note, exchange)) && !is_alien(judge) && !judge->doubtful)
         report(judge, exchange, rule, SMTPSCOPE_VERDICT_TOLERATED);
 }
 

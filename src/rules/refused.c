@@ -10,6 +10,17 @@
  */
 #include "judge_private.h"
 
+/* Would the server have said so whatever the client speaks? Of itself; in its greeting, of the client's address too. */
+static bool is_regardless(const struct refused *refused)
+{
+    switch (refused->reading) {
+    case READING_SERVER_RESOURCES: case READING_SERVER_ERROR: return true;
+    case READING_SHUTTING_DOWN: case READING_RATE_LIMITED: case READING_REPUTATION: case READING_CLIENT_IDENTITY:
+        return refused->exchange->greeting;
+    default: return false;
+    }
+}
+
 /* A line among another protocol's: whatever the server makes of it, the cause is known. */
 static uint32_t detect_alien(struct smtpscope_judge *judge, const struct refused *refused)
 {
@@ -17,6 +28,8 @@ static uint32_t detect_alien(struct smtpscope_judge *judge, const struct refused
 
     if (!alien || refused->reading == READING_PIPELINING)
         return 0;
+    if (is_regardless(refused))
+        return detect_mail(judge, refused);
     return note_fold(judge, alien, refused->exchange->index) ? alien : 0;
 }
 
