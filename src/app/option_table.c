@@ -102,7 +102,7 @@ const struct option_row option_table[OPTION_COUNT] = {
                        STRING(config)},
     [OPTION_CHECK_CONFIG] = {"check-config", NULL, N_("only say whether that file is right"), 1U << TASK_CHECK_CONFIG,
                              .set = set_task, .task = TASK_CHECK_CONFIG, .needs = OPTION_CONFIG},
-    [OPTION_WORKERS] = {"workers", "N|auto", N_("threads that analyse (auto)"), BOTH, .in_file = true, .set = set_number,
+    [OPTION_WORKERS] = {"workers", "N|auto", N_("threads that analyse (-i: 1, -r: auto)"), BOTH, .in_file = true, .set = set_number,
                         .min = 1, .max = WORKERS_MAX, .zero = "auto", PLAIN(workers)},
     [OPTION_MAX_SESSIONS] = {"max-sessions", "N", N_("followed at a time, the least useful give way"), BOTH, .in_file = true,
                              .set = set_number,

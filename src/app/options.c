@@ -398,6 +398,7 @@ bool options_parse(struct options *options, int argc, char **argv)
     options->fail_on = -1;
     options->promiscuous = options->sandbox = true;
     options->rotate_count = ROTATE_COUNT_DEFAULT;
+    options->workers = WORKERS_UNSAID;
     value_ports(PORTS_DEFAULT, options->ports);
     for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof subcommands[0]; i++)
         if (!strcmp(argv[1], subcommands[i].name))
@@ -452,8 +453,12 @@ unsigned options_processors(void)
 
 unsigned options_workers(const struct options *options)
 {
-    unsigned workers = options->workers ? options->workers : options->interface_count ? 1 : options_processors();
+    unsigned workers = options->workers;
 
+    if (workers == WORKERS_UNSAID)
+        workers = options->interface_count ? 1 : 0;
+    if (!workers)
+        workers = options_processors();
     return workers < WORKERS_MAX ? workers : WORKERS_MAX;
 }
 

@@ -5,6 +5,8 @@
 
 #include "smtpscope/rule.h"
 
+#include <limits.h>
+
 /* What the program ends with. */
 enum status {
     STATUS_DONE = 0,
@@ -29,6 +31,7 @@ enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 
 /* More threads than this share no more work. */
 #define WORKERS_MAX 64
+#define WORKERS_UNSAID UINT_MAX
 
 /* A bit per TCP port. */
 #define PORTS_OCTETS 8192
@@ -46,7 +49,7 @@ struct options {
     unsigned buffer_kib;      /* of the kernel's buffer; 0: libpcap's default */
     unsigned snapshot_length; /* octets of each packet; 0: all */
     uint8_t ports[PORTS_OCTETS];
-    unsigned workers; /* 0: auto */
+    unsigned workers; /* 0: auto; WORKERS_UNSAID */
     bool detect;
     size_t max_sessions; /* 0: the table's own default */
     const char **globs;  /* of --rule; none: all rules */
@@ -84,7 +87,7 @@ bool options_reload(const struct options *now, struct options *fresh, int argc, 
 bool options_copy(struct options *to, const struct options *from);
 /* How many processors the program may run on: one at least. */
 unsigned options_processors(void);
-/* How many workers --workers means here: unless it says, one a processor for files, and one for interfaces. */
+/* How many workers --workers means here: with auto one a processor; unless it says, that for files, and one for interfaces. */
 unsigned options_workers(const struct options *options);
 /* Do both ask for the same outputs? */
 bool options_same_outputs(const struct options *a, const struct options *b);

@@ -34,6 +34,14 @@ class Replay(network.ReplayTest):
                     self.replay(path)
                     self.assert_as_the_file(sensor, path, *SESSION_RULES)
 
+    def test_how_many_workers(self):
+        """One, unless it is said; auto is one for each processor that the program may run on."""
+        processors = len(os.sched_getaffinity(0))
+        for arguments, want in ((), 1), (("--workers", "auto"), processors), (("--workers", "3"), 3):
+            sensor = self.sensor(*arguments)
+            sensor.stop()
+            self.assertIn("watching veth0 with %d worker" % want, sensor.err(), arguments)
+
     def test_a_finding_comes_within_a_second(self):
         """Nobody asks for it, and the sensor goes on."""
         def attempt():

@@ -79,7 +79,7 @@ static void test_defaults(void **state)
     assert_true(parse(&options, "-r x"));
     assert_int_equal(options.task, TASK_ANALYSE);
     assert_true(options.promiscuous && options.sandbox && !options.encapsulated && !options.detect);
-    assert_int_equal(options.workers, 0);
+    assert_int_equal(options.workers, WORKERS_UNSAID);
     assert_int_equal(options.aggregate, 0);
     assert_int_equal(options.stats_interval, 0);
     assert_int_equal(options.output_count, 0);
