@@ -465,6 +465,37 @@ static const struct alien_row {
 #undef ROW
 };
 
+/* What a terminal negotiates before the first word is typed: PuTTY asks for seven options, of three octets each. */
+#define PREFACE_MAX 64
+
+/*
+ * A command whose argument is no ASCII, as the name of a Windows host can be; or a hello behind a byte order mark or what a
+ * terminal negotiates.
+ */
+static bool speaks_smtp(const char *line, size_t len)
+{
+    size_t max = len < PREFACE_MAX ? len : PREFACE_MAX, word;
+    enum smtpscope_verb verb;
+
+    if (command_is_known(line, len))
+        return true;
+    for (size_t at = 0; at < max; at++) {
+        if (!is_alpha(line[at]) || (at && is_alpha(line[at - 1])))
+            continue;
+        word = verb_len(line + at, len - at);
+        verb = word ? verb_find(line + at, word) : SMTPSCOPE_VERB_UNKNOWN;
+        if (verb == SMTPSCOPE_VERB_EHLO || verb == SMTPSCOPE_VERB_HELO)
+            return true;
+    }
+    return false;
+}
+
+/* Keys of someone who types: backspace, and what an arrow's sequence begins with. */
+static bool is_typed(char c)
+{
+    return c == '\b' || c == '\033';
+}
+
 enum smtpscope_alien alien_of(const char *line, size_t len)
 {
     size_t odd = 0;
@@ -475,8 +506,8 @@ enum smtpscope_alien alien_of(const char *line, size_t len)
     if (!(kinds_of(line, len) & (KIND_CONTROL | KIND_EIGHT_BIT)))
         return SMTPSCOPE_ALIEN_NONE;
     for (size_t i = 0; i < len; i++)
-        odd += (kind_of(line[i]) & (KIND_CONTROL | KIND_EIGHT_BIT)) != 0;
-    return odd * 8 > len ? SMTPSCOPE_ALIEN_BINARY : SMTPSCOPE_ALIEN_NONE;
+        odd += kind_of(line[i]) & (KIND_CONTROL | KIND_EIGHT_BIT) && !is_typed(line[i]);
+    return odd * 8 > len && !speaks_smtp(line, len) ? SMTPSCOPE_ALIEN_BINARY : SMTPSCOPE_ALIEN_NONE;
 }
 
 const char *smtpscope_alien_name(enum smtpscope_alien alien)
