@@ -11,6 +11,8 @@ install(EXPORT smtpscope NAMESPACE smtpscope:: DESTINATION ${package_folder} FIL
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/smtpscopeConfigVersion.cmake" COMPATIBILITY SameMajorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/smtpscopeConfigVersion.cmake" DESTINATION ${package_folder})
 
+# Relative, as the CMake package is: right below another prefix too (--prefix).
+file(RELATIVE_PATH prefix_from_pc "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/smtpscope.pc.in" "${PROJECT_BINARY_DIR}/smtpscope.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/smtpscope.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

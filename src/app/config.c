@@ -122,6 +122,10 @@ static bool take_line(const char *path, unsigned number, char *line, const struc
         complain(_("%s:%u: %s: no value; write name = value"), path, number, name);
         return false;
     }
+    if (value == name) {
+        complain(_("%s:%u: no name before the =; write name = value"), path, number);
+        return false;
+    }
     *value = '\0';
     return reader->entry(reader->ctx, number, trim(name), trim(value + 1));
 }

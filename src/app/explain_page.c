@@ -3,28 +3,17 @@
 #include "app/explain_page.h"
 
 #include "app/complain.h"
+#include "app/terminal.h"
 #include "app/words.h"
 
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
-#define WIDTH_DEFAULT 80u
-#define WIDTH_MIN 40u
-#define WIDTH_MAX 100u  /* longer lines are hard to read */
-#define COLUMNS_MIN 80u /* two columns need that much, whatever the terminal says */
-#define COLUMNS_MAX 120u
+#define WIDTH_MAX 100u /* longer lines are hard to read */
 #define GAP 3u /* between the two columns */
 
 struct page page_of(FILE *out)
 {
-    struct winsize size;
-    size_t width = WIDTH_DEFAULT;
-    int descriptor = fileno(out); /* -1: a stream in memory */
-
-    if (descriptor >= 0 && isatty(descriptor) == 1 && ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col != 0)
-        width = size.ws_col;
-    return (struct page){out, width < WIDTH_MIN ? WIDTH_MIN : width};
+    return (struct page){out, terminal_columns(out)};
 }
 
 size_t page_columns(const char *text, size_t len)
@@ -107,8 +96,7 @@ void page_section(const struct page *page, const char *heading, const char *text
 
 void page_columns_of_two(const struct page *page, const char *heading, const char *left, const char *right)
 {
-    size_t whole = page->width < COLUMNS_MIN ? COLUMNS_MIN : page->width > COLUMNS_MAX ? COLUMNS_MAX : page->width;
-    size_t width = (whole - GAP) / 2;
+    size_t width = (page->width - GAP) / 2;
     struct line lines[2];
 
     if (heading != NULL)

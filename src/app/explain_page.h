@@ -12,7 +12,7 @@ struct page {
     size_t width;
 };
 
-/* The page of `out`: as wide as the terminal, 80 columns when it is none. */
+/* The page of `out`, as wide as terminal_columns() says. */
 struct page page_of(FILE *out);
 
 /* Columns of `len` octets of UTF-8: the code points, which is right for the languages we have. */

@@ -45,7 +45,7 @@ static const struct {
     size_t topics;
     const char *usage;
 } subcommands[] = {
-    {"rules", TASK_RULES, 0, "smtpscope rules [--format text|json]"},
+    {"rules", TASK_RULES, 0, "smtpscope rules [--format text|json] [--lang en|fr|de]"},
     {"explain", TASK_EXPLAIN, 1, "smtpscope explain 450 | \"450 4.7.1\" | sequence.nested-mail"},
     {"compare", TASK_COMPARE, 2, "smtpscope compare 450 503"},
 };

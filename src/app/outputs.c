@@ -72,7 +72,7 @@ static bool outputs_add(struct outputs *outputs, const struct options *options, 
     sink = sink_open(&(struct sink_config){.spec = spec, .rotate_octets = options->rotate_octets,
                                            .rotate_count = options->rotate_count}, error, sizeof error);
     if (!sink) {
-        complain("--output %s: %s", spec, error);
+        complain("--output %s", error);
         return false;
     }
     config.write = outputs->patient ? write_to_sink_patiently : write_to_sink;

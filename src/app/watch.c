@@ -274,7 +274,7 @@ static bool watch_open_metrics(struct watch *watch)
         return true;
     watch->metrics = metrics_open(watch->options->metrics, error, sizeof error);
     if (!watch->metrics)
-        complain("--metrics %s: %s", watch->options->metrics, error);
+        complain("--metrics %s", error);
     return watch->metrics != NULL;
 }
 
@@ -337,33 +337,42 @@ static void watch_wait(struct watch *watch)
     merge_wait(&watch->merge, &deadline);
 }
 
-/* SIGHUP. On any error all stays as it is. */
-static void watch_reload(struct watch *watch)
+/* false: all stays as it is. */
+static bool watch_read_config(struct watch *watch)
 {
     struct options fresh;
     struct outputs *outputs;
     bool same;
 
+    if (!options_reload(watch->options, &fresh, watch->argc, watch->argv))
+        return false;
+    same = options_same_outputs(watch->options, &fresh);
+    outputs = same ? watch->outputs : outputs_open(&fresh, watch_packets(watch));
+    if (!outputs) {
+        options_fini(&fresh);
+        return false;
+    }
+    if (!same) {
+        watch_losses(watch, true);
+        losses_new_outputs(&watch->losses);
+        outputs_publish(outputs, watch->publisher);
+        outputs_close(watch->outputs, REPLACED_MS);
+        watch->outputs = outputs;
+    }
+    options_fini(watch->options);
+    *watch->options = fresh;
+    return true;
+}
+
+/* SIGHUP. */
+static void watch_reload(struct watch *watch)
+{
     notify_reloading();
     outputs_reopen(watch->outputs);
-    if (watch->options->config && options_reload(watch->options, &fresh, watch->argc, watch->argv)) {
-        same = options_same_outputs(watch->options, &fresh);
-        outputs = same ? watch->outputs : outputs_open(&fresh, watch_packets(watch));
-        if (outputs) {
-            if (!same) {
-                watch_losses(watch, true);
-                losses_new_outputs(&watch->losses);
-                outputs_publish(outputs, watch->publisher);
-                outputs_close(watch->outputs, REPLACED_MS);
-                watch->outputs = outputs;
-            }
-            options_fini(watch->options);
-            *watch->options = fresh;
-            complain(_("the configuration was read anew"));
-        } else {
-            options_fini(&fresh);
-        }
-    }
+    if (watch->options->config && watch_read_config(watch))
+        complain(_("the configuration was read anew"));
+    else if (watch->options->config)
+        complain(_("the configuration stays as it was"));
     notify_ready(NULL);
 }
 
@@ -466,10 +475,10 @@ static void watch_finish(struct watch *watch)
     watch_gather(watch);
     watch_losses(watch, true);
     watch_stats(watch, show_on_outputs);
-    complain(_("stopped: %llu packets, %llu sessions of which %llu were open, %llu findings, %llu packets dropped by the kernel"),
-             (unsigned long long)totals->summary.packets, (unsigned long long)totals->summary.sessions,
-             (unsigned long long)open,
-             (unsigned long long)summary_findings(&totals->summary), (unsigned long long)totals->capture.dropped);
+    complain(_("stopped; packets: %llu, dropped by the kernel: %llu; sessions: %llu, still open: %llu; findings: %llu"),
+             (unsigned long long)totals->summary.packets, (unsigned long long)totals->capture.dropped,
+             (unsigned long long)totals->summary.sessions, (unsigned long long)open,
+             (unsigned long long)summary_findings(&totals->summary));
 }
 
 static void watch_run(struct watch *watch)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "capture/evidence_file.h"
 
+#include "capture/words.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
@@ -75,6 +77,12 @@ static char *ring_name(const struct evidence_file *file, const char *path, unsig
 
 /* --- one file */
 
+/* EEXIST is create()'s: it is asked for no new file. */
+static const char *why_not(int error)
+{
+    return error == EEXIST ? _("is one of the captures that are read") : strerror(error);
+}
+
 static FILE *create(const struct evidence_file *file, const char *name)
 {
     int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
@@ -118,7 +126,7 @@ static bool ring_create(struct evidence_file *file, struct ring *ring, FILE *str
 {
     ring->dumper = stream ? pcap_dump_fopen(ring->handle, stream) : NULL;
     if (!ring->dumper) {
-        file_failed(file, ring->name, stream ? pcap_geterr(ring->handle) : strerror(errno));
+        file_failed(file, ring->name, stream ? pcap_geterr(ring->handle) : why_not(errno));
         if (stream)
             fclose(stream);
         return false;
@@ -257,7 +265,7 @@ static bool share_write(struct evidence_file *file, struct share *share)
 
     share_measure(share);
     if (!ring) {
-        file_failed(file, file->path, "too many link types");
+        file_failed(file, file->path, _("too many link types"));
         return false;
     }
     if (!ring_ready(file, ring, share))
@@ -317,7 +325,7 @@ struct evidence_file *evidence_file_open(const struct evidence_file_config *conf
         free(name);
         return file;
     }
-    snprintf(error, EVIDENCE_ERROR_SIZE, "%s", strerror(name ? errno : ENOMEM));
+    snprintf(error, EVIDENCE_ERROR_SIZE, "%s", why_not(name ? errno : ENOMEM));
     free(name);
     if (file)
         free(file->path);

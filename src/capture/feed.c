@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "capture/feed.h"
 
+#include "capture/words.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -45,7 +47,7 @@ enum feed_state feed_read(struct feed *feed, size_t want)
     if (batch->count > 0)
         return FEED_FULL;
     if (!batch_reserve(batch, limit))
-        return feed_fail(feed, "out of memory");
+        return feed_fail(feed, _("out of memory"));
     memmove(batch->block, feed_at(feed), feed->len - feed->at);
     feed->len -= feed->at;
     feed->at = 0;

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE 1 /* fopencookie */
 #include "capture/input.h"
 
+#include "capture/words.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -68,7 +70,7 @@ static ssize_t input_read_raw(struct input *input, uint8_t *to, size_t len)
         got = 0;
     }
     if (got < 0)
-        input_fail(input, "cannot be read: ", strerror(errno));
+        input_fail(input, _("cannot be read: "), strerror(errno));
     else
         input->octets += (uint64_t)got;
     input->at_end |= got == 0;
@@ -121,7 +123,7 @@ static ssize_t gzip_step(struct input *input, uint8_t *to, size_t len)
     input->raw_at = input->raw_len - stream->avail_in;
     input->in_frame = result != Z_STREAM_END;
     if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) {
-        input_fail(input, "the gzip data is damaged: ", stream->msg ? stream->msg : zError(result));
+        input_fail(input, _("the gzip data is damaged: "), stream->msg ? stream->msg : zError(result));
         return room > stream->avail_out ? (ssize_t)(room - stream->avail_out) : -1;
     }
     return (ssize_t)(room - stream->avail_out);
@@ -146,7 +148,7 @@ static ssize_t zstd_step(struct input *input, uint8_t *to, size_t len)
     size_t result = ZSTD_decompressStream(input->zstd, &out, &in);
     input->raw_at = in.pos;
     if (ZSTD_isError(result)) {
-        input_fail(input, "the zstd data is damaged: ", ZSTD_getErrorName(result));
+        input_fail(input, _("the zstd data is damaged: "), ZSTD_getErrorName(result));
         return -1;
     }
     input->in_frame = result != 0;
@@ -154,10 +156,10 @@ static ssize_t zstd_step(struct input *input, uint8_t *to, size_t len)
 }
 
 static const struct codec codecs[] = {
-    {{0x1f, 0x8b}, 2, gzip_start, gzip_step, gzip_stop, "the gzip data ends too early"},
-    {{0x28, 0xb5, 0x2f, 0xfd}, 4, zstd_start, zstd_step, zstd_stop, "the zstd data ends too early"},
+    {{0x1f, 0x8b}, 2, gzip_start, gzip_step, gzip_stop, N_("the gzip data ends too early")},
+    {{0x28, 0xb5, 0x2f, 0xfd}, 4, zstd_start, zstd_step, zstd_stop, N_("the zstd data ends too early")},
     /* a skippable frame, as pzstd writes one first */
-    {{0x50, 0x2a, 0x4d, 0x18}, 4, zstd_start, zstd_step, zstd_stop, "the zstd data ends too early"},
+    {{0x50, 0x2a, 0x4d, 0x18}, 4, zstd_start, zstd_step, zstd_stop, N_("the zstd data ends too early")},
 };
 
 /* A step may deliver nothing: then it wants more, and that there is no more is the end, or too early. */
@@ -176,7 +178,7 @@ static ssize_t input_decompress(struct input *input, uint8_t *to, size_t len)
         if (got > 0)
             continue;
         if (got == 0 && input->in_frame && !input->interrupted)
-            input_fail(input, input->codec->cut, "");
+            input_fail(input, _(input->codec->cut), "");
         return input->error[0] != '\0' ? -1 : 0;
     }
 }
@@ -237,7 +239,7 @@ static bool input_detect(struct input *input)
         if (input->raw_len < codec->magic_len || memcmp(input->raw, codec->magic, codec->magic_len) != 0)
             continue;
         if (!codec->start(input)) {
-            input_fail(input, "out of memory", "");
+            input_fail(input, _("out of memory"), "");
             return false;
         }
         input->codec = codec;
@@ -255,7 +257,7 @@ static bool input_open_file(struct input *input, const char *path)
         return false;
     }
     if (S_ISDIR(status.st_mode)) {
-        input_fail(input, "is a directory", "");
+        input_fail(input, _("is a directory"), "");
         return false;
     }
     input->size = S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
@@ -267,7 +269,7 @@ struct input *input_open(const char *path, char *error, size_t error_size)
 {
     struct input *input = calloc(1, sizeof *input);
     if (input == NULL) {
-        snprintf(error, error_size, "out of memory");
+        snprintf(error, error_size, "%s", _("out of memory"));
         return NULL;
     }
     if (!input_open_file(input, path)) {

@@ -3,6 +3,7 @@
 #include "capture/live.h"
 
 #include "capture/fanout.h"
+#include "capture/words.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -56,14 +57,14 @@ static int live_explain(struct live *live, int status)
 {
     switch (status) {
     case PCAP_ERROR_NO_SUCH_DEVICE:
-        live_fail(live, "there is no such interface; -D lists them", "");
+        live_fail(live, _("there is no such interface; -D lists them"), "");
         return LIVE_DOWN;
     case PCAP_ERROR_IFACE_NOT_UP:
-        live_fail(live, "the interface is down", "");
+        live_fail(live, _("the interface is down"), "");
         return LIVE_DOWN;
     case PCAP_ERROR_PERM_DENIED:
     case PCAP_ERROR_PROMISC_PERM_DENIED:
-        return live_fail(live, "no permission to capture: it takes root or the capability CAP_NET_RAW", "");
+        return live_fail(live, _("no permission to capture: it takes root or the capability CAP_NET_RAW"), "");
     default:
         break;
     }
@@ -103,7 +104,7 @@ static int live_check_expression(struct live *live)
     if (expression == NULL)
         return 0;
     if (pcap_compile(live->pcap, &program, expression, 1, PCAP_NETMASK_UNKNOWN) != 0) {
-        snprintf(live->error, sizeof live->error, "the filter \"%s\" is wrong: %s", expression, pcap_geterr(live->pcap));
+        snprintf(live->error, sizeof live->error, _("the filter \"%s\" is wrong: %s"), expression, pcap_geterr(live->pcap));
         return LIVE_FAILED;
     }
     pcap_freecode(&program);
@@ -133,12 +134,12 @@ static int live_set_filter(struct live *live)
         return result;
     char *text = live_whole_filter(&live->config);
     if (text == NULL)
-        return live_fail(live, "out of memory", "");
+        return live_fail(live, _("out of memory"), "");
     if (pcap_compile(live->pcap, &program, text, 1, PCAP_NETMASK_UNKNOWN) != 0) {
-        result = live_fail(live, "the filter cannot be compiled: ", pcap_geterr(live->pcap));
+        result = live_fail(live, _("the filter cannot be compiled: "), pcap_geterr(live->pcap));
     } else {
         if (pcap_setfilter(live->pcap, &program) != 0)
-            result = live_fail(live, "the filter cannot be set: ", pcap_geterr(live->pcap));
+            result = live_fail(live, _("the filter cannot be set: "), pcap_geterr(live->pcap));
         pcap_freecode(&program);
     }
     free(text);
@@ -153,7 +154,7 @@ static int live_join(struct live *live)
     int error = fanout_join(pcap_fileno(live->pcap), &live->config.fanout_group);
     if (error == 0)
         return 0;
-    live_fail(live, "cannot be shared between workers: ", strerror(error));
+    live_fail(live, _("cannot be shared between workers: "), strerror(error));
     return error == EINVAL ? LIVE_DOWN : LIVE_FAILED;
 }
 
@@ -226,7 +227,7 @@ int live_open(struct live **opened, const struct live_config *config, char *erro
 {
     struct live *live = calloc(1, sizeof *live);
     if (live == NULL || !live_configure(live, config)) {
-        snprintf(error, error_size, "%s", live == NULL ? "out of memory" : strerror(errno));
+        snprintf(error, error_size, "%s", live == NULL ? _("out of memory") : strerror(errno));
         live_close(live);
         return -1;
     }
@@ -290,7 +291,7 @@ static int live_lost(struct live *live)
 {
     if (live_is_up(live))
         return live_fail(live, pcap_geterr(live->pcap), "");
-    live_fail(live, "the interface is gone", "");
+    live_fail(live, _("the interface is gone"), "");
     live_count(live);
     live_leave(live);
     return LIVE_DOWN;
@@ -332,7 +333,7 @@ static int live_return(struct live *live)
     int result = live_enter(live);
     if (result == LIVE_FAILED) {
         snprintf(reason, sizeof reason, "%.*s", (int)sizeof reason - 1, live->error);
-        live_fail(live, "the interface is back, but a restart is needed: ", reason);
+        live_fail(live, _("the interface is back, but a restart is needed: "), reason);
     }
     return result;
 }
@@ -343,7 +344,7 @@ int live_check(struct live *live)
         return live_return(live);
     if (live_is_up(live))
         return 0;
-    live_fail(live, "the interface is down", "");
+    live_fail(live, _("the interface is down"), "");
     return LIVE_DOWN;
 }
 

@@ -11,6 +11,7 @@
 #include "capture/pcapng.h"
 
 #include "base/reader.h"
+#include "capture/words.h"
 
 #include <pcap/dlt.h>
 #include <stdlib.h>
@@ -156,14 +157,14 @@ static void interface_options(const struct pcapng *file, struct interface *inter
 static enum feed_state interface_add(struct pcapng *file, struct reader body)
 {
     if (reader_left(&body) < 8)
-        return pcapng_fail(file, "an interface description is too short");
+        return pcapng_fail(file, _("an interface description is too short"));
     if (file->interface_count == MAX_INTERFACES)
-        return pcapng_fail(file, "more interfaces than can be");
+        return pcapng_fail(file, _("more interfaces than can be"));
     if (file->interface_count == file->interface_room) {
         size_t room = file->interface_room ? file->interface_room * 2 : 8;
         struct interface *interfaces = realloc(file->interfaces, room * sizeof *interfaces);
         if (interfaces == NULL)
-            return pcapng_fail(file, "out of memory");
+            return pcapng_fail(file, _("out of memory"));
         file->interfaces = interfaces;
         file->interface_room = room;
     }
@@ -229,7 +230,7 @@ static smtpscope_time time_of(const struct interface *interface, uint64_t ticks)
 static enum feed_state packet_fill(struct pcapng *file, struct frame *frame, struct reader body, uint32_t caplen, uint32_t len)
 {
     if (caplen > reader_left(&body))
-        return pcapng_fail(file, "a packet is longer than its block");
+        return pcapng_fail(file, _("a packet is longer than its block"));
     frame->data = body.at;
     frame->caplen = caplen;
     frame->len = len;
@@ -245,10 +246,10 @@ static enum feed_state packet_timed(struct pcapng *file, struct frame *frame, st
 {
     struct reader fixed;
     if (!reader_part(&body, 20, &fixed))
-        return pcapng_fail(file, "a packet block is too short");
+        return pcapng_fail(file, _("a packet block is too short"));
     uint32_t id = obsolete ? field16(file, &fixed, 0) : field32(file, &fixed, 0);
     if (id >= file->interface_count)
-        return pcapng_fail(file, "a packet of an interface that was not described");
+        return pcapng_fail(file, _("a packet of an interface that was not described"));
     const struct interface *interface = &file->interfaces[id];
     uint64_t ticks = (uint64_t)field32(file, &fixed, 4) << 32 | field32(file, &fixed, 8);
     frame->link_type = interface->link_type;
@@ -261,9 +262,9 @@ static enum feed_state packet_simple(struct pcapng *file, struct frame *frame, s
 {
     struct reader fixed;
     if (!reader_part(&body, 4, &fixed))
-        return pcapng_fail(file, "a packet block is too short");
+        return pcapng_fail(file, _("a packet block is too short"));
     if (file->interface_count == 0)
-        return pcapng_fail(file, "a packet of an interface that was not described");
+        return pcapng_fail(file, _("a packet of an interface that was not described"));
     const struct interface *interface = &file->interfaces[0];
     uint32_t len = field32(file, &fixed, 0), caplen = len;
     if (interface->snaplen != 0 && caplen > interface->snaplen)
@@ -278,7 +279,7 @@ static enum feed_state section_start(struct pcapng *file, const struct reader *h
     static const uint8_t big[4] = {0x1a, 0x2b, 0x3c, 0x4d}, little[4] = {0x4d, 0x3c, 0x2b, 0x1a};
     file->big = memcmp(head->at + 8, big, 4) == 0;
     if (!file->big && memcmp(head->at + 8, little, 4) != 0)
-        return pcapng_fail(file, "a section has no byte order");
+        return pcapng_fail(file, _("a section has no byte order"));
     file->interface_count = 0;
     return FEED_READY;
 }
@@ -292,7 +293,7 @@ static bool block_is_wanted(uint32_t type)
 static enum feed_state block_body(struct pcapng *file, uint32_t len, struct reader *body)
 {
     if (len > MAX_BLOCK)
-        return pcapng_fail(file, "a block is longer than any packet");
+        return pcapng_fail(file, _("a block is longer than any packet"));
     enum feed_state state = pcapng_need(file, len);
     if (state != FEED_READY)
         return state;
@@ -300,7 +301,7 @@ static enum feed_state block_body(struct pcapng *file, uint32_t len, struct read
     *body = reader_over(block + 8, len - 12);
     struct reader trailer = reader_over(block + len - 4, 4);
     file->feed->at += len;
-    return field32(file, &trailer, 0) == len ? FEED_READY : pcapng_fail(file, "a block's two lengths differ");
+    return field32(file, &trailer, 0) == len ? FEED_READY : pcapng_fail(file, _("a block's two lengths differ"));
 }
 
 /* The head of the next block: its type and length. */
@@ -314,7 +315,7 @@ static enum feed_state block_head(struct pcapng *file, uint32_t *type, uint32_t 
     if (*type == BLOCK_SECTION && section_start(file, &head) < 0)
         return FEED_FAILED;
     *len = field32(file, &head, 4);
-    return *len >= 12 && *len % 4 == 0 ? FEED_READY : pcapng_fail(file, "a block's length cannot be");
+    return *len >= 12 && *len % 4 == 0 ? FEED_READY : pcapng_fail(file, _("a block's length cannot be"));
 }
 
 enum feed_state pcapng_next(struct pcapng *file, struct frame *frame)

@@ -6,6 +6,7 @@
 #include "capture/feed.h"
 #include "capture/input.h"
 #include "capture/pcapng.h"
+#include "capture/words.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -16,6 +17,8 @@
 
 /* stdio's own 4 KiB would cost a call through the cookie for every few packets. */
 enum { STREAM_BUFFER = 256 * 1024 };
+
+#define NOT_A_CAPTURE N_("is no capture file: pcap or pcapng, as it is or in gzip or zstd")
 
 struct savefile {
     struct input *input;
@@ -65,18 +68,28 @@ static enum feed_state next_pcap(struct savefile *file, struct frame *frame)
     return FEED_READY;
 }
 
+/* libpcap's words for a cut file count octets that mean nothing to a user. */
+static bool is_cut(const char *reason)
+{
+    return strncmp(reason, "truncated dump file", 19) == 0;
+}
+
 /* Caution: pcap_close() closes the stream, and a failure to open does not. */
 static bool pcap_over(struct savefile *file, FILE *stream, char *error, size_t error_size)
 {
-    char reason[PCAP_ERRBUF_SIZE] = "out of memory";
+    char reason[PCAP_ERRBUF_SIZE];
+    snprintf(reason, sizeof reason, "%s", _("out of memory"));
     file->pcap = stream == NULL ? NULL : pcap_fopen_offline_with_tstamp_precision(stream, PCAP_TSTAMP_PRECISION_NANO, reason);
     if (file->pcap != NULL)
         return true;
     if (stream != NULL)
         fclose(stream);
     const char *cause = input_error(file->input);
-    bool unknown = strstr(reason, "unknown file format") != NULL;
-    snprintf(error, error_size, "%s", *cause ? cause : unknown ? "is not a capture file (pcap or pcapng)" : reason);
+    if (*cause == '\0' && strstr(reason, "unknown file format") != NULL)
+        cause = _(NOT_A_CAPTURE);
+    else if (*cause == '\0')
+        cause = is_cut(reason) ? _("ends within its header") : reason;
+    snprintf(error, error_size, "%s", cause);
     return false;
 }
 
@@ -103,7 +116,7 @@ static int header_start(struct savefile *file, uint8_t *header, size_t len, char
     file->pcap = NULL;
     if (!is_classic)
         return pcap_start(file, error, error_size);
-    feed_init(&file->feed, file->input, "the file ends in the middle of it");
+    feed_init(&file->feed, file->input, _("the file ends in the middle of it"));
     file->classic.feed = &file->feed;
     file->next = next_classic;
     input_read(file->input, header, CLASSIC_HEADER); /* which was peeked at: it is there */
@@ -112,11 +125,11 @@ static int header_start(struct savefile *file, uint8_t *header, size_t len, char
 
 static int pcapng_start(struct savefile *file, char *error, size_t error_size)
 {
-    feed_init(&file->feed, file->input, "the file ends in the middle of a block");
+    feed_init(&file->feed, file->input, _("the file ends in the middle of a block"));
     file->next = next_pcapng;
     file->pcapng = pcapng_new(&file->feed);
     if (file->pcapng == NULL)
-        return snprintf(error, error_size, "out of memory"), -1;
+        return snprintf(error, error_size, "%s", _("out of memory")), -1;
     return 0;
 }
 
@@ -128,9 +141,9 @@ static int savefile_start(struct savefile *file, char *error, size_t error_size)
     if (got < 0)
         return snprintf(error, error_size, "%s", input_error(file->input)), -1;
     if (got == 0)
-        return snprintf(error, error_size, "%s", input_interrupted(file->input) ? "interrupted" : "is empty"), -1;
+        return snprintf(error, error_size, "%s", input_interrupted(file->input) ? _("interrupted") : _("is empty")), -1;
     if (got < 4)
-        return snprintf(error, error_size, "is not a capture file (pcap or pcapng)"), -1;
+        return snprintf(error, error_size, "%s", _(NOT_A_CAPTURE)), -1;
     if (memcmp(header, pcapng, sizeof pcapng) == 0)
         return pcapng_start(file, error, error_size);
     return header_start(file, header, (size_t)got, error, error_size);
@@ -140,7 +153,7 @@ int savefile_open(struct savefile **opened, const char *path, char *error, size_
 {
     struct savefile *file = calloc(1, sizeof *file);
     if (file == NULL) {
-        snprintf(error, error_size, "out of memory");
+        snprintf(error, error_size, "%s", _("out of memory"));
         return -1;
     }
     file->state = FEED_READY;
@@ -166,7 +179,7 @@ void savefile_close(struct savefile *file)
     free(file);
 }
 
-/* The innermost cause is the most useful. libpcap's words for a cut file count octets that mean nothing to a user. */
+/* The innermost cause is the most useful. */
 static const char *savefile_cause(const struct savefile *file)
 {
     const char *cause = input_error(file->input);
@@ -177,7 +190,7 @@ static const char *savefile_cause(const struct savefile *file)
     if (file->pcap == NULL)
         return file->classic.error;
     const char *reason = pcap_geterr(file->pcap);
-    return strncmp(reason, "truncated dump file", 19) == 0 ? "the file ends in the middle of it" : reason;
+    return is_cut(reason) ? _("the file ends in the middle of it") : reason;
 }
 
 static void savefile_fill(struct savefile *file, struct batch *batch)
@@ -193,7 +206,8 @@ static void savefile_fill(struct savefile *file, struct batch *batch)
         return;
     file->state = state == FEED_FAILED && input_interrupted(file->input) ? FEED_END : state;
     if (file->state == FEED_FAILED)
-        snprintf(file->error, sizeof file->error, "packet %" PRIu64 ": %s", file->number + 1, savefile_cause(file));
+        snprintf(file->error, sizeof file->error, _("packet %llu: %s"), (unsigned long long)(file->number + 1),
+                 savefile_cause(file));
 }
 
 int savefile_batch(struct savefile *file, struct batch *batch)

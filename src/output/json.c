@@ -50,6 +50,17 @@ static void put_member_time(struct writer *writer, const char *key, smtpscope_ti
     writer_char(writer, '"');
 }
 
+/* Without a packet there is no time. */
+static void put_member_packet_time(struct writer *writer, const char *key, const struct summary *summary, smtpscope_time time)
+{
+    if (summary->packets) {
+        put_member_time(writer, key, time);
+    } else {
+        put_key(writer, key);
+        put_null(writer);
+    }
+}
+
 static void put_member_address(struct writer *writer, const char *key, const struct smtpscope_endpoint *endpoint)
 {
     put_key(writer, key);
@@ -465,9 +476,9 @@ static void json_finish(struct output *output, void *state, const struct summary
     if (!output->config.summary)
         return;
     put_open(line, '{');
-    put_member_time(line, "timestamp", summary->last_time);
+    put_member_packet_time(line, "timestamp", summary, summary->last_time);
     put_member_name(line, "event_type", "stats");
-    put_member_time(line, "first_timestamp", summary->first_time);
+    put_member_packet_time(line, "first_timestamp", summary, summary->first_time);
     put_member_number(line, "files", summary->files);
     put_member_number(line, "packets", summary->packets);
     put_member_number(line, "octets", summary->octets);

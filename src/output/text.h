@@ -37,6 +37,8 @@ void text_summary(const struct layout *layout, const struct packets *packets, co
 
 /* `before`, then "packet 14", with the file's name when there are several; nothing where packets have no numbers. */
 void text_packet(const struct layout *layout, const char *before, const struct packets *packets, uint64_t ordinal);
+/* "refusal.policy (reputation)": the reason where the identifier does not say it. */
+void text_rule(struct writer *writer, enum smtpscope_rule rule, enum smtpscope_reason reason);
 /* "503 5.5.1 " */
 void text_code(struct writer *writer, unsigned code, char separator, unsigned klass, unsigned subject, unsigned detail);
 

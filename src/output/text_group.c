@@ -81,17 +81,16 @@ static void group_counts(struct writer *writer, const struct group *group)
                       (unsigned long long)group->count);
 }
 
-/* "refusal.policy (reputation)": the reason where the identifier does not say it. */
-static void group_name(struct writer *writer, const struct group *group)
+void text_rule(struct writer *writer, enum smtpscope_rule rule, enum smtpscope_reason reason)
 {
-    const char *id = smtpscope_rule_info(group->rule)->id;
-    const char *reason = smtpscope_reason_name(group->reason);
+    const char *id = smtpscope_rule_info(rule)->id;
+    const char *name = smtpscope_reason_name(reason);
 
     writer_string(writer, id);
-    if (!reason || strstr(id, reason))
+    if (!name || strstr(id, name))
         return;
     writer_string(writer, " (");
-    writer_string(writer, reason);
+    writer_string(writer, name);
     writer_char(writer, ')');
 }
 
@@ -110,7 +109,7 @@ static void group_heading(const struct layout *layout, const struct group *group
     struct writer name = {0}, counts = {0};
     size_t width = utf8_columns(label, strlen(label)), end;
 
-    group_name(&name, group);
+    text_rule(&name, group->rule, group->reason);
     group_counts(&counts, group);
     text_severity(layout, group->severity);
     layout_paint(layout, PAINT_BOLD);
@@ -278,7 +277,8 @@ static void group_settings(const struct layout *layout, const struct group *grou
                                           settings, left);
         count = count < left ? count : left;
         for (size_t i = 0; i < count; i++)
-            layout_paragraph(layout, settings[i].software, settings[i].text, TEXT_COLUMN);
+            layout_paragraph(layout, i && !strcmp(settings[i].software, settings[i - 1].software) ? "" : settings[i].software,
+                             settings[i].text, TEXT_COLUMN);
         left -= count;
     }
 }
@@ -316,7 +316,7 @@ void text_group_brief(const struct layout *layout, const struct packets *packets
     struct writer *writer = layout->writer;
 
     writer_string(writer, "  ");
-    group_name(writer, group);
+    text_rule(writer, group->rule, group->reason);
     writer_string(writer, ": ");
     writer_string(writer, smtpscope_advice_summary(group->rule));
     writer_string(writer, "\n    ");

@@ -43,6 +43,8 @@ static void live_reply(struct writer *writer, const struct smtpscope_finding *fi
     live_part(writer, "S: ", any);
     text_code(writer, finding->code, ' ', finding->enhanced_class, finding->enhanced_subject, finding->enhanced_detail);
     writer_escaped(writer, reply.at, reply.len, ESCAPE_TERMINAL);
+    if (!reply.len)
+        writer->len--; /* the blank in front of a text */
 }
 
 /* A loss of our own has nothing else to say: there it stands on the first line. */
@@ -68,7 +70,7 @@ static void live_place(const struct layout *layout, const struct packets *packet
     format_time(writer, time, ' ', 3);
     writer_string(writer, "  ");
     text_severity(layout, finding->severity);
-    writer_string(writer, smtpscope_rule_info(finding->rule)->id);
+    text_rule(writer, finding->rule, finding->reason);
     if (!finding->flow)
         return;
     writer_string(writer, "  ");

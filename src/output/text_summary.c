@@ -158,7 +158,7 @@ void text_summary(const struct layout *layout, const struct packets *packets, co
     writer_char(layout->writer, '\n');
     summary_input(layout, packets, summary, &text);
     writer_unsigned(&text, summary->sessions);
-    if (!summary->sessions)
+    if (!summary->sessions && (summary->packets || summary->watched))
         writer_format(&text, ": %s", _("nothing on the watched ports; --ports chooses others"));
     summary_line(layout, _("Sessions"), &text);
     summary_totals(layout, summary, _("Messages"), summary->messages, COUNTED_ROWS(message_rows), &text);

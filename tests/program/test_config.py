@@ -49,7 +49,7 @@ WRONG = [
     ("ports = ,", ["ports"]),
     ("ports", ["name = value"]),
     ("ports =", ["ports", "missing"]),
-    ("= 25", ["no such name"]),
+    ("= 25", ["no name before the ="]),
     ("detect = maybe", ["detect maybe", "no, yes"]),
     ("format = xml", ["format xml", "text, json"]),
     ("min-severity = loud", ["loud", "error, warning, notice, info"]),

@@ -128,7 +128,7 @@ class Evidence(ProgramTest):
         for evidence in made, link:
             done = run("-r", made, "-w", evidence)
             self.assert_status(done, 2)
-            self.assert_one_line(done, "--write", "File exists")
+            self.assert_one_line(done, "--write", "captures that are read")
             self.assertEqual(harness.read(made), before)
 
     def test_disk_full(self):

@@ -61,6 +61,16 @@ class Languages(ProgramTest):
                 self.assertNotEqual(mine["summary"], theirs["summary"], mine["rule"])
                 self.assertNotEqual(mine["remediation"]["meaning"], theirs["remediation"]["meaning"], mine["rule"])
 
+    def test_what_is_wrong_with_a_file(self):
+        text = self.path("text.pcap", b"220 mx.example ESMTP\r\n" * 10)
+        with open(FAMILIES, "rb") as file:
+            cut = self.path("cut.pcap", file.read()[:-1])
+        for arguments, words in ((("-r", text), {"de": "keine Mitschnittdatei", "fr": "pas un fichier de capture"}),
+                                 (("-r", cut), {"de": "Paket 127", "fr": "paquet 127"}),
+                                 (("-i", "none0"), {"de": "keine solche Schnittstelle", "fr": "aucune interface de ce nom"})):
+            for language in LANGUAGES:
+                self.assertIn(words[language], run(*arguments, "--lang", language).err)
+
     def test_help(self):
         for language in LANGUAGES:
             lines = run("--lang", language, "--help").out.splitlines()

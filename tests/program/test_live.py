@@ -104,7 +104,15 @@ class Replay(network.ReplayTest):
         sensor.wait_notified("RELOADING=1", "READY=1")
         events = sensor.stop(signal.SIGINT)
         self.assertEqual(events[-1]["event_type"], "stats")
-        self.assertIn("stopped:", sensor.err())
+        harness.check_schema(events)
+        self.assertIn("stopped; packets: ", sensor.err())
+
+    def test_nothing_seen(self):
+        """Of packets that never came there is no time."""
+        event, = self.sensor("--write", self.path("evidence.pcap"), "--user", "root").stop()
+        self.assertEqual((event["event_type"], event["packets"]), ("stats", 0))
+        self.assertEqual((event["timestamp"], event["first_timestamp"]), (None, None))
+        harness.check_schema([event])
 
 
 class Interface(harness.ProgramTest):

@@ -88,6 +88,23 @@ class Live(live.LiveTest):
         self.assertIn("down", told[0])
         self.assertIn("up", told[1])
 
+    def test_reload_of_what_is_wrong(self):
+        """Each thing that is wrong is told, then that the program goes on as it was; so with an output that it may not open."""
+        config = self.path("smtpscope.conf", b"rule = deferral\n")
+        os.chmod(config, 0o644)
+        self.start("-c", config)
+        for text, want in ((b"rul = deferral\n", "rul: no such name; is it rule?"),
+                           (b"output = file:/proc/none\n", "smtpscope: --output file:/proc/none: No such file")):
+            with open(config, "wb") as file:
+                file.write(text)
+            before = len(self.errors())
+            self.reload()
+            told = self.errors()[before:].splitlines()
+            self.assertEqual(len(told), 2, told)
+            self.assertIn(want, told[0])
+            self.assertEqual(told[1], "smtpscope: the configuration stays as it was")
+        self.stop()
+
     def told_of_lo(self):
         return [line for line in self.errors().splitlines() if line.startswith("smtpscope: lo: ")]
 

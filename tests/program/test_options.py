@@ -99,6 +99,20 @@ class Words(ProgramTest):
         for word in ("450", "503", "502", "sequence.", "deferral.", "rejection."):
             self.assertIn(word, done.out)
 
+    def test_settings_of_one_software_stand_below_its_name_once(self):
+        out = run("-r", FAMILIES, "--rule", "refusal.policy").out
+        self.assertIn("soft_bounce", out)
+        self.assertIn("check_client_access", out)
+        self.assertEqual(len([line for line in out.splitlines() if line.startswith("  Postfix ")]), 1, out)
+
+    def test_width(self):
+        for arguments in (("-r", FAMILIES), ("explain", "450"), ("explain", "deferral.greylisted"), ("compare", "450", "503")):
+            for columns in (60, 100):
+                out = run(*arguments, environment={"COLUMNS": str(columns)}).out
+                paragraphs = [line for line in out.splitlines() if ":" not in line]
+                self.assertLessEqual(max(map(len, paragraphs)), columns, arguments)
+                self.assertGreater(max(map(len, paragraphs)), columns - 15, arguments)
+
     def test_colour(self):
         self.assertNotIn("\x1b", run("-r", FAMILIES).out)
         self.assertNotIn("\x1b", run("-r", FAMILIES, "--color", "never").out)

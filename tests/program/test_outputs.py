@@ -66,6 +66,7 @@ class Outputs(ProgramTest):
         done = run("-r", FAMILIES, "--output", "file:%s/no/such/folder" % self.folder)
         self.assert_status(done, 2)
         self.assert_one_line(done, "no/such/folder")
+        self.assertEqual(done.err.count("no/such/folder"), 1, done.err)
         self.assertEqual(done.out, "")
 
     def test_rotation(self):

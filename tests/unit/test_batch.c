@@ -20,7 +20,9 @@ static void compare(const uint8_t *octets, size_t len)
     pcap_t *pcap = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, reason);
     assert_int_equal(savefile_open_first(&savefile, path, error, sizeof error), pcap == NULL ? -1 : 0);
     if (pcap == NULL) {
-        if (strcmp(error, reason) != 0 && strstr(reason, "unknown file format") == NULL && len >= 4)
+        bool cut = strstr(reason, "truncated dump file") != NULL;
+
+        if (strcmp(error, cut ? "ends within its header" : reason) != 0 && strstr(reason, "unknown file format") == NULL && len >= 4)
             fail_msg("\"%s\", libpcap says \"%s\"", error, reason);
         return;
     }

@@ -487,6 +487,27 @@ static void live_lines(void **state)
     bench_fini(&bench);
 }
 
+/* A reason that the rule's name does not say stands behind it; a reply without a text leaves no blank. */
+static void live_reason(void **state)
+{
+    struct smtpscope_flow flow = flow_of(10), other = flow_of(11);
+    struct smtpscope_finding first = finding_of(&flow), second = finding_of(&other);
+    struct bench bench;
+
+    (void)state;
+    first.reason = second.reason = SMTPSCOPE_REASON_CLIENT_IGNORED_REPLY;
+    second.text = "";
+    bench_init(&bench, &output_live);
+    output_finding(bench.output, &first);
+    output_finding(bench.output, &second);
+    fflush(bench.stream);
+    assert_string_equal(strstr(bench.text, "\n\n2026-"), "\n\n"
+        "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt (client-ignored-reply)  "
+        "192.0.2.200:53732 -> 192.0.2.10:25  packet 14\n"
+        "      C: DATA  S: 503 5.5.1\n");
+    bench_fini(&bench);
+}
+
 /* One in the place of several. */
 static void repeats(void **state)
 {
@@ -713,6 +734,7 @@ int main(void)
         cmocka_unit_test(wraps),
         cmocka_unit_test(json_finding),
         cmocka_unit_test(live_lines),
+        cmocka_unit_test(live_reason),
         cmocka_unit_test(repeats),
         cmocka_unit_test(updates),
         cmocka_unit_test(text_groups),
