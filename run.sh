@@ -13,6 +13,7 @@ packages_install run
 mkdir -p build || die "cannot write here, and the program is built here"
 [ -x build/release/bin/smtpscope ] || say "building smtpscope, once"
 # One build at a time: a second ./run.sh waits for the first.
+(: >>build/lock) 2>/dev/null || die "build/ belongs to another user (root, after sudo?): remove it, or run this as that user"
 exec 9>build/lock
 flock 9
 build_preset release smtpscope-program translations || exit 2

@@ -5,6 +5,8 @@
 
 #include "smtpscope/finding.h"
 
+SMTPSCOPE_C_BEGIN
+
 /* Static texts in the language of the locale, through gettext's domain "smtpscope". Never freed; NULL where there is none. */
 struct smtpscope_advice {
     const char *meaning;        /* what it means, a sentence or two */
@@ -54,5 +56,7 @@ size_t smtpscope_advice_detail(const struct smtpscope_finding *finding, char *bu
 /* The same in two steps, for who has many of them: the template in the language in force, static, and what fills it. */
 const char *smtpscope_advice_detail_template(enum smtpscope_detail detail);
 size_t smtpscope_advice_detail_fill(const char *pattern, const struct smtpscope_finding *finding, char *buffer, size_t size);
+
+SMTPSCOPE_C_END
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "smtpscope/finding.h"
 
+SMTPSCOPE_C_BEGIN
+
 struct smtpscope_judge;
 
 struct smtpscope_judge_config {
@@ -46,5 +48,7 @@ uint32_t smtpscope_judge_peek(const struct smtpscope_judge *judge, uint32_t afte
  * is the software ("Postfix"), "" when unknown: the same words mean different things on different servers.
  */
 enum smtpscope_reason smtpscope_reason_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server);
+
+SMTPSCOPE_C_END
 
 #endif

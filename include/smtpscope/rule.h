@@ -5,6 +5,8 @@
 
 #include "smtpscope/types.h"
 
+SMTPSCOPE_C_BEGIN
+
 enum smtpscope_rule {
 #define RULE(id, family, name, severity, reference, summary) SMTPSCOPE_RULE_##id,
 #include "smtpscope/rules.def"
@@ -71,5 +73,7 @@ const char *smtpscope_confidence_name(enum smtpscope_confidence confidence);
 const char *smtpscope_fault_name(enum smtpscope_fault fault); /* "client", "server", "network", "nobody", "undetermined" */
 const char *smtpscope_detail_name(enum smtpscope_detail detail);
 const char *smtpscope_detail_template(enum smtpscope_detail detail); /* English, for gettext */
+
+SMTPSCOPE_C_END
 
 #endif

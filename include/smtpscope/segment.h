@@ -5,6 +5,8 @@
 
 #include "smtpscope/types.h"
 
+SMTPSCOPE_C_BEGIN
+
 /* RFC 9293 3.1 */
 enum smtpscope_tcp_flag {
     SMTPSCOPE_TCP_FIN = 0x01,
@@ -37,5 +39,7 @@ struct smtpscope_segment {
  * streams does it by the high ones.
  */
 uint64_t smtpscope_segment_hash(const struct smtpscope_segment *segment, uint64_t seed);
+
+SMTPSCOPE_C_END
 
 #endif

@@ -6,6 +6,8 @@
 #include "smtpscope/stream.h"
 #include "smtpscope/types.h"
 
+SMTPSCOPE_C_BEGIN
+
 struct smtpscope_session;
 
 enum smtpscope_verb {
@@ -353,5 +355,7 @@ void smtpscope_session_clock_stepped(struct smtpscope_session *session, smtpscop
 void smtpscope_session_decrypted(struct smtpscope_session *session);
 /* Tells what is unanswered and how it ended. The session can only be freed afterwards. */
 void smtpscope_session_close(struct smtpscope_session *session, const struct smtpscope_ending *ending);
+
+SMTPSCOPE_C_END
 
 #endif

@@ -6,6 +6,8 @@
 #include "smtpscope/segment.h"
 #include "smtpscope/types.h"
 
+SMTPSCOPE_C_BEGIN
+
 struct smtpscope_streams;
 
 /* What is known of a flow from the start. Owned by the flow; valid until its close() has returned. */
@@ -131,5 +133,7 @@ void smtpscope_streams_prefetch_flow(const struct smtpscope_streams *streams, ui
 void *smtpscope_streams_likely_user(const struct smtpscope_streams *streams, uint64_t hash);
 
 void smtpscope_streams_stats(const struct smtpscope_streams *streams, struct smtpscope_stream_stats *stats);
+
+SMTPSCOPE_C_END
 
 #endif

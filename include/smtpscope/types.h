@@ -7,6 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Around what a header declares, for callers in C++. */
+#ifdef __cplusplus
+#define SMTPSCOPE_C_BEGIN extern "C" {
+#define SMTPSCOPE_C_END }
+#else
+#define SMTPSCOPE_C_BEGIN
+#define SMTPSCOPE_C_END
+#endif
+
 /* Nanoseconds since the epoch, from the capture. The library has no other clock. */
 typedef int64_t smtpscope_time;
 

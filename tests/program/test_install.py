@@ -2,12 +2,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """An installation is complete: the program runs from it, and others build on the library by pkg-config and by CMake."""
 import os
+import shutil
 import subprocess
+import unittest
 
 import harness
 from harness import FAMILIES, ProgramTest, read
 
-CONSUMER = """
+CONSUMER = os.path.join(harness.TOP, "tests", "program", "consumer.c")
+SAYS = "line 5: sequence.rcpt-before-mail: RCPT with no open transaction"
+# The tables are for others too, and C++ takes the headers as they are.
+TABLES = """
 #include <smtpscope/advice.h>
 #include <smtpscope/judge.h>
 #include <stdio.h>
@@ -18,9 +23,9 @@ enum mine {
     MINE_COUNT
 };
 
-int main(void)
+int main()
 {
-    printf("%s %d\\n", smtpscope_rule_info(SMTPSCOPE_RULE_SEQUENCE_NESTED_MAIL)->id, MINE_COUNT == SMTPSCOPE_RULES);
+    printf("%s %d\\n", smtpscope_rule_info(SMTPSCOPE_RULE_SEQUENCE_NESTED_MAIL)->id, MINE_COUNT == (int)SMTPSCOPE_RULES);
     return 0;
 }
 """
@@ -49,7 +54,7 @@ class Installation(ProgramTest):
             self.skipTest("the flags of an instrumented build would have to be the consumer's too")
         self.prefix = self.path("prefix")
         command("cmake", "--install", self.build, "--prefix", self.prefix)
-        self.source = self.path("consumer.c", CONSUMER.encode())
+        self.source = self.path("consumer.c", read(CONSUMER))
 
     def installed(self, name):
         found = [os.path.join(folder, name) for folder, _, files in os.walk(self.prefix) if name in files]
@@ -70,17 +75,24 @@ class Installation(ProgramTest):
         self.installed("smtpscope.json")
 
     def test_pkg_config(self):
+        command("cc", "-std=c17", "-Wall", "-Wextra", "-Wpedantic", "-Werror", self.source, "-o", self.path("consumer"), *self.flags())
+        self.assertEqual(command(self.path("consumer")), SAYS)
+
+    def flags(self):
         folder = os.path.dirname(self.installed("smtpscope.pc"))
-        flags = command("pkg-config", "--cflags", "--libs", "smtpscope",
-                        env={**os.environ, "PKG_CONFIG_PATH": folder}).split()
-        command("cc", "-std=c17", self.source, "-o", self.path("consumer"), *flags)
-        self.assertEqual(command(self.path("consumer")), "sequence.nested-mail 1")
+        return command("pkg-config", "--cflags", "--libs", "smtpscope", env={**os.environ, "PKG_CONFIG_PATH": folder}).split()
+
+    @unittest.skipUnless(shutil.which("c++"), "no compiler for C++")
+    def test_cpp(self):
+        source = self.path("tables.cc", TABLES.encode())
+        command("c++", "-Wall", "-Wextra", "-Werror", source, "-o", self.path("tables"), *self.flags())
+        self.assertEqual(command(self.path("tables")), "sequence.nested-mail 1")
 
     def test_cmake_package(self):
         self.path("CMakeLists.txt", CMAKE_CONSUMER.encode())
         command("cmake", "-S", self.folder, "-B", self.path("build"), "-G", "Ninja", "-DCMAKE_PREFIX_PATH=" + self.prefix)
         command("cmake", "--build", self.path("build"))
-        self.assertEqual(command(os.path.join(self.folder, "build", "consumer")), "sequence.nested-mail 1")
+        self.assertEqual(command(os.path.join(self.folder, "build", "consumer")), SAYS)
 
 
 if __name__ == "__main__":
