@@ -67,6 +67,30 @@ static uint64_t crew_done(const struct crew *crew)
     return done;
 }
 
+/* `until`: no later record is about an earlier packet. */
+static void member_send(struct member *member, uint64_t until)
+{
+    member->held = 0;
+    member->parcel->until = until;
+    lane_send(&member->lane, member->parcel, true);
+    member->parcel = lane_parcel(&member->lane);
+}
+
+/*
+ * The caller holds the lock. A round will be read by another worker, or when the slowest is through one more. That one may wait
+ * for room in its lane, and the publisher for word of how far this worker is: nobody waits here with that still unsaid.
+ */
+static void crew_wait(struct crew *crew, struct member *member)
+{
+    if (!member->held || crew->filled - crew_done(crew) < ROUNDS) {
+        pthread_cond_wait(&crew->read, &crew->lock);
+        return;
+    }
+    pthread_mutex_unlock(&crew->lock);
+    member_send(member, member->now.packet + 1);
+    pthread_mutex_lock(&crew->lock);
+}
+
 /* The member's next round, read by whoever comes first; NULL when there are no more. */
 static const struct round *crew_round(struct crew *crew, struct member *member, uint64_t number)
 {
@@ -79,7 +103,7 @@ static const struct round *crew_round(struct crew *crew, struct member *member, 
         pthread_cond_broadcast(&crew->read);
     while (crew->filled <= number && !crew->ended) {
         if (crew->reading || crew->filled - crew_done(crew) == ROUNDS) {
-            pthread_cond_wait(&crew->read, &crew->lock);
+            crew_wait(crew, member);
             continue;
         }
         crew->reading = true;
@@ -96,15 +120,6 @@ static const struct round *crew_round(struct crew *crew, struct member *member, 
     more = crew->filled > number;
     pthread_mutex_unlock(&crew->lock);
     return more ? round : NULL;
-}
-
-/* `until`: no later record is about an earlier packet. */
-static void member_send(struct member *member, uint64_t until)
-{
-    member->held = 0;
-    member->parcel->until = until;
-    lane_send(&member->lane, member->parcel, true);
-    member->parcel = lane_parcel(&member->lane);
 }
 
 /* The outbox that the next report goes into. */

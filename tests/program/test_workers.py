@@ -10,6 +10,7 @@ import time
 
 import harness
 from harness import run
+import tcpwire
 
 MADE = ("-n", "400", "-c", "150", "-m", "3000", "-f", "60", "-i", "20", "-r", "20", "-l", "20", "-d", "20", "-o", "20")
 ONE_PROCESSOR = "one processor's 1"  # one worker, which has no thread of its own then
@@ -52,6 +53,23 @@ class Workers(harness.ProgramTest):
             for workers, other in zip(RUNS[1:], done[1:]):
                 self.assertEqual(other.err, done[0].err)
                 self.assertTrue(other.out == done[0].out, "%s workers, %s: not what one processor says" % (workers, options))
+
+    def test_one_connection_has_all_to_say(self):
+        """More in a few rounds than its worker's lane holds; the others have nothing to say and come to the end of their rounds."""
+        batches, messages, packets = 1300, 60, []
+        talk = tcpwire.Conversation(packets, tcpwire.Endpoint("198.51.100.1", 20000), tcpwire.Endpoint("192.0.2.25", 25))
+        turns = [("S", b"220 mx ESMTP\r\n"), ("C", b"EHLO c\r\n"), ("S", b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n")]
+        turns += [("C", b"MAIL FROM:<>\r\nRCPT TO:<a>\r\nBDAT 1 LAST\r\nx" * messages), ("S", b"250 ok\r\n" * 3 * messages)] * batches
+        for time_ns, (side, octets) in enumerate([("C", b""), ("S", b""), ("C", b"")] + turns):
+            flags = {0: tcpwire.SYN, 1: tcpwire.SYN | tcpwire.ACK}.get(time_ns, tcpwire.ACK)
+            talk.segment(1700000000 * 10**9 + time_ns * 1000, side, flags, octets)
+        path = self.path("one.pcap")
+        with open(path, "wb") as file:
+            tcpwire.write_pcap(file, packets)
+        for workers in ("1", "2", "3"):
+            with self.subTest(workers=workers):
+                done = run("-r", path, "--workers", workers, "--messages", "--format", "json")
+                self.assertEqual(done.out.count('"event_type":"message"'), batches * messages)
 
     def test_interrupted_while_it_waits_for_input(self):
         """All that was read is told, whoever of the workers has it."""
