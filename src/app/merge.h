@@ -28,9 +28,12 @@ void merge_add(struct merge *merge, struct lane *lane);
 /* Gives back what is still held, unpublished. */
 void merge_fini(struct merge *merge);
 
-/* Says what is due. true: there was something. */
+/* Says what is due, or a part of it: who calls looks after other things as well. true: there was something. */
 bool merge_publish(struct merge *merge, const struct report *report);
-/* For who has published all that was due and is not done: waits until a parcel has come since then, or a lane has ended, or until `deadline`, by the clock of the lanes' condition; NULL: none. */
+/*
+ * For who has published all that was due and is not done: waits until a parcel has come since then, or a lane has ended, or
+ * until `deadline`, by the clock of the lanes' condition; NULL: none.
+ */
 void merge_wait(struct merge *merge, const struct timespec *deadline);
 /* All lanes have ended, and all was said. */
 bool merge_is_done(struct merge *merge);

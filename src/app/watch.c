@@ -467,8 +467,9 @@ static void watch_finish(struct watch *watch)
     notify_stopping(NULL);
     for (unsigned i = 0; i < watch->count; i++)
         sensor_stop(watch->sensors[i]);
-    while (watch_publish(watch) || !merge_is_done(&watch->merge))
-        watch_wait(watch);
+    while (!merge_is_done(&watch->merge))
+        if (!watch_publish(watch))
+            watch_wait(watch);
     publisher_finish(watch->publisher, totals->summary.last_time);
     if (watch->evidence)
         evidence_run_finish(watch->evidence);

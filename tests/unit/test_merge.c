@@ -183,6 +183,39 @@ static void test_gives_up(void **state)
     free(hall);
 }
 
+/* More reports than one turn says by any measure. */
+#define ENDLESS 100000
+
+/* Each report that is heard brings the next one. */
+static void heard_by_a_chatterbox(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
+{
+    struct hall *hall = ctx;
+
+    heard(hall, flow, format, line);
+    if (hall->count < ENDLESS)
+        send_one(&hall->speakers[0], hall->count + 1, hall->count + 2);
+}
+
+/* Whoever publishes has other things to do, however much there is to say. */
+static void test_a_turn_ends(void **state)
+{
+    struct hall *hall = malloc(sizeof *hall);
+    struct report report = {.line = heard_by_a_chatterbox, .ctx = hall};
+
+    (void)state;
+    assert_non_null(hall);
+    hall_open(hall, true);
+    for (unsigned i = 1; i < SPEAKERS; i++)
+        lane_end(&hall->speakers[i].lane);
+    send_one(&hall->speakers[0], 1, 2);
+    assert_true(merge_publish(&hall->merge, &report));
+    assert_in_range(hall->count, 1, ENDLESS - 1);
+    while (hall->count < ENDLESS)
+        assert_true(merge_publish(&hall->merge, &report));
+    hall_close(hall);
+    free(hall);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_order_at_the_end),
         cmocka_unit_test(test_waits_for_others),
         cmocka_unit_test(test_gives_up),
+        cmocka_unit_test(test_a_turn_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
