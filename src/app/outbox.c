@@ -166,12 +166,6 @@ uint64_t outbox_count(const struct outbox *outbox)
     return count;
 }
 
-void outbox_say_all(const struct outbox *outbox, const struct report *report)
-{
-    for (const struct outbox_record *record = outbox_at(outbox, 0); record; record = outbox_after(outbox, record))
-        outbox_say(record, report);
-}
-
 static int order(uint64_t a, uint64_t b)
 {
     return (a > b) - (a < b);

@@ -45,9 +45,6 @@ const struct outbox_record *outbox_at(const struct outbox *outbox, size_t at);
 /* Says again what the record holds. */
 void outbox_say(const struct outbox_record *record, const struct report *report);
 
-/* All that the outbox holds, in the order in which it was said. */
-void outbox_say_all(const struct outbox *outbox, const struct report *report);
-
 /* Less than, equal to or greater than 0, as memcmp(3). */
 int outbox_key_compare(const struct outbox_key *a, const struct outbox_key *b);
 

@@ -60,7 +60,7 @@ static void take(struct road *road, unsigned digit)
     struct parcel *parcel = lane_receive(&road->lane);
 
     assert_non_null(parcel);
-    outbox_say_all(&parcel->outbox, &(struct report){.line = line_is, .ctx = &digit});
+    outbox_say(outbox_at(&parcel->outbox, 0), &(struct report){.line = line_is, .ctx = &digit});
     lane_return(&road->lane, parcel);
 }
 

@@ -281,7 +281,7 @@ static void in_an_outbox(void **state)
 
     (void)state;
     outbox_finding(&outbox, &finding);
-    outbox_say_all(&outbox, &(struct report){.finding = on_unpacked, .ctx = &sum});
+    outbox_say(outbox_at(&outbox, 0), &(struct report){.finding = on_unpacked, .ctx = &sum});
     assert_int_equal(sum, 3);
     outbox_fini(&outbox);
 }
