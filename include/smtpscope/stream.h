@@ -54,6 +54,7 @@ struct smtpscope_ending {
  * What the owner of the streams is told. opened() comes with a flow's first octets, or the first that are lost, or its
  * FIN; a connection without any of these is never told. `user` is what it returned for the flow; NULL there means "not followed", and nothing more is told. `ctx` is the owner's.
  * `gap`: `len` octets of that direction will never come. `conflict`: octets were sent again with other content; the first stay valid.
+ * It is told of what is sent again soon, behind no more than a few other segments; of longer ones of a message, of their ends.
  */
 struct smtpscope_stream_events {
     void *(*opened)(void *ctx, const struct smtpscope_flow *flow);

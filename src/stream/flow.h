@@ -5,6 +5,8 @@
 
 #include "smtpscope/stream.h"
 
+#include "recent.h"
+
 /*
  * A segment that could not be delivered when it came: a hole stands before it, or it acknowledges octets of the other
  * side that were not seen yet. Ordered by sequence number.
@@ -25,19 +27,12 @@ struct blocked {
     uint16_t waited; /* segments of the flow that came since it is stuck, or since a hole was given up */
 };
 
-/*
- * To tell a retransmission that differs from one that does not, a hash of the end of what was delivered last is kept: of so
- * many octets, as most commands are not longer.
- */
-#define RECENT_OCTETS 40
-
 /* One direction. Names after RFC 9293 3.3.1, seen from the receiver: `nxt` is the next sequence number to deliver. */
 struct half {
     uint64_t delivered; /* octets told of, gaps included: the stream offset of `nxt` */
     uint32_t nxt;
     uint32_t acked; /* the highest acknowledgement of this direction's octets that the other side has sent */
-    uint32_t recent_hash; /* of the `recent_len` octets before `nxt` */
-    uint8_t recent_len;
+    struct recent recent; /* what stands before `nxt` */
     bool known : 1; /* nxt is known */
     bool seen : 1;  /* at least one segment of this direction was captured */
     bool has_acked : 1;
@@ -79,8 +74,8 @@ struct flow {
     bool closed : 1;   /* told; the entry stays a while, so that what comes late opens no new flow */
 };
 
-/* A million idle flows fit in 192 MB, with their slots. */
-_Static_assert(sizeof(void *) != 8 || sizeof(struct flow) <= 176, "a flow is 176 octets at most");
+/* A million idle flows fit in 208 MB, with their slots. */
+_Static_assert(sizeof(void *) != 8 || sizeof(struct flow) <= 192, "a flow is 192 octets at most");
 
 struct flow_queue {
     uint32_t first, last;

@@ -16,7 +16,6 @@
  */
 #include "flow.h"
 
-#include "base/hash.h"
 #include "base/memory.h"
 
 /* A capture that is merely out of order puts it right within so many segments, or so long. */
@@ -37,28 +36,6 @@ struct piece {
     smtpscope_time time;
     uint64_t packet;
 };
-
-static uint32_t recent_hash(const struct smtpscope_streams *streams, const uint8_t *data, size_t len)
-{
-    return (uint32_t)hash_octets(data, len, streams->config.hash_seed);
-}
-
-/* Remembers the end of what was just delivered. */
-static void recent_keep(const struct smtpscope_streams *streams, struct half *half, const uint8_t *data, uint32_t len)
-{
-    half->recent_len = len < RECENT_OCTETS ? (uint8_t)len : RECENT_OCTETS;
-    half->recent_hash = recent_hash(streams, data + (len - half->recent_len), half->recent_len);
-}
-
-/* Do octets that are sent again differ from those that were delivered last? Not told when they are not all there. */
-static bool recent_differs(const struct smtpscope_streams *streams, const struct half *half, const struct piece *piece)
-{
-    uint32_t behind = half->nxt - piece->seq; /* of the piece's first octet, before what comes next */
-
-    if (!half->recent_len || behind < half->recent_len || piece->len < behind)
-        return false;
-    return recent_hash(streams, piece->data + (behind - half->recent_len), half->recent_len) != half->recent_hash;
-}
 
 static void tell_conflict(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                           const struct piece *piece)
@@ -81,7 +58,7 @@ static void tell_gap(struct smtpscope_streams *streams, struct flow *flow, enum 
     flow_follow(streams, flow);
     streams->stats.gaps++;
     streams->stats.gap_octets += len;
-    half->recent_len = 0;
+    half->recent = (struct recent){0};
     if (flow->user)
         streams->config.events->gap(streams->config.ctx, flow->user, side, half->delivered, len, time, packet);
     half->nxt += len;
@@ -127,7 +104,7 @@ static void deliver_octets(struct smtpscope_streams *streams, struct flow *flow,
 
     octets->offset = half->delivered;
     flow_follow(streams, flow);
-    recent_keep(streams, half, octets->data, (uint32_t)octets->len);
+    recent_keep(&half->recent, streams->config.hash_seed, octets->data, (uint32_t)octets->len);
     half->nxt += (uint32_t)octets->len;
     half->delivered += octets->len;
     streams->stats.octets += octets->len;
@@ -475,8 +452,9 @@ static void segment_plain(struct smtpscope_streams *streams, struct flow *flow, 
         });
 }
 
-static void segment_any(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
-                        const struct smtpscope_segment *segment)
+/* Apart, so that what nearly every segment does is the shorter. */
+__attribute__((noinline)) static void segment_any(struct smtpscope_streams *streams, struct flow *flow,
+                                                  enum smtpscope_side side, const struct smtpscope_segment *segment)
 {
     struct half *half = &flow->half[side], *other = &flow->half[!side];
     bool syn = segment->flags & SMTPSCOPE_TCP_SYN;
@@ -502,7 +480,7 @@ static void segment_any(struct smtpscope_streams *streams, struct flow *flow, en
             return;
         if (ahead < 0 && piece.len && !is_probe(half, &piece)) {
             streams->stats.retransmitted++;
-            if (recent_differs(streams, half, &piece))
+            if (recent_differs(&half->recent, streams->config.hash_seed, half->nxt - piece.seq, piece.data, piece.len))
                 tell_conflict(streams, flow, side, &piece);
         }
         if (ahead <= 0 && !held_first(flow, side) && ack_is_covered(other, piece.has_ack, piece.ack))
