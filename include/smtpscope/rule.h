@@ -67,6 +67,8 @@ bool smtpscope_rule_matches(enum smtpscope_rule rule, const char *glob);
 const char *smtpscope_severity_name(enum smtpscope_severity severity);
 const char *smtpscope_reason_name(enum smtpscope_reason reason);
 enum smtpscope_retry smtpscope_reason_retry(enum smtpscope_reason reason);
+/* The same of a finding: behind a 5yz (refusal.*) what would pass by itself does not. */
+enum smtpscope_retry smtpscope_finding_retry(enum smtpscope_rule rule, enum smtpscope_reason reason);
 const char *smtpscope_retry_name(enum smtpscope_retry retry);
 const char *smtpscope_verdict_name(enum smtpscope_verdict verdict);
 const char *smtpscope_confidence_name(enum smtpscope_confidence confidence);

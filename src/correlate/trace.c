@@ -62,6 +62,12 @@ static void trace_exchange(const struct smtpscope_session *session, const struct
     tell(ctx, &trace);
 }
 
+/* Codes that are about the command (RFC 5321 4.2.3), and say nothing of the recipient. */
+static bool is_about_command(uint16_t code)
+{
+    return (code >= 500 && code <= 504) || code == 555;
+}
+
 /* The message's own outcome counts for the recipients that RCPT accepted. */
 static void trace_message(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
                           void (*tell)(void *ctx, const struct trace *trace), void *ctx)
@@ -77,7 +83,8 @@ static void trace_message(const struct smtpscope_session *session, const struct 
         struct trace trace;
 
         if ((accepted && !message->sent) /* the client gave the message up */ || outcome == SMTPSCOPE_OUTCOME_LOST ||
-            outcome == SMTPSCOPE_OUTCOME_UNKNOWN) /* no word from the server */
+            outcome == SMTPSCOPE_OUTCOME_UNKNOWN /* no word from the server */ ||
+            is_about_command(by_message ? message->code : recipient->code))
             continue;
         trace = (struct trace){
             .kind = TRACE_OUTCOME, .flow = *flow, .time = fact->time, .packet = fact->packet,

@@ -65,7 +65,7 @@ const char *kinds_detail(struct kinds *kinds, enum smtpscope_detail detail)
 
 static void put_judgement(struct writer *writer, const struct smtpscope_finding *finding)
 {
-    enum smtpscope_retry retry = smtpscope_reason_retry(finding->reason);
+    enum smtpscope_retry retry = smtpscope_finding_retry(finding->rule, finding->reason);
 
     put_member_name(writer, "rule", smtpscope_rule_info(finding->rule)->id);
     put_member_name(writer, "severity", smtpscope_severity_name(finding->severity));

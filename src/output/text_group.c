@@ -302,7 +302,7 @@ void text_group(const struct layout *layout, const struct packets *packets, cons
     group_heading(layout, group);
     layout_paragraph(layout, _("At fault"), fault_words(group->fault), TEXT_COLUMN);
     if (group->reason != SMTPSCOPE_REASON_NONE)
-        layout_paragraph(layout, _("A retry"), retry_words(smtpscope_reason_retry(group->reason)), TEXT_COLUMN);
+        layout_paragraph(layout, _("A retry"), retry_words(smtpscope_finding_retry(group->rule, group->reason)), TEXT_COLUMN);
     group_causes(layout, group);
     group_consequences(layout, group);
     group_certainty(layout, group);

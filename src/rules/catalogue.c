@@ -135,6 +135,17 @@ enum smtpscope_retry smtpscope_reason_retry(enum smtpscope_reason reason)
     return (size_t)reason < COUNT(reasons) ? reasons[reason].retry : SMTPSCOPE_RETRY_UNKNOWN;
 }
 
+/* RFC 5321 4.2.1: who got a 5yz should not repeat the same request, even where the words are those of a deferral. */
+enum smtpscope_retry smtpscope_finding_retry(enum smtpscope_rule rule, enum smtpscope_reason reason)
+{
+    enum smtpscope_retry retry = smtpscope_reason_retry(reason);
+    const struct smtpscope_rule_info *info = smtpscope_rule_info(rule);
+
+    if (retry != SMTPSCOPE_RETRY_YES || !info || strcmp(info->family, "refusal") != 0)
+        return retry;
+    return reason == SMTPSCOPE_REASON_CONTENT_SCAN ? SMTPSCOPE_RETRY_SENDER : SMTPSCOPE_RETRY_RARELY;
+}
+
 const char *smtpscope_retry_name(enum smtpscope_retry retry)
 {
     return word_at(retries, COUNT(retries), (size_t)retry);

@@ -60,6 +60,7 @@ struct trouble {
     uint16_t no_recipient; /* of DATA that was let pass though no recipient was: its end follows from that */
     uint16_t codeless, closing, not_followed; /* of the last reply without a code, the 421 that closed, STARTTLS without TLS */
     uint16_t oversize; /* of the size that MAIL declared, while that is the last exchange */
+    uint16_t unknown_bdat; /* of BDAT to a server that does not know it: the lines of the chunk are no commands */
     uint16_t mechanism; /* about a mechanism that was not advertised, while it is the last */
     uint32_t errors, unknown_recipients, failed_logins;
     uint32_t limit_rcpt, limit_mail; /* of the last EHLO reply: see advertised.c */
@@ -179,6 +180,9 @@ struct refused {
  */
 uint32_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 
+/* address.c: RFC 5321 4.1.2, and UTF-8 as RFC 6531 adds it. `empty`: is <> allowed? */
+bool path_is_valid(const struct smtpscope_text *path, bool empty);
+
 /* sequence.c */
 uint32_t detect_sequence(struct smtpscope_judge *judge, const struct refused *refused);
 bool is_about_order(const struct refused *refused);
@@ -189,6 +193,9 @@ void judge_tolerated(struct smtpscope_judge *judge, const struct smtpscope_excha
 uint32_t detect_extension(struct smtpscope_judge *judge, const struct refused *refused);
 uint32_t detect_parameter(struct smtpscope_judge *judge, const struct refused *refused);
 uint32_t detect_syntax(struct smtpscope_judge *judge, const struct refused *refused);
+uint32_t detect_chunk(struct smtpscope_judge *judge, const struct refused *refused);
+/* Is the line itself what the server could not read, whatever the state? */
+bool is_unreadable(const struct refused *refused);
 uint32_t detect_verb(struct smtpscope_judge *judge, const struct refused *refused);
 
 /* mail.c */

@@ -54,11 +54,23 @@ static enum smtpscope_rule refusal_of_code(const struct refused *refused)
     return SMTPSCOPE_RULE_REFUSAL_UNSPECIFIED;
 }
 
+/* Servers with codes of their own (Courier) have these for other things. */
+static bool is_about_login(enum smtpscope_reason reason)
+{
+    switch (reason) {
+    case SMTPSCOPE_REASON_CREDENTIALS: case SMTPSCOPE_REASON_MECHANISM: case SMTPSCOPE_REASON_AUTH_REQUIRED:
+    case SMTPSCOPE_REASON_AUTH_TEMPORARY: case SMTPSCOPE_REASON_UNSPECIFIED: case SMTPSCOPE_REASON_POLICY:
+    case SMTPSCOPE_REASON_RATE_LIMITED: case SMTPSCOPE_REASON_TLS_REQUIRED: return true;
+    default: return false;
+    }
+}
+
 static enum smtpscope_rule refusal_rule(const struct refused *refused, enum smtpscope_reason reason)
 {
-    if (reason == SMTPSCOPE_REASON_MALFORMED_ARGUMENT)
+    if (reason == SMTPSCOPE_REASON_MALFORMED_ARGUMENT && refused->code != 535)
         return SMTPSCOPE_RULE_REFUSAL_SYNTAX;
-    if (refused->code == 535 || refused->code == 534 || refused->code == 538 || (is_auth(refused->verb) && refused->code != 530))
+    if (((refused->code == 535 || refused->code == 534 || refused->code == 538) && is_about_login(reason)) ||
+        (is_auth(refused->verb) && refused->code != 530))
         return SMTPSCOPE_RULE_REFUSAL_AUTH_FAILED;
     if (refused->code == 530 || reason == SMTPSCOPE_REASON_AUTH_REQUIRED)
         return SMTPSCOPE_RULE_REFUSAL_AUTH_REQUIRED;
@@ -93,15 +105,27 @@ static enum smtpscope_fault fault_of(enum smtpscope_reason reason)
 /* RFC 4954 4: 501 answers "*", with which a client cancels, and what is no base64. */
 static enum smtpscope_reason auth_reason(const struct refused *refused, enum smtpscope_reason reason)
 {
+    if (refused->verb == SMTPSCOPE_VERB_ANSWER && refused->command->len <= sizeof "*\r\n" - 1)
+        return SMTPSCOPE_REASON_CANCELLED; /* whatever code the server has for that */
     if (is_auth(refused->verb) && refused->code == 501)
-        return refused->verb == SMTPSCOPE_VERB_ANSWER && refused->command->len <= sizeof "*\r\n" - 1
-                   ? SMTPSCOPE_REASON_CANCELLED : SMTPSCOPE_REASON_MALFORMED_ARGUMENT;
+        return SMTPSCOPE_REASON_MALFORMED_ARGUMENT;
     return is_auth(refused->verb) && reason == SMTPSCOPE_REASON_POLICY ? SMTPSCOPE_REASON_CREDENTIALS : reason;
+}
+
+/* At MAIL it is the sender's address that is unknown, or whose domain the server cannot look up. */
+static enum smtpscope_reason reason_at_verb(const struct refused *refused)
+{
+    enum smtpscope_reason reason = reason_from(refused->reading, refused->verb, refused->reply);
+
+    if (refused->verb == SMTPSCOPE_VERB_MAIL &&
+        (reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN || reason == SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED))
+        return SMTPSCOPE_REASON_SENDER_UNVERIFIED;
+    return reason;
 }
 
 uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refused)
 {
-    enum smtpscope_reason reason = reason_from(refused->reading, refused->verb, refused->reply);
+    enum smtpscope_reason reason = reason_at_verb(refused);
     struct ground ground = { .exchange = refused->exchange, .verdict = SMTPSCOPE_VERDICT_NONE, .confidence = refused->confidence };
     struct note *note;
 
@@ -112,7 +136,7 @@ uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refuse
         ground.reason = auth_reason(refused, reason);
         ground.rule = refusal_rule(refused, ground.reason);
     }
-    ground.fault = fault_of(ground.reason);
+    ground.fault = refused->reading == READING_CLIENT_GONE ? SMTPSCOPE_FAULT_CLIENT : fault_of(ground.reason);
     if (ground.rule == SMTPSCOPE_RULE_REFUSAL_SIZE || ground.rule == SMTPSCOPE_RULE_REFUSAL_MAILBOX)
         ground.fault = SMTPSCOPE_FAULT_CLIENT;
     if (ground.rule == SMTPSCOPE_RULE_REFUSAL_SIZE)

@@ -27,11 +27,14 @@ static const struct phrase software_rows[] = {
     SOFTWARE("Dovecot", "dovecot"), SOFTWARE("qmail", "qmail"), SOFTWARE("Courier", "courier"), SOFTWARE("Zimbra", "zimbra"),
     SOFTWARE("MDaemon", "mdaemon"), SOFTWARE("MailEnable", "mailenable"), SOFTWARE("Kerio Connect", "kerio"),
     SOFTWARE("Domino", "domino"), SOFTWARE("Stalwart", "stalwart"), SOFTWARE("maddy", "maddy"),
-    SOFTWARE("Apache James", "james"),
-    SOFTWARE("Amazon SES", "amazon"), SOFTWARE("Cisco ESA", "ironport"), SOFTWARE("Mimecast", "mimecast"),
-    SOFTWARE("Proofpoint", "proofpoint"),
+    SOFTWARE("Apache James", "james"), SOFTWARE("chasquid", "chasquid"), SOFTWARE("qpsmtpd", "qpsmtpd"),
+    SOFTWARE("Cisco ESA", "ironport"),
+    /* services that their hosts' names tell */
+    SOFTWARE("Amazon SES", "amazon"), SOFTWARE("Mimecast", "mimecast"), SOFTWARE("Proofpoint", "proofpoint"),
 };
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define SERVICES 3
+const size_t software_count = COUNT(software_rows) - SERVICES;
 
 /* --- the index */
 
@@ -149,6 +152,18 @@ static const signed char letter_of[UCHAR_MAX + 1] = {
     DIGIT('7'), DIGIT('8'), DIGIT('9'),
 };
 
+/* An address without brackets: what was read of it is forgotten, `at` is behind it, and `*len` and `*count` are before it. */
+static const char *address_strip(const struct words *words, const char *at, const char *end, size_t *len, size_t *count)
+{
+    while (*len && words->text[*len - 1] != ' ')
+        --*len;
+    while (*count && words->starts[*count - 1] >= *len)
+        --*count;
+    while (at < end && *at != ' ' && *at != '\n')
+        at++;
+    return at;
+}
+
 void words_read(struct words *words, const struct smtpscope_text *text)
 {
     const char *at = text->at, *end = at + text->len;
@@ -161,11 +176,16 @@ void words_read(struct words *words, const struct smtpscope_text *text)
         if (letter < 0) {
             size_t skip = stripped_len(at, (size_t)(end - at));
 
-            if (skip) {
+            if (skip) { /* "User <joe> unknown" is "user unknown" */
                 at += skip - 1;
+                at += len && words->text[len - 1] == ' ' && at + 1 < end && at[1] == ' ';
                 continue;
             }
             letter = *at == 'h' ? 'h' : 0;
+        } else if (*at == '@' && inside) {
+            at = address_strip(words, at, end, &len, &count) - 1;
+            inside = false;
+            continue;
         }
         words->starts[count] = (uint16_t)len; /* stays if a word begins here */
         count += letter && !inside;

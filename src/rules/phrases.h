@@ -17,7 +17,7 @@ struct words {
     char text[TEXT_MAX_READ + PREFIX_MAX];
 };
 
-/* Lower case, in one line, without what the server quotes: <...>, [...] and URLs. */
+/* Lower case, in one line, without what the server quotes: <...>, [...], addresses and URLs. */
 void words_read(struct words *words, const struct smtpscope_text *text);
 
 enum codes { ANY, TEMPORARY, PERMANENT };
@@ -40,6 +40,8 @@ struct phrase_table {
 
 /* The table of phrases.def, and that of the software that greetings name. */
 extern const struct phrase_table reply_phrases, software_phrases;
+/* Rows of software_phrases that are software; behind them are services, which are found in names of hosts too. */
+extern const size_t software_count;
 
 /* The first row that the text matches, table->count when none does. `left_out`: a flag a row, or NULL. */
 size_t phrase_first(const struct phrase_table *table, const struct words *words, bool temporary, const char *server,

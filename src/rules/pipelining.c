@@ -68,8 +68,8 @@ void judge_pipelining(struct smtpscope_judge *judge, const struct smtpscope_exch
     enum smtpscope_rule rule = violation_of(exchange);
     const struct note *note;
 
-    if (rule == SMTPSCOPE_RULES)
-        return;
+    if (rule == SMTPSCOPE_RULES || (trouble_of(judge)->pipelined && trouble_of(judge)->hello.note == trouble_of(judge)->pipelined))
+        return; /* EHLO was refused for it, and nothing was taken since */
     note = note_find(judge, trouble_of(judge)->pipelined);
     if (!(note && note_covers(note, exchange)) && !is_alien(judge) && !judge->doubtful)
         report(judge, exchange, rule, SMTPSCOPE_VERDICT_TOLERATED);

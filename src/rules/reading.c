@@ -156,6 +156,12 @@ enum smtpscope_reason reason_from(enum reading reading, enum smtpscope_verb verb
 {
     enum smtpscope_reason reason = SMTPSCOPE_REASON_NONE;
 
+    if (reading == READING_CLIENT_GONE)
+        return SMTPSCOPE_REASON_UNSPECIFIED; /* nothing on the server's side is why */
+    if (reading == READING_DNS)
+        return verb == SMTPSCOPE_VERB_MAIL   ? SMTPSCOPE_REASON_SENDER_UNVERIFIED
+               : verb == SMTPSCOPE_VERB_RCPT ? SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED
+                                             : SMTPSCOPE_REASON_SERVER_ERROR;
     if (reading_is_reason(reading))
         reason = (enum smtpscope_reason)reading;
     if (reason == SMTPSCOPE_REASON_NONE && (verb == SMTPSCOPE_VERB_STARTTLS || verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER))
@@ -167,14 +173,25 @@ enum smtpscope_reason reason_from(enum reading reading, enum smtpscope_verb verb
     return reason == SMTPSCOPE_REASON_NONE ? SMTPSCOPE_REASON_UNSPECIFIED : reason;
 }
 
-uint8_t server_of(const struct smtpscope_text *text)
+static size_t software_row(const struct smtpscope_text *text)
 {
     struct words words;
-    size_t row;
 
     words_read(&words, text);
-    row = phrase_first(&software_phrases, &words, false, "", NULL);
-    return row < software_phrases.count ? (uint8_t)(row + 1) : 0;
+    return phrase_first(&software_phrases, &words, false, "", NULL);
+}
+
+/* RFC 5321 4.2: first comes the host's name, which may be "exim.example" and run Postfix. */
+uint8_t server_of(const struct smtpscope_text *text)
+{
+    const char *space = text->len ? memchr(text->at, ' ', text->len) : NULL;
+    size_t name = space ? (size_t)(space - text->at) : text->len;
+    size_t row = software_row(&(struct smtpscope_text){ text->at + name, text->len - name });
+
+    if (row < software_phrases.count)
+        return (uint8_t)(row + 1);
+    row = software_row(&(struct smtpscope_text){ text->at, name });
+    return row >= software_count && row < software_phrases.count ? (uint8_t)(row + 1) : 0;
 }
 
 const char *server_name(uint8_t server)

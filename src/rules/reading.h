@@ -11,8 +11,9 @@ enum reading {
 #define REASON(id, word, retry) READING_##id,
 #include "smtpscope/reasons.def"
     READING_SEQ_HELO, READING_SEQ_MAIL, READING_SEQ_RCPT, READING_NESTED_MAIL, READING_SEQ_BDAT, READING_AUTH_TWICE,
-    READING_TLS_TWICE, READING_IN_TRANSACTION, READING_NO_VALID_RCPT, READING_DUPLICATE_HELO, READING_PIPELINING, READING_TOO_SOON,
-    READING_NOT_OFFERED, READING_PARAMETER, READING_LINE_TOO_LONG,
+    READING_TLS_TWICE, READING_IN_TRANSACTION, READING_NO_VALID_RCPT, READING_CLOSED_TO_CLIENT, READING_DUPLICATE_HELO, READING_PIPELINING, READING_TOO_SOON,
+    READING_NOT_OFFERED, READING_PARAMETER, READING_LINE_TOO_LONG, READING_CLIENT_GONE,
+    READING_SYNTAX, READING_DNS,
 };
 
 /* `server`: the software as far as it is known, "" when not: some words mean something only there. */
@@ -35,6 +36,12 @@ const char *phrase_server(size_t row);
 static inline bool reading_is_reason(enum reading reading)
 {
     return reading != READING_NONE && reading < READING_SEQ_HELO;
+}
+
+/* Words about a step that is missing or one too many. */
+static inline bool reading_is_order(enum reading reading)
+{
+    return reading >= READING_SEQ_HELO && reading <= READING_CLOSED_TO_CLIENT;
 }
 
 /* Software from a greeting or an EHLO reply; 0 when nothing tells. */

@@ -61,7 +61,7 @@ static uint32_t detect_no_service(struct smtpscope_judge *judge, const struct re
 }
 
 static uint32_t (*const procedure[])(struct smtpscope_judge *, const struct refused *) = {
-    detect_early, detect_alien, detect_no_service, detect_pipelining, detect_sequence, detect_syntax, detect_extension, detect_verb,
+    detect_early, detect_alien, detect_no_service, detect_chunk, detect_pipelining, detect_sequence, detect_syntax, detect_extension, detect_verb,
     detect_parameter, detect_refused_in_order, detect_mail,
 };
 

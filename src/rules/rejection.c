@@ -28,7 +28,7 @@ static bool is_rejection(const struct refused *refused)
     case 530: case 538: return false;
     case 550: case 554: return refused->verb != SMTPSCOPE_VERB_AUTH;
     }
-    return false;
+    return refused->code > 500 && refused->reading == READING_NOT_OFFERED;
 }
 
 enum smtpscope_detail detail_of_oddities(uint32_t oddities)
@@ -53,6 +53,7 @@ enum smtpscope_detail detail_of_oddities(uint32_t oddities)
     return SMTPSCOPE_DETAIL_NONE;
 }
 
+#define BAD_NAME (SMTPSCOPE_COMMAND_NAME_INVALID | SMTPSCOPE_COMMAND_NAME_BARE_IP | SMTPSCOPE_COMMAND_NAME_NOT_QUALIFIED)
 #define TOO_LONG (SMTPSCOPE_COMMAND_LINE_TOO_LONG | SMTPSCOPE_COMMAND_PATH_TOO_LONG | SMTPSCOPE_COMMAND_LOCAL_TOO_LONG | \
                   SMTPSCOPE_COMMAND_DOMAIN_TOO_LONG)
 
@@ -71,9 +72,64 @@ static enum smtpscope_detail malformed(const struct refused *refused)
     return detail;
 }
 
-static bool is_syntax_code(uint16_t code)
+static bool is_about_syntax(const struct refused *refused)
 {
-    return code == 500 || code == 501 || code == 502 || code == 553 || code == 555 || code == 521;
+    switch (refused->code) {
+    case 500: case 501: case 502: case 553: case 555: case 521: return true;
+    case 421: return refused->reading == READING_LINE_TOO_LONG;
+    }
+    return refused->reading == READING_SYNTAX || (refused->code > 500 && refused->reading == READING_LINE_TOO_LONG);
+}
+
+static bool is_mail_or_rcpt(const struct refused *refused)
+{
+    return refused->verb == SMTPSCOPE_VERB_MAIL || refused->verb == SMTPSCOPE_VERB_RCPT;
+}
+
+/* The address is none by RFC 5321 4.1.2, or the server says so in words of its own. */
+static bool is_bad_address(const struct refused *refused)
+{
+    return is_mail_or_rcpt(refused) && (refused->reading == READING_MAILBOX_SYNTAX ||
+                                        !path_is_valid(&refused->command->path, refused->verb == SMTPSCOPE_VERB_MAIL));
+}
+
+bool is_unreadable(const struct refused *refused)
+{
+    return (refused->code == 500 || refused->code == 501) && !reading_is_order(refused->reading) &&
+           (refused->command->oddities & (SMTPSCOPE_COMMAND_NO_ARGUMENT | SMTPSCOPE_COMMAND_NO_PATH | SMTPSCOPE_COMMAND_EMPTY |
+                                          SMTPSCOPE_COMMAND_BAD_PARAMETER) || is_bad_address(refused));
+}
+
+/* A well-formed line that the server cannot read: what in it may be why, and whose fault it is then. */
+static struct ground ground_of_argument(const struct refused *refused)
+{
+    struct ground ground = { .rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX, .fault = SMTPSCOPE_FAULT_CLIENT };
+    bool hello = refused->verb == SMTPSCOPE_VERB_EHLO || refused->verb == SMTPSCOPE_VERB_HELO;
+
+    if (is_bad_address(refused))
+        ground.reason = SMTPSCOPE_REASON_MAILBOX_SYNTAX;
+    else if (hello && refused->command->oddities & BAD_NAME) {
+        ground.detail = refused->command->oddities & SMTPSCOPE_COMMAND_NAME_BARE_IP ? SMTPSCOPE_DETAIL_NAME_BARE_IP
+                      : refused->command->oddities & SMTPSCOPE_COMMAND_NAME_INVALID ? SMTPSCOPE_DETAIL_NAME_INVALID
+                                                                                   : SMTPSCOPE_DETAIL_NAME_NOT_QUALIFIED;
+        ground.detail_text = refused->command->path;
+    } else
+        ground.fault = refused->command->parameters ? SMTPSCOPE_FAULT_UNDETERMINED : SMTPSCOPE_FAULT_SERVER;
+    return ground;
+}
+
+/* May a line without anything odd be what the server could not read? Where it has a reason for the mail, that is why. */
+static bool is_about_argument(const struct refused *refused)
+{
+    const struct smtpscope_command *command = refused->command;
+    bool bad_address = is_bad_address(refused);
+
+    if (smtpscope_verb_family(refused->verb) != SMTPSCOPE_FAMILY_MANDATORY || command->unknown_parameter.len ||
+        command->parameters & ~refused->before->extensions)
+        return false;
+    if (refused->code == 501)
+        return !is_mail_or_rcpt(refused) || bad_address || !reading_is_reason(refused->reading) || refused->reading == READING_POLICY;
+    return refused->reading == READING_SYNTAX || ((refused->code == 500 || refused->code == 502) && bad_address);
 }
 
 /* A command of an extension that is advertised and was sent malformed: the extension is refused, and the argument is why. */
@@ -96,11 +152,10 @@ uint32_t detect_syntax(struct smtpscope_judge *judge, const struct refused *refu
     enum smtpscope_detail detail = malformed(refused);
     bool eod = refused->verb == SMTPSCOPE_VERB_EOD || refused->verb == SMTPSCOPE_VERB_NONE || refused->verb == SMTPSCOPE_VERB_ANSWER;
 
-    if (eod || is_extension_command(refused->verb) || !is_syntax_code(refused->code))
+    if (eod || is_extension_command(refused->verb) || !is_about_syntax(refused))
         return 0;
-    if (detail == SMTPSCOPE_DETAIL_NONE && refused->code == 501 && smtpscope_verb_family(refused->verb) == SMTPSCOPE_FAMILY_MANDATORY &&
-        !refused->command->unknown_parameter.len && !(refused->command->parameters & ~refused->before->extensions))
-        return report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX, .fault = SMTPSCOPE_FAULT_SERVER });
+    if (detail == SMTPSCOPE_DETAIL_NONE && is_about_argument(refused))
+        return report(judge, refused, ground_of_argument(refused));
     if (detail == SMTPSCOPE_DETAIL_NONE || (refused->verb == SMTPSCOPE_VERB_UNKNOWN && detail != SMTPSCOPE_DETAIL_LINE_OCTETS &&
                                             detail != SMTPSCOPE_DETAIL_LEADING_SPACE))
         return 0;
@@ -108,12 +163,31 @@ uint32_t detect_syntax(struct smtpscope_judge *judge, const struct refused *refu
                                                    .detail_number = refused->command->len, .fault = SMTPSCOPE_FAULT_CLIENT });
 }
 
+static bool is_unknown_code(uint16_t code)
+{
+    return code == 500 || code == 502 || code == 504;
+}
+
 /* BDAT to a server that does not know it at all: the octets of the chunk are then read as commands. */
 static void report_unknown_bdat(struct smtpscope_judge *judge, const struct refused *refused, uint32_t cause)
 {
-    if (refused->verb == SMTPSCOPE_VERB_BDAT && refused->code == 500)
+    if (refused->verb != SMTPSCOPE_VERB_BDAT)
+        return;
+    judge->trouble->unknown_bdat = (uint16_t)cause;
+    if (refused->code == 500)
         report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REJECTION_UNKNOWN_COMMAND, .cause = cause,
                                                 .fault = SMTPSCOPE_FAULT_CLIENT });
+}
+
+/* What such a server says of the lines of the chunk: no command of the client's is meant. */
+uint32_t detect_chunk(struct smtpscope_judge *judge, const struct refused *refused)
+{
+    uint32_t id = judge->trouble->unknown_bdat;
+
+    if (!id || !is_unknown_code(refused->code) ||
+        (refused->verb != SMTPSCOPE_VERB_NONE && smtpscope_verb_family(refused->verb) != SMTPSCOPE_FAMILY_MANDATORY))
+        return 0; /* a command that every server knows has been given the reply to a line */
+    return note_fold(judge, id, refused->exchange->index) ? id : 0;
 }
 
 uint32_t detect_extension(struct smtpscope_judge *judge, const struct refused *refused)
@@ -139,8 +213,12 @@ uint32_t detect_extension(struct smtpscope_judge *judge, const struct refused *r
         unlisted->finding.severity = smtpscope_rule_info(unlisted->finding.rule)->severity;
         return judge->trouble->mechanism;
     }
-    if (refused->code == 504 && refused->verb == SMTPSCOPE_VERB_AUTH && !mechanism_is_listed(judge, refused->command))
+    if (refused->verb == SMTPSCOPE_VERB_AUTH && refused->reading == READING_MALFORMED_ARGUMENT)
         return 0;
+    if (refused->verb == SMTPSCOPE_VERB_AUTH && is_unknown_code(refused->code) && malformed(refused) == SMTPSCOPE_DETAIL_NONE &&
+        !mechanism_is_listed(judge, refused->command))
+        return report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REJECTION_PARAMETER_NOT_IMPLEMENTED,
+                                                       .fault = SMTPSCOPE_FAULT_CLIENT });
     if (malformed(refused) != SMTPSCOPE_DETAIL_NONE && refused->verb != SMTPSCOPE_VERB_BDAT)
         return report_advertised(judge, refused, extension, SMTPSCOPE_REASON_MALFORMED_ARGUMENT);
     if (malformed(refused) != SMTPSCOPE_DETAIL_NONE)
@@ -166,7 +244,7 @@ uint32_t detect_parameter(struct smtpscope_judge *judge, const struct refused *r
                  ((refused->code == 500 || refused->code == 501 || refused->code == 502 || refused->code == 503) &&
                   (missing != SMTPSCOPE_EXT_NONE || command->unknown_parameter.len));
 
-    if (!about || refused->verb == SMTPSCOPE_VERB_NONE)
+    if (!about || refused->verb == SMTPSCOPE_VERB_NONE || refused->reading == READING_MALFORMED_ARGUMENT)
         return 0;
     if (missing != SMTPSCOPE_EXT_NONE && !doubt && !command->unknown_parameter.len)
         return report(judge, refused, (struct ground){
@@ -176,7 +254,8 @@ uint32_t detect_parameter(struct smtpscope_judge *judge, const struct refused *r
         .rule = SMTPSCOPE_RULE_REJECTION_PARAMETER_NOT_IMPLEMENTED,
         .detail = command->unknown_parameter.len ? SMTPSCOPE_DETAIL_PARAMETER_UNKNOWN : SMTPSCOPE_DETAIL_NONE,
         .detail_text = command->unknown_parameter,
-        .fault = command->unknown_parameter.len ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER });
+        .fault = command->unknown_parameter.len || refused->verb == SMTPSCOPE_VERB_ANSWER
+                     ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER });
 }
 
 static uint32_t report_verify(struct smtpscope_judge *judge, const struct refused *refused)
@@ -184,7 +263,7 @@ static uint32_t report_verify(struct smtpscope_judge *judge, const struct refuse
     bool mailbox = refused->reading == READING_MAILBOX_UNKNOWN || refused->reading == READING_MAILBOX_SYNTAX ||
                    refused->reply->enhanced_subject == 1;
 
-    if (mailbox || refused->code < 500)
+    if (mailbox || refused->code < 500 || refused->code == 530)
         return 0;
     return report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REJECTION_VERIFY_DISABLED, .fault = SMTPSCOPE_FAULT_NOBODY });
 }
@@ -194,11 +273,6 @@ static uint32_t report_hello(struct smtpscope_judge *judge, const struct refused
 {
     return report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED, .reason = SMTPSCOPE_REASON_GAVE_UP,
                                                    .fault = SMTPSCOPE_FAULT_SERVER });
-}
-
-static bool is_unknown_code(uint16_t code)
-{
-    return code == 500 || code == 502 || code == 504;
 }
 
 uint32_t detect_verb(struct smtpscope_judge *judge, const struct refused *refused)

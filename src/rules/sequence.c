@@ -183,7 +183,7 @@ static bool fold_under_roots(struct smtpscope_judge *judge, const struct refused
 /* Is the refusal about the order? One with words, or an enhanced code, for something else is not, whatever the order. */
 bool is_about_order(const struct refused *refused)
 {
-    if (refused->reading >= READING_SEQ_HELO && refused->reading <= READING_NO_VALID_RCPT)
+    if (reading_is_order(refused->reading) || (refused->reading == READING_NOT_OFFERED && refused->code >= 500))
         return true;
     switch (refused->code) {
     case 500: case 501: case 502: case 503: case 504: case 521: case 555: return true;
@@ -209,6 +209,14 @@ static uint32_t fold_end(struct smtpscope_judge *judge, const struct refused *re
     return id;
 }
 
+/* BDAT to a server that did not offer it and does not know it: no order would help. */
+static bool is_unknown_bdat(const struct refused *refused)
+{
+    return refused->verb == SMTPSCOPE_VERB_BDAT && (refused->code == 500 || refused->code == 502) &&
+           refused->before->hello == SMTPSCOPE_HELLO_EHLO && !(refused->before->doubt & SMTPSCOPE_DOUBT_EXTENSIONS) &&
+           !(refused->before->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_CHUNKING));
+}
+
 uint32_t detect_sequence(struct smtpscope_judge *judge, const struct refused *refused)
 {
     struct violation violation = violation_of(judge, refused->verb, refused->before);
@@ -216,7 +224,9 @@ uint32_t detect_sequence(struct smtpscope_judge *judge, const struct refused *re
 
     if (refused->before->doubt & violation.doubt || refused->verb == SMTPSCOPE_VERB_NONE)
         return detect_spoken(judge, refused);
-    if (violation.rule == NO_RULE || !is_about_order(refused))
+    if (violation.rule == NO_RULE && refused->reading == READING_SEQ_BDAT && refused->before->bdat_open)
+        violation = (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "BDAT LAST", NULL, 0, 0 };
+    if (violation.rule == NO_RULE || !is_about_order(refused) || is_unreadable(refused) || is_unknown_bdat(refused))
         return 0;
     if (refused->verb == SMTPSCOPE_VERB_EOD)
         return fold_end(judge, refused, &violation);
@@ -252,8 +262,9 @@ uint32_t detect_refused_in_order(struct smtpscope_judge *judge, const struct ref
     bool words = refused->reading >= READING_SEQ_HELO && refused->reading <= READING_DUPLICATE_HELO;
     struct note *note;
 
-    if (refused->code != 503 && !(words && refused->code >= 500))
-        return 0;
+    if ((refused->code != 503 && !(words && refused->code >= 500)) || refused->reading == READING_RELAY_DENIED ||
+        refused->reading == READING_MAILBOX_UNKNOWN)
+        return 0; /* the mail is refused, under the wrong code */
     if (reason == SMTPSCOPE_REASON_AUTH_REQUIRED || reason == SMTPSCOPE_REASON_TLS_REQUIRED || reason == SMTPSCOPE_REASON_EHLO_REQUIRED)
         ground.fault = SMTPSCOPE_FAULT_CLIENT;
     if (refused->before->doubt) {

@@ -283,8 +283,14 @@ static size_t take_tls(struct smtpscope_session *session, const char *data, size
         side_opaque(session, SMTPSCOPE_SERVER, place->offset);
         return 0;
     }
+    /* RFC 3207 4: when the handshake fails, the server may say so in clear; nobody gains by an error that is not its own. */
+    if (!session->injected && (*data == '4' || *data == '5')) {
+        session->server = SERVER_REPLIES;
+        return 0;
+    }
     fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_TLS, .time = place->time, .packet = place->packet,
                                                  .tls = SMTPSCOPE_TLS_RESPONSE_INJECTION });
+    session->injected = true;
     return len;
 }
 

@@ -132,6 +132,7 @@ struct smtpscope_session {
     bool early_reply : 1;  /* the message being sent was answered already */
     bool client_seen : 1;  /* client octets were seen */
     bool not_followed : 1; /* a 220 to STARTTLS, by TLS */
+    bool injected : 1;     /* server octets in clear stood behind such a 220 */
     bool any_verb : 1; /* a command of the table was seen */
     bool ready : 1;    /* the last reply was a 220 */
     bool closing : 1;
