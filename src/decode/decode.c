@@ -24,44 +24,29 @@ struct link {
     uint16_t type;
     uint8_t skip; /* octets in front of `layer` */
     uint8_t layer;
-    const char *name;
 };
 
-/*
- * libpcap's link types (DLT_ values, and LINKTYPE_ values where a reader passes them on as they are). The last rows are met
- * often enough to be named when they are refused.
- */
+/* libpcap's link types: DLT_ values, and LINKTYPE_ values where a reader passes them on as they are. */
 static const struct link links[] = {
-    {ETHERNET, 12, LAYER_ETHERTYPE, "EN10MB"},
-    {113, 14, LAYER_ETHERTYPE, "LINUX_SLL"},
-    {276, 0, LAYER_SLL2, "LINUX_SLL2"},
-    {12, 0, LAYER_IP, "RAW"},
-    {14, 0, LAYER_IP, "RAW"},
-    {101, 0, LAYER_IP, "RAW"},
-    {228, 0, LAYER_IPV4, "IPV4"},
-    {229, 0, LAYER_IPV6, "IPV6"},
-    {0, 0, LAYER_FAMILY, "NULL"},
-    {108, 0, LAYER_FAMILY, "LOOP"},
-    {9, 0, LAYER_PPP, "PPP"},
-    {50, 0, LAYER_PPP, "PPP_SERIAL"},
-    {51, 0, LAYER_PPPOE, "PPP_ETHER"},
-    {166, 2, LAYER_PPP, "PPP_PPPD"}, /* the direction takes the place of the address octet, then control */
-    {204, 1, LAYER_PPP, "PPP_WITH_DIR"},
-    {104, 2, LAYER_ETHERTYPE, "C_HDLC"},
-    {205, 3, LAYER_ETHERTYPE, "C_HDLC_WITH_DIR"},
-    {219, 0, LAYER_MPLS, "MPLS"},
-    {138, 16, LAYER_ETHERTYPE, "APPLE_IP_OVER_IEEE1394"},
-    {6, 0, END_UNKNOWN_LINK, "IEEE802"},
-    {105, 0, END_UNKNOWN_LINK, "IEEE802_11"},
-    {107, 0, END_UNKNOWN_LINK, "FRELAY"},
-    {117, 0, END_UNKNOWN_LINK, "PFLOG"},
-    {127, 0, END_UNKNOWN_LINK, "IEEE802_11_RADIO"},
-    {189, 0, END_UNKNOWN_LINK, "USB_LINUX"},
-    {192, 0, END_UNKNOWN_LINK, "PPI"},
-    {220, 0, END_UNKNOWN_LINK, "USB_LINUX_MMAPPED"},
-    {239, 0, END_UNKNOWN_LINK, "NFLOG"},
-    {249, 0, END_UNKNOWN_LINK, "USBPCAP"},
-    {258, 0, END_UNKNOWN_LINK, "PKTAP"},
+    {ETHERNET, 12, LAYER_ETHERTYPE}, /* EN10MB */
+    {113, 14, LAYER_ETHERTYPE}, /* LINUX_SLL */
+    {276, 0, LAYER_SLL2}, /* LINUX_SLL2 */
+    {12, 0, LAYER_IP}, /* RAW */
+    {14, 0, LAYER_IP}, /* RAW */
+    {101, 0, LAYER_IP}, /* RAW */
+    {228, 0, LAYER_IPV4}, /* IPV4 */
+    {229, 0, LAYER_IPV6}, /* IPV6 */
+    {0, 0, LAYER_FAMILY}, /* NULL */
+    {108, 0, LAYER_FAMILY}, /* LOOP */
+    {9, 0, LAYER_PPP}, /* PPP */
+    {50, 0, LAYER_PPP}, /* PPP_SERIAL */
+    {51, 0, LAYER_PPPOE}, /* PPP_ETHER */
+    {166, 2, LAYER_PPP}, /* PPP_PPPD: the direction takes the place of the address octet, then control */
+    {204, 1, LAYER_PPP}, /* PPP_WITH_DIR */
+    {104, 2, LAYER_ETHERTYPE}, /* C_HDLC */
+    {205, 3, LAYER_ETHERTYPE}, /* C_HDLC_WITH_DIR */
+    {219, 0, LAYER_MPLS}, /* MPLS */
+    {138, 16, LAYER_ETHERTYPE}, /* APPLE_IP_OVER_IEEE1394 */
 };
 
 static enum layer (*const layers[LAYERS])(struct walk *walk) = {
@@ -100,12 +85,11 @@ struct decoder {
     int link_type;
     uint64_t frames, snapped, bad_checksums;
     uint64_t ends[ENDS - END_SEGMENT];
-    int unknown_link;
     uint8_t tunnels[PORTS_OCTETS]; /* the UDP ports of tunnels, as config.ports */
     uint8_t every_port[];          /* each bit set; there when no ports were given */
 };
 
-static const struct link unknown_link = {0, 0, END_UNKNOWN_LINK, NULL};
+static const struct link unknown_link = {0, 0, END_UNKNOWN_LINK};
 
 static const struct link *link_find(int type)
 {
@@ -113,11 +97,6 @@ static const struct link *link_find(int type)
         if (links[i].type == type)
             return &links[i];
     return &unknown_link;
-}
-
-const char *decoder_link_name(int link_type)
-{
-    return link_find(link_type)->name;
 }
 
 static void decoder_note_tunnels(struct decoder *decoder)
@@ -141,7 +120,6 @@ struct decoder *decoder_new(const struct decoder_config *config)
     decoder->link = link_find(ETHERNET);
     decoder->link_type = ETHERNET;
     decoder_note_tunnels(decoder);
-    decoder->unknown_link = -1;
     struct fragments_config bounds = {
         .max_datagrams = config->max_datagrams ? config->max_datagrams : DEFAULT_DATAGRAMS,
         .max_octets = config->max_fragment_octets ? config->max_fragment_octets : DEFAULT_FRAGMENT_OCTETS,
@@ -253,8 +231,6 @@ __attribute__((noinline)) static bool frame_walk(struct decoder *decoder, int li
     walk.segment = segment;
     end = plain ? walk_plain(&walk) : walk_frame(&walk, decoder_link(decoder, link_type));
     decoder->ends[end - END_SEGMENT]++;
-    if (end == END_UNKNOWN_LINK)
-        decoder->unknown_link = link_type;
     if (end != END_SEGMENT)
         return false;
     decoder->snapped += segment->missing > 0;
@@ -299,7 +275,6 @@ void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats)
         .fragments_lost = fragments.lost,
         .datagrams_evicted = fragments.evicted,
         .fragments_waiting = fragments.waiting,
-        .unknown_link = decoder->unknown_link,
     };
 }
 
@@ -321,5 +296,4 @@ void decoder_stats_add(struct decoder_stats *to, const struct decoder_stats *fro
     to->fragments_lost += from->fragments_lost;
     to->datagrams_evicted += from->datagrams_evicted;
     to->fragments_waiting += from->fragments_waiting;
-    to->unknown_link = from->unknown_link >= 0 ? from->unknown_link : to->unknown_link;
 }

@@ -40,7 +40,6 @@ struct decoder_stats {
     uint64_t fragments_lost;    /* fragments held in vain: time ran out, or the bounds were reached */
     uint64_t datagrams_evicted; /* of these losses, how many datagrams the bounds cost */
     uint64_t fragments_waiting; /* held now */
-    int unknown_link;           /* the last link type that was not known; -1 none */
 };
 
 /* A decoder, or NULL when out of memory. `config` is copied. The caller frees with decoder_free(). */
@@ -63,8 +62,5 @@ size_t decoder_tunnel_ports(uint16_t *ports, size_t room);
 
 /* Adds what another decoder has counted. */
 void decoder_stats_add(struct decoder_stats *to, const struct decoder_stats *from);
-
-/* libpcap's name of a link type without "DLT_", or NULL when it is not in our table. Static. */
-const char *decoder_link_name(int link_type);
 
 #endif
