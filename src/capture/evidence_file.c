@@ -126,9 +126,8 @@ static bool ring_create(struct evidence_file *file, struct ring *ring, FILE *str
 {
     ring->dumper = stream ? pcap_dump_fopen(ring->handle, stream) : NULL;
     if (!ring->dumper) {
+        /* Caution: libpcap has closed the stream where the header could not be written. */
         file_failed(file, ring->name, stream ? pcap_geterr(ring->handle) : why_not(errno));
-        if (stream)
-            fclose(stream);
         return false;
     }
     ring->octets = 0;
