@@ -83,7 +83,12 @@ static void sensor_hand_on(struct sensor *sensor, smtpscope_time now)
     sensor->shown = *counting;
     sensor->shown.lost += sensor->lane.lost;
     pthread_mutex_unlock(sensor->config.lock);
-    sensor_send(sensor); /* an empty one, too, says how far this worker is: others wait for that */
+    /*
+     * An empty one, too, says how far this worker is: others wait for that. Who publishes is late when the lane fills up, and has
+     * enough to read: then reports gather in one that has room for more.
+     */
+    if (sensor->stop || lane_has_room(&sensor->lane))
+        sensor_send(sensor);
 }
 
 /* --- frames */
@@ -297,6 +302,7 @@ void sensor_totals_add(struct sensor_totals *to, const struct sensor_totals *fro
     to->capture.received += from->capture.received;
     to->capture.dropped += from->capture.dropped;
     to->capture.interface_dropped += from->capture.interface_dropped;
-    to->clock_steps += from->clock_steps;
+    if (from->clock_steps > to->clock_steps) /* each worker has seen the same ones */
+        to->clock_steps = from->clock_steps;
     to->lost += from->lost;
 }
