@@ -236,6 +236,18 @@ static void stores_stats(struct evidence_run *run, struct evidence_stats *all)
     }
 }
 
+void evidence_run_metrics(struct evidence_run *run, struct metrics_evidence *metrics)
+{
+    struct evidence_stats kept;
+    struct evidence_file_stats written;
+
+    stores_stats(run, &kept);
+    evidence_file_stats(run->file, &written);
+    *metrics = (struct metrics_evidence){
+        .packets = written.frames, .octets = written.octets, .files = written.files, .lost = written.lost,
+        .cut = kept.cut, .left_out = kept.left_out, .evicted = kept.evicted, .held = kept.octets};
+}
+
 struct summary_stage evidence_run_counters(struct evidence_run *run, struct evidence_counters *counters)
 {
     struct evidence_stats kept;

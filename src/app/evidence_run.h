@@ -9,6 +9,7 @@
 #include "app/options.h"
 #include "capture/evidence.h"
 #include "capture/evidence_file.h"
+#include "output/metrics.h"
 #include "output/packets.h"
 #include "output/summary.h"
 #include "smtpscope/finding.h"
@@ -56,5 +57,7 @@ struct evidence_counters {
     struct summary_counter items[8];
 };
 struct summary_stage evidence_run_counters(struct evidence_run *run, struct evidence_counters *counters);
+/* The same for the metrics. */
+void evidence_run_metrics(struct evidence_run *run, struct metrics_evidence *metrics);
 
 #endif

@@ -158,6 +158,8 @@ static void watch_metrics(struct watch *watch)
     snapshot->summary = watch->totals.summary;
     snapshot->streams = watch->totals.streams;
     snapshot->reply_times = watch->totals.reply_times;
+    if (watch->evidence)
+        evidence_run_metrics(watch->evidence, &snapshot->evidence);
     snapshot->output_count = 0;
     outputs_metrics(watch->outputs, snapshot);
     metrics_publish(watch->metrics, snapshot);

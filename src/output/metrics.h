@@ -23,6 +23,15 @@ struct metrics_output {
     struct sink_stats stats;
 };
 
+/* Of -w: what is kept of connections until it is known whether they have findings, and what was written of those that have. */
+struct metrics_evidence {
+    uint64_t packets, octets, files; /* written */
+    uint64_t lost;                   /* packets that could not be */
+    uint64_t cut, left_out;          /* packets kept without their end; not kept */
+    uint64_t evicted;                /* connections given up before it was known */
+    uint64_t held;                   /* octets kept now */
+};
+
 /* All of a moment. All zero is a start. */
 struct metrics_snapshot {
     uint64_t packets, octets; /* taken from the interfaces; octets on the wire */
@@ -32,6 +41,7 @@ struct metrics_snapshot {
     struct smtpscope_stream_stats streams;
     struct reply_times reply_times;
     uint64_t deferrals[SMTPSCOPE_REASONS];
+    struct metrics_evidence evidence;
     struct metrics_output outputs[METRICS_OUTPUTS_MAX];
     size_t output_count;
 };

@@ -43,6 +43,15 @@ static const struct row rows[] = {
     COUNTER("sessions", summary.sessions, "SMTP sessions begun."),
     COUNTER("exchanges", summary.exchanges, "Commands with their replies, of sessions that have ended."),
     COUNTER("findings_hidden", summary.hidden, "Findings below the least severity that is shown."),
+    COUNTER("evidence_packets", evidence.packets, "Packets of connections with findings that were written."),
+    COUNTER("evidence_bytes", evidence.octets, "Octets written, with a header for each packet."),
+    COUNTER("evidence_files", evidence.files, "Captures begun."),
+    COUNTER("evidence_lost_packets", evidence.lost, "Packets that could not be written."),
+    COUNTER("evidence_cut_packets", evidence.cut, "Packets of which only the headers were kept, in the middle of a long connection."),
+    COUNTER("evidence_left_out_packets", evidence.left_out, "Packets that were not kept: too many of one connection, or no room."),
+    COUNTER("evidence_evicted_connections", evidence.evicted,
+            "Connections given up for want of room before it was known whether they have a finding."),
+    GAUGE("evidence_held_bytes", evidence.held, "Octets kept of connections now."),
     COUNTER("deferrals_forgotten", summary.forgotten, "Deferrals dropped before it was known what became of them."),
 };
 

@@ -7,7 +7,11 @@ import os
 import live
 from live import BUSY, CLEAN, LiveTest, PORT
 
+import exposition
 from pcapfile import frames, tcp
+
+METRICS = "127.0.0.1:9425"
+FILE_HEADER = 24
 
 
 class LiveEvidence(LiveTest):
@@ -39,6 +43,24 @@ class LiveEvidence(LiveTest):
         kept = [tcp(octets) for _, octets in frames(self.evidence)]
         self.assertEqual({port for packet in kept for port in packet.ports} - {PORT}, set(ports))
         self.assertEqual(os.stat(self.evidence).st_mode & 0o777, 0o600)
+
+    def test_metrics(self):
+        """They count what stands in the file."""
+        self.start("--metrics", METRICS)
+        self.converse(CLEAN)
+        self.converse(BUSY)
+        self.findings(1)
+
+        def counted():
+            families = exposition.parse(exposition.scrape("http://%s/metrics" % METRICS))
+            return [family.samples.get(("smtpscope_evidence_%s_total" % name, ()))
+                    for name in ("packets", "bytes", "files", "lost_packets") for family in families.values()
+                    if ("smtpscope_evidence_%s_total" % name, ()) in family.samples]
+
+        def written():
+            return [len(frames(self.evidence)), os.path.getsize(self.evidence) - FILE_HEADER, 1, 0]
+        self.wait("the metrics say what is written", lambda: written()[0] > 10 and counted() == written())
+        self.stop()
 
     def test_told_while_it_goes_on(self):
         """What comes behind the finding is written too, and a second one finds its packet behind the first one's."""
