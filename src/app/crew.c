@@ -295,7 +295,9 @@ bool crew_run(const struct crew_config *config)
     if (right)
         crew_publish(crew);
     else
-        complain(_("no memory or no threads for %u workers: allow more, or try fewer (--workers)"), config->workers);
+        complain(ngettext("no memory or no thread for %u worker: allow more",
+                          "no memory or no threads for %u workers: allow more, or try fewer (--workers)", config->workers),
+                 config->workers);
     if (crew) {
         crew_end(crew);
         crew_join(crew);

@@ -135,7 +135,9 @@ static bool say_lost(const char *name, const struct sink_stats *last, bool patie
         complain(ngettext("--output %s: %llu line was lost: %s", "--output %s: %llu lines were lost: %s", (unsigned long)lines),
                  name, (unsigned long long)lines, *last->error ? last->error : _("its reader was too slow"));
     else if (patient && last->unread)
-        complain(_("--output %s: its reader went and left up to %llu octets unread"), name, (unsigned long long)last->unread);
+        complain(ngettext("--output %s: its reader went and left up to %llu octet unread",
+                          "--output %s: its reader went and left up to %llu octets unread", (unsigned long)last->unread),
+                 name, (unsigned long long)last->unread);
     return lines || last->unread;
 }
 

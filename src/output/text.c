@@ -121,7 +121,10 @@ static void text_finish(struct output *output, void *state, const struct summary
 
     text_groups(output, text);
     if (text->dropped)
-        writer_format(&output->line, _("Memory was too short to show %llu findings.\n"), (unsigned long long)text->dropped);
+        writer_format(&output->line,
+                      ngettext("Memory was too short to show %llu finding.\n", "Memory was too short to show %llu findings.\n",
+                               (unsigned long)text->dropped),
+                      (unsigned long long)text->dropped);
     text_summary(&layout, output->config.packets, summary);
     output_write(output, "stats", SMTPSCOPE_INFO);
 }

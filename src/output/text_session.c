@@ -83,10 +83,14 @@ static void session_reply(const struct layout *layout, const struct packets *pac
 
 static void session_gap(const struct layout *layout, const struct record_gap *gap)
 {
+    unsigned long len = (unsigned long)gap->len;
+
     writer_string(layout->writer, "  [");
     writer_format(layout->writer,
-                  gap->side == SMTPSCOPE_CLIENT ? _("%llu octets of the client are missing in the capture")
-                                                : _("%llu octets of the server are missing in the capture"),
+                  gap->side == SMTPSCOPE_CLIENT ? ngettext("%llu octet of the client is missing in the capture",
+                                                           "%llu octets of the client are missing in the capture", len)
+                                                : ngettext("%llu octet of the server is missing in the capture",
+                                                           "%llu octets of the server are missing in the capture", len),
                   (unsigned long long)gap->len);
     writer_string(layout->writer, "]\n");
 }
@@ -148,7 +152,10 @@ void text_session(const struct layout *layout, const struct packets *packets, co
         writer_format(layout->writer, "              [%s]\n", _("no reply"));
     }
     if (record->omitted)
-        writer_format(layout->writer, _("  [%llu more exchanges are not kept]\n"), (unsigned long long)record->omitted);
+        writer_format(layout->writer,
+                      ngettext("  [%llu more exchange is not kept]\n", "  [%llu more exchanges are not kept]\n",
+                               (unsigned long)record->omitted),
+                      (unsigned long long)record->omitted);
     session_end(layout, flow, end);
 }
 
@@ -208,8 +215,9 @@ void text_message(const struct layout *layout, const struct packets *packets, co
     }
     if (unnamed)
         writer_format(writer, ngettext(", %llu more", ", %llu more", (unsigned long)unnamed), (unsigned long long)unnamed);
-    writer_format(writer, _("  %llu octets by %s, session %llu"), (unsigned long long)message->size,
-                  message->bdat ? "BDAT" : "DATA", (unsigned long long)flow->first_packet);
+    writer_format(writer,
+                  ngettext("  %llu octet by %s, session %llu", "  %llu octets by %s, session %llu", (unsigned long)message->size),
+                  (unsigned long long)message->size, message->bdat ? "BDAT" : "DATA", (unsigned long long)flow->first_packet);
     text_packet(layout, ", ", packets, message->packet);
     writer_char(writer, '\n');
 }

@@ -5,6 +5,7 @@ import json
 
 import harness
 from harness import FAMILIES, ProgramTest, run
+import tcpwire
 
 LANGUAGES = ("de", "fr")
 # A word of each page that only that language has.
@@ -26,7 +27,29 @@ def texts(value):
     return [value] if isinstance(value, str) and " " in value else []
 
 
+# A message of one octet, in a session of which the server's first octet was not captured.
+ONE_OCTET = {"en": ("1 octet by BDAT", "1 octet of the server is missing"), "de": ("1 Oktett mit BDAT", "1 Oktett des Servers fehlt"),
+             "fr": ("1 octet par BDAT", "il manque 1 octet du serveur")}
+
+
 class Languages(ProgramTest):
+    def test_one_octet(self):
+        packets = []
+        talk = tcpwire.Conversation(packets, tcpwire.Endpoint("198.51.100.1", 20000), tcpwire.Endpoint("192.0.2.25", 25))
+        turns = (("C", b""), ("S", b""), ("C", b""), ("S", b"220 mx ESMTP\r\n"), ("C", b"EHLO c\r\n"), ("S", b"2"),
+                 ("S", b"50-mx\r\n250 CHUNKING\r\n"), ("C", b"MAIL FROM:<>\r\n"), ("S", b"250 ok\r\n"), ("C", b"RCPT TO:<a>\r\n"),
+                 ("S", b"250 ok\r\n"), ("C", b"BDAT 1 LAST\r\nx"), ("S", b"250 ok\r\n"), ("C", b"QUIT\r\n"), ("S", b"221 bye\r\n"))
+        for index, (side, octets) in enumerate(turns):
+            flags = {0: tcpwire.SYN, 1: tcpwire.SYN | tcpwire.ACK}.get(index, tcpwire.ACK)
+            talk.segment(1700000000 * 10**9 + index * 10**6, side, flags, octets, captured=octets != b"2")
+        path = self.path("one.pcap")
+        with open(path, "wb") as file:
+            tcpwire.write_pcap(file, packets)
+        for language, wanted in ONE_OCTET.items():
+            out = run("-r", path, "--lang", language, "--sessions", "--messages").out
+            for words in wanted:
+                self.assertIn(words, out)
+
     def test_option(self):
         for language in LANGUAGES:
             out = run("explain", "450", "--lang", language).out
