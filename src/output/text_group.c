@@ -66,10 +66,10 @@ static const char *verdict_words(enum smtpscope_verdict verdict)
     return words[verdict] ? _(words[verdict]) : NULL;
 }
 
-/* "3 sessions, 7 times"; the second part only when it says more. */
+/* "3 sessions, 7 times"; the second part only when it says more, the first one where sessions were counted. */
 static void group_counts(struct writer *writer, const struct group *group)
 {
-    if (group->of_program) {
+    if (group->of_program || !group->sessions) {
         writer_format(writer, ngettext("%llu time", "%llu times", (unsigned long)group->count),
                       (unsigned long long)group->count);
         return;
@@ -222,7 +222,7 @@ static void example_place(const struct layout *layout, const struct packets *pac
 
 static void group_examples(const struct layout *layout, const struct packets *packets, const struct group *group)
 {
-    uint64_t more = group->sessions - group->example_count;
+    uint64_t more = group->sessions > group->example_count ? group->sessions - group->example_count : 0;
 
     writer_char(layout->writer, '\n');
     for (size_t i = 0; i < group->example_count; i++) {

@@ -111,9 +111,9 @@ static void live_update(const struct layout *layout, const struct packets *packe
     writer_char(layout->writer, '\n');
 }
 
-/* true: in full. */
+/* true: in full. One that stands for several `alike` is of as many sessions, or of fewer. */
 static bool live_first(const struct layout *layout, const struct packets *packets, struct text *text,
-                       const struct smtpscope_finding *finding)
+                       const struct smtpscope_finding *finding, bool alike)
 {
     const struct group *group = groups_add(text->groups, finding);
     bool full = group && group->severity != SMTPSCOPE_INFO && group->sessions == 1 && group->count == finding->count;
@@ -121,10 +121,15 @@ static bool live_first(const struct layout *layout, const struct packets *packet
     if (!group)
         text->dropped++;
     live_apart(layout->writer, text, full ? LAST_BLANK : LAST_LINE);
-    if (full)
-        text_group(layout, packets, group);
-    else
+    if (full) {
+        struct group shown = *group;
+
+        if (alike)
+            shown.sessions = 0;
+        text_group(layout, packets, &shown);
+    } else {
         live_brief(layout, packets, finding);
+    }
     return full;
 }
 
@@ -154,7 +159,7 @@ static void live_finding(struct output *output, void *state, const struct smtpsc
     if (finding->told)
         live_update(&layout, output->config.packets, state, finding);
     else
-        full = live_first(&layout, output->config.packets, state, finding);
+        full = live_first(&layout, output->config.packets, state, finding, clients != NULL);
     if (clients)
         live_clients(layout.writer, finding, clients);
     if (clients && full)

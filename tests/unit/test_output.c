@@ -537,6 +537,8 @@ static void repeats(void **state)
     output_repeat(bench.output, &finding, &two);
     output_repeat(bench.output, &finding, &many);
     fflush(bench.stream);
+    assert_non_null(strstr(bench.text, " 2 times\n         DATA or BDAT in a transaction"));
+    assert_null(strstr(bench.text, "session"));
     assert_non_null(strstr(bench.text, "      2 times, 2 clients: 192.0.2.200, 2001:db8::1\n\n"));
     assert_non_null(strstr(bench.text, "      2 times, 256 clients or more: 192.0.2.200, 2001:db8::1, ...\n"));
     bench_fini(&bench);
