@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How a line goes out: by itself, in an RFC 5424 message, or in the journal's own protocol.
+ * How a line goes out: by itself, in an RFC 5424 message, as syslog(3) writes it, or in the journal's own protocol.
  *
  * The journal's protocol is spoken here rather than by libsystemd: that one says "sent" when there is no journal, and its
  * sending blocks, so neither losses nor deadlines could be kept.
@@ -80,6 +80,23 @@ bool sink_frame_syslog(const struct sink *sink, const struct sink_line *line, st
         fit = sink_fitting(line->text.at, len, max - (writer->len - before));
     writer_octets(writer, line->text.at, fit);
     return fit < len;
+}
+
+/*
+ * What comes over the local socket is read as syslog(3) writes it, in local time and without a host: journald and rsyslog do not
+ * know RFC 5424 there, and take its version for the program's name.
+ */
+void sink_frame_syslog_local(const struct sink_line *line, struct writer *writer)
+{
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t seconds = (time_t)(line->time / 1000000000);
+    struct tm tm;
+
+    writer_format(writer, "<%d>", LOG_MAIL | priorities[line->severity]);
+    if (localtime_r(&seconds, &tm))
+        writer_format(writer, "%s %2d %02d:%02d:%02d ", months[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    writer_format(writer, "smtpscope[%ld]: ", (long)getpid());
+    writer_octets(writer, line->text.at, line->text.len - 1);
 }
 
 static void put_field(struct writer *writer, const char *name, const char *at, size_t len)

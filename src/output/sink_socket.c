@@ -189,7 +189,7 @@ int sink_connect_result(struct sink *sink)
 
 static void frame_local(struct sink *sink, const struct sink_line *line, struct writer *writer)
 {
-    sink_frame_syslog(sink, line, writer, 0);
+    sink_frame_syslog_local(line, writer);
     if (!sink->datagram)
         writer_char(writer, '\n');
 }
