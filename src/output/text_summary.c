@@ -159,7 +159,7 @@ void text_summary(const struct layout *layout, const struct packets *packets, co
     summary_input(layout, packets, summary, &text);
     writer_unsigned(&text, summary->sessions);
     if (!summary->sessions && (summary->packets || summary->watched))
-        writer_format(&text, ": %s", _("nothing on the watched ports; --ports chooses others"));
+        writer_format(&text, ": %s", _("nothing on the watched ports; try --ports or --detect"));
     summary_line(layout, _("Sessions"), &text);
     summary_totals(layout, summary, _("Messages"), summary->messages, COUNTED_ROWS(message_rows), &text);
     summary_totals(layout, summary, _("Recipients"), summary->recipients, COUNTED_ROWS(recipient_rows), &text);

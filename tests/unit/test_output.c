@@ -478,7 +478,7 @@ static void live_lines(void **state)
         "      C: DATA  S: 503 5.5.1 Error: need RCPT command  => missing step: RCPT\n\n"
         "Summary\n"
         "  Input      eth0, eth1, 1 packet, 1970-01-01 00:00:00Z - 1970-01-01 00:00:00Z\n"
-        "  Sessions   0: nothing on the watched ports; --ports chooses others\n"
+        "  Sessions   0: nothing on the watched ports; try --ports or --detect\n"
         "  Messages   0\n"
         "  Recipients 0\n"
         "  Findings   0\n"
