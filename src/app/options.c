@@ -49,6 +49,7 @@ static const struct {
     {"explain", TASK_EXPLAIN, 1, "smtpscope explain 450 | \"450 4.7.1\" | sequence.nested-mail"},
     {"compare", TASK_COMPARE, 2, "smtpscope compare 450 503"},
 };
+#define SUBCOMMANDS (sizeof subcommands / sizeof subcommands[0])
 
 /* `order` is what getopt(3) wants in front of the letters. */
 static void words_of_table(struct words *words, const char *order)
@@ -163,6 +164,12 @@ static bool add_word(struct parse *parse, const char *word)
         return set_option(parse, &option_table[OPTION_READ], word);
     if (parse->options->interface_count)
         return add_expression(parse, word);
+    for (size_t i = 0; i < SUBCOMMANDS; i++) {
+        if (!strcmp(word, subcommands[i].name)) {
+            complain(_("%s: that comes first: %s"), word, subcommands[i].usage);
+            return false;
+        }
+    }
     complain(_("%s: to read a capture write -r %s; 'smtpscope --help' shows all commands"), word, word);
     return false;
 }
@@ -400,7 +407,7 @@ bool options_parse(struct options *options, int argc, char **argv)
     options->rotate_count = ROTATE_COUNT_DEFAULT;
     options->workers = WORKERS_UNSAID;
     value_ports(PORTS_DEFAULT, options->ports);
-    for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof subcommands[0]; i++)
+    for (size_t i = 0; argc > 1 && i < SUBCOMMANDS; i++)
         if (!strcmp(argv[1], subcommands[i].name))
             return parse_subcommand(&parse, argc - 1, argv + 1, i);
     done = parse_all(&parse, argc, argv);

@@ -163,6 +163,7 @@ class Words(ProgramTest):
             self.assert_status(done, 2)
             self.assertTrue(done.err, "%s: says nothing" % arguments)
             self.assertEqual(done.out, "", "%s: wrong use is told on standard error" % arguments)
+        self.assertIn("smtpscope explain 450", run("--lang", "en", "explain", "450").err, "a subcommand behind an option")
 
 
 class Output(ProgramTest):
