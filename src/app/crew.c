@@ -14,6 +14,8 @@
 /* A worker hands on what it has to say after so many rounds, or when it is so much: waking a thread costs more than a finding. */
 #define ROUNDS_A_PARCEL 16
 #define PARCEL_OCTETS ((size_t)64 * 1024)
+/* Parcels of a worker under way: the next ones wait, and so does the worker, until what it said is written. */
+#define PARCELS 16
 
 struct member {
     struct crew *crew;
@@ -34,6 +36,7 @@ struct crew {
     pthread_mutex_t lock;
     pthread_cond_t read, said; /* of rounds, by workers; of lanes */
     struct round rounds[ROUNDS];
+    uint64_t room;       /* rounds in use: one worker reads what it follows next, and one stays in the processor's cache */
     uint64_t filled;     /* rounds that were read */
     bool reading, ended; /* a worker reads now; there is no more to read */
     struct member members[WORKERS_MAX];
@@ -82,7 +85,7 @@ static void member_send(struct member *member, uint64_t until)
  */
 static void crew_wait(struct crew *crew, struct member *member)
 {
-    if (!member->held || crew->filled - crew_done(crew) < ROUNDS) {
+    if (!member->held || crew->filled - crew_done(crew) < crew->room) {
         pthread_cond_wait(&crew->read, &crew->lock);
         return;
     }
@@ -94,15 +97,15 @@ static void crew_wait(struct crew *crew, struct member *member)
 /* The member's next round, read by whoever comes first; NULL when there are no more. */
 static const struct round *crew_round(struct crew *crew, struct member *member, uint64_t number)
 {
-    struct round *round = &crew->rounds[number % ROUNDS];
+    struct round *round = &crew->rounds[number % crew->room];
     bool more;
 
     pthread_mutex_lock(&crew->lock);
     member->round = number;
-    if (crew->filled - crew_done(crew) == ROUNDS - 1) /* others may have waited for the one before */
+    if (crew->filled - crew_done(crew) == crew->room - 1) /* others may have waited for the one before */
         pthread_cond_broadcast(&crew->read);
     while (crew->filled <= number && !crew->ended) {
-        if (crew->reading || crew->filled - crew_done(crew) == ROUNDS) {
+        if (crew->reading || crew->filled - crew_done(crew) == crew->room) {
             crew_wait(crew, member);
             continue;
         }
@@ -212,6 +215,7 @@ static bool member_init(struct member *member, struct crew *crew, unsigned index
 
     member->crew = crew;
     lane_init(&member->lane, &crew->lock, &crew->said);
+    member->lane.length = PARCELS;
     merge_add(&crew->merge, &member->lane);
     member->parcel = lane_parcel(&member->lane);
     member->report = (struct report){.finding = member_finding, .trace = member_trace, .line = member_line, .ctx = member};
@@ -234,11 +238,12 @@ static bool crew_init(struct crew *crew, const struct crew_config *config)
 
     crew->config = config;
     crew->count = config->workers;
+    crew->room = crew->count > 1 ? ROUNDS : 1;
     pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->read, NULL);
     pthread_cond_init(&crew->said, NULL);
     crew->merge.exact = true;
-    for (size_t i = 0; i < ROUNDS; i++)
+    for (size_t i = 0; i < crew->room; i++)
         right &= round_init(&crew->rounds[i]);
     for (unsigned i = 0; i < crew->count; i++)
         right &= member_init(&crew->members[i], crew, i);
@@ -250,7 +255,7 @@ static void crew_fini(struct crew *crew)
     merge_fini(&crew->merge);
     for (unsigned i = 0; i < crew->count; i++)
         member_fini(&crew->members[i]);
-    for (size_t i = 0; i < ROUNDS; i++)
+    for (size_t i = 0; i < crew->room; i++)
         round_fini(&crew->rounds[i]);
     pthread_cond_destroy(&crew->read);
     pthread_cond_destroy(&crew->said);

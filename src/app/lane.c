@@ -5,7 +5,8 @@
 
 void lane_init(struct lane *lane, pthread_mutex_t *lock, pthread_cond_t *changed)
 {
-    *lane = (struct lane){.lock = lock, .changed = changed, .spare_count = LANE_PARCELS, .warm_max = LANE_PARCELS};
+    *lane = (struct lane){.lock = lock, .changed = changed, .length = LANE_LENGTH, .spare_count = LANE_PARCELS,
+                           .warm_max = LANE_PARCELS};
     for (size_t i = 0; i < LANE_PARCELS; i++)
         lane->spare[i] = &lane->parcels[i];
 }
@@ -49,12 +50,12 @@ static void keep_spare(struct lane *lane, struct parcel *parcel)
 void lane_send(struct lane *lane, struct parcel *parcel, bool wait)
 {
     pthread_mutex_lock(lane->lock);
-    while (wait && lane->count == LANE_LENGTH && !lane->ended)
+    while (wait && lane->count == lane->length && !lane->ended)
         pthread_cond_wait(lane->changed, lane->lock);
     lane->lost += parcel->outbox.lost;
     lane->news++;
     lane->until = parcel->until;
-    if (lane->count == LANE_LENGTH || lane->ended) {
+    if (lane->count == lane->length || lane->ended) {
         lane->lost += outbox_count(&parcel->outbox);
         keep_spare(lane, parcel);
     } else {
@@ -69,7 +70,7 @@ bool lane_has_room(struct lane *lane)
     bool room;
 
     pthread_mutex_lock(lane->lock);
-    room = lane->count < LANE_LENGTH / 2;
+    room = lane->count < lane->length / 2;
     pthread_mutex_unlock(lane->lock);
     return room;
 }
@@ -82,7 +83,7 @@ struct parcel *lane_receive(struct lane *lane)
     if (lane->count) {
         parcel = lane->under_way[lane->first];
         lane->first = (lane->first + 1) % LANE_LENGTH;
-        if (lane->count-- == LANE_LENGTH)
+        if (lane->count-- == lane->length)
             pthread_cond_broadcast(lane->changed);
     }
     pthread_mutex_unlock(lane->lock);
@@ -101,7 +102,7 @@ struct lane_progress lane_progress(struct lane *lane)
     struct lane_progress progress;
 
     pthread_mutex_lock(lane->lock);
-    progress = (struct lane_progress){lane->news, lane->until, lane->ended, lane->count >= LANE_LENGTH / 2};
+    progress = (struct lane_progress){lane->news, lane->until, lane->ended, lane->count >= lane->length / 2};
     pthread_mutex_unlock(lane->lock);
     return progress;
 }

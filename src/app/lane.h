@@ -28,7 +28,7 @@ struct lane {
     pthread_cond_t *changed;
     struct parcel parcels[LANE_PARCELS];
     struct parcel *under_way[LANE_LENGTH];
-    size_t first, count;
+    size_t first, count, length; /* under way at most: LANE_LENGTH, or fewer */
     struct parcel *spare[LANE_PARCELS];
     size_t spare_count;
     size_t warm, warm_max; /* the last of the spare keep their memory, up to so many: fewer for whoever runs for months */
