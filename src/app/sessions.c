@@ -40,49 +40,81 @@ struct untold {
     smtpscope_time since;
 };
 
-/* What hangs on each session: small, for there may be a million. */
+/* What hangs on a session besides its judge, where anything does: see is_watched(). */
 struct watched {
     struct smtpscope_judge *judge;
     struct untold *untold; /* NULL: none of its findings waits */
     struct record *record; /* with --sessions only, else there is no room for it: see record_of() */
 };
 
+/* For files, mostly, the judge is all, and a million sessions need not have more. */
+static bool is_watched(const struct sessions *sessions)
+{
+    return sessions->config.options->sessions || sessions->config.patience;
+}
+
+/* NULL: there is none. `user`: the session's. */
+static struct watched *watched_of(const struct sessions *sessions, void *user)
+{
+    return is_watched(sessions) ? user : NULL;
+}
+
+static struct smtpscope_judge *judge_of(const struct sessions *sessions, void *user)
+{
+    return is_watched(sessions) ? ((struct watched *)user)->judge : user;
+}
+
 static struct record *record_of(const struct sessions *sessions, const struct watched *watched)
 {
     return sessions->config.options->sessions ? watched->record : NULL;
 }
 
-static void watched_free(const struct sessions *sessions, struct watched *watched)
+static void user_free(const struct sessions *sessions, void *user)
 {
+    struct watched *watched = watched_of(sessions, user);
+
+    smtpscope_judge_free(judge_of(sessions, user));
+    if (!watched)
+        return;
     if (watched->untold)
         watched->untold->watched = NULL;
-    smtpscope_judge_free(watched->judge);
     record_free(record_of(sessions, watched));
     memory_free(&sessions->pool.allocator, watched);
+}
+
+/* What a session's user is; takes the judge. NULL: out of memory. */
+static void *user_new(const struct sessions *sessions, struct smtpscope_judge *judge)
+{
+    bool recorded = sessions->config.options->sessions;
+    size_t size = recorded ? sizeof(struct watched) : offsetof(struct watched, record);
+    struct watched *watched;
+
+    if (!judge || !is_watched(sessions))
+        return judge;
+    watched = memory_new(&sessions->pool.allocator, size);
+    if (!watched) {
+        smtpscope_judge_free(judge);
+        return NULL;
+    }
+    watched->judge = judge;
+    if (!recorded || (watched->record = record_new()))
+        return watched;
+    user_free(sessions, watched);
+    return NULL;
 }
 
 static void *sessions_opened(void *ctx, const struct smtpscope_flow *flow)
 {
     struct sessions *sessions = ctx;
-    bool recorded = sessions->config.options->sessions;
-    size_t size = recorded ? sizeof(struct watched) : offsetof(struct watched, record);
-    struct watched *watched = memory_new(&sessions->pool.allocator, size);
-    struct smtpscope_session *session = NULL;
+    void *user = user_new(sessions, smtpscope_judge_new(&sessions->judge_config));
+    struct smtpscope_session *session = user ? smtpscope_session_new(&sessions->session_config, flow, user) : NULL;
 
-    if (!watched) {
-        sessions->config.summary->overflowed++;
-        return NULL;
-    }
-    watched->judge = smtpscope_judge_new(&sessions->judge_config);
-    if (recorded)
-        watched->record = record_new();
-    if (watched->judge && (!recorded || watched->record))
-        session = smtpscope_session_new(&sessions->session_config, flow, watched);
-    if (!session) {
-        watched_free(sessions, watched);
-        sessions->config.summary->overflowed++;
-    }
-    return session;
+    if (session)
+        return session;
+    if (user)
+        user_free(sessions, user);
+    sessions->config.summary->overflowed++;
+    return NULL;
 }
 
 static void sessions_octets(void *ctx, void *user, const struct smtpscope_octets *octets)
@@ -107,20 +139,19 @@ static void sessions_conflict(void *ctx, void *user, enum smtpscope_side side, u
 
 static void sessions_closed(void *ctx, void *user, const struct smtpscope_ending *ending)
 {
-    struct watched *watched = smtpscope_session_user(user);
+    void *hanging = smtpscope_session_user(user);
     const struct sessions *sessions = ctx;
 
     smtpscope_session_close(user, ending);
     if (sessions->config.evidence)
         evidence_run_closed(sessions->config.evidence, sessions->config.hash_seed, smtpscope_session_flow(user), ending->time);
     smtpscope_session_free(user);
-    watched_free(sessions, watched);
+    user_free(sessions, hanging);
 }
 
 /* The session's own line comes before its findings, which name its exchanges. */
-static void sessions_lines(struct sessions *sessions, const struct watched *watched, const struct smtpscope_fact *fact)
+static void sessions_lines(struct sessions *sessions, const struct record *record, const struct smtpscope_fact *fact)
 {
-    struct record *record = record_of(sessions, watched);
     bool ends = record && fact->type == SMTPSCOPE_FACT_END;
     bool message = sessions->config.options->messages && fact->type == SMTPSCOPE_FACT_MESSAGE && fact->message->sent;
 
@@ -148,17 +179,19 @@ static void sessions_note_untold(struct sessions *sessions, struct watched *watc
 static void sessions_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     struct sessions *sessions = ctx;
-    struct watched *watched = smtpscope_session_user(session);
+    void *user = smtpscope_session_user(session);
+    struct watched *watched = watched_of(sessions, user);
+    struct record *record = record_of(sessions, watched);
     const struct report *report = sessions->config.report;
 
     sessions->flow = smtpscope_session_flow(session);
     summary_fact(sessions->config.summary, session, fact);
     if (sessions->config.reply_times)
         reply_times_fact(sessions->config.reply_times, session, fact);
-    if (record_of(sessions, watched))
-        record_fact(watched->record, fact);
-    sessions_lines(sessions, watched, fact);
-    smtpscope_judge_fact(watched->judge, session, fact);
+    if (record)
+        record_fact(record, fact);
+    sessions_lines(sessions, record, fact);
+    smtpscope_judge_fact(judge_of(sessions, user), session, fact);
     trace_fact(session, fact, report->trace, report->ctx);
     if (sessions->config.patience && fact->type != SMTPSCOPE_FACT_END)
         sessions_note_untold(sessions, watched);
