@@ -5,6 +5,7 @@
 #include "app/crew.h"
 #include "app/intake.h"
 #include "app/outputs.h"
+#include "app/stages.h"
 #include "app/words.h"
 #include "app/worker.h"
 
@@ -24,6 +25,7 @@ struct analysis {
     struct packets packets;
     struct summary summary;
     struct smtpscope_stream_stats stream_stats;
+    struct candidates_stats detect_stats;
     struct output_config formats[SESSIONS_FORMATS];
     size_t format_count;
     struct output *output;   /* standard output; NULL: not wanted */
@@ -189,37 +191,20 @@ static void analysis_fini(struct analysis *analysis)
     packets_fini(&analysis->packets);
 }
 
-#define COUNTER(stats, name) #name, (stats).name
-#define COUNTERS(array) (array), sizeof(array) / sizeof(array)[0]
-
 static void analysis_print_end(struct analysis *analysis)
 {
-    struct decoder_stats d;
-    struct smtpscope_stream_stats s;
+    struct decoder_stats decode;
+    struct stages stages = {0};
 
-    intake_stats(analysis->intake, &d);
-    s = analysis->stream_stats;
-
-    const struct summary_counter decode[] = {
-        {COUNTER(d, frames)},        {COUNTER(d, segments)},       {COUNTER(d, dismissed)},         {COUNTER(d, malformed)},
-        {COUNTER(d, headers_cut)},   {COUNTER(d, held)},           {COUNTER(d, dropped)},           {COUNTER(d, too_deep)},
-        {COUNTER(d, unknown_links)}, {COUNTER(d, snapped)},        {COUNTER(d, bad_checksums)},     {COUNTER(d, fragments)},
-        {COUNTER(d, reassembled)},   {COUNTER(d, fragments_lost)}, {COUNTER(d, datagrams_evicted)},
-    };
-    const struct summary_counter stream[] = {
-        {COUNTER(s, segments)},      {COUNTER(s, octets)},   {COUNTER(s, flows)},      {COUNTER(s, out_of_order)},
-        {COUNTER(s, retransmitted)}, {COUNTER(s, gaps)},     {COUNTER(s, gap_octets)}, {COUNTER(s, conflicts)},
-        {COUNTER(s, evicted)},       {COUNTER(s, ignored)},
-    };
-    struct evidence_counters counters;
-    const struct summary_stage stages[] = {
-        {"decode", COUNTERS(decode)}, {"stream", COUNTERS(stream)}, evidence_run_counters(analysis->evidence, &counters),
-    };
-
-    analysis->summary.unknown_links = d.unknown_links;
+    intake_stats(analysis->intake, &decode);
+    stages_decode(&stages, &decode);
+    stages_stream(&stages, &analysis->stream_stats);
+    if (analysis->options->detect)
+        stages_detect(&stages, &analysis->detect_stats);
+    stages_evidence(&stages, analysis->evidence);
+    analysis->summary.unknown_links = decode.unknown_links;
     summary_add(&analysis->summary, publisher_summary(analysis->publisher));
-    analysis->summary.stages = stages;
-    analysis->summary.stage_count = sizeof stages / sizeof stages[0] - !analysis->evidence;
+    stages_show(&stages, &analysis->summary);
     if (analysis->output)
         output_finish(analysis->output, &analysis->summary);
     outputs_stats(analysis->outputs, &analysis->summary);
@@ -279,6 +264,7 @@ static bool analysis_run_alone(struct analysis *analysis)
         }
         sessions_finish(worker.sessions);
         sessions_stats(worker.sessions, &analysis->stream_stats);
+        sessions_detect_stats(worker.sessions, &analysis->detect_stats);
     } else {
         complain(_("out of memory"));
     }
@@ -296,6 +282,7 @@ static bool analysis_run_crew(struct analysis *analysis)
         .intake = analysis->intake, .sessions = analysis->sessions, .workers = analysis->workers, .report = &report,
         .published = analysis_published, .at_once = analysis->waits, .stopped = analysis_stopped, .ctx = analysis,
         .summary = &counted, .stats = &analysis->stream_stats,
+        .detect = &analysis->detect_stats,
     });
 
     summary_add(&analysis->summary, &counted);

@@ -279,12 +279,15 @@ static void crew_join(struct crew *crew)
     for (unsigned i = 0; i < crew->count; i++) {
         struct member *member = &crew->members[i];
         struct smtpscope_stream_stats stats;
+        struct candidates_stats detect;
 
         if (!member->started)
             continue;
         pthread_join(member->thread, NULL);
         sessions_stats(member->worker.sessions, &stats);
         stream_stats_add(crew->config->stats, &stats);
+        sessions_detect_stats(member->worker.sessions, &detect);
+        candidates_stats_add(crew->config->detect, &detect);
         summary_add(crew->config->summary, &member->summary);
         crew->config->summary->overflowed += member->lane.lost;
     }

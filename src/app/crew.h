@@ -21,6 +21,7 @@ struct crew_config {
     void *ctx;
     struct summary *summary; /* what all workers have counted is added */
     struct smtpscope_stream_stats *stats;
+    struct candidates_stats *detect;
 };
 
 /* Works through all of the intake. false: no memory or no threads, told on standard error. */

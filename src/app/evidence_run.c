@@ -244,22 +244,6 @@ void evidence_run_metrics(struct evidence_run *run, struct metrics_evidence *met
     stores_stats(run, &kept);
     evidence_file_stats(run->file, &written);
     *metrics = (struct metrics_evidence){
-        .packets = written.frames, .octets = written.octets, .files = written.files, .lost = written.lost,
+        .kept = kept.frames, .packets = written.frames, .octets = written.octets, .files = written.files, .lost = written.lost,
         .cut = kept.cut, .left_out = kept.left_out, .evicted = kept.evicted, .held = kept.octets};
-}
-
-struct summary_stage evidence_run_counters(struct evidence_run *run, struct evidence_counters *counters)
-{
-    struct evidence_stats kept;
-    struct evidence_file_stats written;
-
-    if (!run)
-        return (struct summary_stage){"evidence", NULL, 0};
-    stores_stats(run, &kept);
-    evidence_file_stats(run->file, &written);
-    *counters = (struct evidence_counters){{
-        {"kept", kept.frames}, {"octets_now", kept.octets}, {"cut", kept.cut}, {"left_out", kept.left_out},
-        {"evicted", kept.evicted}, {"written", written.frames}, {"files", written.files}, {"lost", written.lost},
-    }};
-    return (struct summary_stage){"evidence", counters->items, sizeof counters->items / sizeof counters->items[0]};
 }

@@ -11,7 +11,6 @@
 #include "capture/evidence_file.h"
 #include "output/metrics.h"
 #include "output/packets.h"
-#include "output/summary.h"
 #include "smtpscope/finding.h"
 #include "smtpscope/segment.h"
 
@@ -52,12 +51,7 @@ void evidence_run_tick(struct evidence_run *run);
 /* What the numbers stand for. */
 const struct packets *evidence_run_packets(const struct evidence_run *run);
 
-/* What the run has counted, for the totals; `counters` has room for it. Of no run: an empty stage. */
-struct evidence_counters {
-    struct summary_counter items[8];
-};
-struct summary_stage evidence_run_counters(struct evidence_run *run, struct evidence_counters *counters);
-/* The same for the metrics. */
+/* What the run has counted. */
 void evidence_run_metrics(struct evidence_run *run, struct metrics_evidence *metrics);
 
 #endif

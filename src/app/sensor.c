@@ -77,6 +77,7 @@ static void sensor_hand_on(struct sensor *sensor, smtpscope_time now)
 
     sensor->handed_on = now;
     sessions_stats(sensor->sessions, &counting->streams);
+    sessions_detect_stats(sensor->sessions, &counting->detect);
     decoder_stats(sensor->decoder, &counting->decoder);
     taps_stats(&sensor->taps, &counting->capture);
     pthread_mutex_lock(sensor->config.lock);
@@ -297,6 +298,7 @@ void sensor_totals_add(struct sensor_totals *to, const struct sensor_totals *fro
     if (from->summary.last_time > to->summary.last_time)
         to->summary.last_time = from->summary.last_time;
     stream_stats_add(&to->streams, &from->streams);
+    candidates_stats_add(&to->detect, &from->detect);
     reply_times_add(&to->reply_times, &from->reply_times);
     decoder_stats_add(&to->decoder, &from->decoder);
     to->capture.received += from->capture.received;

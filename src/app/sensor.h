@@ -18,6 +18,7 @@ struct sensor;
 struct sensor_totals {
     struct summary summary;
     struct smtpscope_stream_stats streams;
+    struct candidates_stats detect;
     struct decoder_stats decoder;
     struct live_stats capture;
     struct reply_times reply_times;

@@ -4,7 +4,6 @@
 #include "app/evidence_run.h"
 #include "base/memory.h"
 #include "base/pool.h"
-#include "detect/candidates.h"
 #include "output/record.h"
 #include "smtpscope/judge.h"
 #include "smtpscope/session.h"
@@ -368,6 +367,13 @@ void sessions_finish(struct sessions *sessions)
 void sessions_stats(const struct sessions *sessions, struct smtpscope_stream_stats *stats)
 {
     smtpscope_streams_stats(sessions->streams, stats);
+}
+
+void sessions_detect_stats(const struct sessions *sessions, struct candidates_stats *stats)
+{
+    *stats = (struct candidates_stats){0};
+    if (sessions->candidates)
+        candidates_stats(sessions->candidates, stats);
 }
 
 /* A session takes a few cache lines; the first two are touched by each of its segments. */

@@ -5,6 +5,7 @@
 
 #include "app/options.h"
 #include "app/report.h"
+#include "detect/candidates.h"
 #include "output/reply_times.h"
 #include "output/summary.h"
 #include "smtpscope/stream.h"
@@ -59,6 +60,8 @@ bool sessions_are_many(const struct sessions *sessions);
 void sessions_prefetch(const struct sessions *sessions, uint64_t hash, unsigned step);
 
 void sessions_stats(const struct sessions *sessions, struct smtpscope_stream_stats *stats);
+/* Of --detect; without it all zero. */
+void sessions_detect_stats(const struct sessions *sessions, struct candidates_stats *stats);
 /* Adds what another worker has counted. */
 void stream_stats_add(struct smtpscope_stream_stats *to, const struct smtpscope_stream_stats *from);
 

@@ -14,6 +14,7 @@
 #include "app/outputs.h"
 #include "app/privileges.h"
 #include "app/sensor.h"
+#include "app/stages.h"
 #include "app/words.h"
 #include "base/clock.h"
 #include "capture/filter.h"
@@ -83,40 +84,23 @@ static void watch_gather(struct watch *watch)
     summary_add(&watch->totals.summary, publisher_summary(watch->publisher));
 }
 
-#define COUNTER(stats, name) {#name, (stats)->name}
-#define COUNTERS(array) (array), sizeof(array) / sizeof(array)[0]
-
 static void watch_stats(struct watch *watch, void (*show)(struct watch *watch, const struct summary *summary))
 {
-    const struct sensor_totals *t = &watch->totals;
-    const struct live_stats *c = &t->capture;
-    const struct decoder_stats *d = &t->decoder;
-    const struct smtpscope_stream_stats *s = &t->streams;
+    const struct sensor_totals *totals = &watch->totals;
+    struct stages stages = {0};
     struct summary summary;
 
     watch_gather(watch);
-    summary = t->summary;
+    summary = totals->summary;
     summary.watched = watch->watched;
-    const struct summary_counter capture[] = {
-        COUNTER(c, received), COUNTER(c, dropped), COUNTER(c, interface_dropped), COUNTER(t, clock_steps), COUNTER(t, lost),
-    };
-    const struct summary_counter decode[] = {
-        COUNTER(d, frames), COUNTER(d, segments), COUNTER(d, dismissed), COUNTER(d, malformed), COUNTER(d, headers_cut),
-        COUNTER(d, snapped), COUNTER(d, fragments), COUNTER(d, reassembled), COUNTER(d, fragments_lost),
-    };
-    const struct summary_counter stream[] = {
-        COUNTER(s, segments), COUNTER(s, octets), COUNTER(s, flows), COUNTER(s, flows_now), COUNTER(s, out_of_order),
-        COUNTER(s, retransmitted), COUNTER(s, gaps), COUNTER(s, gap_octets), COUNTER(s, conflicts), COUNTER(s, evicted),
-        COUNTER(s, held_now),
-    };
-    struct evidence_counters counters;
-    const struct summary_stage stages[] = {
-        {"capture", COUNTERS(capture)}, {"decode", COUNTERS(decode)}, {"stream", COUNTERS(stream)},
-        evidence_run_counters(watch->evidence, &counters),
-    };
-
-    summary.stages = stages;
-    summary.stage_count = sizeof stages / sizeof stages[0] - !watch->evidence;
+    summary.unknown_links = totals->decoder.unknown_links;
+    stages_capture(&stages, &totals->capture, totals->clock_steps, totals->lost);
+    stages_decode(&stages, &totals->decoder);
+    stages_stream(&stages, &totals->streams);
+    if (watch->fixed.detect)
+        stages_detect(&stages, &totals->detect);
+    stages_evidence(&stages, watch->evidence);
+    stages_show(&stages, &summary);
     show(watch, &summary);
 }
 

@@ -42,5 +42,7 @@ bool candidates_segment(struct candidates *candidates, const struct smtpscope_se
 /* Of the counters, the one that is a loss. */
 uint64_t candidates_evicted(const struct candidates *candidates);
 void candidates_stats(const struct candidates *candidates, struct candidates_stats *stats);
+/* Adds what another table has counted. */
+void candidates_stats_add(struct candidates_stats *to, const struct candidates_stats *from);
 
 #endif

@@ -25,6 +25,7 @@ struct metrics_output {
 
 /* Of -w: what is kept of connections until it is known whether they have findings, and what was written of those that have. */
 struct metrics_evidence {
+    uint64_t kept;                   /* packets, whatever became of them */
     uint64_t packets, octets, files; /* written */
     uint64_t lost;                   /* packets that could not be */
     uint64_t cut, left_out;          /* packets kept without their end; not kept */

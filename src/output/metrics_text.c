@@ -43,6 +43,7 @@ static const struct row rows[] = {
     COUNTER("sessions", summary.sessions, "SMTP sessions begun."),
     COUNTER("exchanges", summary.exchanges, "Commands with their replies, of sessions that have ended."),
     COUNTER("findings_hidden", summary.hidden, "Findings below the least severity that is shown."),
+    COUNTER("evidence_kept_packets", evidence.kept, "Packets kept until it was known whether their connection has a finding."),
     COUNTER("evidence_packets", evidence.packets, "Packets of connections with findings that were written."),
     COUNTER("evidence_bytes", evidence.octets, "Octets written, with a header for each packet."),
     COUNTER("evidence_files", evidence.files, "Captures begun."),

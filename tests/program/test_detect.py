@@ -102,6 +102,8 @@ class Detect(ProgramTest):
         undetected = done.events("stats")[0]["certainty"]["undetected"]
         self.assertGreaterEqual(undetected, 8000 - 4096)
         self.assertLess(undetected, 8000)
+        counters = done.events("stats")[0]["stages"]["detect"]
+        self.assertEqual(counters, {"opened": 8001, "followed": 1, "dismissed": 0, "undecided": 0, "evicted": undetected})
         text = run("-r", self.path("detect.pcap"), "--detect", "--workers", "1", "--summary")
         self.assertIn("not looked at", " ".join(text.out.split()))
 

@@ -136,7 +136,7 @@ static void snapshot_fill(struct metrics_snapshot *snapshot)
                             .sum = 3600020500000,
                             .classes = {[1] = 3, [3] = 1}};
     snapshot->evidence = (struct metrics_evidence){
-        .packets = 61, .octets = 6200, .files = 63, .lost = 64, .cut = 65, .left_out = 66, .evicted = 67, .held = 68};
+        .kept = 69, .packets = 61, .octets = 6200, .files = 63, .lost = 64, .cut = 65, .left_out = 66, .evicted = 67, .held = 68};
     snapshot->output_count = 2;
     strcpy(snapshot->outputs[0].name, "file:/var/log/a \"b\"\\\n\xff");
     snapshot->outputs[0].stats =
@@ -167,6 +167,7 @@ static const char *const wanted_lines[] = {
     "smtpscope_flows_active 10",
     "smtpscope_flows_evicted_total 7",
     "smtpscope_stream_held_bytes 4096",
+    "smtpscope_evidence_kept_packets_total 69",
     "smtpscope_evidence_packets_total 61",
     "smtpscope_evidence_bytes_total 6200",
     "smtpscope_evidence_files_total 63",
