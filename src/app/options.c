@@ -275,7 +275,10 @@ static bool choose_task(struct parse *parse)
     if (options->task != TASK_ANALYSE)
         return true;
     if (!options->file_count && !options->interface_count) {
-        complain(_("nothing to read: write -r FILE or -i INTERFACE; 'smtpscope --help' shows all commands"));
+        if (options->config)
+            complain(_("%s: names no interface: write interface = NAME there, or -i NAME"), options->config);
+        else
+            complain(_("nothing to read: write -r FILE or -i INTERFACE; 'smtpscope --help' shows all commands"));
         return false;
     }
     options->task = options->file_count ? TASK_ANALYSE : TASK_WATCH;

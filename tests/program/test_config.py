@@ -207,6 +207,11 @@ class Strength(ProgramTest):
         self.assertTrue(done.rules())
         self.assertTrue(all(rule.startswith("deferral.") for rule in done.rules()))
 
+    def test_nothing_to_watch(self):
+        done = run("-c", self.path("smtpscope.conf", b"ports = 25\n"))
+        self.assert_status(done, 2)
+        self.assert_one_line(done, "smtpscope.conf", "interface = NAME")
+
     def test_lists_are_replaced(self):
         for order in ((), ("--format", "json")):
             done = self.findings("format = json\nrule = deferral\nrule = rejection\n", "--rule", "sequence", "--rule", "refusal", *order)
