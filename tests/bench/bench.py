@@ -140,7 +140,7 @@ def case_idle(bench, case):
     tool = bench.tools.smtpscope()
     pairs = [(tool.named("smtpscope, %s" % capture.arguments[3]), capture) for capture in captures]
     none, many = in_turns(bench.tools, bench.folder, pairs, 1)
-    octets = (many.most("resident") - none.most("resident")) * (1 << 20) / bench.options.idle
+    octets = (many.most("resident") - none.most("resident")) * 1e6 / bench.options.idle
     bench.head()
     bench.row(none, 1)
     bench.row(many, *many.beside(none), "%.0f octets a session, %s" % (octets, bench.note(case, "memory of an idle session", octets, 600, " octets")))
@@ -151,7 +151,7 @@ def case_idle(bench, case):
 def resident_mb(pid):
     try:
         with open("/proc/%d/status" % pid, encoding="ascii") as file:
-            return next((int(line.split()[1]) / 1024 for line in file if line.startswith("VmRSS:")), None)
+            return next((int(line.split()[1]) * 1024 / 1e6 for line in file if line.startswith("VmRSS:")), None)
     except OSError:
         return None
 

@@ -38,7 +38,7 @@ class Run:
     def __init__(self, line):
         status, wall, processor, resident, first = (int(word) for word in line.split())
         self.status, self.wall, self.processor = status, wall / 1e9, processor / 1e9
-        self.resident, self.first = resident / 1024, first / 1e9
+        self.resident, self.first = resident * 1024 / 1e6, first / 1e9
 
 
 class Contender:
