@@ -460,6 +460,7 @@ static const struct alien_row {
 #define ROW(prefix, alien) { prefix, sizeof prefix - 1, SMTPSCOPE_ALIEN_##alien }
     ROW("GET /", HTTP), ROW("POST /", HTTP), ROW("HEAD /", HTTP), ROW("PUT /", HTTP), ROW("CONNECT ", HTTP), ROW("GET http", HTTP),
     ROW("POST http", HTTP), ROW("OPTIONS /", HTTP), ROW("OPTIONS *", HTTP), ROW("PRI * HTTP/2", HTTP), ROW("DELETE /", HTTP),
+    ROW("HEAD http", HTTP), ROW("PATCH /", HTTP), ROW("TRACE /", HTTP), ROW("PROPFIND /", HTTP),
     ROW("SSH-", SSH), ROW("OPTIONS sip:", SIP), ROW("INVITE sip:", SIP), ROW("REGISTER sip:", SIP),
     ROW("\x16\x03\x01", TLS), ROW("\x16\x03\x02", TLS), ROW("\x16\x03\x03", TLS), ROW("\x16\x03\x04", TLS), ROW("\x16\x03\x00", TLS),
 #undef ROW

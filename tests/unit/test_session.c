@@ -109,6 +109,8 @@ static const struct conversation odd_lines[] = {
     { "HTTP with commands in it", false,
       { S("220 mx\r\n"), C("POST / HTTP/1.1\r\nHost: x\r\nMAIL FROM:<a>\r\n"), S("500 a\r\n500 b\r\n503 c\r\n") },
       "greeting=220 alien:HTTP cross:MAIL[FROM:<a>] (raw)[POST / HTTP/1.1]=500 (raw)[Host:]=500 MAIL[FROM:<a>]=503" },
+    { "WebDAV", false, { S("220 mx\r\n"), C("PROPFIND / HTTP/1.1\r\n"), S("500 a\r\n") },
+      "greeting=220 alien:HTTP (raw)[PROPFIND / HTTP/1.1]=500" },
     { "a name of other letters", false, { S("220 mx\r\n"), C("EHLO \xca\xee\xec\xef\r\n"), S("250 mx\r\n") },
       "greeting=220 EHLO[????]=250" },
     { "a hello behind a byte order mark", false, { S("220 mx\r\n"), C("\xef\xbb\xbf" "EHLO x\r\n"), S("500 a\r\n") },
