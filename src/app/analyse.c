@@ -5,6 +5,7 @@
 #include "app/crew.h"
 #include "app/intake.h"
 #include "app/outputs.h"
+#include "app/sources.h"
 #include "app/stages.h"
 #include "app/words.h"
 #include "app/worker.h"
@@ -15,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct analysis {
     const struct options *options;
@@ -78,12 +77,9 @@ static bool analysis_waits(const struct options *options)
 {
     struct stat status;
 
-    for (size_t i = 0; i < options->file_count; i++) {
-        const char *path = options->files[i];
-
-        if ((strcmp(path, "-") ? stat(path, &status) : fstat(STDIN_FILENO, &status)) || !S_ISREG(status.st_mode))
+    for (size_t i = 0; i < options->file_count; i++)
+        if (sources_stat(options->files[i], &status) || !S_ISREG(status.st_mode))
             return true;
-    }
     return false;
 }
 

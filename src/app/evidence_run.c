@@ -2,6 +2,7 @@
 #include "app/evidence_run.h"
 
 #include "app/complain.h"
+#include "app/sources.h"
 #include "app/words.h"
 
 #include <stdlib.h>
@@ -40,7 +41,7 @@ static bool file_spare(void *ctx, const struct stat *status)
     struct stat input;
 
     for (size_t i = 0; i < options->file_count; i++)
-        if (!stat(options->files[i], &input) && input.st_dev == status->st_dev && input.st_ino == status->st_ino)
+        if (!sources_stat(options->files[i], &input) && input.st_dev == status->st_dev && input.st_ino == status->st_ino)
             return true;
     return false;
 }

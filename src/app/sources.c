@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 /* Files kept open from the first look to their turn: well below the usual 1024 descriptors. Others are opened twice. */
 #define SOURCES_OPEN_MAX 32
@@ -30,6 +30,11 @@ void sources_close(struct source *source)
     if (source->file)
         savefile_close(source->file);
     source->file = NULL;
+}
+
+int sources_stat(const char *path, struct stat *status)
+{
+    return strcmp(path, "-") ? stat(path, status) : fstat(STDIN_FILENO, status);
 }
 
 /* A pipe gives its octets once. */

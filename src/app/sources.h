@@ -5,6 +5,8 @@
 
 #include "capture/savefile.h"
 
+#include <sys/stat.h>
+
 struct source {
     const char *path;      /* as it was given */
     const char *name;      /* for people: "standard input" */
@@ -25,6 +27,8 @@ bool sources_open(struct sources *sources, const char *const *paths, size_t coun
 /* Makes sure that the source is open when its turn has come. false as above. */
 bool sources_reopen(struct source *source);
 void sources_close(struct source *source);
+/* As stat(2), of a path as it was given: "-" is standard input. */
+int sources_stat(const char *path, struct stat *status);
 void sources_fini(struct sources *sources);
 
 #endif

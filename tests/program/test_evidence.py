@@ -125,8 +125,9 @@ class Evidence(ProgramTest):
         before = harness.read(made)
         link = self.path("link.pcap")
         os.symlink(made, link)
-        for evidence in made, link:
-            done = run("-r", made, "-w", evidence)
+        for source, evidence in (made, made), (made, link), ("-", made):
+            with open(made, "rb") as standard_input:
+                done = run("-r", source, "-w", evidence, stdin=standard_input)
             self.assert_status(done, 2)
             self.assert_one_line(done, "--write", "captures that are read")
             self.assertEqual(harness.read(made), before)
