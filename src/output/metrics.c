@@ -284,17 +284,6 @@ bool metrics_serve(struct metrics *metrics)
     return metrics->daemon;
 }
 
-struct metrics *metrics_start(const char *address, char *error, size_t error_size)
-{
-    struct metrics *metrics = metrics_open(address, error, error_size);
-
-    if (!metrics || metrics_serve(metrics))
-        return metrics;
-    snprintf(error, error_size, "%s: %s", address, strerror(ENOMEM));
-    metrics_stop(metrics);
-    return NULL;
-}
-
 uint16_t metrics_port(const struct metrics *metrics)
 {
     return metrics->port;

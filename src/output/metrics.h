@@ -59,8 +59,6 @@ void metrics_output(struct metrics_snapshot *snapshot, struct sink *sink);
 struct metrics *metrics_open(const char *address, char *error, size_t error_size);
 /* Serves in a thread of its own, once. Sinks' caution holds: the thread may do what the caller may. false: out of memory. */
 bool metrics_serve(struct metrics *metrics);
-/* Both at once. */
-struct metrics *metrics_start(const char *address, char *error, size_t error_size);
 /* The port that is served. */
 uint16_t metrics_port(const struct metrics *metrics);
 /* `snapshot` is copied; nothing is waited for but a copy of it. */

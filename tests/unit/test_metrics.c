@@ -21,9 +21,9 @@
 static struct metrics *started(const char *address)
 {
     char error[256] = "";
-    struct metrics *metrics = metrics_start(address, error, sizeof error);
+    struct metrics *metrics = metrics_open(address, error, sizeof error);
 
-    if (!metrics)
+    if (!metrics || !metrics_serve(metrics))
         fail_msg("%s: %s", address, error);
     assert_int_not_equal(metrics_port(metrics), 0);
     return metrics;
@@ -372,7 +372,7 @@ static void test_refused(void **state)
     (void)state;
     snprintf(taken, sizeof taken, "127.0.0.1:%u", metrics_port(first));
     for (size_t i = 0; i < unit_count(rows); i++) {
-        struct metrics *metrics = metrics_start(rows[i].address, error, sizeof error);
+        struct metrics *metrics = metrics_open(rows[i].address, error, sizeof error);
 
         if (metrics || !strstr(error, rows[i].want))
             fail_msg("'%s': wanted '%s', got '%s'", rows[i].address, rows[i].want, metrics ? "metrics" : error);

@@ -73,11 +73,11 @@ static int child_run(const struct places *places, int port_to, int end)
                 *tcp = opened(places->tcp);
     struct metrics_snapshot *snapshot = calloc(1, sizeof *snapshot);
     char *line = calloc(1, LONG_LINE), error[256], octet;
-    struct metrics *metrics = metrics_start("127.0.0.1:0", error, sizeof error);
+    struct metrics *metrics = metrics_open("127.0.0.1:0", error, sizeof error);
     uint16_t port;
     struct sink_stats last;
 
-    if (!file || !journal || !local || !tcp || !metrics || !snapshot || !line)
+    if (!file || !journal || !local || !tcp || !metrics || !metrics_serve(metrics) || !snapshot || !line)
         return 1;
     if (!sandbox_enter())
         return 2;
