@@ -19,7 +19,6 @@ static enum smtpscope_reason deferral_reason(enum smtpscope_reason reason)
     switch (reason) {
     case SMTPSCOPE_REASON_RELAY_DENIED: return SMTPSCOPE_REASON_POLICY;
     case SMTPSCOPE_REASON_MAILBOX_UNKNOWN: case SMTPSCOPE_REASON_MAILBOX_SYNTAX: return SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED;
-    case SMTPSCOPE_REASON_MESSAGE_SIZE: return SMTPSCOPE_REASON_SERVER_RESOURCES;
     case SMTPSCOPE_REASON_CREDENTIALS: case SMTPSCOPE_REASON_MECHANISM: return SMTPSCOPE_REASON_AUTH_TEMPORARY;
     case SMTPSCOPE_REASON_NO_SERVICE: return SMTPSCOPE_REASON_SHUTTING_DOWN;
     default: return reason <= SMTPSCOPE_REASON_UNSPECIFIED ? reason : SMTPSCOPE_REASON_UNSPECIFIED;
@@ -129,14 +128,15 @@ uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refuse
     struct ground ground = { .exchange = refused->exchange, .verdict = SMTPSCOPE_VERDICT_NONE, .confidence = refused->confidence };
     struct note *note;
 
-    if (refused->code < 500) {
+    if (refused->reply->code < 500) {
         ground.reason = deferral_reason(reason);
         ground.rule = deferral_rule(ground.reason);
     } else {
         ground.reason = auth_reason(refused, reason);
         ground.rule = refusal_rule(refused, ground.reason);
     }
-    ground.fault = refused->reading == READING_CLIENT_GONE ? SMTPSCOPE_FAULT_CLIENT : fault_of(ground.reason);
+    ground.fault = refused->reading == READING_CLIENT_GONE || reason == SMTPSCOPE_REASON_MESSAGE_SIZE ? SMTPSCOPE_FAULT_CLIENT
+                                                                                                     : fault_of(ground.reason);
     if (ground.rule == SMTPSCOPE_RULE_REFUSAL_SIZE || ground.rule == SMTPSCOPE_RULE_REFUSAL_MAILBOX)
         ground.fault = SMTPSCOPE_FAULT_CLIENT;
     if (ground.rule == SMTPSCOPE_RULE_REFUSAL_SIZE)

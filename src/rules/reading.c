@@ -10,9 +10,10 @@
 
 #include <string.h>
 
+/* 40z is no code for what passes: see code_meant(). */
 static bool is_temporary(const struct smtpscope_reply *reply)
 {
-    return reply->code >= 400 && reply->code < 500;
+    return reply->code >= 410 && reply->code < 500;
 }
 
 enum reading reading_without(const struct smtpscope_reply *reply, const char *server, const bool *left_out)

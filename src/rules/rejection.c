@@ -27,6 +27,7 @@ static bool is_rejection(const struct refused *refused)
     case 500: case 501: case 502: case 503: case 504: case 521: case 555: return true;
     case 530: case 538: return false;
     case 550: case 554: return refused->verb != SMTPSCOPE_VERB_AUTH;
+    case 421: return refused->reading == READING_SYNTAX;
     }
     return refused->code > 500 && refused->reading == READING_NOT_OFFERED;
 }
@@ -77,6 +78,7 @@ static bool is_about_syntax(const struct refused *refused)
     switch (refused->code) {
     case 500: case 501: case 502: case 553: case 555: case 521: return true;
     case 421: return refused->reading == READING_LINE_TOO_LONG;
+    case 504: return refused->reading == READING_MAILBOX_SYNTAX;
     }
     return refused->reading == READING_SYNTAX || (refused->code > 500 && refused->reading == READING_LINE_TOO_LONG);
 }
@@ -129,7 +131,7 @@ static bool is_about_argument(const struct refused *refused)
         return false;
     if (refused->code == 501)
         return !is_mail_or_rcpt(refused) || bad_address || !reading_is_reason(refused->reading) || refused->reading == READING_POLICY;
-    return refused->reading == READING_SYNTAX || ((refused->code == 500 || refused->code == 502) && bad_address);
+    return refused->reading == READING_SYNTAX || (refused->code <= 504 && bad_address);
 }
 
 /* A command of an extension that is advertised and was sent malformed: the extension is refused, and the argument is why. */
@@ -179,11 +181,13 @@ static void report_unknown_bdat(struct smtpscope_judge *judge, const struct refu
                                                 .fault = SMTPSCOPE_FAULT_CLIENT });
 }
 
-/* What such a server says of the lines of the chunk: no command of the client's is meant. */
+/* What such a server says of the lines of the chunk, where no command of the client is meant; and of a chunk behind one refused. */
 uint32_t detect_chunk(struct smtpscope_judge *judge, const struct refused *refused)
 {
     uint32_t id = judge->trouble->unknown_bdat;
 
+    if (refused->verb == SMTPSCOPE_VERB_BDAT && refused->reading == READING_AFTER_ERROR)
+        return note_fold(judge, judge->trouble->refused_bdat, refused->exchange->index) ? judge->trouble->refused_bdat : 0;
     if (!id || !is_unknown_code(refused->code) ||
         (refused->verb != SMTPSCOPE_VERB_NONE && smtpscope_verb_family(refused->verb) != SMTPSCOPE_FAMILY_MANDATORY))
         return 0; /* a command that every server knows has been given the reply to a line */
@@ -241,7 +245,7 @@ uint32_t detect_parameter(struct smtpscope_judge *judge, const struct refused *r
     bool doubt = refused->before->doubt & SMTPSCOPE_DOUBT_EXTENSIONS;
     enum smtpscope_extension missing = first_of(command->parameters & ~refused->before->extensions);
     bool about = refused->code == 555 || refused->code == 504 || refused->reading == READING_PARAMETER ||
-                 ((refused->code == 500 || refused->code == 501 || refused->code == 502 || refused->code == 503) &&
+                 ((refused->code == 500 || refused->code == 501 || refused->code == 502 || refused->code == 503 || refused->code == 455) &&
                   (missing != SMTPSCOPE_EXT_NONE || command->unknown_parameter.len));
 
     if (!about || refused->verb == SMTPSCOPE_VERB_NONE || refused->reading == READING_MALFORMED_ARGUMENT)
@@ -273,6 +277,13 @@ static uint32_t report_hello(struct smtpscope_judge *judge, const struct refused
 {
     return report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED, .reason = SMTPSCOPE_REASON_GAVE_UP,
                                                    .fault = SMTPSCOPE_FAULT_SERVER });
+}
+
+/* What looks like an answer to a challenge, where none was: the AUTH before it was refused, and the client ignored that. */
+static bool is_stray_answer(const struct refused *refused)
+{
+    return refused->verb == SMTPSCOPE_VERB_ANSWER && (refused->code == 500 || refused->code == 502) &&
+           refused->reading != READING_LINE_TOO_LONG && refused->command->len > sizeof "*\r\n" - 1;
 }
 
 uint32_t detect_verb(struct smtpscope_judge *judge, const struct refused *refused)
@@ -307,7 +318,7 @@ uint32_t detect_verb(struct smtpscope_judge *judge, const struct refused *refuse
             return 0;
         if (refused->verb == SMTPSCOPE_VERB_UNKNOWN)
             return report(judge, refused, ground);
-        if (refused->verb == SMTPSCOPE_VERB_RAW) {
+        if (refused->verb == SMTPSCOPE_VERB_RAW || is_stray_answer(refused)) {
             ground.rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX;
             ground.detail = SMTPSCOPE_DETAIL_NOT_A_COMMAND;
             return report(judge, refused, ground);

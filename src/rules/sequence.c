@@ -212,7 +212,7 @@ static uint32_t fold_end(struct smtpscope_judge *judge, const struct refused *re
 /* BDAT to a server that did not offer it and does not know it: no order would help. */
 static bool is_unknown_bdat(const struct refused *refused)
 {
-    return refused->verb == SMTPSCOPE_VERB_BDAT && (refused->code == 500 || refused->code == 502) &&
+    return refused->verb == SMTPSCOPE_VERB_BDAT && (refused->code == 500 || refused->code == 502 || refused->code == 521) &&
            refused->before->hello == SMTPSCOPE_HELLO_EHLO && !(refused->before->doubt & SMTPSCOPE_DOUBT_EXTENSIONS) &&
            !(refused->before->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_CHUNKING));
 }
@@ -224,7 +224,7 @@ uint32_t detect_sequence(struct smtpscope_judge *judge, const struct refused *re
 
     if (refused->before->doubt & violation.doubt || refused->verb == SMTPSCOPE_VERB_NONE)
         return detect_spoken(judge, refused);
-    if (violation.rule == NO_RULE && refused->reading == READING_SEQ_BDAT && refused->before->bdat_open)
+    if (violation.rule == NO_RULE && refused->reading == READING_SEQ_BDAT)
         violation = (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "BDAT LAST", NULL, 0, 0 };
     if (violation.rule == NO_RULE || !is_about_order(refused) || is_unreadable(refused) || is_unknown_bdat(refused))
         return 0;
@@ -244,6 +244,7 @@ static enum smtpscope_reason reason_in_order(const struct refused *refused)
     case READING_AUTH_REQUIRED: return SMTPSCOPE_REASON_AUTH_REQUIRED;
     case READING_TLS_REQUIRED: return SMTPSCOPE_REASON_TLS_REQUIRED;
     case READING_SEQ_HELO: return SMTPSCOPE_REASON_EHLO_REQUIRED;
+    case READING_DUPLICATE_HELO: return SMTPSCOPE_REASON_UNKNOWN; /* in a transaction or not */
     case READING_IN_TRANSACTION: return SMTPSCOPE_REASON_SERVER_BUSY_IN_TRANSACTION;
     default: break;
     }
