@@ -21,7 +21,7 @@ struct sink_config {
     /*
      * "-"                     standard output
      * "file:PATH"             a file, appended to; FIFOs and devices are written to but neither rotated nor cut
-     * "syslog[:PATH]"         as syslog(3) over the local socket, /dev/log unless it says
+     * "syslog[:PATH]"         RFC 5424 over the local socket, /dev/log unless it says; as syslog(3) where that is journald's
      * "syslog:udp:HOST:PORT"  RFC 5426; a message is cut at SINK_UDP_MAX octets
      * "syslog:tcp:HOST:PORT"  RFC 6587 3.4.1, octet counting. An IPv6 address stands in brackets
      * "journald[:PATH]"       the journal's own protocol

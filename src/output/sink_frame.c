@@ -82,11 +82,8 @@ bool sink_frame_syslog(const struct sink *sink, const struct sink_line *line, st
     return fit < len;
 }
 
-/*
- * What comes over the local socket is read as syslog(3) writes it, in local time and without a host: journald and rsyslog do not
- * know RFC 5424 there, and take its version for the program's name.
- */
-void sink_frame_syslog_local(const struct sink_line *line, struct writer *writer)
+/* Journald reads what syslog(3) writes, in local time and without a host; it would take the version of RFC 5424 for the text. */
+void sink_frame_syslog_journal(const struct sink_line *line, struct writer *writer)
 {
     static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     time_t seconds = (time_t)(line->time / 1000000000);

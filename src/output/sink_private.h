@@ -59,6 +59,7 @@ struct sink {
     int fd;                 /* -1: closed */
     bool regular, standard; /* a regular file; standard output, which is not ours to close */
     bool pipe, datagram, connecting;
+    bool journal;         /* the local syslog is journald */
     uint64_t unconfirmed; /* octets sent to a socket of which the system does not say yet that they were read */
     uint64_t file_octets; /* whole lines in the file */
     uint64_t rotate_at;   /* the size to be kept to; grows when renaming fails */
@@ -113,8 +114,8 @@ int sink_connect_result(struct sink *sink);
 bool sink_frame_syslog(const struct sink *sink, const struct sink_line *line, struct writer *writer, size_t max);
 void sink_frame_journal(struct sink *sink, const struct sink_line *line, struct writer *writer);
 void sink_frame_line(struct sink *sink, const struct sink_line *line, struct writer *writer);
-/* As syslog(3) has it. */
-void sink_frame_syslog_local(const struct sink_line *line, struct writer *writer);
+/* As syslog(3) has it: for journald. */
+void sink_frame_syslog_journal(const struct sink_line *line, struct writer *writer);
 /* As much of `len` octets as fits into `room`, no character cut in two (RFC 5424 6.1). */
 size_t sink_fitting(const char *at, size_t len, size_t room);
 ssize_t sink_send_journal(struct sink *sink, const char *at, size_t len);

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -70,8 +71,22 @@ static int unix_open(struct sink *sink)
     return local_open(sink, SOCK_STREAM, SOCK_DGRAM);
 }
 
+/* Where systemd runs, journald listens behind /dev/log, and hands on to rsyslog. */
+#define JOURNAL_SOCKET "/systemd/journal/dev-log"
+
+static bool is_journal(const char *path)
+{
+    char *real = realpath(path, NULL);
+    size_t len = real ? strlen(real) : 0, suffix = sizeof JOURNAL_SOCKET - 1;
+    bool journal = len >= suffix && !strcmp(real + len - suffix, JOURNAL_SOCKET);
+
+    free(real);
+    return journal;
+}
+
 static int log_open(struct sink *sink)
 {
+    sink->journal = is_journal(sink->address.path);
     return local_open(sink, SOCK_DGRAM, SOCK_STREAM);
 }
 
@@ -189,7 +204,10 @@ int sink_connect_result(struct sink *sink)
 
 static void frame_local(struct sink *sink, const struct sink_line *line, struct writer *writer)
 {
-    sink_frame_syslog_local(line, writer);
+    if (sink->journal)
+        sink_frame_syslog_journal(line, writer);
+    else
+        sink_frame_syslog(sink, line, writer, 0);
     if (!sink->datagram)
         writer_char(writer, '\n');
 }

@@ -100,7 +100,7 @@ static void assert_syslog(const char *got, unsigned priority, const char *kind, 
 }
 
 /* As syslog(3) writes it: a local time, of now, and no host. */
-static void assert_local(const char *got, unsigned priority, const char *text)
+static void assert_for_journal(const char *got, unsigned priority, const char *text)
 {
     char want[TEXT_SIZE], stamp[32];
     time_t now = time(NULL) + 1; /* time(2) lags behind by a tick */
@@ -223,18 +223,46 @@ static void test_syslog_local(void **state)
     for (size_t i = 0; i < unit_count(rows); i++) {
         sink_put(sink, rows[i].severity, "deferral.greylisted", "{\"a\":1}", 7);
         receive(fd, got, sizeof got);
-        assert_local(got, rows[i].want, "{\"a\":1}");
+        assert_syslog(got, rows[i].want, "deferral.greylisted", "{\"a\":1}");
     }
     sink_put(sink, SMTPSCOPE_INFO, NULL, "no kind", 7);
     receive(fd, got, sizeof got);
-    assert_local(got, 22, "no kind");
+    assert_syslog(got, 22, "-", "no kind");
 
     /* The daemon is started again: another socket of the same name. */
     close(fd);
     fd = unix_socket(path, SOCK_DGRAM);
     put(sink, "after the restart");
     receive(fd, got, sizeof got);
-    assert_local(got, 20, "after the restart");
+    assert_syslog(got, 20, "finding", "after the restart");
+    sink_close(sink, PATIENCE_MS, NULL);
+    close(fd);
+}
+
+/* /dev/log leads to journald, which reads another format, and is started again as something else. */
+static void test_syslog_is_journald(void **state)
+{
+    const char *path = path_of("log-link"), *folders[] = {path_of("systemd"), path_of("systemd/journal")};
+    const char *behind = path_of("systemd/journal/dev-log");
+    char got[TEXT_SIZE];
+    struct sink *sink;
+    int fd;
+
+    (void)state;
+    for (size_t i = 0; i < unit_count(folders); i++)
+        assert_int_equal(mkdir(folders[i], 0700), 0);
+    assert_int_equal(symlink(behind, path), 0);
+    fd = unix_socket(behind, SOCK_DGRAM);
+    sink = opened_at("syslog", path);
+    put(sink, "to journald");
+    receive(fd, got, sizeof got);
+    assert_for_journal(got, 20, "to journald");
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+    fd = unix_socket(path, SOCK_DGRAM);
+    put(sink, "to another");
+    receive(fd, got, sizeof got);
+    assert_syslog(got, 20, "finding", "to another");
     sink_close(sink, PATIENCE_MS, NULL);
     close(fd);
 }
@@ -254,7 +282,7 @@ static void test_datagrams_blocked(void **state)
     for (unsigned i = 0; i < 2000; i++) {
         receive(fd, got, sizeof got);
         snprintf(want, sizeof want, "line %u", i);
-        assert_local(got, 20, want);
+        assert_syslog(got, 20, "finding", want);
     }
     sink_close(sink, PATIENCE_MS, &last);
     close(fd);
@@ -550,6 +578,7 @@ int main(void)
         cmocka_unit_test(test_idle_reader_goes),
         cmocka_unit_test(test_unix_datagrams),
         cmocka_unit_test(test_syslog_local),
+        cmocka_unit_test(test_syslog_is_journald),
         cmocka_unit_test(test_datagrams_blocked),
         cmocka_unit_test(test_journal),
         cmocka_unit_test(test_syslog_udp),
