@@ -103,7 +103,7 @@ bool is_unreadable(const struct refused *refused)
 }
 
 /* A well-formed line that the server cannot read: what in it may be why, and whose fault it is then. */
-static struct ground ground_of_argument(const struct refused *refused)
+static struct ground ground_of_argument(const struct smtpscope_judge *judge, const struct refused *refused)
 {
     struct ground ground = { .rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX, .fault = SMTPSCOPE_FAULT_CLIENT };
     bool hello = refused->verb == SMTPSCOPE_VERB_EHLO || refused->verb == SMTPSCOPE_VERB_HELO;
@@ -115,7 +115,8 @@ static struct ground ground_of_argument(const struct refused *refused)
                       : refused->command->oddities & SMTPSCOPE_COMMAND_NAME_INVALID ? SMTPSCOPE_DETAIL_NAME_INVALID
                                                                                    : SMTPSCOPE_DETAIL_NAME_NOT_QUALIFIED;
         ground.detail_text = refused->command->path;
-    } else
+    } else if (!(refused->command->oddities & SMTPSCOPE_COMMAND_EIGHT_BIT) || judge->smtputf8 ||
+               refused->command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8))
         ground.fault = refused->command->parameters ? SMTPSCOPE_FAULT_UNDETERMINED : SMTPSCOPE_FAULT_SERVER;
     return ground;
 }
@@ -157,7 +158,7 @@ uint32_t detect_syntax(struct smtpscope_judge *judge, const struct refused *refu
     if (eod || is_extension_command(refused->verb) || !is_about_syntax(refused))
         return 0;
     if (detail == SMTPSCOPE_DETAIL_NONE && is_about_argument(refused))
-        return report(judge, refused, ground_of_argument(refused));
+        return report(judge, refused, ground_of_argument(judge, refused));
     if (detail == SMTPSCOPE_DETAIL_NONE || (refused->verb == SMTPSCOPE_VERB_UNKNOWN && detail != SMTPSCOPE_DETAIL_LINE_OCTETS &&
                                             detail != SMTPSCOPE_DETAIL_LEADING_SPACE))
         return 0;

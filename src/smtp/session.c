@@ -180,6 +180,8 @@ static void message_close(struct smtpscope_session *session)
         transaction->sent = transaction->bdat = true;
     if (transaction->code)
         transaction_end(session, outcome_of(transaction->code), transaction->code, transaction->exchange);
+    else if (complete && transaction->closing) /* the client sent on, to a server that had said that it takes no more */
+        transaction_end(session, SMTPSCOPE_OUTCOME_DEFERRED, 421, transaction->closing - 1);
     else if (!transaction->sent || (session->quit_sent && !complete && session->client != CLIENT_DATA))
         transaction_abandon(session);
     else

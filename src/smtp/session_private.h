@@ -74,6 +74,7 @@ struct transaction {
     struct scan *scan;  /* while its text is sent */
     struct odd *odd;
     uint32_t recipients_accepted, recipients_deferred, recipients_refused;
+    uint32_t closing; /* the exchange of a 421 that came while the message was sent, and one; 0: none */
     uint32_t exchange, longest_line;
     uint32_t end;       /* of `texts` */
     uint16_t recipient_count, mail_from, code, oddities;
