@@ -10,10 +10,18 @@
 
 #include <string.h>
 
-/* 40z is no code for what passes: see code_meant(). */
+uint16_t code_meant(const struct smtpscope_reply *reply)
+{
+    bool about_command = (reply->code > 400 && reply->code <= 404) || (reply->code == 400 && reply->enhanced_subject == 5);
+
+    return about_command ? reply->code + 100 : reply->code;
+}
+
 static bool is_temporary(const struct smtpscope_reply *reply)
 {
-    return reply->code >= 410 && reply->code < 500;
+    uint16_t code = code_meant(reply);
+
+    return code >= 400 && code < 500;
 }
 
 enum reading reading_without(const struct smtpscope_reply *reply, const char *server, const bool *left_out)
@@ -112,6 +120,8 @@ static enum smtpscope_reason reason_of_enhanced(const struct smtpscope_reply *re
 
     if (!enhanced_find(reply, &code))
         return SMTPSCOPE_REASON_NONE;
+    if (!is_temporary(reply) && code.subject == 1 && (code.detail == 1 || code.detail == 2))
+        return SMTPSCOPE_REASON_MAILBOX_UNKNOWN; /* for good, it is no lookup that failed */
     for (size_t i = 0; i < sizeof enhanced / sizeof *enhanced; i++)
         if (enhanced[i].subject == code.subject && enhanced[i].detail == code.detail)
             return enhanced[i].reason;
@@ -122,6 +132,8 @@ static enum smtpscope_reason reason_of_enhanced(const struct smtpscope_reply *re
 
 static enum smtpscope_reason reason_of_code(enum smtpscope_verb verb, const struct smtpscope_reply *reply)
 {
+    bool auth = verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER;
+
     switch (reply->code) {
     case 450:
         return verb == SMTPSCOPE_VERB_RCPT && reply->enhanced_subject == 2 && !reply->enhanced_detail ? SMTPSCOPE_REASON_MAILBOX_BUSY
@@ -129,14 +141,15 @@ static enum smtpscope_reason reason_of_code(enum smtpscope_verb verb, const stru
     case 452: return SMTPSCOPE_REASON_SERVER_RESOURCES;
     case 421: /* with a policy's or the network's code it closes for another reason */
         return reply->enhanced_subject == 7 || reply->enhanced_subject == 4 ? SMTPSCOPE_REASON_NONE : SMTPSCOPE_REASON_SHUTTING_DOWN;
-    case 432: case 435: return SMTPSCOPE_REASON_AUTH_TEMPORARY;
+    case 432: case 435: return auth ? SMTPSCOPE_REASON_AUTH_TEMPORARY : SMTPSCOPE_REASON_NONE; /* Courier has them for others */
     case 454:
         if (verb == SMTPSCOPE_VERB_STARTTLS)
             return SMTPSCOPE_REASON_TLS_TEMPORARY;
-        return verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER ? SMTPSCOPE_REASON_AUTH_TEMPORARY : SMTPSCOPE_REASON_NONE;
+        return auth ? SMTPSCOPE_REASON_AUTH_TEMPORARY : SMTPSCOPE_REASON_NONE;
     case 530: return SMTPSCOPE_REASON_AUTH_REQUIRED;
     case 535: return SMTPSCOPE_REASON_CREDENTIALS;
-    case 534: case 538: return SMTPSCOPE_REASON_MECHANISM;
+    case 534: return auth ? SMTPSCOPE_REASON_MECHANISM : SMTPSCOPE_REASON_NONE;
+    case 538: return SMTPSCOPE_REASON_MECHANISM;
     case 521: case 556: return SMTPSCOPE_REASON_NO_SERVICE;
     }
     return SMTPSCOPE_REASON_NONE;
@@ -159,6 +172,8 @@ enum smtpscope_reason reason_from(enum reading reading, enum smtpscope_verb verb
 
     if (reading == READING_CLIENT_GONE)
         return SMTPSCOPE_REASON_UNSPECIFIED; /* nothing on the server's side is why */
+    if (reading == READING_CLOSED_TO_CLIENT)
+        return SMTPSCOPE_REASON_POLICY;
     if (reading == READING_DNS)
         return verb == SMTPSCOPE_VERB_MAIL   ? SMTPSCOPE_REASON_SENDER_UNVERIFIED
                : verb == SMTPSCOPE_VERB_RCPT ? SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED

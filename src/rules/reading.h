@@ -11,11 +11,16 @@ enum reading {
 #define REASON(id, word, retry) READING_##id,
 #include "smtpscope/reasons.def"
     READING_SEQ_HELO, READING_SEQ_MAIL, READING_SEQ_RCPT, READING_NESTED_MAIL, READING_SEQ_BDAT, READING_AUTH_TWICE,
-    READING_TLS_TWICE, READING_IN_TRANSACTION, READING_NO_VALID_RCPT, READING_CLOSED_TO_CLIENT, READING_DUPLICATE_HELO, READING_PIPELINING, READING_TOO_SOON,
+    READING_TLS_TWICE, READING_IN_TRANSACTION, READING_NO_VALID_RCPT, READING_DUPLICATE_HELO, READING_CLOSED_TO_CLIENT, READING_PIPELINING, READING_TOO_SOON,
     READING_NOT_OFFERED, READING_PARAMETER, READING_LINE_TOO_LONG, READING_CLIENT_GONE,
     READING_SYNTAX, READING_DNS, READING_AFTER_ERROR,
 };
 
+/*
+ * x0z is about the command (RFC 5321 4.2.1), which does not pass by itself: 401 to 404 are Postfix's soft_bounce, and mean 501
+ * to 504; 400 does where its enhanced code says so, and is Courier's word for a server that has trouble where not.
+ */
+uint16_t code_meant(const struct smtpscope_reply *reply);
 /* `server`: the software as far as it is known, "" when not: some words mean something only there. */
 enum reading reading_of(const struct smtpscope_reply *reply, const char *server);
 /*

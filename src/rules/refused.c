@@ -84,19 +84,13 @@ static void refusal_remember(struct trouble *trouble, const struct refused *refu
     }
 }
 
-/* x0z is about the command (RFC 5321 4.2.1), and that does not pass by itself: 40z is Postfix's soft_bounce, and means 50z. */
-static uint16_t code_meant(uint16_t code)
-{
-    return code >= 400 && code < 410 ? code + 100 : code;
-}
-
 uint32_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     uint16_t code = exchange->reply->code;
     bool doubtful = judge->doubtful || (exchange->command->circumstances & SMTPSCOPE_COMMAND_LOST);
     struct refused refused = {
         .exchange = exchange, .command = exchange->command, .reply = exchange->reply, .before = exchange->before,
-        .verb = exchange->command->verb, .code = code_meant(code), .reading = reading_of(exchange->reply, server_name(judge->server)),
+        .verb = exchange->command->verb, .code = code_meant(exchange->reply), .reading = reading_of(exchange->reply, server_name(judge->server)),
         .verdict = code == 503 ? SMTPSCOPE_VERDICT_REFUSED_503 : SMTPSCOPE_VERDICT_REFUSED_OTHER,
         .confidence = doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN,
     };

@@ -183,6 +183,8 @@ static bool fold_under_roots(struct smtpscope_judge *judge, const struct refused
 /* Is the refusal about the order? One with words, or an enhanced code, for something else is not, whatever the order. */
 bool is_about_order(const struct refused *refused)
 {
+    if (refused->reading == READING_CLOSED_TO_CLIENT && refused->before->hello != SMTPSCOPE_HELLO_NONE)
+        return false; /* the words of Sendmail's filters too */
     if (reading_is_order(refused->reading) || (refused->reading == READING_NOT_OFFERED && refused->code >= 500))
         return true;
     switch (refused->code) {
@@ -260,7 +262,7 @@ uint32_t detect_refused_in_order(struct smtpscope_judge *judge, const struct ref
     enum smtpscope_reason reason = reason_in_order(refused);
     struct ground ground = { .rule = SMTPSCOPE_RULE_SEQUENCE_REFUSED_IN_ORDER, .verdict = refused->verdict, .reason = reason,
                              .confidence = refused->confidence, .fault = SMTPSCOPE_FAULT_SERVER, .exchange = refused->exchange };
-    bool words = refused->reading >= READING_SEQ_HELO && refused->reading <= READING_DUPLICATE_HELO;
+    bool words = reading_is_order(refused->reading) && refused->reading != READING_CLOSED_TO_CLIENT;
     struct note *note;
 
     if ((refused->code != 503 && !(words && refused->code >= 500)) || refused->reading == READING_RELAY_DENIED ||
