@@ -53,8 +53,9 @@ const char *smtpscope_advice_enhanced(unsigned klass, unsigned subject, unsigned
 /* The summary of a rule and the detail of a finding in the language in force, into `buffer`. */
 const char *smtpscope_advice_summary(enum smtpscope_rule rule);
 size_t smtpscope_advice_detail(const struct smtpscope_finding *finding, char *buffer, size_t size);
-/* The same in two steps, for who has many of them: the template in the language in force, static, and what fills it. */
-const char *smtpscope_advice_detail_template(enum smtpscope_detail detail);
+/* The same in two steps, for who has many of them: the template in the language in force, static, and what fills it. `number`
+ * is the finding's detail_number, by which the language chooses singular or plural. */
+const char *smtpscope_advice_detail_template(enum smtpscope_detail detail, uint64_t number);
 size_t smtpscope_advice_detail_fill(const char *pattern, const struct smtpscope_finding *finding, char *buffer, size_t size);
 
 SMTPSCOPE_C_END

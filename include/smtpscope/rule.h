@@ -74,7 +74,9 @@ const char *smtpscope_verdict_name(enum smtpscope_verdict verdict);
 const char *smtpscope_confidence_name(enum smtpscope_confidence confidence);
 const char *smtpscope_fault_name(enum smtpscope_fault fault); /* "client", "server", "network", "nobody", "undetermined" */
 const char *smtpscope_detail_name(enum smtpscope_detail detail);
-const char *smtpscope_detail_template(enum smtpscope_detail detail); /* English, for gettext */
+/* English, for gettext: the template of a detail, which is the singular where there is a plural, and the plural or NULL. */
+const char *smtpscope_detail_template(enum smtpscope_detail detail);
+const char *smtpscope_detail_plural(enum smtpscope_detail detail);
 
 SMTPSCOPE_C_END
 

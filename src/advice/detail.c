@@ -62,14 +62,16 @@ static bool starts(const char *at, const char *directive, size_t *len)
     return strncmp(at, directive, *len) == 0;
 }
 
-const char *smtpscope_advice_detail_template(enum smtpscope_detail detail)
+const char *smtpscope_advice_detail_template(enum smtpscope_detail detail, uint64_t number)
 {
-    return text_translate(smtpscope_detail_template(detail));
+    return text_translate_number(smtpscope_detail_template(detail), smtpscope_detail_plural(detail), number);
 }
 
 size_t smtpscope_advice_detail(const struct smtpscope_finding *finding, char *buffer, size_t size)
 {
-    return smtpscope_advice_detail_fill(smtpscope_advice_detail_template(finding->detail), finding, buffer, size);
+    const char *template = smtpscope_advice_detail_template(finding->detail, finding->detail_number);
+
+    return smtpscope_advice_detail_fill(template, finding, buffer, size);
 }
 
 size_t smtpscope_advice_detail_fill(const char *pattern, const struct smtpscope_finding *finding, char *buffer, size_t size)

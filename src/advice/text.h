@@ -5,6 +5,7 @@
 
 #include <libintl.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Marks a text for xgettext where it stands in a table. */
 #define N_(text) text
@@ -13,6 +14,12 @@
 static inline const char *text_translate(const char *text)
 {
     return text == NULL || *text == '\0' ? text : dgettext("smtpscope", text);
+}
+
+/* The form for `number` by the language's own rule; `many` NULL: the text has one form. */
+static inline const char *text_translate_number(const char *one, const char *many, uint64_t number)
+{
+    return many == NULL ? text_translate(one) : dngettext("smtpscope", one, many, (unsigned long)number);
 }
 
 #endif

@@ -181,7 +181,7 @@ static void put_detail(struct json *json, struct writer *line, const struct smtp
         put_null(line);
         return;
     }
-    smtpscope_advice_detail_fill(kinds_detail(json->kinds, finding->detail), finding, text, sizeof text);
+    smtpscope_advice_detail_fill(kinds_detail(json->kinds, finding), finding, text, sizeof text);
     put_open(line, '{');
     put_member_name(line, "word", smtpscope_detail_name(finding->detail));
     put_member_string(line, "text", text);

@@ -23,10 +23,16 @@ struct kind {
     struct writer judgement, remediation;
 };
 
+/* The template that the last finding with this detail got, and the number it was for. */
+struct kept_detail {
+    const char *template;
+    uint64_t number;
+};
+
 struct kinds {
     struct kind *by_rule[SMTPSCOPE_RULES];
     size_t count;
-    const char *details[SMTPSCOPE_DETAILS];
+    struct kept_detail details[SMTPSCOPE_DETAILS];
 };
 
 struct kinds *kinds_new(void)
@@ -56,11 +62,15 @@ void kinds_free(struct kinds *kinds)
     free(kinds);
 }
 
-const char *kinds_detail(struct kinds *kinds, enum smtpscope_detail detail)
+const char *kinds_detail(struct kinds *kinds, const struct smtpscope_finding *finding)
 {
-    if (!kinds->details[detail])
-        kinds->details[detail] = smtpscope_advice_detail_template(detail);
-    return kinds->details[detail];
+    struct kept_detail *kept = &kinds->details[finding->detail];
+
+    if (!kept->template || kept->number != finding->detail_number) {
+        kept->template = smtpscope_advice_detail_template(finding->detail, finding->detail_number);
+        kept->number = finding->detail_number;
+    }
+    return kept->template;
 }
 
 static void put_judgement(struct writer *writer, const struct smtpscope_finding *finding)

@@ -18,7 +18,7 @@ void kinds_free(struct kinds *kinds);
 void kinds_put_judgement(struct kinds *kinds, struct writer *writer, const struct smtpscope_finding *finding);
 /* Puts the member "remediation" of `finding`. */
 void kinds_put_remediation(struct kinds *kinds, struct writer *writer, const struct smtpscope_finding *finding);
-/* The template of a detail, translated, for smtpscope_advice_detail_fill(). */
-const char *kinds_detail(struct kinds *kinds, enum smtpscope_detail detail);
+/* The template of the detail of `finding`, translated, for smtpscope_advice_detail_fill(). */
+const char *kinds_detail(struct kinds *kinds, const struct smtpscope_finding *finding);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define N_(text) text
+#define NN_(one, many) one, many
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct smtpscope_rule_info rules[] = {
@@ -24,11 +25,11 @@ static const struct reason_row reasons[] = {
 };
 
 struct detail_row {
-    const char *word, *template;
+    const char *word, *forms[2]; /* the template, or its singular and plural */
 };
 
 static const struct detail_row details[] = {
-#define DETAIL(id, word, template) [SMTPSCOPE_DETAIL_##id] = {word, template},
+#define DETAIL(id, word, template) [SMTPSCOPE_DETAIL_##id] = {word, {template}},
 #include "smtpscope/details.def"
 };
 
@@ -173,5 +174,10 @@ const char *smtpscope_detail_name(enum smtpscope_detail detail)
 
 const char *smtpscope_detail_template(enum smtpscope_detail detail)
 {
-    return (size_t)detail < COUNT(details) ? details[detail].template : "";
+    return (size_t)detail < COUNT(details) ? details[detail].forms[0] : "";
+}
+
+const char *smtpscope_detail_plural(enum smtpscope_detail detail)
+{
+    return (size_t)detail < COUNT(details) ? details[detail].forms[1] : NULL;
 }

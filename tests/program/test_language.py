@@ -30,6 +30,8 @@ def texts(value):
 # A message of one octet, in a session of which the server's first octet was not captured.
 ONE_OCTET = {"en": ("1 octet by BDAT", "1 octet of the server is missing"), "de": ("1 Oktett mit BDAT", "1 Oktett des Servers fehlt"),
              "fr": ("1 octet par BDAT", "il manque 1 octet du serveur")}
+# The detail of its finding.
+ONE_OCTET_MISSING = {"en": "1 octet missing (replies)", "de": "1 Oktett fehlt (Antworten)", "fr": "1 octet manquant (réponses)"}
 
 
 class Languages(ProgramTest):
@@ -49,6 +51,10 @@ class Languages(ProgramTest):
             out = run("-r", path, "--lang", language, "--sessions", "--messages").out
             for words in wanted:
                 self.assertIn(words, out)
+            gaps = [f["detail"]["text"] for f in run("-r", path, "--lang", language, "--format", "json").events("finding")
+                    if f["rule"] == "transport.gap"]
+            self.assertEqual(gaps, [ONE_OCTET_MISSING[language]])
+            self.assertIn(ONE_OCTET_MISSING[language], out)
 
     def test_option(self):
         for language in LANGUAGES:

@@ -5,6 +5,7 @@
 #include "smtpscope/advice.h"
 
 #include "app/explain.h"
+#include "app/words.h"
 
 /* A text is a sentence or more; four words are the least that says something. */
 static void check_text(const char *of, const char *field, const char *text)
@@ -225,6 +226,47 @@ static void every_detail_is_formatted_whole(void **state)
         assert_int_equal(strchr(buffer, '@') != NULL, strstr(template, "%1$s") != NULL);
         assert_int_equal(strstr(buffer, "42") != NULL, strstr(template, "%2$llu") != NULL);
     }
+}
+
+/* One row a detail and language: the text for 0, 1 and 2. */
+static const struct {
+    const char *language;
+    enum smtpscope_detail detail;
+    const char *text, *wants[3];
+} counts[] = {
+    {"en", SMTPSCOPE_DETAIL_RETRY, "", {"after 0 seconds", "after 1 second", "after 2 seconds"}},
+    {"en", SMTPSCOPE_DETAIL_GAP, "x", {"0 octets missing (x)", "1 octet missing (x)", "2 octets missing (x)"}},
+    {"en", SMTPSCOPE_DETAIL_PERSISTENT, "", {"0 tries", "1 try", "2 tries"}},
+    {"en", SMTPSCOPE_DETAIL_PORT, "", {"port 0", "port 1", "port 2"}},
+    {"de", SMTPSCOPE_DETAIL_RETRY, "", {"nach 0 Sekunden", "nach 1 Sekunde", "nach 2 Sekunden"}},
+    {"de", SMTPSCOPE_DETAIL_GAP, "x", {"0 Oktette fehlen (x)", "1 Oktett fehlt (x)", "2 Oktette fehlen (x)"}},
+    {"de", SMTPSCOPE_DETAIL_LINES_LOST, "x", {"0 Zeilen verloren bei x", "1 Zeile verloren bei x", "2 Zeilen verloren bei x"}},
+    {"de", SMTPSCOPE_DETAIL_PORT, "", {"Port 0", "Port 1", "Port 2"}},
+    {"fr", SMTPSCOPE_DETAIL_RETRY, "", {"après 0 seconde", "après 1 seconde", "après 2 secondes"}},
+    {"fr", SMTPSCOPE_DETAIL_GAP, "x", {"0 octet manquant (x)", "1 octet manquant (x)", "2 octets manquants (x)"}},
+    {"fr", SMTPSCOPE_DETAIL_LINES_LOST, "x", {"0 ligne perdue à x", "1 ligne perdue à x", "2 lignes perdues à x"}},
+};
+
+static void details_are_counted_as_the_language_counts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < unit_count(counts); i++)
+        for (unsigned number = 0; number < unit_count(counts[i].wants); number++) {
+            struct smtpscope_finding finding = {
+                .detail = counts[i].detail, .detail_text = counts[i].text, .detail_number = number};
+            char buffer[100];
+
+            words_init(counts[i].language);
+            smtpscope_advice_detail(&finding, buffer, sizeof buffer);
+            assert_string_equal(buffer, counts[i].wants[number]);
+        }
+}
+
+static int back_to_english(void **state)
+{
+    (void)state;
+    words_init("en");
+    return 0;
 }
 
 static void a_detail_is_cut_between_characters(void **state)
@@ -482,6 +524,7 @@ int main(void)
         cmocka_unit_test(settings_of_the_server_come_alone),
         cmocka_unit_test(details_are_formatted),
         cmocka_unit_test(every_detail_is_formatted_whole),
+        cmocka_unit_test_teardown(details_are_counted_as_the_language_counts, back_to_english),
         cmocka_unit_test(a_detail_is_cut_between_characters),
         cmocka_unit_test(explain_says_the_facts),
         cmocka_unit_test(unknown_topics_are_one_line),

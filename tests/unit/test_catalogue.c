@@ -54,23 +54,68 @@ static void reason_words_are_unique(void **state)
     }
 }
 
+/* How often a template takes the finding's text and its number. */
+static void directives_of(const char *template, unsigned *texts, unsigned *numbers)
+{
+    *texts = *numbers = 0;
+    for (const char *at = template; (at = strchr(at, '%')) != NULL; at++) {
+        *texts += strncmp(at, "%1$s", 4) == 0;
+        *numbers += strncmp(at, "%2$llu", 6) == 0;
+        assert_true(strncmp(at, "%1$s", 4) == 0 || strncmp(at, "%2$llu", 6) == 0);
+    }
+    assert_true(*texts <= 1 && *numbers <= 1);
+}
+
 static void details_are_named_and_simple(void **state)
 {
     (void)state;
     for (int i = 0; i < SMTPSCOPE_DETAILS; i++) {
-        const char *template = smtpscope_detail_template((enum smtpscope_detail)i);
-        unsigned texts = 0, numbers = 0;
+        unsigned texts, numbers;
 
         for (int j = i + 1; j < SMTPSCOPE_DETAILS; j++)
             assert_string_not_equal(smtpscope_detail_name((enum smtpscope_detail)i),
                                     smtpscope_detail_name((enum smtpscope_detail)j));
-        for (const char *at = template; (at = strchr(at, '%')) != NULL; at++) {
-            texts += strncmp(at, "%1$s", 4) == 0;
-            numbers += strncmp(at, "%2$llu", 6) == 0;
-            assert_true(strncmp(at, "%1$s", 4) == 0 || strncmp(at, "%2$llu", 6) == 0);
-        }
-        assert_true(texts <= 1 && numbers <= 1);
+        directives_of(smtpscope_detail_template((enum smtpscope_detail)i), &texts, &numbers);
     }
+}
+
+/* Their number counts nothing, and so has no plural. */
+static const struct {
+    enum smtpscope_detail detail;
+    const char *reason;
+} uncounted[] = {
+    {SMTPSCOPE_DETAIL_ALLOWED_CODES, "the number is a reply code"},
+    {SMTPSCOPE_DETAIL_PORT, "the number is a port"},
+};
+
+static const char *uncounted_reason(enum smtpscope_detail detail)
+{
+    for (size_t i = 0; i < unit_count(uncounted); i++)
+        if (uncounted[i].detail == detail)
+            return uncounted[i].reason;
+    return NULL;
+}
+
+static void what_is_counted_has_a_plural(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SMTPSCOPE_DETAILS; i++) {
+        enum smtpscope_detail detail = (enum smtpscope_detail)i;
+        const char *one = smtpscope_detail_template(detail), *many = smtpscope_detail_plural(detail);
+        const char *reason = uncounted_reason(detail);
+        unsigned texts, numbers, texts_of_many, numbers_of_many;
+
+        directives_of(one, &texts, &numbers);
+        if ((many != NULL) != (numbers == 1 && reason == NULL))
+            fail_msg("%s: '%s' has %s plural%s%s", smtpscope_detail_name(detail), one, many ? "a" : "no",
+                     reason ? ", and " : "", reason ? reason : "");
+        if (many == NULL)
+            continue;
+        directives_of(many, &texts_of_many, &numbers_of_many);
+        assert_true(texts == texts_of_many && numbers == numbers_of_many);
+        assert_string_not_equal(one, many);
+    }
+    assert_null(smtpscope_detail_plural(SMTPSCOPE_DETAILS));
 }
 
 static void words_are_the_documented_ones(void **state)
@@ -132,7 +177,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rule_has_a_sound_row),    cmocka_unit_test(identifiers_are_unique_and_found),
         cmocka_unit_test(reason_words_are_unique),       cmocka_unit_test(details_are_named_and_simple),
-        cmocka_unit_test(words_are_the_documented_ones), cmocka_unit_test(globs_match),
+        cmocka_unit_test(what_is_counted_has_a_plural),  cmocka_unit_test(words_are_the_documented_ones),
+        cmocka_unit_test(globs_match),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,14 +89,14 @@ static void at_once_then_once_a_minute(void **state)
     TOLD(60, "transport.capture-drops: 997 packets dropped by the kernel");
     TOLD_NOTHING(600);
     run.counts.kernel = 1001; /* the pause is long over */
-    TOLD(601, "transport.capture-drops: 1 packets dropped by the kernel");
+    TOLD(601, "transport.capture-drops: 1 packet dropped by the kernel");
 }
 
 static void kinds_do_not_wait_for_each_other(void **state)
 {
     (void)state;
     run.counts.kernel = 1;
-    TOLD(0, "transport.capture-drops: 1 packets dropped by the kernel");
+    TOLD(0, "transport.capture-drops: 1 packet dropped by the kernel");
     run.counts.interface = 2;
     run.counts.reports = 5;
     run.counts.outputs[1].lines = 4;
@@ -105,14 +105,14 @@ static void kinds_do_not_wait_for_each_other(void **state)
     run.counts.outputs[0].lines = 6;
     run.counts.outputs[1].lines = 5;
     TOLD(2, "transport.output-lost: 6 lines lost at unix:/run/a");
-    TOLD(61, "transport.output-lost: 1 lines lost at file:/b");
+    TOLD(61, "transport.output-lost: 1 line lost at file:/b");
 }
 
 static void the_end_tells_what_waits(void **state)
 {
     (void)state;
     run.counts.kernel = 1;
-    TOLD(0, "transport.capture-drops: 1 packets dropped by the kernel");
+    TOLD(0, "transport.capture-drops: 1 packet dropped by the kernel");
     run.counts.kernel = 5;
     assert_told(1, true, (const char *const[]){"transport.capture-drops: 4 packets dropped by the kernel", NULL});
     assert_told(2, true, (const char *const[]){NULL});
@@ -131,7 +131,7 @@ static void no_echo(void **state)
     TOLD_NOTHING(120);
     TOLD_NOTHING(3600);
     run.counts.kernel = 1;
-    TOLD(3601, "transport.capture-drops: 1 packets dropped by the kernel");
+    TOLD(3601, "transport.capture-drops: 1 packet dropped by the kernel");
     run.counts.outputs[0].lines += 2;
     TOLD_NOTHING(3602);
     run.takes_nothing = false;
@@ -145,7 +145,7 @@ static void what_a_reader_left(void **state)
     run.counts.outputs[0].full = true;
     TOLD(0, "transport.output-lost: the reader of unix:/run/a went and left up to 512 octets unread");
     run.counts.outputs[0].lines = 1;
-    TOLD(1, "transport.output-lost: 1 lines lost at unix:/run/a");
+    TOLD(1, "transport.output-lost: 1 line lost at unix:/run/a");
 }
 
 static void other_outputs_count_anew(void **state)
@@ -156,7 +156,7 @@ static void other_outputs_count_anew(void **state)
     losses_new_outputs(&run.losses);
     run.counts.outputs[0].name = "file:/c";
     run.counts.outputs[0].lines = 1;
-    TOLD(1, "transport.output-lost: 1 lines lost at file:/c");
+    TOLD(1, "transport.output-lost: 1 line lost at file:/c");
 }
 
 /* --- what outputs make of a finding without a session */
@@ -251,7 +251,7 @@ static void in_text(void **state)
     (void)state;
     assert_in(text, "transport.capture-drops");
     assert_in(text, "5 times\n");
-    assert_in(text, "    2026-11-21 21:45:21.000Z\n      => 1 packets dropped by the kernel\n");
+    assert_in(text, "    2026-11-21 21:45:21.000Z\n      => 1 packet dropped by the kernel\n");
     assert_in(text, "... and 2 more\n");
     assert_in(text, "1 session, 3 times\n");
     free(text);
@@ -262,7 +262,7 @@ static void in_live_text(void **state)
     char *text = text_of(&output_live, false);
 
     (void)state;
-    assert_in(text, "=> 1 packets dropped by the kernel\n");
+    assert_in(text, "=> 1 packet dropped by the kernel\n");
     assert_in(text, "\n2026-11-21 21:45:21.000Z  WARNING  transport.capture-drops  5 packets dropped by the kernel\n");
     free(text);
 }
