@@ -22,6 +22,8 @@ bool sink_queue_init(struct sink_queue *queue, size_t size)
     size = size < SIZE_LARGEST ? size : SIZE_LARGEST;
     size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     *queue = (struct sink_queue){.at = malloc(size), .size = size};
+    if (queue->at)
+        memset(queue->at, 0, size); /* so that what the program takes is known at the start, not when a reader is first slow */
     return queue->at != NULL;
 }
 
