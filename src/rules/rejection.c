@@ -249,8 +249,9 @@ uint32_t detect_parameter(struct smtpscope_judge *judge, const struct refused *r
                  ((refused->code == 500 || refused->code == 501 || refused->code == 502 || refused->code == 503 || refused->code == 455) &&
                   (missing != SMTPSCOPE_EXT_NONE || command->unknown_parameter.len));
 
-    if (!about || refused->verb == SMTPSCOPE_VERB_NONE || refused->reading == READING_MALFORMED_ARGUMENT)
-        return 0;
+    if (!about || refused->verb == SMTPSCOPE_VERB_NONE || refused->reading == READING_MALFORMED_ARGUMENT ||
+        (refused->reading == READING_CLIENT_IDENTITY && !command->unknown_parameter.len))
+        return 0; /* Postfix's 504 for the name in HELO comes as late as RCPT */
     if (missing != SMTPSCOPE_EXT_NONE && !doubt && !command->unknown_parameter.len)
         return report(judge, refused, (struct ground){
             .rule = SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED, .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING,
