@@ -61,13 +61,27 @@ enum layer layer_ethertype(struct walk *walk)
     return type < 0x600 ? walk_llc(walk) : walk_ethertype(walk, type);
 }
 
+/*
+ * Of two tags the kernel takes one off a frame. Linux names the other one as the protocol; from 6.10 on what is behind it, though
+ * it is still there: then its two octets follow, and the EtherType once more. Wireshark differs: it takes them for a bad IP
+ * header. A whole IPv4 packet may look like that when it has as many octets as the EtherType says.
+ */
+static bool sll2_hides_tag(const struct walk *walk, uint16_t type)
+{
+    bool ip = type == ETHERTYPE_IPV4 || type == ETHERTYPE_IPV6;
+    uint8_t version = type == ETHERTYPE_IPV4 ? 4 : 6;
+    return ip && reader_be16(&walk->in, 2) == type && reader_u8(&walk->in, 4) >> 4 == version &&
+           reader_left(&walk->in) + walk->beyond != type;
+}
+
 /* Protocol (2), reserved (2), interface (4), ARPHRD type (2), packet type (1), address length (1), address (8) */
 enum layer layer_sll2(struct walk *walk)
 {
     struct reader header;
     if (!reader_part(&walk->in, 20, &header))
         return walk_short(walk);
-    return walk_ethertype(walk, reader_be16(&header, 0));
+    uint16_t type = reader_be16(&header, 0);
+    return sll2_hides_tag(walk, type) ? walk_skip(walk, 2, LAYER_ETHERTYPE) : walk_ethertype(walk, type);
 }
 
 /* DLT_NULL has the byte order of the capturing machine, DLT_LOOP the network's. A family is a small number in one of them. */

@@ -227,6 +227,15 @@ static void build_sll2(struct builder *builder)
     put16(builder_prepend(builder, 20), builder->ethertype);
 }
 
+/* What Linux 6.10 and later say of a frame with a tag in it: the EtherType behind the tag. */
+static void build_sll2_of_tagged(struct builder *builder)
+{
+    uint16_t behind = builder->ethertype;
+    build_vlan(builder);
+    builder->ethertype = behind;
+    build_sll2(builder);
+}
+
 static void build_null(struct builder *builder)
 {
     uint8_t family = builder->ethertype == 0x0800 ? 2 : 30;
@@ -446,6 +455,7 @@ static const struct {
     {"snap", build_snap},
     {"sll", build_sll},
     {"sll2", build_sll2},
+    {"sll2tag", build_sll2_of_tagged},
     {"null", build_null},
     {"loop", build_loop},
     {"ppp", build_ppp},
