@@ -4,6 +4,7 @@
 #include "app/complain.h"
 #include "app/sources.h"
 #include "app/words.h"
+#include "base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,16 @@
 #define FILES_MAX 1024
 /* What comes later of a connection with findings is gathered for so many seconds, or until it closes. */
 #define DUE_SECONDS 10
+/* A disk that is nearly full takes some connections and others not: that is told so often at most. */
+#define TROUBLE_AGAIN_MS 60000
 
 struct evidence_run {
     struct evidence_run_config config;
     struct evidence **stores;
     struct evidence_file *file;
     struct packets packets; /* the names are ours */
+    int64_t told_at;        /* that it cannot be written */
+    bool troubled;          /* and not yet that it can again */
 };
 
 /* --- what the file says */
@@ -59,8 +64,17 @@ static void file_begun(void *ctx, const char *name, uint64_t before)
 
 static void file_failed(void *ctx, const char *name, const char *why)
 {
-    (void)ctx;
-    complain(_("--write %s: %s; it goes on without"), name, why);
+    struct evidence_run *run = ctx;
+    int64_t now = clock_monotonic_ms();
+
+    if (!why && run->troubled) {
+        complain(_("--write %s: packets are written again"), name);
+        run->troubled = false;
+    } else if (why && (!run->told_at || now >= run->told_at + TROUBLE_AGAIN_MS)) {
+        complain(_("--write %s: %s; it is tried again"), name, why);
+        run->troubled = true;
+        run->told_at = now;
+    }
 }
 
 /* --- opening and closing */

@@ -10,9 +10,11 @@
 #include "app/words.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Findings by the hundred thousand go out in few calls. */
 #define OUTPUT_BUFFER_SIZE (1 << 17)
@@ -56,12 +58,26 @@ static enum status run(struct options *options, int argc, char **argv, FILE *out
     return STATUS_FAILED;
 }
 
+/*
+ * What is opened later must not become a standard stream, which findings or complaints would then be written to: a closed one
+ * becomes one that fails like that.
+ */
+static bool hold_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static char buffer[OUTPUT_BUFFER_SIZE]; /* without one, glibc does not look at the size */
     struct options options = {0};
     enum status status = STATUS_FAILED;
 
+    if (!hold_standard_streams())
+        return STATUS_FAILED;
     /* A pipe whose reader is gone shows as an error of the write, which ends the work quietly. */
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer);

@@ -51,6 +51,13 @@ static void file_failed(struct evidence_file *file, const char *name, const char
     file->failing = true;
 }
 
+static void file_works(struct evidence_file *file, const char *name)
+{
+    if (file->failing)
+        file->config.failed(file->config.ctx, name, NULL);
+    file->failing = false;
+}
+
 /* --- names: FILE, FILE1, FILE2; or FILE00, FILE01 up to the count */
 
 static int digits_of(unsigned count)
@@ -131,7 +138,6 @@ static bool ring_create(struct evidence_file *file, struct ring *ring, FILE *str
         return false;
     }
     ring->octets = 0;
-    file->stats.files++;
     file->config.gone(file->config.ctx, ring->name);
     file->config.begun(file->config.ctx, ring->name, ring->last);
     return true;
@@ -274,7 +280,8 @@ static bool share_write(struct evidence_file *file, struct share *share)
         ring_shut(ring);
         return false;
     }
-    file->failing = false;
+    file_works(file, ring->name);
+    file->stats.files += !ring->octets;
     ring->octets += share->octets + (ring->octets ? 0 : FILE_HEADER);
     file->stats.octets += share->octets;
     for (size_t i = 0; i < share->count; i++)

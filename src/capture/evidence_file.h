@@ -25,7 +25,7 @@ struct evidence_file_config {
     void (*begun)(void *ctx, const char *name, uint64_t before);
     /* A file that is there no more, or was begun anew: its numbers stand for nothing. */
     void (*gone)(void *ctx, const char *name);
-    /* Something could not be written; told once until it works again. */
+    /* Something could not be written; told once until it works again, which is told without a reason. */
     void (*failed)(void *ctx, const char *name, const char *why);
     void *ctx;
 };
@@ -33,7 +33,7 @@ struct evidence_file_config {
 /* Counters since the start. */
 struct evidence_file_stats {
     uint64_t frames, octets; /* written */
-    uint64_t files;          /* begun */
+    uint64_t files;          /* begun, and with frames in them */
     uint64_t lost;           /* frames that could not be written */
 };
 

@@ -18,6 +18,7 @@ import live
 from network import DEADLINE_S
 
 import exposition
+import pcapfile
 
 METRICS = "127.0.0.1:9425"
 DISK_OCTETS = 4 << 20
@@ -203,13 +204,18 @@ class LiveOutputs(live.LiveTest):
         self.assertEqual(len(set(ports)), 20)
         self.assertGreater(len(glob.glob(self.log + "*")), 1)
 
-    def test_disk_full(self):
+    def nearly_full_disk(self):
+        """Its path; it has room when `filler` is gone from there."""
         disk = self.path("disk")
         os.mkdir(disk)
         command("mount", "-t", "tmpfs", "-o", "size=%d,mode=777" % DISK_OCTETS, "smtpscope", disk)
         self.addCleanup(command, "umount", "-l", disk)
         with open(os.path.join(disk, "filler"), "wb") as file:
             file.write(bytes(DISK_OCTETS - 4096))
+        return disk
+
+    def test_disk_full(self):
+        disk = self.nearly_full_disk()
         output = "file:%s/log" % disk
         self.start("--output", output)
         sessions = 0
@@ -225,6 +231,35 @@ class LiveOutputs(live.LiveTest):
         self.stop()
         rules = [event["rule"] for event in readable_lines(os.path.join(disk, "log")) if event["event_type"] == "finding"]
         self.assertEqual(rules.count("deferral.mailbox-busy"), sessions + 1)
+
+    def test_disk_of_the_evidence_full(self):
+        """What is written once there is room again is told, and findings point into it."""
+        disk = self.nearly_full_disk()
+        self.start("--output", "file:" + self.log, "--rule", "deferral", "-w", os.path.join(disk, "evidence.pcap"))
+        sessions = 0
+        while not self.metric("smtpscope_evidence_lost_packets_total"):
+            hold_session()
+            sessions += 1
+            self.assertLess(sessions, 1000, "the disk never fills up")
+        self.wait("it says so", lambda: re.search(r"--write .+: No space left on device; it is tried again", self.errors()))
+        os.unlink(os.path.join(disk, "filler"))
+        hold_session()
+        self.wait("it says that it works", lambda: re.search(r"--write .+: packets are written again", self.errors()))
+        self.wait("all is told", lambda: len(self.deferrals()) == sessions + 1)
+        self.stop()
+        found = self.deferrals()[-1]
+        kept = pcapfile.frames(found["file"])
+        self.assertTrue(pcapfile.tcp(kept[found["packet"] - 1][1]).payload.startswith(b"450 "))
+        counters = self.events("stats")[0]["stages"]["evidence"]
+        self.assertEqual((counters["written"], counters["files"]), (len(kept), 1))
+
+    def test_standard_output_is_closed(self):
+        """From the start: nothing else that is opened takes its place."""
+        self.start("--output", "-", "--output", "file:" + self.log, before=("sh", "-c", 'exec "$0" "$@" <&- >&-'))
+        hold_session()
+        self.wait("it says so", lambda: "--output -: Bad file descriptor" in self.errors())
+        self.wait("the file has the finding", self.deferrals)
+        self.stop()
 
     def test_reader_of_standard_output_goes(self):
         """With another output left it goes on."""

@@ -299,7 +299,7 @@ static void test_long_message(void **state)
 /* --- files */
 
 struct heard {
-    unsigned begun, gone, failed;
+    unsigned begun, gone, failed, works;
     uint64_t before;
     char name[512], why[512];
 };
@@ -324,8 +324,12 @@ static void heard_failed(void *ctx, const char *name, const char *why)
     struct heard *heard = ctx;
 
     (void)name;
-    heard->failed++;
-    snprintf(heard->why, sizeof heard->why, "%s", why);
+    if (why) {
+        heard->failed++;
+        snprintf(heard->why, sizeof heard->why, "%s", why);
+    } else {
+        heard->works++;
+    }
 }
 
 static const char *path_of(const char *name)
@@ -491,12 +495,15 @@ static void test_no_room(void **state)
     assert_int_equal(write_frames(file, DLT_EN10MB, 3, 1000), 0);
     setrlimit(RLIMIT_FSIZE, &limit);
     assert_int_equal(heard.failed, 1);
+    assert_int_equal(heard.works, 0);
     assert_string_equal(heard.why, strerror(EFBIG));
     assert_int_equal(read_frames(path_of("full"), DLT_EN10MB), 2);
     assert_int_equal(write_frames(file, DLT_EN10MB, 3, 1000), 3);
     evidence_file_stats(file, &stats);
     assert_int_equal(stats.lost, 6);
     assert_int_equal(stats.frames, 5);
+    assert_int_equal(stats.files, 1);
+    assert_int_equal(heard.works, 1);
     assert_int_equal(heard.begun, 1);
     evidence_file_close(file);
     assert_int_equal(read_frames(path_of("full"), DLT_EN10MB), 5);
