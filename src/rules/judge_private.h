@@ -162,6 +162,9 @@ struct trouble *trouble_begin(struct smtpscope_judge *judge);
 void notes_emit(struct smtpscope_judge *judge);
 void notes_free(struct smtpscope_judge *judge);
 
+/* What may be wrong with the name in EHLO or HELO. */
+#define BAD_NAME (SMTPSCOPE_COMMAND_NAME_INVALID | SMTPSCOPE_COMMAND_NAME_BARE_IP | SMTPSCOPE_COMMAND_NAME_NOT_QUALIFIED)
+
 /* An exchange whose code is 400 or more, and what its text says. */
 struct refused {
     const struct smtpscope_exchange *exchange;

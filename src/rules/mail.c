@@ -121,9 +121,19 @@ static enum smtpscope_reason reason_at_verb(const struct refused *refused)
     return reason;
 }
 
+/* EHLO is refused without a word why, and the name in it is none: then that is likely why. */
+static bool is_for_name(const struct refused *refused, enum smtpscope_reason reason)
+{
+    bool hello = refused->verb == SMTPSCOPE_VERB_EHLO || refused->verb == SMTPSCOPE_VERB_HELO;
+
+    return hello && reason == SMTPSCOPE_REASON_UNSPECIFIED && refused->command->oddities & BAD_NAME;
+}
+
 uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refused)
 {
-    enum smtpscope_reason reason = reason_at_verb(refused);
+    enum smtpscope_reason told = reason_at_verb(refused);
+    bool for_name = is_for_name(refused, told);
+    enum smtpscope_reason reason = for_name ? SMTPSCOPE_REASON_CLIENT_IDENTITY : told;
     struct ground ground = { .exchange = refused->exchange, .verdict = SMTPSCOPE_VERDICT_NONE, .confidence = refused->confidence };
     struct note *note;
 
@@ -146,7 +156,7 @@ uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refuse
         judge->trouble->failed_logins++;
     /* What this exchange says is certain even where the state is not. */
     if (!(refused->command->circumstances & SMTPSCOPE_COMMAND_LOST))
-        ground.confidence = SMTPSCOPE_CERTAIN;
+        ground.confidence = for_name ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN;
     note = note_add(judge, &ground);
     return note ? note->finding.id : 0;
 }

@@ -66,7 +66,7 @@ static const struct enhanced_row {
     enum smtpscope_reason reason;
 } enhanced[] = {
     { 1, 1, SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED }, { 1, 2, SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED },
-    { 1, 3, SMTPSCOPE_REASON_MAILBOX_SYNTAX }, { 1, 7, SMTPSCOPE_REASON_SENDER_UNVERIFIED },
+    { 1, 3, SMTPSCOPE_REASON_MAILBOX_SYNTAX }, { 1, 6, SMTPSCOPE_REASON_MAILBOX_UNKNOWN }, { 1, 7, SMTPSCOPE_REASON_SENDER_UNVERIFIED },
     { 1, 8, SMTPSCOPE_REASON_SENDER_UNVERIFIED }, { 2, 2, SMTPSCOPE_REASON_MAILBOX_FULL }, { 2, 3, SMTPSCOPE_REASON_MESSAGE_SIZE },
     { 3, 1, SMTPSCOPE_REASON_SERVER_RESOURCES },
     { 3, 4, SMTPSCOPE_REASON_MESSAGE_SIZE }, { 3, 5, SMTPSCOPE_REASON_SERVER_ERROR }, { 3, 0, SMTPSCOPE_REASON_SERVER_ERROR },
@@ -75,7 +75,7 @@ static const struct enhanced_row {
     { 7, 10, SMTPSCOPE_REASON_TLS_REQUIRED }, { 7, 11, SMTPSCOPE_REASON_TLS_REQUIRED },
     { 7, 20, SMTPSCOPE_REASON_SENDER_AUTHENTICATION }, { 7, 23, SMTPSCOPE_REASON_SENDER_AUTHENTICATION },
     { 7, 24, SMTPSCOPE_REASON_SENDER_AUTHENTICATION }, { 7, 25, SMTPSCOPE_REASON_CLIENT_IDENTITY },
-    { 7, 26, SMTPSCOPE_REASON_SENDER_AUTHENTICATION }, { 7, 28, SMTPSCOPE_REASON_RATE_LIMITED },
+    { 7, 26, SMTPSCOPE_REASON_SENDER_AUTHENTICATION }, { 7, 27, SMTPSCOPE_REASON_SENDER_UNVERIFIED }, { 7, 28, SMTPSCOPE_REASON_RATE_LIMITED },
     { 7, 650, SMTPSCOPE_REASON_REPUTATION },
 };
 
@@ -127,6 +127,8 @@ static enum smtpscope_reason reason_of_enhanced(const struct smtpscope_reply *re
             return enhanced[i].reason;
     if (code.subject == 7 && code.detail >= 500 && code.detail < 600)
         return SMTPSCOPE_REASON_REPUTATION; /* Exchange Online */
+    if (code.subject == 7 && code.detail <= 1 && is_temporary(reply))
+        return SMTPSCOPE_REASON_POLICY; /* that much it says */
     return SMTPSCOPE_REASON_NONE;
 }
 
@@ -178,7 +180,9 @@ enum smtpscope_reason reason_from(enum reading reading, enum smtpscope_verb verb
         return verb == SMTPSCOPE_VERB_MAIL   ? SMTPSCOPE_REASON_SENDER_UNVERIFIED
                : verb == SMTPSCOPE_VERB_RCPT ? SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED
                                              : SMTPSCOPE_REASON_SERVER_ERROR;
-    if (reading_is_reason(reading))
+    if (reading == READING_POLICY && reply->enhanced_class && (reply->enhanced_subject == 1 || reply->enhanced_subject == 2))
+        reason = reason_of_enhanced(reply); /* "rejected" is said of everything, 5.1.1 is not */
+    if (reason == SMTPSCOPE_REASON_NONE && reading_is_reason(reading))
         reason = (enum smtpscope_reason)reading;
     if (reason == SMTPSCOPE_REASON_NONE && (verb == SMTPSCOPE_VERB_STARTTLS || verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER))
         reason = reason_of_code(verb, reply);

@@ -101,7 +101,7 @@ uint32_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exc
     refusal_remember(judge->trouble, &refused, note);
     if (exchange->greeting)
         judge->trouble->greeting = (uint16_t)note;
-    if (code == 421)
+    if (code == 421 || code == 521 || refused.reading == READING_TOO_MANY_ERRORS)
         judge->trouble->closing = (uint16_t)note;
     return note;
 }

@@ -54,7 +54,6 @@ enum smtpscope_detail detail_of_oddities(uint32_t oddities)
     return SMTPSCOPE_DETAIL_NONE;
 }
 
-#define BAD_NAME (SMTPSCOPE_COMMAND_NAME_INVALID | SMTPSCOPE_COMMAND_NAME_BARE_IP | SMTPSCOPE_COMMAND_NAME_NOT_QUALIFIED)
 #define TOO_LONG (SMTPSCOPE_COMMAND_LINE_TOO_LONG | SMTPSCOPE_COMMAND_PATH_TOO_LONG | SMTPSCOPE_COMMAND_LOCAL_TOO_LONG | \
                   SMTPSCOPE_COMMAND_DOMAIN_TOO_LONG)
 
@@ -131,7 +130,8 @@ static bool is_about_argument(const struct refused *refused)
         command->parameters & ~refused->before->extensions)
         return false;
     if (refused->code == 501)
-        return !is_mail_or_rcpt(refused) || bad_address || !reading_is_reason(refused->reading) || refused->reading == READING_POLICY;
+        return !is_mail_or_rcpt(refused) || bad_address || !reading_is_reason(refused->reading) || refused->reading == READING_POLICY ||
+               refused->reading == READING_TOO_MANY_ERRORS; /* the last straw is malformed like those before it */
     return refused->reading == READING_SYNTAX || (refused->code <= 504 && bad_address);
 }
 
