@@ -113,7 +113,7 @@ enum smtpscope_reply_oddity {
     SMTPSCOPE_REPLY_CODE_CHANGES = 1 << 1, /* lines of one reply differ in code */
     SMTPSCOPE_REPLY_TOO_LONG = 1 << 2,     /* a line over 512 octets, RFC 5321 4.5.3.1.5 */
     SMTPSCOPE_REPLY_BARE_LF = 1 << 3,
-    SMTPSCOPE_REPLY_UNFINISHED = 1 << 4,   /* a last line never came: the next reply, or the end, did */
+    SMTPSCOPE_REPLY_UNFINISHED = 1 << 4,   /* a last line never came, or not its end: the next reply, a gap or the end did */
     SMTPSCOPE_REPLY_UNSOLICITED = 1 << 5,  /* no command waits for it */
     SMTPSCOPE_REPLY_EARLY = 1 << 6,        /* answers a message whose end was not sent yet */
 };

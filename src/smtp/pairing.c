@@ -27,14 +27,14 @@ void state_tls(struct smtpscope_state *state)
     state->extensions = state->size_limit = 0;
 }
 
-/* RFC 1870 3; `at` stands behind SIZE. */
-static uint64_t size_limit_read(const char *at, const char *end)
+/* RFC 1870 3; `at` stands behind SIZE. Of a number that is `cut` off there may be more: none is known then. */
+static uint64_t size_limit_read(const char *at, const char *end, bool cut)
 {
     uint64_t limit = 0;
 
     for (at += at < end && (*at == ' ' || *at == '='); at < end && *at >= '0' && *at <= '9' && limit < UINT64_MAX / 16; at++)
         limit = limit * 10 + (uint64_t)(*at - '0');
-    return limit;
+    return cut && at == end ? 0 : limit;
 }
 
 /* RFC 5321 4.1.1.1: ehlo-line = ehlo-keyword *( SP ehlo-param ); the first line is the server's name. */
@@ -50,7 +50,7 @@ void extensions_parse(struct smtpscope_state *state, const struct smtpscope_repl
         bit = extension_find(at, (size_t)(end - at));
         state->extensions |= bit;
         if (bit == SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SIZE))
-            state->size_limit = size_limit_read(at + strlen("SIZE"), end);
+            state->size_limit = size_limit_read(at + strlen("SIZE"), end, reply->oddities & SMTPSCOPE_REPLY_UNFINISHED);
     }
 }
 

@@ -231,6 +231,8 @@ static void server_line(struct smtpscope_session *session, const char *at, size_
             len--;
         else
             line.oddities |= SMTPSCOPE_REPLY_BARE_LF;
+    } else if (len == total) {
+        line.oddities |= SMTPSCOPE_REPLY_UNFINISHED;
     }
     if (session->resync) {
         session->resync = false;
