@@ -218,6 +218,11 @@ void evidence_run_tick(struct evidence_run *run)
     write_due(run, DUE_SECONDS);
 }
 
+void evidence_run_reopen(struct evidence_run *run)
+{
+    evidence_file_reopen(run->file);
+}
+
 bool evidence_run_finish(struct evidence_run *run)
 {
     struct evidence_file_stats written;

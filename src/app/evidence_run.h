@@ -29,6 +29,8 @@ struct evidence_run_config {
 struct evidence_run *evidence_run_new(const struct evidence_run_config *config);
 /* Creates the first capture. false: told on standard error. */
 bool evidence_run_open(struct evidence_run *run);
+/* Captures that were moved away or removed are begun anew. */
+void evidence_run_reopen(struct evidence_run *run);
 /* Writes what is left. false: something could not be written, here or before; told. `run` stays. */
 bool evidence_run_finish(struct evidence_run *run);
 void evidence_run_free(struct evidence_run *run);

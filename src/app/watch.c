@@ -355,6 +355,8 @@ static void watch_reload(struct watch *watch)
 {
     notify_reloading();
     outputs_reopen(watch->outputs);
+    if (watch->evidence)
+        evidence_run_reopen(watch->evidence);
     if (watch->options->config && watch_read_config(watch))
         complain(_("the configuration was read anew"));
     else if (watch->options->config)

@@ -361,6 +361,41 @@ void evidence_file_close(struct evidence_file *file)
     free(file);
 }
 
+static bool is_moved(FILE *stream, const char *name)
+{
+    struct stat ours, there;
+
+    if (fstat(fileno(stream), &ours))
+        return false;
+    return stat(name, &there) || there.st_dev != ours.st_dev || there.st_ino != ours.st_ino;
+}
+
+/* As is_moved(), of the file that has no link type yet. */
+static void first_reopen(struct evidence_file *file)
+{
+    char *name = ring_name(file, file->path, 0);
+
+    if (name && is_moved(file->first, name)) {
+        fclose(file->first);
+        file->first = create(file, name);
+        if (!file->first)
+            file_failed(file, name, why_not(errno));
+    }
+    free(name);
+}
+
+void evidence_file_reopen(struct evidence_file *file)
+{
+    if (file->first)
+        first_reopen(file);
+    for (struct ring *ring = file->rings; ring < file->rings + file->ring_count; ring++) {
+        if (!ring->dumper || !is_moved(pcap_dump_file(ring->dumper), ring->name))
+            continue;
+        ring_shut(ring);
+        ring_create(file, ring, create(file, ring->name));
+    }
+}
+
 void evidence_file_stats(const struct evidence_file *file, struct evidence_file_stats *stats)
 {
     *stats = file->stats;

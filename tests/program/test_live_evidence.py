@@ -79,6 +79,21 @@ class LiveEvidence(LiveTest):
         later = [event for event in self.events() if event.get("exchange") and event["exchange"]["code"] == 451]
         self.assertTrue(kept[later[0]["packet"] - 1].payload.startswith(b"451 "), later)
 
+    def test_moved_away(self):
+        """As by logrotate: after a SIGHUP the file is there again, and findings point into it."""
+        self.start()
+        self.converse(BUSY)
+        self.findings(1)
+        os.rename(self.evidence, self.path("moved.pcap"))
+        moved = len(frames(self.path("moved.pcap")))
+        self.reload()
+        self.converse(BUSY)
+        self.assert_points(self.findings(2)[1])
+        self.stop()
+        kept = [tcp(octets) for _, octets in frames(self.evidence)]
+        self.assertEqual(len({packet.ports for packet in kept if packet.flags & 0x3f == 0x02}), 1, "the second session's SYN")
+        self.assertGreaterEqual(len(frames(self.path("moved.pcap"))), moved)
+
     def test_ring(self):
         """More than three files of a megabyte hold: the last three are there, and whoever is told names one of them."""
         self.start("-C", "1", "-W", "3", "--workers", "1")

@@ -477,6 +477,32 @@ static void test_link_types(void **state)
     assert_int_equal(read_frames(path_of("types.RAW"), DLT_RAW), 4);
 }
 
+/* What was moved away is left alone, and what is where it was goes on. */
+static void test_moved(void **state)
+{
+    struct heard heard;
+    struct evidence_file *file = opened(path_of("moved"), 0, 0, &heard);
+    char moved[512];
+
+    (void)state;
+    snprintf(moved, sizeof moved, "%s", path_of("moved.1"));
+    assert_int_equal(rename(path_of("moved"), moved), 0);
+    evidence_file_reopen(file); /* still empty, without a link type */
+    assert_int_equal(write_frames(file, DLT_RAW, 3, 100), 1);
+    evidence_file_reopen(file);
+    assert_int_equal(write_frames(file, DLT_RAW, 3, 100), 4);
+    assert_int_equal(read_frames(path_of("moved"), DLT_RAW), 6);
+    assert_int_equal(rename(path_of("moved"), moved), 0);
+    evidence_file_reopen(file);
+    assert_int_equal(heard.before, 6);
+    assert_int_equal(write_frames(file, DLT_RAW, 2, 100), 7);
+    assert_int_equal(read_frames(path_of("moved"), DLT_RAW), 2);
+    assert_int_equal(read_frames(moved, DLT_RAW), 6);
+    evidence_file_close(file);
+    assert_int_equal(read_frames(path_of("moved"), DLT_RAW), 2);
+    assert_int_equal(heard.failed, 0);
+}
+
 /* The limit on a file's size is a disk that is full: what did not fit is cut off again, and it goes on when there is room. */
 static void test_no_room(void **state)
 {
@@ -545,7 +571,8 @@ int main(void)
         cmocka_unit_test(test_closed_share),
         cmocka_unit_test(test_what_gives_way),     cmocka_unit_test(test_lingers),     cmocka_unit_test(test_long_message),
         cmocka_unit_test(test_one_file),           cmocka_unit_test(test_nothing),     cmocka_unit_test(test_names),
-        cmocka_unit_test(test_link_types),         cmocka_unit_test(test_no_room),     cmocka_unit_test(test_cannot_be_created),
+        cmocka_unit_test(test_link_types),         cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_no_room),     cmocka_unit_test(test_cannot_be_created),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
