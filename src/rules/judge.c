@@ -48,6 +48,7 @@ static void refusals_forget(struct trouble *trouble, bool mail, bool hello)
     if (mail) {
         trouble->mail = (struct refusal){ 0 };
         trouble->rcpt_count = 0;
+        trouble->chunk = (struct refusal){ 0 };
     }
 }
 

@@ -54,13 +54,13 @@ struct trouble {
     struct refusal mail;             /* the MAIL that was refused last, while no transaction is open */
     struct refusal rcpt[ROOTS_MAX];  /* refused RCPTs of the open transaction */
     uint32_t rcpt_count;
+    struct refusal chunk;            /* the BDAT of the open transaction that was refused last */
     struct refusal hello;            /* EHLO or HELO */
     /* Ids of notes; 0: none. */
     uint16_t alien, early, pipelined, greeting; /* the session's of these kinds; greeting: it was refused */
     uint16_t no_recipient; /* of DATA that was let pass though no recipient was: its end follows from that */
     uint16_t codeless, closing, not_followed; /* of the last reply without a code, the 421 that closed, STARTTLS without TLS */
     uint16_t oversize; /* of the size that MAIL declared, while that is the last exchange */
-    uint16_t refused_bdat; /* of the last BDAT that was refused */
     uint16_t unknown_bdat; /* of BDAT to a server that does not know it: the lines of the chunk are no commands */
     uint16_t mechanism; /* about a mechanism that was not advertised, while it is the last */
     uint32_t errors, unknown_recipients, failed_logins;

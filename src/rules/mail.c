@@ -238,6 +238,7 @@ static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_
     ground = message_ground(fact, lost ? SMTPSCOPE_RULE_DATA_CONNECTION_LOST : SMTPSCOPE_RULE_DATA_OUTCOME_UNKNOWN);
     ground.offset = message->offset;
     ground.fault = SMTPSCOPE_FAULT_UNDETERMINED;
+    ground.cause = lost ? trouble_of(judge)->closing : 0;
     ground.detail = SMTPSCOPE_DETAIL_LINE_OCTETS;
     ground.detail_number = message->size;
     if (judge->doubtful || message->oddities & SMTPSCOPE_DATA_GAP)

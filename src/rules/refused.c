@@ -73,7 +73,7 @@ static void refusal_remember(struct trouble *trouble, const struct refused *refu
     switch (refused->verb) {
     case SMTPSCOPE_VERB_EHLO: case SMTPSCOPE_VERB_HELO: trouble->hello = refusal; break;
     case SMTPSCOPE_VERB_MAIL: trouble->mail = refusal; break;
-    case SMTPSCOPE_VERB_BDAT: trouble->refused_bdat = (uint16_t)note; break;
+    case SMTPSCOPE_VERB_BDAT: trouble->chunk = refusal; break;
     case SMTPSCOPE_VERB_RCPT:
         if (trouble->rcpt_count < ROOTS_MAX)
             trouble->rcpt[trouble->rcpt_count++] = refusal;

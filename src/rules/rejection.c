@@ -188,7 +188,7 @@ uint32_t detect_chunk(struct smtpscope_judge *judge, const struct refused *refus
     uint32_t id = judge->trouble->unknown_bdat;
 
     if (refused->verb == SMTPSCOPE_VERB_BDAT && refused->reading == READING_AFTER_ERROR)
-        return note_fold(judge, judge->trouble->refused_bdat, refused->exchange->index) ? judge->trouble->refused_bdat : 0;
+        return note_fold(judge, judge->trouble->chunk.note, refused->exchange->index) ? judge->trouble->chunk.note : 0;
     if (!id || !is_unknown_code(refused->code) ||
         (refused->verb != SMTPSCOPE_VERB_NONE && smtpscope_verb_family(refused->verb) != SMTPSCOPE_FAMILY_MANDATORY))
         return 0; /* a command that every server knows has been given the reply to a line */

@@ -219,15 +219,24 @@ static bool is_unknown_bdat(const struct refused *refused)
            !(refused->before->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_CHUNKING));
 }
 
+/* RFC 3030 2: the message has failed with a chunk of it, and a client must not send another. */
+static bool is_behind_refused_chunk(const struct smtpscope_judge *judge, const struct refused *refused)
+{
+    return refused->verb == SMTPSCOPE_VERB_BDAT && trouble_of(judge)->chunk.note && refused->code >= 500;
+}
+
 uint32_t detect_sequence(struct smtpscope_judge *judge, const struct refused *refused)
 {
     struct violation violation = violation_of(judge, refused->verb, refused->before);
-    const struct refusal *last = violation.root_count ? &violation.roots[violation.root_count - 1] : NULL;
+    const struct refusal *last;
 
     if (refused->before->doubt & violation.doubt || refused->verb == SMTPSCOPE_VERB_NONE)
         return detect_spoken(judge, refused);
     if (violation.rule == NO_RULE && refused->reading == READING_SEQ_BDAT)
         violation = (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "BDAT LAST", NULL, 0, 0 };
+    else if (violation.rule == NO_RULE && is_behind_refused_chunk(judge, refused))
+        violation = (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "RSET", &trouble_of(judge)->chunk, 1, 0 };
+    last = violation.root_count ? &violation.roots[violation.root_count - 1] : NULL;
     if (violation.rule == NO_RULE || !is_about_order(refused) || is_unreadable(refused) || is_unknown_bdat(refused))
         return 0;
     if (refused->verb == SMTPSCOPE_VERB_EOD)
