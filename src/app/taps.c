@@ -141,20 +141,20 @@ static int taps_merge(struct taps *taps, void (*take)(void *ctx, const struct fr
 
 /* --- all together */
 
-static bool taps_work(const struct taps *taps)
+static bool taps_failed(const struct taps *taps)
 {
-    bool work = false;
+    bool failed = false;
 
     for (size_t i = 0; i < taps->count; i++)
-        work |= !taps->items[i].failed;
-    return work;
+        failed |= taps->items[i].failed;
+    return failed;
 }
 
 int taps_dispatch(struct taps *taps, void (*take)(void *ctx, const struct frame *frame), void *ctx)
 {
     int got;
 
-    if (!taps_work(taps))
+    if (taps_failed(taps))
         return TAPS_FAILED;
     if (taps->count > 1)
         return taps_merge(taps, take, ctx);

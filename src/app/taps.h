@@ -26,7 +26,7 @@ struct taps {
     smtpscope_time checked; /* by the monotonic clock */
 };
 
-/* What taps_dispatch() returns when every interface has failed for good. */
+/* What taps_dispatch() returns when an interface has failed for good: half of what was to be seen may be missing from now on. */
 #define TAPS_FAILED (-1)
 
 /* Opens one more, which is alone or one of several. The name stays the caller's. false: told on standard error. */

@@ -417,7 +417,6 @@ static void watch_signals(struct watch *watch)
 static void watch_tick(struct watch *watch)
 {
     smtpscope_time now = clock_monotonic(), interval = notify_watchdog_interval();
-    bool working = false;
 
     publisher_tick(watch->publisher, now);
     if (now >= watch->next_second) {
@@ -439,8 +438,7 @@ static void watch_tick(struct watch *watch)
         notify_watchdog();
     }
     for (unsigned i = 0; i < watch->count; i++)
-        working |= !sensor_failed(watch->sensors[i]);
-    watch->failed = !working;
+        watch->failed |= sensor_failed(watch->sensors[i]);
     watch->stop |= watch->failed || outputs_broken(watch->outputs);
 }
 

@@ -65,6 +65,21 @@ class Interfaces(network.ReplayTest):
         self.replay(GREYLISTING, self.wire())
         self.assert_as_the_file(sensor, GREYLISTING, *SESSION_RULES)
 
+    def test_one_of_two_made_anew(self):
+        """It does not go on with the other one alone, for weeks."""
+        self.add_interface("veth1")
+        for workers in ("1", "2"):
+            sensor = self.sensor("-i", "veth1", "--workers", workers, *SESSION_RULES)
+            self.replay(GREYLISTING)
+            want = self.offline(GREYLISTING, *SESSION_RULES)
+            network.wait_for(lambda: len(sensor.findings()) >= len(want), "findings", why=sensor.err)
+            self.ip("del", "veth1")
+            self.wait_err(sensor, "veth1: the interface is ")
+            self.add_interface("veth1")
+            self.assertEqual(sensor.process.wait(network.DEADLINE_S), 2, sensor.err())
+            self.assertIn("a restart is needed", sensor.err())
+            self.assertEqual(list(network.differences(network.settled(sensor.events()), want)), [])
+
     def test_frames_on_their_way_when_it_goes_down(self):
         """They are taken, and are no reason to say that it is up."""
         for workers in ("1", "2"):
