@@ -93,6 +93,7 @@ static void watch_stats(struct watch *watch, void (*show)(struct watch *watch, c
     watch_gather(watch);
     summary = totals->summary;
     summary.watched = watch->watched;
+    summary.dropped = totals->capture.dropped + totals->capture.interface_dropped;
     summary.unknown_links = totals->decoder.unknown_links;
     stages_capture(&stages, &totals->capture, totals->clock_steps, totals->lost);
     stages_decode(&stages, &totals->decoder);

@@ -441,6 +441,7 @@ static void put_certainty(struct writer *line, const struct summary *summary)
 {
     put_key(line, "certainty");
     put_open(line, '{');
+    put_member_number(line, "dropped", summary->dropped);
     put_member_number(line, "gaps", summary->gaps);
     put_member_number(line, "gap_octets", summary->gap_octets);
     put_member_number(line, "conflicts", summary->conflicts);

@@ -90,6 +90,7 @@ void summary_add(struct summary *summary, const struct summary *part)
     summary->unfinished += part->unfinished;
     summary->undetected += part->undetected;
     summary->forgotten += part->forgotten;
+    summary->dropped += part->dropped;
     summary->unknown_links += part->unknown_links;
     summary->damaged_files += part->damaged_files;
 }

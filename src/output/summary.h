@@ -34,6 +34,7 @@ struct summary {
     uint64_t midstream, one_sided, gaps, gap_octets, conflicts, encrypted, not_smtp, evicted, overflowed, unfinished;
     uint64_t undetected;    /* connections on other ports, given up before it was known what they are: this program's limit */
     uint64_t forgotten;     /* deferrals of which it is not known what became of them: this program's limit */
+    uint64_t dropped;       /* packets that an interface or the kernel lost before they were seen */
     uint64_t unknown_links; /* packets of a link type that is not known here */
     uint64_t damaged_files;
     bool interrupted;

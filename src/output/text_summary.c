@@ -65,6 +65,7 @@ static const struct counted severity_rows[] = {
 };
 
 static const struct counted certainty_rows[] = {
+    {COUNTED(dropped, NN_("%llu packet lost before it was captured", "%llu packets lost before they were captured"))},
     {COUNTED(gaps, NN_("%llu gap in what was captured", "%llu gaps in what was captured"))},
     {COUNTED(midstream, NN_("%llu session that began before the capture", "%llu sessions that began before the capture"))},
     {COUNTED(unfinished, NN_("%llu session that the capture's end cut off", "%llu sessions that the capture's end cut off"))},

@@ -30,7 +30,7 @@ class Losses(network.ReplayTest):
         return [event for event in events if event.get("rule") == rule]
 
     def test_capture_drops(self):
-        """Stopped, it takes nothing from the ring, and the kernel drops what does not fit: the end says how many."""
+        """Stopped, it takes nothing from the ring, and the kernel drops what does not fit: all totals say how many."""
         sensor = self.sensor("-B", BUFFER_KIB)
         frame = next(frame for frame in network.frames(harness.FAMILIES) if len(frame) > 60)
         sensor.send_signal(signal.SIGSTOP)
@@ -39,12 +39,16 @@ class Losses(network.ReplayTest):
             wire.send(frame)
         sensor.send_signal(signal.SIGCONT)
         network.wait_for(lambda: self.rules(sensor.findings(), "transport.capture-drops"), "the finding about dropped packets")
+        sensor.send_signal(signal.SIGUSR1)
+        network.wait_for(lambda: re.search(r"Certainty +\d+ packets lost before they were captured", sensor.err()), "it in the statistics",
+                         why=sensor.err)
         events = sensor.stop()
         drops = self.rules(events, "transport.capture-drops")
         harness.check_schema(drops)
         told = sum(event["count"] for event in drops)
         counted = int(re.search(r"dropped by the kernel: (\d+)", sensor.err()).group(1))
         self.assertEqual(told, counted)
+        self.assertEqual(told, events[-1]["certainty"]["dropped"])
         self.assertGreater(told, 0)
         self.assertLess(told, FRAMES)
         for event in drops:
