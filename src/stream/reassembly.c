@@ -24,7 +24,8 @@
 /* A lost segment is sent again within RFC 6298's longest usual timers, and within one large window. */
 #define OPEN_HOLE_TIME (60 * SMTPSCOPE_SECOND)
 #define OPEN_HOLE_OCTETS (1u << 20)
-#define OPEN_HOLE_SEGMENTS 4096
+/* What comes behind a hole is compared with all that is held; of full segments, a large window is no more. */
+#define OPEN_HOLE_SEGMENTS 1024
 /* Nothing real jumps ahead by more than the largest window, RFC 7323 2.3. */
 #define WINDOW_MAX (1 << 30)
 
@@ -97,6 +98,15 @@ static bool cut_front(struct piece *piece, uint32_t cut)
     return true;
 }
 
+/*
+ * What a flow's octets are remembered by: the same in each reading of a capture, so that the same is found in it, and no sender
+ * knows to the microsecond when its first packet is captured.
+ */
+static uint64_t recent_seed(const struct flow *flow)
+{
+    return (uint64_t)flow->public.first_time * 0x9e3779b97f4a7c15u;
+}
+
 /* The next octets of a side. `offset` is filled in. */
 static void deliver_octets(struct smtpscope_streams *streams, struct flow *flow, struct smtpscope_octets *octets)
 {
@@ -104,7 +114,7 @@ static void deliver_octets(struct smtpscope_streams *streams, struct flow *flow,
 
     octets->offset = half->delivered;
     flow_follow(streams, flow);
-    recent_keep(&half->recent, streams->config.hash_seed, octets->data, (uint32_t)octets->len);
+    recent_keep(&half->recent, recent_seed(flow), octets->data, (uint32_t)octets->len);
     half->nxt += (uint32_t)octets->len;
     half->delivered += octets->len;
     streams->stats.octets += octets->len;
@@ -480,7 +490,7 @@ __attribute__((noinline)) static void segment_any(struct smtpscope_streams *stre
             return;
         if (ahead < 0 && piece.len && !is_probe(half, &piece)) {
             streams->stats.retransmitted++;
-            if (recent_differs(&half->recent, streams->config.hash_seed, half->nxt - piece.seq, piece.data, piece.len))
+            if (recent_differs(&half->recent, recent_seed(flow), half->nxt - piece.seq, piece.data, piece.len))
                 tell_conflict(streams, flow, side, &piece);
         }
         if (ahead <= 0 && !held_first(flow, side) && ack_is_covered(other, piece.has_ack, piece.ack))

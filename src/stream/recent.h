@@ -8,7 +8,8 @@
  * which a copy that lacks one octet evades; and one ring for all flows, where what is told of one would depend on others.
  *
  * Ten bits of hash are enough. Equal octets have equal hashes, so there is no false alarm. One chunk of a thousand that differs
- * goes unnoticed, but nobody can see which, to try until one does; and more come again too late to be compared at all.
+ * goes unnoticed, but nobody can see which, to try until one does; and more come again too late to be compared at all. Which
+ * one that is must not depend on the run: a capture that is read again has the same findings.
  */
 #ifndef STREAM_RECENT_H
 #define STREAM_RECENT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The table of flows. Open addressing with linear probing and backward-shift deletion: no tombstones, so a table that
- * lives for weeks does not decay. A slot holds the hash beside the pointer, so that a probe touches a flow only when it
+ * lives for weeks does not decay. A slot holds the hash beside the place, so that a probe touches a flow only when it
  * is almost surely the right one. The key is symmetric: both directions of a connection find the same slot.
  */
 #include "flow.h"
