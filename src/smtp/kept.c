@@ -23,7 +23,7 @@ bool kept_append(const struct smtpscope_session *session, struct kept **kept, co
     room = to->sealed ? 0 : max - to->len;
     take = len < room ? len : room;
     if (to->len + take > to->capacity) {
-        size_t capacity = to->len + take < 128 ? 128 : (to->len + take) * 2;
+        size_t doubled = to->len + take < 128 ? 128 : (to->len + take) * 2, capacity = doubled < max ? doubled : max;
         char *at = memory_resize(allocator, to->at, capacity);
 
         if (!at) {

@@ -351,7 +351,8 @@ static void suspect_check(struct smtpscope_session *session, const struct smtpsc
 
     if (!rare_of(session)->suspect)
         return;
-    taken = session->queue ? !reply_fits((enum smtpscope_verb)queue_first(session)->verb, reply) : reply->code != 421;
+    taken = session->queue ? !reply_fits((enum smtpscope_verb)queue_first(session)->verb, reply->code, reply_implies(reply))
+                           : reply->code != 421;
     tail = suspect_end(session, taken);
     if (tail)
         client_replay(session, tail);

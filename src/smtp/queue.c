@@ -349,12 +349,14 @@ static bool was_received(const struct queue *queue, const struct pending *entry,
 static struct pending *match_behind_lost(struct queue *queue, struct pending *lost, const struct smtpscope_reply *reply, uint64_t acked)
 {
     struct pending *next = pending_next(queue, lost);
+    enum smtpscope_verb implied;
 
     if (!next || is_lost(next) || !was_received(queue, next, acked))
         return lost;
-    switch (reply_fits((enum smtpscope_verb)next->verb, reply)) {
+    implied = reply_implies(reply);
+    switch (reply_fits((enum smtpscope_verb)next->verb, reply->code, implied)) {
     case 2: return next;
-    case 1: return lost->absorbed || reply_implies(reply) == SMTPSCOPE_VERB_NONE ? next : lost;
+    case 1: return lost->absorbed || implied == SMTPSCOPE_VERB_NONE ? next : lost;
     }
     return lost;
 }
@@ -363,11 +365,12 @@ static struct pending *match_behind_lost(struct queue *queue, struct pending *lo
 static struct pending *match_behind_gap(struct queue *queue, const struct smtpscope_reply *reply, uint64_t acked)
 {
     struct pending *first = entry_at(queue, queue->begin), *fallback = NULL;
-    int head = reply_fits((enum smtpscope_verb)first->verb, reply);
+    enum smtpscope_verb implied = reply_implies(reply); /* once: there may be thousands of entries */
+    int head = reply_fits((enum smtpscope_verb)first->verb, reply->code, implied);
 
     /* At least one reply was lost, so the first entry is the last choice among equals. */
     for (struct pending *entry = first; (entry = pending_next(queue, entry)) && was_received(queue, entry, acked);) {
-        int fits = reply_fits((enum smtpscope_verb)entry->verb, reply);
+        int fits = reply_fits((enum smtpscope_verb)entry->verb, reply->code, implied);
 
         if (fits == 2)
             return entry;

@@ -169,10 +169,10 @@ enum verb_argument verb_argument(enum smtpscope_verb verb);
 uint64_t extension_find(const char *text, size_t len);
 /* The extension that defines an ESMTP parameter of MAIL or RCPT, as a bit; 0 unknown. */
 uint64_t parameter_extension(enum smtpscope_verb verb, const char *keyword, size_t len);
-/* How well a reply fits as the answer to a verb: 0 not at all, 1 it may, 2 it says so itself. */
-int reply_fits(enum smtpscope_verb verb, const struct smtpscope_reply *reply);
-/* The verb that a reply names by itself, for a command that was lost; VERB_NONE when it does not. */
+/* The verb that a reply names by itself, for a command that was lost; VERB_NONE when it does not. It looks through the text. */
 enum smtpscope_verb reply_implies(const struct smtpscope_reply *reply);
+/* How well a reply of this code, which implies that verb, fits as the answer to `verb`: 0 not at all, 1 it may, 2 it says so. */
+int reply_fits(enum smtpscope_verb verb, uint16_t code, enum smtpscope_verb implied);
 
 /* command.c: one line, without its end. Texts point into the line. */
 void command_parse(struct smtpscope_command *command, const char *line, size_t len);

@@ -207,13 +207,11 @@ enum smtpscope_verb reply_implies(const struct smtpscope_reply *reply)
     return known ? SMTPSCOPE_VERB_EHLO : SMTPSCOPE_VERB_NONE;
 }
 
-int reply_fits(enum smtpscope_verb verb, const struct smtpscope_reply *reply)
+int reply_fits(enum smtpscope_verb verb, uint16_t code, enum smtpscope_verb implied)
 {
-    enum smtpscope_verb implied = reply_implies(reply);
-
-    if (reply->code >= 400 || verb == SMTPSCOPE_VERB_UNKNOWN || verb == SMTPSCOPE_VERB_RAW)
+    if (code >= 400 || verb == SMTPSCOPE_VERB_UNKNOWN || verb == SMTPSCOPE_VERB_RAW)
         return 1;
     if (verb == implied || (verb == SMTPSCOPE_VERB_ANSWER && implied == SMTPSCOPE_VERB_AUTH))
         return 2;
-    return implied == SMTPSCOPE_VERB_NONE && code_is_listed(verbs[verb].success, reply->code);
+    return implied == SMTPSCOPE_VERB_NONE && code_is_listed(verbs[verb].success, code);
 }
