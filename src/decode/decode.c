@@ -18,6 +18,9 @@ enum { MAX_LAYERS = 32 };
 /* Half of Linux's share for reassembly is plenty for one tap; its time is Linux's (ipfrag_high_thresh, ipfrag_time). */
 enum { DEFAULT_DATAGRAMS = 256, DEFAULT_FRAGMENT_OCTETS = 4 << 20, DEFAULT_FRAGMENT_SECONDS = 30 };
 
+/* The largest packet on a link that carries IP is half of it (Linux's BIG TCP): what claims to be longer lies. */
+enum { FRAME_MOST = 1 << 20 };
+
 enum { ETHERNET = 1 };
 
 struct link {
@@ -250,6 +253,7 @@ bool decoder_frame(struct decoder *decoder, int link_type, const uint8_t *data, 
     }
     segment->time = time;
     segment->packet = number;
+    len = len < FRAME_MOST ? len : FRAME_MOST;
     return frame_walk(decoder, link_type, plain == PLAIN_TCP, reader_over(data, caplen), len > caplen ? len - caplen : 0,
                       segment);
 }

@@ -183,6 +183,22 @@ static void test_cut_in_options(void **state)
     decoder_free(decoder);
 }
 
+/* Of a segment whose IP header tells no length, the frame's counts: as far as a frame can be so long. */
+static void test_length_that_lies(void **state)
+{
+    (void)state;
+    struct decoder *decoder = decoder_make();
+    struct smtpscope_segment segment = {0};
+    struct builder builder;
+    builder_build(&builder, "tcp ip4 eth");
+    uint8_t *frame = builder.room + builder.at;
+    put16(frame + 14 + 2, 0);
+    assert_true(decode(decoder, 1, frame, builder_len(&builder), UINT32_MAX, &segment));
+    assert_int_equal(segment.len, PAYLOAD_LEN);
+    assert_int_equal(segment.missing, (1 << 20) - builder_len(&builder));
+    decoder_free(decoder);
+}
+
 static void test_dismissed(void **state)
 {
     (void)state;
@@ -340,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kinds),          cmocka_unit_test(test_every_cut), cmocka_unit_test(test_every_octet_changed),
         cmocka_unit_test(test_cut_in_options), cmocka_unit_test(test_dismissed), cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_length_that_lies),
         cmocka_unit_test(test_too_deep),       cmocka_unit_test(test_checksums), cmocka_unit_test(test_plainly_other),
     };
     return cmocka_run_group_tests_name("decode", tests, NULL, NULL);
