@@ -139,10 +139,17 @@ struct evidence *evidence_run_store(struct evidence_run *run, unsigned index)
     return run ? run->stores[index] : NULL;
 }
 
-void evidence_run_frame(struct evidence *store, const struct smtpscope_segment *segment, const struct frame *frame)
+void evidence_run_fragment(struct evidence *store, uint64_t datagram, const struct frame *frame)
+{
+    if (store && datagram)
+        evidence_fragment(store, datagram, frame);
+}
+
+void evidence_run_frame(struct evidence *store, const struct smtpscope_segment *segment, uint64_t datagram,
+                        const struct frame *frame)
 {
     evidence_frame(store, &(struct evidence_place){
-        .connection = segment->hash, .ordinal = segment->packet, .seq = segment->seq,
+        .connection = segment->hash, .ordinal = segment->packet, .seq = segment->seq, .datagram = datagram,
         .opens = (segment->flags & (SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK)) == SMTPSCOPE_TCP_SYN}, frame);
 }
 

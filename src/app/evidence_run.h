@@ -37,8 +37,11 @@ void evidence_run_free(struct evidence_run *run);
 
 /* A store; for one reader's thread. */
 struct evidence *evidence_run_store(struct evidence_run *run, unsigned index);
-/* The segment that the frame brought, with its hash. */
-void evidence_run_frame(struct evidence *store, const struct smtpscope_segment *segment, const struct frame *frame);
+/* The segment that the frame brought, with its hash; `datagram` is decoder_datagram()'s. */
+void evidence_run_frame(struct evidence *store, const struct smtpscope_segment *segment, uint64_t datagram,
+                        const struct frame *frame);
+/* The frame brought none. It is kept if it is a fragment; `store` may be NULL. */
+void evidence_run_fragment(struct evidence *store, uint64_t datagram, const struct frame *frame);
 /* The flow has ended. */
 void evidence_run_closed(struct evidence *store, uint64_t hash_seed, const struct smtpscope_flow *flow, smtpscope_time now);
 

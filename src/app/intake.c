@@ -118,6 +118,8 @@ static void intake_frame(struct intake *intake, struct round *round, const struc
         summary->overflowed++;
         followed = false;
     }
+    if (!followed)
+        evidence_run_fragment(intake->config.evidence, decoder_datagram(intake->decoder), frame);
     if (!followed && frame->time < intake->told + TICK)
         return;
     intake->told = segment->time = frame->time;
@@ -129,7 +131,7 @@ static void intake_frame(struct intake *intake, struct round *round, const struc
     segment->hash = smtpscope_segment_hash(segment, intake->config.hash_seed);
     entry->owner = (uint32_t)((segment->hash >> 32) * intake->config.workers >> 32);
     if (intake->config.evidence)
-        evidence_run_frame(intake->config.evidence, segment, frame);
+        evidence_run_frame(intake->config.evidence, segment, decoder_datagram(intake->decoder), frame);
 }
 
 /* Opens the file whose turn it is, if it is not open. */

@@ -129,12 +129,14 @@ static void sensor_frame(void *ctx, const struct frame *frame)
     summary->last_time = frame->time;
     if (!summary->first_time)
         summary->first_time = frame->time;
-    if (!decoder_frame(sensor->decoder, frame->link_type, frame->data, frame->caplen, frame->len, frame->time, number, &segment))
+    if (!decoder_frame(sensor->decoder, frame->link_type, frame->data, frame->caplen, frame->len, frame->time, number, &segment)) {
+        evidence_run_fragment(sensor->config.sessions.evidence, decoder_datagram(sensor->decoder), frame);
         return;
+    }
     sessions_expire(sensor->sessions, frame->time);
     if (sensor->config.sessions.evidence) {
         segment.hash = smtpscope_segment_hash(&segment, sensor->config.sessions.hash_seed);
-        evidence_run_frame(sensor->config.sessions.evidence, &segment, frame);
+        evidence_run_frame(sensor->config.sessions.evidence, &segment, decoder_datagram(sensor->decoder), frame);
     }
     sessions_segment(sensor->sessions, &segment);
 }

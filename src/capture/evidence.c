@@ -20,6 +20,8 @@
 #define DISORDER (1 * SMTPSCOPE_SECOND)
 /* Of all room, what closed without a finding may have: one across sessions, or one under way, comes soon or not at all. */
 #define CLOSED_SHARE 8
+/* A datagram in fragments that fit in Ethernet's frames has 45 at most: those of some that are under way at a time. */
+#define FRAGMENTS_MAX 256
 /* Connections have a few frames of some hundred octets: so many octets for each place of the table. */
 #define OCTETS_A_PLACE 4096
 
@@ -53,6 +55,11 @@ struct connection {
     size_t listed;  /* the same when it came to its list */
 };
 
+struct fragment {
+    uint64_t datagram;
+    struct held *held; /* NULL: none */
+};
+
 struct evidence {
     struct evidence_config config;
     pthread_mutex_t lock;
@@ -60,6 +67,8 @@ struct evidence {
     size_t mask;
     struct connection *oldest[LISTS], *newest[LISTS];
     size_t octets[LISTS]; /* listed */
+    struct fragment fragments[FRAGMENTS_MAX]; /* a ring */
+    size_t next_fragment;
     uint64_t round;
     struct evidence_stats stats;
 };
@@ -206,10 +215,20 @@ struct evidence *evidence_new(const struct evidence_config *config)
     return evidence;
 }
 
+static void fragment_free(struct evidence *evidence, struct fragment *fragment)
+{
+    if (fragment->held)
+        evidence->stats.octets -= sizeof *fragment->held + fragment->held->frame.caplen;
+    free(fragment->held);
+    fragment->held = NULL;
+}
+
 void evidence_free(struct evidence *evidence)
 {
     if (!evidence)
         return;
+    for (size_t i = 0; i < FRAGMENTS_MAX; i++)
+        fragment_free(evidence, &evidence->fragments[i]);
     for (enum list list = LIST_CLOSED; list < LISTS; list++)
         while (evidence->oldest[list])
             connection_free(evidence, evidence->oldest[list]);
@@ -326,21 +345,31 @@ static void trim(struct evidence *evidence, struct connection *connection)
         held_cut(evidence, connection, &connection->kept[connection->cut]);
 }
 
-static bool keep(struct evidence *evidence, struct connection *connection, uint64_t ordinal, const struct frame *frame)
+/* A copy of the frame for the connection, NULL for a fragment of an unknown one; NULL: there is no room. */
+static struct held *held_new(struct evidence *evidence, const struct connection *connection, const struct frame *frame)
 {
     size_t size = sizeof(struct held) + frame->caplen;
-    struct kept *kept = connection_room(evidence, connection);
-    struct held *held = kept && make_room(evidence, size, connection) ? malloc(size) : NULL;
+    struct held *held = make_room(evidence, size, connection) ? malloc(size) : NULL;
 
     if (!held)
-        return false;
+        return NULL;
     held->frame = *frame;
     held->frame.data = held->octets;
     memcpy(held->octets, frame->data, frame->caplen);
+    evidence->stats.octets += size;
+    return held;
+}
+
+static bool keep(struct evidence *evidence, struct connection *connection, uint64_t ordinal, const struct frame *frame)
+{
+    struct kept *kept = connection_room(evidence, connection);
+    struct held *held = kept ? held_new(evidence, connection, frame) : NULL;
+
+    if (!held)
+        return false;
     *kept = (struct kept){ordinal, 0, held};
     connection->count++;
-    connection->octets += size;
-    evidence->stats.octets += size;
+    connection->octets += sizeof *held + frame->caplen;
     evidence->stats.frames++;
     if (!connection->busy)
         trim(evidence, connection);
@@ -368,6 +397,31 @@ static void touch(struct evidence *evidence, struct connection *connection, smtp
     }
 }
 
+/* Those of the datagram, in front of its last one, whose ordinal is theirs too: only together they are a segment. */
+static void keep_fragments(struct evidence *evidence, struct connection *connection, const struct evidence_place *place)
+{
+    for (size_t i = 0; i < FRAGMENTS_MAX; i++) {
+        struct fragment *fragment = &evidence->fragments[(evidence->next_fragment + i) % FRAGMENTS_MAX];
+
+        if (!fragment->held || fragment->datagram != place->datagram)
+            continue;
+        if (!keep(evidence, connection, place->ordinal, &fragment->held->frame))
+            evidence->stats.left_out++;
+        fragment_free(evidence, fragment);
+    }
+}
+
+void evidence_fragment(struct evidence *evidence, uint64_t datagram, const struct frame *frame)
+{
+    struct fragment *fragment;
+
+    pthread_mutex_lock(&evidence->lock);
+    fragment = &evidence->fragments[evidence->next_fragment++ % FRAGMENTS_MAX];
+    fragment_free(evidence, fragment);
+    *fragment = (struct fragment){datagram, held_new(evidence, NULL, frame)};
+    pthread_mutex_unlock(&evidence->lock);
+}
+
 void evidence_frame(struct evidence *evidence, const struct evidence_place *place, const struct frame *frame)
 {
     struct connection *connection;
@@ -375,6 +429,8 @@ void evidence_frame(struct evidence *evidence, const struct evidence_place *plac
     pthread_mutex_lock(&evidence->lock);
     expire(evidence, frame->time);
     connection = connection_of(evidence, place, frame->time);
+    if (connection && place->datagram)
+        keep_fragments(evidence, connection, place);
     if (connection && keep(evidence, connection, place->ordinal, frame))
         touch(evidence, connection, frame->time);
     else
@@ -493,18 +549,19 @@ void evidence_written(struct evidence *evidence, struct evidence_batch *batch)
     free(batch->numbers);
 }
 
+/* Of several that have the ordinal, the last one's. */
 static uint64_t number_of(const struct connection *connection, uint64_t ordinal)
 {
     size_t begin = 0, end = connection->count, middle;
 
     while (begin < end) {
         middle = begin + (end - begin) / 2;
-        if (connection->kept[middle].ordinal < ordinal)
+        if (connection->kept[middle].ordinal <= ordinal)
             begin = middle + 1;
         else
             end = middle;
     }
-    return begin < connection->count && connection->kept[begin].ordinal == ordinal ? connection->kept[begin].number : 0;
+    return begin && connection->kept[begin - 1].ordinal == ordinal ? connection->kept[begin - 1].number : 0;
 }
 
 uint64_t evidence_number(struct evidence *evidence, uint64_t hash, uint64_t first, uint64_t ordinal)

@@ -27,6 +27,7 @@ struct evidence_place {
     uint64_t ordinal;    /* of the frame in the run; they rise within a connection */
     bool opens;          /* it asks for a connection: SYN without ACK */
     uint32_t seq;        /* tells a new connection's SYN from the old one's, sent again */
+    uint64_t datagram;   /* whose last fragment it is: those before belong there as well; 0: it is no fragment */
 };
 
 /* Counters since the start. */
@@ -52,6 +53,8 @@ void evidence_free(struct evidence *evidence);
 
 /* Keeps a copy of the frame, or counts that it could not. */
 void evidence_frame(struct evidence *evidence, const struct evidence_place *place, const struct frame *frame);
+/* Keeps a copy of a fragment until it is known whose it is: when the last one of this datagram comes. Old ones give way. */
+void evidence_fragment(struct evidence *evidence, uint64_t datagram, const struct frame *frame);
 /* The connection whose first frame followed was `first` has ended; frames that straggle in still belong to it. */
 void evidence_closed(struct evidence *evidence, uint64_t connection, uint64_t first, smtpscope_time now);
 /* Nobody wants the connection that this frame came in, unless something was found in it. */

@@ -87,6 +87,7 @@ struct decoder {
     const struct link *link; /* of the frame before: a capture has one link type, or a few */
     int link_type;
     uint64_t frames, snapped, bad_checksums;
+    uint64_t datagram; /* of the last frame */
     uint64_t ends[ENDS - END_SEGMENT];
     uint8_t tunnels[PORTS_OCTETS]; /* the UDP ports of tunnels, as config.ports */
     uint8_t every_port[];          /* each bit set; there when no ports were given */
@@ -228,12 +229,14 @@ __attribute__((noinline)) static bool frame_walk(struct decoder *decoder, int li
     walk.beyond = beyond;
     walk.ports = decoder->config.ports;
     walk.fragments = decoder->fragments;
+    walk.datagram = 0;
     walk.time = segment->time;
     walk.verify_checksums = decoder->config.verify_checksums;
     walk.bad_checksum = false;
     walk.segment = segment;
     end = plain ? walk_plain(&walk) : walk_frame(&walk, decoder_link(decoder, link_type));
     decoder->ends[end - END_SEGMENT]++;
+    decoder->datagram = walk.datagram;
     if (end != END_SEGMENT)
         return false;
     decoder->snapped += segment->missing > 0;
@@ -249,6 +252,7 @@ bool decoder_frame(struct decoder *decoder, int link_type, const uint8_t *data, 
     decoder->frames++;
     if (plain == PLAIN_OTHER) {
         decoder->ends[END_DISMISSED - END_SEGMENT]++;
+        decoder->datagram = 0;
         return false;
     }
     segment->time = time;
@@ -256,6 +260,11 @@ bool decoder_frame(struct decoder *decoder, int link_type, const uint8_t *data, 
     len = len < FRAME_MOST ? len : FRAME_MOST;
     return frame_walk(decoder, link_type, plain == PLAIN_TCP, reader_over(data, caplen), len > caplen ? len - caplen : 0,
                       segment);
+}
+
+uint64_t decoder_datagram(const struct decoder *decoder)
+{
+    return decoder->datagram;
 }
 
 void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats)

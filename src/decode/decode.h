@@ -54,6 +54,9 @@ void decoder_free(struct decoder *decoder);
 bool decoder_frame(struct decoder *decoder, int link_type, const uint8_t *data, uint32_t caplen, uint32_t len,
                    smtpscope_time time, uint64_t number, struct smtpscope_segment *segment);
 
+/* The IP datagram that the last frame was a fragment of, held or the one that completes it, by a number of its own; 0: of none. */
+uint64_t decoder_datagram(const struct decoder *decoder);
+
 /* The counters so far. */
 void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats);
 

@@ -42,6 +42,7 @@ struct slot {
 
 struct entry {
     struct key key;
+    uint64_t number;  /* the datagram's */
     uint32_t count;   /* fragments held */
     uint32_t covered; /* units */
     uint32_t end;     /* of the fragment that reaches farthest */
@@ -58,6 +59,7 @@ struct fragments {
     struct slot *slots;    /* one an entry */
     struct buffer whole;   /* the last complete datagram */
     size_t octets;         /* of all entries' buffers */
+    uint64_t begun;        /* datagrams */
     struct fragments_stats stats;
 };
 
@@ -128,6 +130,7 @@ static void entry_start(struct fragments *table, size_t index, const struct key 
 {
     struct entry *entry = &table->entries[index];
     entry->key = *key;
+    entry->number = ++table->begun;
     entry->count = entry->covered = entry->end = 0;
     entry->total = entry->cut = UINT32_MAX;
     entry->protocol = 0;
@@ -294,6 +297,7 @@ static void entry_complete(struct fragments *table, size_t index, struct datagra
         .data = reader_over(table->whole.octets, captured),
         .beyond = entry->total - captured,
         .protocol = entry->protocol,
+        .number = entry->number,
     };
     table->stats.reassembled++;
     entry_release(table, index, false);
@@ -318,8 +322,10 @@ enum fragment_fate fragments_add(struct fragments *table, const struct fragment 
     }
     entry_fill(entry, fragment, len);
     entry_note(entry, fragment, end);
-    if (entry->total == UINT32_MAX || entry->covered < (entry->total + UNIT - 1) / UNIT)
+    if (entry->total == UINT32_MAX || entry->covered < (entry->total + UNIT - 1) / UNIT) {
+        whole->number = entry->number;
         return FRAGMENT_HELD;
+    }
     entry_complete(table, index, whole);
     return FRAGMENT_COMPLETES;
 }

@@ -26,7 +26,7 @@ struct fragment {
 };
 
 enum fragment_fate {
-    FRAGMENT_HELD,      /* the datagram is not complete */
+    FRAGMENT_HELD,      /* the datagram is not complete: of `whole`, only its number is filled */
     FRAGMENT_COMPLETES, /* it is: `whole` is filled */
     FRAGMENT_DISMISSED, /* its datagram was dismissed */
     FRAGMENT_DROPPED,   /* it contradicts its datagram or itself, or there is no memory */
@@ -37,6 +37,7 @@ struct datagram {
     struct reader data;
     uint32_t beyond;  /* octets behind `data` that were on the wire and not captured */
     uint8_t protocol; /* of the fragment at offset 0 */
+    uint64_t number;  /* its own, from 1 */
 };
 
 struct fragments_stats {

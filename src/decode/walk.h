@@ -59,6 +59,7 @@ struct walk {
     struct reader addresses; /* source and destination of the innermost IP header: 8 or 32 octets */
     const uint8_t *ports;    /* the bitmap of watched TCP ports */
     struct fragments *fragments;
+    uint64_t datagram; /* that the frame is a fragment of, by its number; 0: of none */
     smtpscope_time time;
     bool verify_checksums, bad_checksum;
     struct smtpscope_segment *segment; /* filled by layer_tcp() */

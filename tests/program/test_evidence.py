@@ -22,6 +22,19 @@ def findings(done):
                   for event in done.events("finding"))
 
 
+def fragments(octets):
+    """An Ethernet frame with IPv4 as one or several, with 24 octets of the datagram each."""
+    head, data = octets[14:34], octets[34:]
+    made = []
+    for offset in range(0, len(data), 24):
+        part = data[offset:offset + 24]
+        place = offset // 8 | (0x2000 if offset + 24 < len(data) else 0)
+        changed = head[:2] + struct.pack("!HHH", 20 + len(part), struct.unpack_from("!H", data, 4)[0], place) + head[8:10] + b"\0\0" + head[12:]
+        changed = changed[:10] + struct.pack("!H", tcpwire.checksum(changed)) + changed[12:]
+        made.append(octets[:14] + changed + part)
+    return made
+
+
 class Evidence(ProgramTest):
     def analyse(self, *arguments, status=0):
         done = run("--format", "json", *arguments)
@@ -85,6 +98,17 @@ class Evidence(ProgramTest):
         done = self.analyse("-r", capture, "-w", evidence, "--rule", "deferral.mailbox*")
         self.assertEqual(done.rules(), ["deferral.mailbox-busy"])
         self.assertEqual([octets for _, octets in frames(evidence)], faulty, "the same port was used again, without a fault")
+
+    def test_fragments(self):
+        """Of what came in fragments all of them are evidence, in either order, and say the same when they are read again."""
+        for order in 1, -1:
+            made = [part for octets in self.conversation(40001, True) for part in fragments(octets)[::order]]
+            evidence = self.path("evidence.pcap")
+            done = self.analyse("-r", self.capture([made]), "-w", evidence, "--rule", "deferral.mailbox*")
+            self.assertEqual(done.rules(), ["deferral.mailbox-busy"])
+            self.assertGreater(len(made), len(self.conversation(40001, True)))
+            self.assertEqual([octets for _, octets in frames(evidence)], made)
+            self.assertEqual(findings(self.analyse("-r", evidence, "--rule", "deferral.mailbox*")), findings(done))
 
     def test_nothing_found(self):
         """A capture that can be opened, without a packet."""

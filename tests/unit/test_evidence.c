@@ -100,6 +100,56 @@ static void test_in_order_and_later(void **state)
     evidence_free(evidence);
 }
 
+static void put_fragment(struct evidence *evidence, uint64_t datagram, uint64_t mark)
+{
+    uint8_t octets[OCTETS] = {0};
+
+    memcpy(octets, &mark, sizeof mark);
+    evidence_fragment(evidence, datagram,
+                      &(struct frame){.data = octets, .link_type = DLT_EN10MB, .caplen = OCTETS, .len = OCTETS});
+}
+
+static void put_last_fragment(struct evidence *evidence, uint64_t connection, uint64_t datagram)
+{
+    uint8_t octets[OCTETS] = {0};
+
+    ordinal++;
+    memcpy(octets, &ordinal, sizeof ordinal);
+    evidence_frame(evidence, &(struct evidence_place){.connection = connection, .ordinal = ordinal, .datagram = datagram},
+                   &(struct frame){.data = octets, .link_type = DLT_EN10MB, .caplen = OCTETS, .len = OCTETS});
+}
+
+/* Those before the last one stand before it, in the order in which they came; the number is the last one's. */
+static void test_fragments(void **state)
+{
+    struct evidence *evidence = made(ROOM, 0);
+    struct evidence_batch batch;
+    uint64_t before = stats_of(evidence).octets, first = put(evidence, 1, 7), last;
+
+    (void)state;
+    put_fragment(evidence, 5, 5001);
+    put_fragment(evidence, 6, 6001);
+    put_fragment(evidence, 5, 5002);
+    put_last_fragment(evidence, 1, 5);
+    last = ordinal;
+    assert_true(evidence_take(evidence, 1, first, &batch));
+    assert_int_equal(batch.count, 4);
+    assert_int_equal(frame_ordinal(batch.frames[1]), 5001);
+    assert_int_equal(frame_ordinal(batch.frames[2]), 5002);
+    assert_int_equal(frame_ordinal(batch.frames[3]), last);
+    number_all(evidence, &batch, 100);
+    assert_int_equal(evidence_number(evidence, 1, first, first), 100);
+    assert_int_equal(evidence_number(evidence, 1, first, last), 103);
+    for (int i = 0; i < 1000; i++) /* of datagrams that are never complete: the old ones give way */
+        put_fragment(evidence, 7, 7001);
+    assert_in_range(stats_of(evidence).octets - before, 1, 1000 * OCTETS);
+    put_last_fragment(evidence, 2, 6);
+    assert_true(evidence_take(evidence, 2, ordinal, &batch));
+    assert_int_equal(batch.count, 1);
+    number_all(evidence, &batch, 200);
+    evidence_free(evidence);
+}
+
 /* What could not be written is gone, and has no number. */
 static void test_not_written(void **state)
 {
@@ -565,7 +615,8 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_order_and_later), cmocka_unit_test(test_not_written), cmocka_unit_test(test_port_used_again),
+        cmocka_unit_test(test_in_order_and_later), cmocka_unit_test(test_fragments),
+        cmocka_unit_test(test_not_written), cmocka_unit_test(test_port_used_again),
         cmocka_unit_test(test_disorder),
         cmocka_unit_test(test_dropped),
         cmocka_unit_test(test_closed_share),
