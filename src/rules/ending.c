@@ -31,7 +31,7 @@ void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 }
 
 /* What was told before and explains that nothing is answered any more; 0 none. */
-static uint32_t cause_of_silence(struct smtpscope_judge *judge)
+static uint32_t cause_of_silence(struct smtpscope_judge *judge, const struct smtpscope_ending *ending)
 {
     const struct trouble *trouble = trouble_of(judge);
     const struct note *pipelined = note_find(judge, trouble->pipelined);
@@ -40,7 +40,9 @@ static uint32_t cause_of_silence(struct smtpscope_judge *judge)
         return trouble->closing;
     if (pipelined && pipelined->finding.verdict != SMTPSCOPE_VERDICT_TOLERATED)
         return trouble->pipelined;
-    return trouble->codeless ? trouble->codeless : trouble->not_followed;
+    if (trouble->codeless || trouble->not_followed)
+        return trouble->codeless ? trouble->codeless : trouble->not_followed;
+    return ending && ending->by == SMTPSCOPE_SERVER ? trouble->last_refused : 0; /* it refused, and closed without 421 */
 }
 
 void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
@@ -49,7 +51,7 @@ void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_sess
     const char *name = smtpscope_verb_name(command->verb);
     struct ground ground = { .rule = SMTPSCOPE_RULE_REPLY_MISSING, .command = command, .verdict = SMTPSCOPE_VERDICT_UNANSWERED,
                              .detail = SMTPSCOPE_DETAIL_UNANSWERED, .detail_text = name ? word(name) : command->name,
-                             .fault = SMTPSCOPE_FAULT_UNDETERMINED, .cause = cause_of_silence(judge) };
+                             .fault = SMTPSCOPE_FAULT_UNDETERMINED, .cause = cause_of_silence(judge, smtpscope_session_ending(session)) };
 
     judge->quit_unanswered |= command->verb == SMTPSCOPE_VERB_QUIT;
     if (smtpscope_session_state(session)->quit || (judge->quit_unanswered && command->verb != SMTPSCOPE_VERB_QUIT)) {

@@ -168,6 +168,8 @@ static void judge_accepted(struct smtpscope_judge *judge, const struct smtpscope
     }
     judge_verified(judge, exchange);
     remember_accepted(judge, exchange);
+    if (judge->trouble)
+        judge->trouble->last_refused = 0;
     if (exchange->command->circumstances & SMTPSCOPE_COMMAND_EARLY && exchange->reply->code >= 200)
         judge->early_taken = true;
 }

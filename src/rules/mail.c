@@ -42,6 +42,8 @@ static enum smtpscope_rule refusal_of_code(const struct refused *refused)
 {
     bool rcpt = refused->verb == SMTPSCOPE_VERB_RCPT || refused->verb == SMTPSCOPE_VERB_VRFY;
 
+    if (refused->reading == READING_SYNTAX)
+        return SMTPSCOPE_RULE_REFUSAL_SYNTAX;
     switch (refused->code) {
     case 500: case 501: return SMTPSCOPE_RULE_REFUSAL_SYNTAX;
     case 551: case 553: return SMTPSCOPE_RULE_REFUSAL_MAILBOX;
@@ -100,10 +102,18 @@ static enum smtpscope_fault fault_of(enum smtpscope_reason reason)
     }
 }
 
+/* "*" and its line end: the parser lets nothing else of an answer through. */
+static bool is_cancel(const struct smtpscope_command *command)
+{
+    bool bare = command->oddities & SMTPSCOPE_COMMAND_BARE_LF;
+
+    return command->len == (bare ? sizeof "*\n" : sizeof "*\r\n") - 1;
+}
+
 /* RFC 4954 4: 501 answers "*", with which a client cancels, and what is no base64. */
 static enum smtpscope_reason auth_reason(const struct refused *refused, enum smtpscope_reason reason)
 {
-    if (refused->verb == SMTPSCOPE_VERB_ANSWER && refused->command->len <= sizeof "*\r\n" - 1)
+    if (refused->verb == SMTPSCOPE_VERB_ANSWER && is_cancel(refused->command))
         return SMTPSCOPE_REASON_CANCELLED; /* whatever code the server has for that */
     if (is_auth(refused->verb) && refused->code == 501)
         return SMTPSCOPE_REASON_MALFORMED_ARGUMENT;
@@ -127,6 +137,14 @@ static bool is_for_name(const struct refused *refused, enum smtpscope_reason rea
     bool hello = refused->verb == SMTPSCOPE_VERB_EHLO || refused->verb == SMTPSCOPE_VERB_HELO;
 
     return hello && reason == SMTPSCOPE_REASON_UNSPECIFIED && refused->command->oddities & BAD_NAME;
+}
+
+/* In a capture with holes: the end of the text is lost, or it does not say why, and what could tell may not be there. */
+static bool is_half_seen(const struct refused *refused, enum smtpscope_reason reason)
+{
+    return refused->confidence == SMTPSCOPE_LIKELY &&
+           (refused->reply->oddities & SMTPSCOPE_REPLY_UNFINISHED ||
+            (refused->code >= 500 && !refused->exchange->greeting && reason == SMTPSCOPE_REASON_UNSPECIFIED));
 }
 
 uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refused)
@@ -155,7 +173,7 @@ uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refuse
     if (ground.rule == SMTPSCOPE_RULE_REFUSAL_AUTH_FAILED && ground.reason != SMTPSCOPE_REASON_CANCELLED)
         judge->trouble->failed_logins++;
     /* What this exchange says is certain even where the state is not. */
-    if (!(refused->command->circumstances & SMTPSCOPE_COMMAND_LOST))
+    if (!(refused->command->circumstances & SMTPSCOPE_COMMAND_LOST) && !is_half_seen(refused, ground.reason))
         ground.confidence = for_name ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN;
     note = note_add(judge, &ground);
     return note ? note->finding.id : 0;

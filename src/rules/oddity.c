@@ -74,8 +74,8 @@ static void judge_class(struct smtpscope_judge *judge, const struct smtpscope_ex
 
     /* Which code was meant is not known when the lines differ in it; and that is told. */
     if (verb <= SMTPSCOPE_VERB_UNKNOWN || reply->code >= 400 || reply->code < 200 || smtpscope_verb_allows(verb, reply->code) ||
-        reply->oddities & SMTPSCOPE_REPLY_CODE_CHANGES)
-        return;
+        reply->oddities & SMTPSCOPE_REPLY_CODE_CHANGES || judge->doubtful)
+        return; /* behind a gap it is rather the answer to a command that was lost */
     ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_WRONG_CLASS, SMTPSCOPE_FAULT_SERVER);
     ground.detail = SMTPSCOPE_DETAIL_ALLOWED_CODES;
     ground.detail_number = reply->code;
@@ -128,7 +128,8 @@ static void judge_grammar(struct smtpscope_judge *judge, const struct smtpscope_
     enum smtpscope_detail detail = detail_of_oddities(oddities);
     struct ground ground;
 
-    if (detail == SMTPSCOPE_DETAIL_NONE || exchange->reply->code >= 400)
+    if (detail == SMTPSCOPE_DETAIL_NONE || exchange->reply->code >= 400 ||
+        (judge->doubtful && exchange->command->verb == SMTPSCOPE_VERB_RAW))
         return;
     ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_MALFORMED, SMTPSCOPE_FAULT_CLIENT);
     ground.detail = detail;

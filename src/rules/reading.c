@@ -172,7 +172,7 @@ enum smtpscope_reason reason_from(enum reading reading, enum smtpscope_verb verb
 {
     enum smtpscope_reason reason = SMTPSCOPE_REASON_NONE;
 
-    if (reading == READING_CLIENT_GONE)
+    if (reading == READING_CLIENT_GONE || reading == READING_SYNTAX)
         return SMTPSCOPE_REASON_UNSPECIFIED; /* nothing on the server's side is why */
     if (reading == READING_CLOSED_TO_CLIENT)
         return SMTPSCOPE_REASON_POLICY;

@@ -99,9 +99,10 @@ uint32_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exc
     for (size_t i = 0; !note && i < sizeof procedure / sizeof *procedure; i++)
         note = procedure[i](judge, &refused);
     refusal_remember(judge->trouble, &refused, note);
+    judge->trouble->last_refused = refused.reading == READING_CLIENT_GONE ? 0 : (uint16_t)note;
     if (exchange->greeting)
         judge->trouble->greeting = (uint16_t)note;
-    if (code == 421 || code == 521 || refused.reading == READING_TOO_MANY_ERRORS)
+    if ((code == 421 && refused.reading != READING_CLIENT_GONE) || code == 521 || refused.reading == READING_TOO_MANY_ERRORS)
         judge->trouble->closing = (uint16_t)note;
     return note;
 }

@@ -98,7 +98,8 @@ bool is_unreadable(const struct refused *refused)
 {
     return (refused->code == 500 || refused->code == 501) && !reading_is_order(refused->reading) &&
            (refused->command->oddities & (SMTPSCOPE_COMMAND_NO_ARGUMENT | SMTPSCOPE_COMMAND_NO_PATH | SMTPSCOPE_COMMAND_EMPTY |
-                                          SMTPSCOPE_COMMAND_BAD_PARAMETER) || is_bad_address(refused));
+                                          SMTPSCOPE_COMMAND_BAD_PARAMETER) || is_bad_address(refused) ||
+            (refused->code == 501 && refused->command->oddities & SMTPSCOPE_COMMAND_ARGUMENT));
 }
 
 /* A well-formed line that the server cannot read: what in it may be why, and whose fault it is then. */
@@ -269,8 +270,9 @@ static uint32_t report_verify(struct smtpscope_judge *judge, const struct refuse
     bool mailbox = refused->reading == READING_MAILBOX_UNKNOWN || refused->reading == READING_MAILBOX_SYNTAX ||
                    refused->reply->enhanced_subject == 1;
 
-    if (mailbox || refused->code < 500 || refused->code == 530)
-        return 0;
+    if (mailbox || refused->code < 500 || refused->code == 530 || refused->reading == READING_CLIENT_IDENTITY ||
+        refused->reading == READING_REPUTATION)
+        return 0; /* whatever it asked, this client would have been refused */
     return report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REJECTION_VERIFY_DISABLED, .fault = SMTPSCOPE_FAULT_NOBODY });
 }
 

@@ -265,9 +265,15 @@ static size_t take_data(struct smtpscope_session *session, const char *data, siz
     return used;
 }
 
+/* A TLS record, or the rest of one whose head the capture lacks. */
+static bool tls_is_likely(const struct smtpscope_session *session, const char *data, size_t len)
+{
+    return tls_begins(data, len) || (rare_of(session)->lost[SMTPSCOPE_CLIENT] && octets_are_binary(data, len));
+}
+
 static size_t take_tls(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
-    bool tls = tls_begins(data, len);
+    bool tls = tls_is_likely(session, data, len);
     struct smtpscope_fact fact = { .type = SMTPSCOPE_FACT_TLS, .time = place->time, .packet = place->packet,
                                    .tls = tls ? SMTPSCOPE_TLS_STARTED : SMTPSCOPE_TLS_NOT_FOLLOWED };
 
@@ -390,7 +396,7 @@ void client_resolve(struct smtpscope_session *session, enum client_mode mode)
         line_becomes_data(session);
     }
     if (mode == CLIENT_TLS_WAIT && hold && hold->begin < hold->len && /* there may be but a gap */
-        !tls_begins(hold->at + hold->begin, hold->len - hold->begin)) {
+        !tls_is_likely(session, hold->at + hold->begin, hold->len - hold->begin)) {
         fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_TLS, .time = hold->place.time,
                                                      .packet = hold->place.packet, .tls = SMTPSCOPE_TLS_COMMAND_INJECTION });
         kept_free(session, &session->rare->hold);

@@ -255,6 +255,7 @@ static void lost_answered(struct smtpscope_session *session, uint64_t offset, st
     secret_redact(session, reply, true);
     command.circumstances = SMTPSCOPE_COMMAND_LOST;
     command.offset = offset;
+    command.time = reply->time; /* the nearest that is known: a transaction may begin with it */
     if (verb != SMTPSCOPE_VERB_BDAT && verb != SMTPSCOPE_VERB_NONE)
         state_apply(&session->state, verb, &command, reply);
     exchange_tell(session, &command, reply, &before, NULL, false);

@@ -278,10 +278,16 @@ static bool is_tls(char octet)
     return octet >= 0x14 && octet <= 0x17;
 }
 
+/* The STARTTLS was not captured, its 220 was: a TLS record of some version behind it. */
+static bool tls_follows(const struct smtpscope_session *session, const char *data, size_t len)
+{
+    return session->ready && session->greeted && is_tls(data[0]) && (len < 2 || data[1] == 3);
+}
+
 /* Behind the 220 to STARTTLS nothing may come but TLS. */
 static size_t take_tls(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
-    if (is_tls(*data)) {
+    if (is_tls(*data) || (rare_of(session)->lost[SMTPSCOPE_SERVER] && octets_are_binary(data, len))) {
         side_opaque(session, SMTPSCOPE_SERVER, place->offset);
         return 0;
     }
@@ -302,8 +308,9 @@ static size_t server_take(struct smtpscope_session *session, const char *data, s
 
     switch ((enum server_mode)session->server) {
     case SERVER_REPLIES:
-        if (session->not_followed && !line_of(session, SMTPSCOPE_SERVER) && is_tls(*data)) {
-            side_opaque(session, SMTPSCOPE_SERVER, place->offset); /* an alert: the server did expect TLS */
+        if (!line_of(session, SMTPSCOPE_SERVER) &&
+            ((session->not_followed && is_tls(*data)) || tls_follows(session, data, len))) {
+            side_opaque(session, SMTPSCOPE_SERVER, place->offset); /* not_followed: an alert, the server did expect TLS */
             return 0;
         }
         if (session->reply && !line_of(session, SMTPSCOPE_SERVER) && (used = take_middle(session, data, len, place)))
