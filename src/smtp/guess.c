@@ -23,21 +23,31 @@ bool octets_are_binary(const char *data, size_t len)
     return false;
 }
 
+/* The last DATA that waits for its reply, or NULL. */
+static struct pending *data_waiting(const struct smtpscope_session *session)
+{
+    struct pending *data = NULL;
+
+    for (struct pending *entry = queue_first(session); entry; entry = pending_next(session->queue, entry))
+        if (entry->verb == SMTPSCOPE_VERB_DATA)
+            data = entry;
+    return data;
+}
+
 /* What a line behind a gap, or at a start in midstream, is: TLS, a command of the table, or else the text of a message. */
 static void guess(struct smtpscope_session *session, const struct kept *line)
 {
     size_t len = line->len;
-    struct pending *data_command = NULL;
+    bool tls = tls_begins(line->at, len);
+    struct pending *data_command;
 
     while (len && (line->at[len - 1] == '\n' || line->at[len - 1] == '\r' || line->at[len - 1] == ' '))
         len--;
-    for (struct pending *entry = queue_first(session); entry; entry = pending_next(session->queue, entry))
-        if (entry->verb == SMTPSCOPE_VERB_DATA)
-            data_command = entry;
-    session->client = CLIENT_COMMANDS;
-    if (tls_begins(line->at, line->len))
-        session->client = CLIENT_TLS_WAIT;
-    if (tls_begins(line->at, line->len) || command_is_known(line->at, len) || session->secret || (!data_command && session->queue))
+    session->client = tls ? CLIENT_TLS_WAIT : CLIENT_COMMANDS;
+    if (tls || command_is_known(line->at, len) || session->secret)
+        return;
+    data_command = data_waiting(session);
+    if (!data_command && session->queue)
         return;
     while (data_command && queue_first(session) != data_command)
         queue_pop(session);
