@@ -306,9 +306,11 @@ static bool check_task(const struct parse *parse)
     return true;
 }
 
-/* An option that means nothing without another. */
+/* Options that mean nothing without another: all of them are told. */
 static bool check_needs(const struct parse *parse)
 {
+    bool met = true;
+
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct option_row *row = &option_table[i], *needed = &option_table[row->needs];
 
@@ -319,9 +321,9 @@ static bool check_needs(const struct parse *parse)
                      needed->name);
         else
             complain(_("--%s: nothing without --%s; write that, too"), row->name, needed->name);
-        return false;
+        met = false;
     }
-    return true;
+    return met;
 }
 
 static bool parse_all(struct parse *parse, int argc, char **argv)

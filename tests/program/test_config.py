@@ -140,6 +140,9 @@ class Config(ProgramTest):
         self.assert_wrong("file-size = 1\n", ":1: ", "write")
         self.assert_wrong("write = x\nfile-count = 1\n", ":2: ", "file-size")
         self.assert_wrong("output = -\nrotate-count = 1\n", ":2: ", "rotate-size")
+        done, path = self.check("file-count = 1\nrotate-count = 1\n")
+        self.assert_status(done, 2)
+        self.assertEqual(sorted(line.split(": ")[1] for line in done.err.splitlines()), [path + ":1", path + ":2"])
 
     def test_no_text(self):
         """One line for whatever is no configuration at all."""
