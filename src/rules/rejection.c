@@ -117,7 +117,8 @@ static struct ground ground_of_argument(const struct smtpscope_judge *judge, con
         ground.detail_text = refused->command->path;
     } else if (!(refused->command->oddities & SMTPSCOPE_COMMAND_EIGHT_BIT) || judge->smtputf8 ||
                refused->command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8))
-        ground.fault = refused->command->parameters ? SMTPSCOPE_FAULT_UNDETERMINED : SMTPSCOPE_FAULT_SERVER;
+        ground.fault = refused->command->parameters || refused->reading == READING_POLICY ? SMTPSCOPE_FAULT_UNDETERMINED
+                                                                                          : SMTPSCOPE_FAULT_SERVER;
     return ground;
 }
 
