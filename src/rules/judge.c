@@ -49,6 +49,7 @@ static void refusals_forget(struct trouble *trouble, bool mail, bool hello)
         trouble->mail = (struct refusal){ 0 };
         trouble->rcpt_count = 0;
         trouble->chunk = (struct refusal){ 0 };
+        trouble->lookalike = 0;
     }
 }
 

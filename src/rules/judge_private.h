@@ -60,6 +60,7 @@ struct trouble {
     uint16_t alien, early, pipelined, greeting; /* the session's of these kinds; greeting: it was refused */
     uint16_t no_recipient; /* of DATA that was let pass though no recipient was: its end follows from that */
     uint16_t codeless, closing, not_followed; /* of the last reply without a code, the 421 that closed, STARTTLS without TLS */
+    uint16_t lookalike; /* of the message before this: what the server says unasked is of the lines behind the look-alike */
     uint16_t last_refused; /* of the last exchange, where that was refused */
     uint16_t oversize; /* of the size that MAIL declared, while that is the last exchange */
     uint16_t unknown_bdat; /* of BDAT to a server that does not know it: the lines of the chunk are no commands */

@@ -205,6 +205,7 @@ static void judge_lookalike(struct smtpscope_judge *judge, const struct smtpscop
     const struct smtpscope_message *message = fact->message;
     const char *name = smtpscope_lookalike_name(message->lookalike);
     struct ground ground;
+    struct note *note;
 
     if (!(message->oddities & SMTPSCOPE_DATA_LOOKALIKE) || !name)
         return;
@@ -222,7 +223,9 @@ static void judge_lookalike(struct smtpscope_judge *judge, const struct smtpscop
         ground.severity = SEVERITY(ERROR);
         ground.verdict = SMTPSCOPE_VERDICT_TOLERATED;
     }
-    note_add(judge, &ground);
+    note = note_add(judge, &ground);
+    if (note)
+        judge->trouble->lookalike = (uint16_t)note->finding.id;
 }
 
 static void judge_size(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, const struct smtpscope_state *state)

@@ -115,7 +115,9 @@ static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_ex
     }
     /* Without a code it answers nothing, so nothing could wait for it: reply.malformed says so. */
     if (reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED && reply->code && reply->code != 421 && !is_alien(judge) && !judge->doubtful) {
-        ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED, SMTPSCOPE_FAULT_SERVER);
+        ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED,
+                           trouble_of(judge)->lookalike ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER);
+        ground.cause = trouble_of(judge)->lookalike;
         note_add(judge, &ground);
     }
     judge_late(judge, exchange);

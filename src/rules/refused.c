@@ -60,8 +60,22 @@ static uint32_t detect_no_service(struct smtpscope_judge *judge, const struct re
     return note_fold(judge, greeting, refused->exchange->index) ? greeting : 0;
 }
 
+/* A look-alike ended the message for the server, which cannot read the lines behind it. */
+static uint32_t detect_lookalike(struct smtpscope_judge *judge, const struct refused *refused)
+{
+    struct note *note = note_find(judge, judge->trouble->lookalike);
+
+    if (!note || !(refused->reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED) || refused->code < 500 || refused->code > 503)
+        return 0;
+    note->finding.detail = SMTPSCOPE_DETAIL_LOOKALIKE_TAKEN;
+    note->finding.verdict = SMTPSCOPE_VERDICT_TOLERATED;
+    note->finding.severity = SMTPSCOPE_ERROR;
+    note_fold(judge, note->finding.id, refused->exchange->index);
+    return note->finding.id;
+}
+
 static uint32_t (*const procedure[])(struct smtpscope_judge *, const struct refused *) = {
-    detect_early, detect_alien, detect_no_service, detect_chunk, detect_pipelining, detect_sequence, detect_syntax, detect_extension, detect_verb,
+    detect_early, detect_alien, detect_lookalike, detect_no_service, detect_chunk, detect_pipelining, detect_sequence, detect_syntax, detect_extension, detect_verb,
     detect_parameter, detect_refused_in_order, detect_mail,
 };
 
