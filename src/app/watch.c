@@ -426,6 +426,7 @@ static void watch_tick(struct watch *watch)
         watch_losses(watch, false);
         outputs_look(watch->outputs);
         watch_metrics(watch);
+        notify_again();
         if (watch->evidence)
             evidence_run_tick(watch->evidence);
     }

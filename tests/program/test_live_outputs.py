@@ -187,6 +187,27 @@ class LiveOutputs(live.LiveTest):
         self.assertEqual(len(there) + lost, len(readable_lines(self.log)))
         harness.check_schema(losses)
 
+    def test_manager_does_not_read(self):
+        """The service manager is not waited for; once it reads it is told that the last reload is done."""
+        self.start("--output", "file:" + self.log)
+        for number in range(20):  # two messages each: more than its socket has room for
+            os.rename(self.log, "%s.%d" % (self.log, number))
+            self.program.send_signal(signal.SIGHUP)
+            self.wait("reload %d" % number, lambda: os.path.exists(self.log))
+        hold_session()
+        self.wait_metric(1, "smtpscope_deferrals_total", reason="mailbox-busy")
+        said = []
+        self.manager.socket.setblocking(False)
+        try:
+            while True:
+                said.append(self.manager.socket.recv(4096))
+        except BlockingIOError:
+            self.manager.socket.settimeout(DEADLINE_S)
+        self.assertIn(b"READY=1", said)
+        if said[-1] != b"READY=1":
+            self.expect("READY=1")
+        self.stop()
+
     def test_storm_of_hangups(self):
         """As logrotate, but worse: no line is lost, doubled or torn, and there is no session that is not seen."""
         self.start("--output", "file:" + self.log)
