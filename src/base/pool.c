@@ -18,7 +18,7 @@
 /* So many slabs before neighbours are looked for: a quarter of a megabyte is no matter. */
 #define MERGE_FIRST 8
 /* ... and each time there are more by this part of them, of which as much is free: all looks then cost so many times the last. */
-#define MERGE_PART 16
+#define MERGE_PART 64
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1

@@ -4,7 +4,7 @@
  * freed block is the next one of its size, so most requests are a few instructions.
  *
  * A million sessions may all need one size now and another one later, so before the pool grows it splits a larger freed block.
- * Each time it has grown by a sixteenth, and as much is free, it makes one block of freed neighbours, and gives back what is
+ * Each time it has grown by a sixty-fourth, and as much is free, it makes one block of freed neighbours, and gives back what is
  * wholly free.
  */
 #ifndef BASE_POOL_H

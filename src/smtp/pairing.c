@@ -322,8 +322,10 @@ static void data_answered(struct smtpscope_session *session, struct smtpscope_re
     eod.verb = SMTPSCOPE_VERB_EOD;
     if (reply->code == 421 || (reply->code < 400 && !lost && !taken)) {
         unsolicited_arrived(session, reply);
-        if (reply->code == 421)
-            transaction->closing = session->exchanges;
+        if (reply->code == 421) {
+            transaction->closing = true;
+            transaction->exchange = session->exchanges - 1;
+        }
         return;
     }
     if (!lost && !taken)

@@ -181,7 +181,7 @@ static void message_close(struct smtpscope_session *session)
     if (transaction->code)
         transaction_end(session, outcome_of(transaction->code), transaction->code, transaction->exchange);
     else if (complete && transaction->closing) /* the client sent on, to a server that had said that it takes no more */
-        transaction_end(session, SMTPSCOPE_OUTCOME_DEFERRED, 421, transaction->closing - 1);
+        transaction_end(session, SMTPSCOPE_OUTCOME_DEFERRED, 421, transaction->exchange);
     else if (!transaction->sent || (session->quit_sent && !complete && session->client != CLIENT_DATA))
         transaction_abandon(session);
     else

@@ -74,7 +74,6 @@ struct transaction {
     struct scan *scan;  /* while its text is sent */
     struct odd *odd;
     uint32_t recipients_accepted, recipients_deferred, recipients_refused;
-    uint32_t closing; /* the exchange of a 421 that came while the message was sent, and one; 0: none */
     uint32_t exchange, longest_line;
     uint32_t end;       /* of `texts` */
     uint16_t recipient_count, mail_from, code, oddities;
@@ -82,6 +81,7 @@ struct transaction {
     bool sent : 1, bdat : 1, has_declared_size : 1, body_8bitmime : 1, smtputf8 : 1;
     bool doubtful : 1;  /* its MAIL was not seen */
     bool early : 1;     /* its first octets were sent before the 354 */
+    bool closing : 1;   /* `exchange` is a 421 that came while the message was sent */
     char texts[];       /* the sender's path, of `mail_from` octets; of each recipient struct rcpt and the path */
 };
 
