@@ -199,6 +199,7 @@ static void analysis_print_end(struct analysis *analysis)
         stages_detect(&stages, &analysis->detect_stats);
     stages_evidence(&stages, analysis->evidence);
     analysis->summary.unknown_links = decode.unknown_links;
+    analysis->summary.damaged_segments = decode.damaged;
     summary_add(&analysis->summary, publisher_summary(analysis->publisher));
     stages_show(&stages, &analysis->summary);
     if (analysis->output)

@@ -49,7 +49,8 @@ struct intake *intake_new(const struct intake_config *config)
         intake_free(intake);
         return NULL;
     }
-    intake->decoder = decoder_new(&(struct decoder_config){.ports = options_decoded_ports(options)});
+    intake->decoder = decoder_new(&(struct decoder_config){
+        .ports = options_decoded_ports(options), .verify_checksums = options->verify_checksums});
     if (!intake->decoder || !packets_init(config->packets, intake->sources.count)) {
         complain(_("out of memory"));
         intake_free(intake);

@@ -58,6 +58,8 @@ const struct option_row option_table[OPTION_COUNT] = {
                             .set = set_number, .max = BUFFER_KIB_MAX, PLAIN(buffer_kib)},
     [OPTION_ENCAPSULATED] = {"encapsulated", NULL, N_("also packets in VLANs and tunnels"), LIVE, .in_file = true,
                              .flag = true, .set = set_flag, PLAIN(encapsulated)},
+    [OPTION_VERIFY_CHECKSUMS] = {"verify-checksums", NULL, N_("leave out segments that arrived damaged"), BOTH, .in_file = true,
+                                 .flag = true, .set = set_flag, PLAIN(verify_checksums)},
 
     [OPTION_RULE] = {"rule", "GLOB", N_("only such: deferral, 'sequence.*'; repeatable"), BOTH, .in_file = true, .live = true,
                      .set = set_rule, LIST(globs, glob_count)},

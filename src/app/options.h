@@ -46,6 +46,7 @@ struct options {
     const char *expression;   /* of pcap-filter(7); NULL: none */
     bool promiscuous;         /* default true */
     bool encapsulated;        /* the kernel's filter also lets VLANs and tunnels through */
+    bool verify_checksums;    /* segments whose TCP checksum is wrong are left out */
     unsigned buffer_kib;      /* of the kernel's buffer; 0: libpcap's default */
     unsigned snapshot_length; /* octets of each packet; 0: all */
     uint8_t ports[PORTS_OCTETS];

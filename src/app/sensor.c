@@ -235,7 +235,8 @@ struct sensor *sensor_open(const struct sensor_config *config)
     sensor->config.sessions.summary = &sensor->counting.summary;
     sensor->config.sessions.reply_times = config->options->metrics ? &sensor->counting.reply_times : NULL;
     sensor->sessions = sessions_new(&sensor->config.sessions);
-    sensor->decoder = decoder_new(&(struct decoder_config){.ports = options_decoded_ports(config->options)});
+    sensor->decoder = decoder_new(&(struct decoder_config){
+        .ports = options_decoded_ports(config->options), .verify_checksums = config->options->verify_checksums});
     if (!sensor->sessions || !sensor->decoder) {
         complain(_("out of memory"));
         sensor_free(sensor);

@@ -32,7 +32,7 @@ void stages_decode(struct stages *stages, const struct decoder_stats *d)
     const struct summary_counter counters[] = {
         COUNTER(d, frames), COUNTER(d, segments), COUNTER(d, dismissed), COUNTER(d, malformed), COUNTER(d, headers_cut),
         COUNTER(d, held), COUNTER(d, dropped), COUNTER(d, too_deep), COUNTER(d, unknown_links), COUNTER(d, snapped),
-        COUNTER(d, bad_checksums), COUNTER(d, fragments), COUNTER(d, reassembled), COUNTER(d, fragments_lost),
+        COUNTER(d, damaged), COUNTER(d, fragments), COUNTER(d, reassembled), COUNTER(d, fragments_lost),
         COUNTER(d, datagrams_evicted),
     };
 

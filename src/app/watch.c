@@ -95,6 +95,7 @@ static void watch_stats(struct watch *watch, void (*show)(struct watch *watch, c
     summary.watched = watch->watched;
     summary.dropped = totals->capture.dropped + totals->capture.interface_dropped;
     summary.unknown_links = totals->decoder.unknown_links;
+    summary.damaged_segments = totals->decoder.damaged;
     stages_capture(&stages, &totals->capture, totals->clock_steps, totals->lost);
     stages_decode(&stages, &totals->decoder);
     stages_stream(&stages, &totals->streams);

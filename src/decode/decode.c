@@ -86,7 +86,7 @@ struct decoder {
     struct fragments *fragments;
     const struct link *link; /* of the frame before: a capture has one link type, or a few */
     int link_type;
-    uint64_t frames, snapped, bad_checksums;
+    uint64_t frames, snapped;
     uint64_t datagram; /* of the last frame */
     uint64_t ends[ENDS - END_SEGMENT];
     uint8_t tunnels[PORTS_OCTETS]; /* the UDP ports of tunnels, as config.ports */
@@ -232,7 +232,6 @@ __attribute__((noinline)) static bool frame_walk(struct decoder *decoder, int li
     walk.datagram = 0;
     walk.time = segment->time;
     walk.verify_checksums = decoder->config.verify_checksums;
-    walk.bad_checksum = false;
     walk.segment = segment;
     end = plain ? walk_plain(&walk) : walk_frame(&walk, decoder_link(decoder, link_type));
     decoder->ends[end - END_SEGMENT]++;
@@ -240,7 +239,6 @@ __attribute__((noinline)) static bool frame_walk(struct decoder *decoder, int li
     if (end != END_SEGMENT)
         return false;
     decoder->snapped += segment->missing > 0;
-    decoder->bad_checksums += walk.bad_checksum;
     return true;
 }
 
@@ -281,8 +279,8 @@ void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats)
         .dropped = decoder->ends[END_DROPPED - END_SEGMENT],
         .too_deep = decoder->ends[END_TOO_DEEP - END_SEGMENT],
         .unknown_links = decoder->ends[END_UNKNOWN_LINK - END_SEGMENT],
+        .damaged = decoder->ends[END_DAMAGED - END_SEGMENT],
         .snapped = decoder->snapped,
-        .bad_checksums = decoder->bad_checksums,
         .fragments = fragments.fragments,
         .reassembled = fragments.reassembled,
         .fragments_lost = fragments.lost,
@@ -302,8 +300,8 @@ void decoder_stats_add(struct decoder_stats *to, const struct decoder_stats *fro
     to->dropped += from->dropped;
     to->too_deep += from->too_deep;
     to->unknown_links += from->unknown_links;
+    to->damaged += from->damaged;
     to->snapped += from->snapped;
-    to->bad_checksums += from->bad_checksums;
     to->fragments += from->fragments;
     to->reassembled += from->reassembled;
     to->fragments_lost += from->fragments_lost;

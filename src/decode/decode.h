@@ -18,10 +18,10 @@ struct decoder_config {
     size_t max_datagrams;            /* IP datagrams under reassembly; 0: the default, 256 */
     size_t max_fragment_octets;      /* octets of fragments held, all datagrams together; 0: the default, 4 MiB */
     smtpscope_time fragment_timeout; /* of packet time; 0: the default, 30 s */
-    bool verify_checksums;           /* count wrong TCP checksums: costs a pass over the payload */
+    bool verify_checksums;           /* leaves out segments whose checksum is wrong: costs a pass over the payload */
 };
 
-/* Counters since the start. Each frame is counted once in one of the eight from `segments` to `unknown_links`. */
+/* Counters since the start. Each frame is counted once in one of the nine from `segments` to `damaged`. */
 struct decoder_stats {
     uint64_t frames;
     uint64_t segments;      /* given to the caller */
@@ -32,9 +32,9 @@ struct decoder_stats {
     uint64_t dropped;       /* a fragment that could not be kept: it contradicts its datagram, or no memory */
     uint64_t too_deep;      /* more headers and tags than any sane frame has */
     uint64_t unknown_links; /* of a link type that is not known here */
+    uint64_t damaged;       /* the TCP checksum is wrong, with verify_checksums */
 
     uint64_t snapped;           /* segments whose payload the snapshot length cut */
-    uint64_t bad_checksums;     /* of the segments, when verify_checksums is set; often offloading, not damage */
     uint64_t fragments;         /* IP fragments that might carry what is watched */
     uint64_t reassembled;       /* datagrams that came together */
     uint64_t fragments_lost;    /* fragments held in vain: time ran out, or the bounds were reached */

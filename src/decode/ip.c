@@ -285,8 +285,7 @@ enum layer layer_tcp(struct walk *walk)
     segment->len = (uint32_t)reader_left(&walk->in);
     segment->missing = walk->beyond;
     segment->hash = 0;
-    walk->bad_checksum = walk->verify_checksums && walk->beyond == 0 && !checksum_is_right(walk, whole);
-    return END_SEGMENT;
+    return walk->verify_checksums && walk->beyond == 0 && !checksum_is_right(walk, whole) ? END_DAMAGED : END_SEGMENT;
 }
 
 enum layer walk_plain(struct walk *walk)

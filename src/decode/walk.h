@@ -50,6 +50,7 @@ enum layer {
     END_DROPPED,
     END_TOO_DEEP,
     END_UNKNOWN_LINK,
+    END_DAMAGED,
     ENDS,
 };
 
@@ -61,7 +62,7 @@ struct walk {
     struct fragments *fragments;
     uint64_t datagram; /* that the frame is a fragment of, by its number; 0: of none */
     smtpscope_time time;
-    bool verify_checksums, bad_checksum;
+    bool verify_checksums;
     struct smtpscope_segment *segment; /* filled by layer_tcp() */
 };
 

@@ -455,6 +455,7 @@ static void put_certainty(struct writer *line, const struct summary *summary)
     put_member_number(line, "undetected", summary->undetected);
     put_member_number(line, "forgotten", summary->forgotten);
     put_member_number(line, "unknown_links", summary->unknown_links);
+    put_member_number(line, "damaged_segments", summary->damaged_segments);
     put_member_number(line, "damaged_files", summary->damaged_files);
     put_member_bool(line, "interrupted", summary->interrupted);
     put_close(line, '}');

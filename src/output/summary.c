@@ -92,6 +92,7 @@ void summary_add(struct summary *summary, const struct summary *part)
     summary->forgotten += part->forgotten;
     summary->dropped += part->dropped;
     summary->unknown_links += part->unknown_links;
+    summary->damaged_segments += part->damaged_segments;
     summary->damaged_files += part->damaged_files;
 }
 

@@ -36,6 +36,7 @@ struct summary {
     uint64_t forgotten;     /* deferrals of which it is not known what became of them: this program's limit */
     uint64_t dropped;       /* packets that an interface or the kernel lost before they were seen */
     uint64_t unknown_links; /* packets of a link type that is not known here */
+    uint64_t damaged_segments; /* left out: their checksums are wrong */
     uint64_t damaged_files;
     bool interrupted;
     const struct summary_stage *stages;

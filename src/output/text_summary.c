@@ -82,6 +82,7 @@ static const struct counted certainty_rows[] = {
     {COUNTED(forgotten,
              NN_("%llu deferral forgotten at this program's limit", "%llu deferrals forgotten at this program's limit"))},
     {COUNTED(unknown_links, NN_("%llu packet of an unknown link type", "%llu packets of an unknown link type"))},
+    {COUNTED(damaged_segments, NN_("%llu segment left out: its checksum is wrong", "%llu segments left out: their checksums are wrong"))},
     {COUNTED(damaged_files, NN_("%llu damaged file", "%llu damaged files"))},
 };
 

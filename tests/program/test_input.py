@@ -76,6 +76,43 @@ class Formats(ProgramTest):
             self.assertEqual(done.rules(), sorted(event["rule"] for event in self.wanted if event["event_type"] == "finding"))
 
 
+class Checksums(ProgramTest):
+    """A segment that was damaged on the way is one its receiver did not take; then it came again."""
+
+    def setUp(self):
+        super().setUp()
+        self.octets, damaged, at, segments = read(FAMILIES), b"", 24, 0
+        while at < len(self.octets):
+            end = at + 16 + struct.unpack("<I", self.octets[at + 8:at + 12])[0]
+            frame = self.octets[at:end]
+            if frame.endswith(b"\r\n"):
+                segments += 1
+                damaged += frame[:-4] + bytes([frame[-4] ^ 1]) + frame[-3:] if segments % 2 else b""
+            damaged += frame
+            at = end
+        self.damaged = (segments + 1) // 2
+        self.assertGreater(self.damaged, 10)
+        self.capture = self.path("damaged.pcap", self.octets[:24] + damaged)
+
+    def said(self, *arguments):
+        """[what was said in the sessions], and how many segments were left out."""
+        events = run(*arguments, "--format", "json", "--sessions", "--summary").events()
+        said = [[(exchange["command"], exchange["argument"], exchange["code"], exchange["text"]) for exchange in event["exchanges"]]
+                for event in events if event["event_type"] == "session"]
+        return said, events[-1]["certainty"]["damaged_segments"]
+
+    def test_taken_as_they_are(self):
+        said, damaged = self.said("-r", self.capture)
+        self.assertNotEqual(said, self.said("-r", FAMILIES)[0])
+        self.assertEqual(damaged, 0)
+
+    def test_left_out(self):
+        for workers in ("1", "2"):
+            said, damaged = self.said("-r", self.capture, "--verify-checksums", "--workers", workers)
+            self.assertEqual(said, self.said("-r", FAMILIES)[0])
+            self.assertEqual(damaged, self.damaged)
+
+
 class Pipes(ProgramTest):
     """What a pipe brought is analysed and told before it brings more."""
 
