@@ -95,8 +95,7 @@ class Workers(harness.ProgramTest):
         """Nobody reads: a first signal may wait for who does, a second one ends the program."""
         path = self.made("-n", "2000", "-f", "100")
         for workers in RUNS:
-            process = self.start(workers, "-r", path, "--format", "json", "--sessions", stdout=subprocess.PIPE)
-            fcntl.fcntl(process.stdout, 1031, 4096)  # F_SETPIPE_SZ
+            process = self.start(workers, "-r", path, "--format", "json", "--sessions", stdout=subprocess.PIPE, pipesize=4096)
             self.wait_for(lambda: int.from_bytes(fcntl.ioctl(process.stdout, 0x541B, b"\0\0\0\0"), sys.byteorder) == 4096,
                           "the pipe does not fill")
             process.send_signal(signal.SIGTERM)
@@ -111,8 +110,8 @@ class Workers(harness.ProgramTest):
         """The signal that ends the reading loses nothing of what is being written."""
         path = self.made("-n", "2000", "-f", "100")
         for workers in RUNS:
-            process = self.start(workers, "-r", path, "--format", "json", "--sessions", "--summary", stdout=subprocess.PIPE)
-            fcntl.fcntl(process.stdout, 1031, 4096)
+            process = self.start(workers, "-r", path, "--format", "json", "--sessions", "--summary", stdout=subprocess.PIPE,
+                                 pipesize=4096)
             self.wait_for(lambda: int.from_bytes(fcntl.ioctl(process.stdout, 0x541B, b"\0\0\0\0"), sys.byteorder) == 4096,
                           "the pipe does not fill")
             process.send_signal(signal.SIGINT)
