@@ -102,7 +102,7 @@ def run(contender, options, rate, capture, holds, result):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", default=liverun.BIN, help="where smtpscope, mkcapture and bare_live are")
+    parser.add_argument("--bin", type=os.path.abspath, default=liverun.BIN, help="where smtpscope, mkcapture and bare_live are")
     parser.add_argument("--size", default=300, type=int, help="of the capture, in MB")
     parser.add_argument("--message", default=12000, type=int, help="octets of a message")
     parser.add_argument("--rates", default="500,1000,2000,4000,top", help="Mbit/s")

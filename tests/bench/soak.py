@@ -159,7 +159,7 @@ def soak(options, folder, capture, holds, sessions_wanted):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", default=liverun.BIN, help="where smtpscope and mkcapture are")
+    parser.add_argument("--bin", type=os.path.abspath, default=liverun.BIN, help="where smtpscope and mkcapture are")
     parser.add_argument("--sessions", type=int, default=1000000)
     parser.add_argument("--loop", type=int, default=20000, help="sessions of the capture that is sent in a loop")
     parser.add_argument("--pps", default="150000", help="packets a second, or top")
