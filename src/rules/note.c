@@ -125,10 +125,11 @@ static bool note_is(const struct note *note, const struct ground *ground)
 
 static struct note *note_same(struct smtpscope_judge *judge, const struct ground *ground)
 {
-    const struct noted *noted = trouble_of(judge)->notes, *end = noted + judge->note_count;
     struct note *same_rule = NULL;
 
-    for (; noted < end; noted++) {
+    for (size_t i = 0; i < judge->note_count; i++) {
+        const struct noted *noted = &judge->trouble->notes[i];
+
         if (noted->rule != ground->rule)
             continue;
         if (note_is(noted->note, ground))
