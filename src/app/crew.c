@@ -11,6 +11,8 @@
 
 /* Rounds that are read and that not all workers are through yet: more only takes memory and the processor's cache. */
 #define ROUNDS 8
+/* Who reads a round reads so many in a row: the others find the next one there, rather than sleep while it is read. */
+#define READ_AHEAD 4
 /* A worker hands on what it has to say after so many rounds, or when it is so much: waking a thread costs more than a finding. */
 #define ROUNDS_A_PARCEL 16
 #define PARCEL_OCTETS ((size_t)64 * 1024)
@@ -94,35 +96,48 @@ static void crew_wait(struct crew *crew, struct member *member)
     pthread_mutex_lock(&crew->lock);
 }
 
+/* The caller holds the lock, which is let go meanwhile. */
+static void crew_read(struct crew *crew)
+{
+    struct round *round = &crew->rounds[crew->filled % crew->room];
+    bool more;
+
+    crew->reading = true;
+    pthread_mutex_unlock(&crew->lock);
+    ends_mask(SIG_UNBLOCK);
+    more = intake_fill(crew->config->intake, round);
+    ends_mask(SIG_BLOCK);
+    pthread_mutex_lock(&crew->lock);
+    crew->reading = false;
+    crew->filled += more;
+    crew->ended |= !more;
+    pthread_cond_broadcast(&crew->read);
+}
+
 /* The member's next round, read by whoever comes first; NULL when there are no more. */
 static const struct round *crew_round(struct crew *crew, struct member *member, uint64_t number)
 {
-    struct round *round = &crew->rounds[number % crew->room];
+    uint64_t wanted = number + 1;
     bool more;
 
     pthread_mutex_lock(&crew->lock);
     member->round = number;
     if (crew->filled - crew_done(crew) == crew->room - 1) /* others may have waited for the one before */
         pthread_cond_broadcast(&crew->read);
-    while (crew->filled <= number && !crew->ended) {
-        if (crew->reading || crew->filled - crew_done(crew) == crew->room) {
+    while (crew->filled < wanted && !crew->ended) {
+        if (!crew->reading && crew->filled - crew_done(crew) < crew->room) {
+            crew_read(crew);
+            if (!crew->config->at_once)
+                wanted = number + READ_AHEAD;
+        } else if (crew->filled > number) {
+            break;
+        } else {
             crew_wait(crew, member);
-            continue;
         }
-        crew->reading = true;
-        pthread_mutex_unlock(&crew->lock);
-        ends_mask(SIG_UNBLOCK);
-        more = intake_fill(crew->config->intake, round);
-        ends_mask(SIG_BLOCK);
-        pthread_mutex_lock(&crew->lock);
-        crew->reading = false;
-        crew->filled += more;
-        crew->ended |= !more;
-        pthread_cond_broadcast(&crew->read);
     }
     more = crew->filled > number;
     pthread_mutex_unlock(&crew->lock);
-    return more ? round : NULL;
+    return more ? &crew->rounds[number % crew->room] : NULL;
 }
 
 /* The outbox that the next report goes into. */
