@@ -32,9 +32,9 @@ struct smtpscope_code_advice {
     const char *klass;     /* translated: "transient negative completion" ... */
     const char *meaning, *seen, *resolve;
     bool transient, permanent;
-    enum smtpscope_fault acts;      /* who must act */
+    enum smtpscope_fault acts; /* who must act */
     enum smtpscope_retry retry;
-    const uint16_t *related;  /* terminated by 0 */
+    const uint16_t *related; /* terminated by 0 */
 };
 
 /* Advice for the rule, refined by its reason where one is given. Never fails: each rule has a row. */

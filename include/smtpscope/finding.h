@@ -17,10 +17,10 @@ struct smtpscope_finding {
     const char *detail_text; /* never NULL */
     uint64_t detail_number;
 
-    uint32_t id;       /* in its session, from 1, in the order of the evidence */
-    uint32_t cause;    /* id of the finding that caused this one; 0 none */
-    uint32_t count;    /* how often, the first included; folded symptoms are not counted */
-    uint32_t folded;   /* symptoms folded under this finding */
+    uint32_t id;     /* in its session, from 1, in the order of the evidence */
+    uint32_t cause;  /* id of the finding that caused this one; 0 none */
+    uint32_t count;  /* how often, the first included; folded symptoms are not counted */
+    uint32_t folded; /* symptoms folded under this finding */
 
     /*
      * When the session ends: smtpscope_judge_tell() has told it already; and since then its count, folded, severity, verdict,
@@ -39,8 +39,8 @@ struct smtpscope_finding {
     uint16_t code;
     uint8_t enhanced_class;
     uint16_t enhanced_subject, enhanced_detail;
-    const char *state;    /* smtpscope_state_name() before the exchange; "" where there is none */
-    const char *server;   /* the server's software as far as it is known ("Postfix"), "" */
+    const char *state;  /* smtpscope_state_name() before the exchange; "" where there is none */
+    const char *server; /* the server's software as far as it is known ("Postfix"), "" */
 
     /* Indexes of exchanges: the evidence first, `evidence_count` of them, then what is folded. */
     const uint32_t *exchanges;

@@ -54,27 +54,27 @@ const char *smtpscope_extension_keyword(enum smtpscope_extension extension);
 
 /* What was odd about a command line. Bits. */
 enum smtpscope_command_oddity {
-    SMTPSCOPE_COMMAND_NO_PATH = 1 << 0,           /* MAIL or RCPT without <path> (RFC 5321 4.1.2) */
-    SMTPSCOPE_COMMAND_NO_ARGUMENT = 1 << 1,       /* one is required and missing */
-    SMTPSCOPE_COMMAND_ARGUMENT = 1 << 2,          /* one is given where none is allowed */
-    SMTPSCOPE_COMMAND_SPACE_AT_COLON = 1 << 3,    /* "MAIL FROM: <a>" */
+    SMTPSCOPE_COMMAND_NO_PATH = 1 << 0,        /* MAIL or RCPT without <path> (RFC 5321 4.1.2) */
+    SMTPSCOPE_COMMAND_NO_ARGUMENT = 1 << 1,    /* one is required and missing */
+    SMTPSCOPE_COMMAND_ARGUMENT = 1 << 2,       /* one is given where none is allowed */
+    SMTPSCOPE_COMMAND_SPACE_AT_COLON = 1 << 3, /* "MAIL FROM: <a>" */
     SMTPSCOPE_COMMAND_LEADING_SPACE = 1 << 4,
     SMTPSCOPE_COMMAND_TRAILING_SPACE = 1 << 5,
-    SMTPSCOPE_COMMAND_BAD_PARAMETER = 1 << 6,     /* no esmtp-param by RFC 5321 4.1.2, or a BDAT count that is no number */
-    SMTPSCOPE_COMMAND_BARE_LF = 1 << 7,           /* the line ended in LF alone */
+    SMTPSCOPE_COMMAND_BAD_PARAMETER = 1 << 6, /* no esmtp-param by RFC 5321 4.1.2, or a BDAT count that is no number */
+    SMTPSCOPE_COMMAND_BARE_LF = 1 << 7,       /* the line ended in LF alone */
     SMTPSCOPE_COMMAND_NUL = 1 << 8,
     SMTPSCOPE_COMMAND_EIGHT_BIT = 1 << 9,
-    SMTPSCOPE_COMMAND_LINE_TOO_LONG = 1 << 10,    /* RFC 5321 4.5.3.1.4, more where an extension adds */
-    SMTPSCOPE_COMMAND_PATH_TOO_LONG = 1 << 11,    /* 4.5.3.1.3 */
-    SMTPSCOPE_COMMAND_LOCAL_TOO_LONG = 1 << 12,   /* 4.5.3.1.1 */
-    SMTPSCOPE_COMMAND_DOMAIN_TOO_LONG = 1 << 13,  /* 4.5.3.1.2 */
+    SMTPSCOPE_COMMAND_LINE_TOO_LONG = 1 << 10,   /* RFC 5321 4.5.3.1.4, more where an extension adds */
+    SMTPSCOPE_COMMAND_PATH_TOO_LONG = 1 << 11,   /* 4.5.3.1.3 */
+    SMTPSCOPE_COMMAND_LOCAL_TOO_LONG = 1 << 12,  /* 4.5.3.1.1 */
+    SMTPSCOPE_COMMAND_DOMAIN_TOO_LONG = 1 << 13, /* 4.5.3.1.2 */
     SMTPSCOPE_COMMAND_EMPTY = 1 << 14,
-    SMTPSCOPE_COMMAND_NAME_INVALID = 1 << 15,     /* EHLO or HELO: not a host name nor an address literal */
-    SMTPSCOPE_COMMAND_NAME_BARE_IP = 1 << 16,     /* EHLO or HELO: an IP address without brackets */
+    SMTPSCOPE_COMMAND_NAME_INVALID = 1 << 15, /* EHLO or HELO: not a host name nor an address literal */
+    SMTPSCOPE_COMMAND_NAME_BARE_IP = 1 << 16, /* EHLO or HELO: an IP address without brackets */
     SMTPSCOPE_COMMAND_NAME_NOT_QUALIFIED = 1 << 17,
-    SMTPSCOPE_COMMAND_NAME_OF_SERVER = 1 << 18,   /* the name of the greeting */
-    SMTPSCOPE_COMMAND_EXPLOIT = 1 << 19,          /* ${run{...}}, shell metacharacters in a path, XLINK2STATE chunks */
-    SMTPSCOPE_COMMAND_UNTERMINATED = 1 << 20,     /* the session ended before the line did */
+    SMTPSCOPE_COMMAND_NAME_OF_SERVER = 1 << 18, /* the name of the greeting */
+    SMTPSCOPE_COMMAND_EXPLOIT = 1 << 19,        /* ${run{...}}, shell metacharacters in a path, XLINK2STATE chunks */
+    SMTPSCOPE_COMMAND_UNTERMINATED = 1 << 20,   /* the session ended before the line did */
 };
 
 /* How a command came to be where it is. Bits. */
@@ -89,19 +89,19 @@ enum smtpscope_command_circumstance {
 /* A command as it was sent. Texts are valid during the fact only; an AUTH argument is redacted to its mechanism. */
 struct smtpscope_command {
     enum smtpscope_verb verb;
-    struct smtpscope_text name;     /* as sent, in upper case */
-    struct smtpscope_text argument; /* everything behind the verb; at most SMTPSCOPE_ARGUMENT_MAX octets are kept */
-    struct smtpscope_text path;     /* inside the brackets, or the EHLO name; empty when there is none */
-    uint64_t parameters;            /* SMTPSCOPE_EXT_BIT of each extension whose parameter was used */
+    struct smtpscope_text name;              /* as sent, in upper case */
+    struct smtpscope_text argument;          /* everything behind the verb; at most SMTPSCOPE_ARGUMENT_MAX octets are kept */
+    struct smtpscope_text path;              /* inside the brackets, or the EHLO name; empty when there is none */
+    uint64_t parameters;                     /* SMTPSCOPE_EXT_BIT of each extension whose parameter was used */
     struct smtpscope_text unknown_parameter; /* the first one of no extension in the table */
-    uint64_t declared_size;         /* MAIL SIZE=, or the BDAT count */
-    bool has_size, last;            /* last: BDAT LAST */
-    bool eight_bit;                 /* MAIL BODY=8BITMIME or BINARYMIME */
-    uint32_t len;                   /* of the line, with its end */
-    uint32_t oddities;              /* enum smtpscope_command_oddity */
-    uint8_t circumstances;          /* enum smtpscope_command_circumstance */
-    uint64_t offset;                /* of the line in the client's stream */
-    uint64_t acked;                 /* server octets the client had acknowledged when it sent this */
+    uint64_t declared_size;                  /* MAIL SIZE=, or the BDAT count */
+    bool has_size, last;                     /* last: BDAT LAST */
+    bool eight_bit;                          /* MAIL BODY=8BITMIME or BINARYMIME */
+    uint32_t len;                            /* of the line, with its end */
+    uint32_t oddities;                       /* enum smtpscope_command_oddity */
+    uint8_t circumstances;                   /* enum smtpscope_command_circumstance */
+    uint64_t offset;                         /* of the line in the client's stream */
+    uint64_t acked;                          /* server octets the client had acknowledged when it sent this */
     smtpscope_time time;
     uint64_t packet;
 };
@@ -113,9 +113,9 @@ enum smtpscope_reply_oddity {
     SMTPSCOPE_REPLY_CODE_CHANGES = 1 << 1, /* lines of one reply differ in code */
     SMTPSCOPE_REPLY_TOO_LONG = 1 << 2,     /* a line over 512 octets, RFC 5321 4.5.3.1.5 */
     SMTPSCOPE_REPLY_BARE_LF = 1 << 3,
-    SMTPSCOPE_REPLY_UNFINISHED = 1 << 4,   /* a last line never came, or not its end: the next reply, a gap or the end did */
-    SMTPSCOPE_REPLY_UNSOLICITED = 1 << 5,  /* no command waits for it */
-    SMTPSCOPE_REPLY_EARLY = 1 << 6,        /* answers a message whose end was not sent yet */
+    SMTPSCOPE_REPLY_UNFINISHED = 1 << 4,  /* a last line never came, or not its end: the next reply, a gap or the end did */
+    SMTPSCOPE_REPLY_UNSOLICITED = 1 << 5, /* no command waits for it */
+    SMTPSCOPE_REPLY_EARLY = 1 << 6,       /* answers a message whose end was not sent yet */
 };
 
 /* A reply, all its lines. `text` holds them without code, separator and enhanced code, joined by LF. Valid during the fact. */
@@ -126,7 +126,7 @@ struct smtpscope_reply {
     struct smtpscope_text text;
     struct smtpscope_text first; /* the first line of text */
     uint32_t lines;
-    uint32_t oddities; /* enum smtpscope_reply_oddity */
+    uint32_t oddities;    /* enum smtpscope_reply_oddity */
     uint64_t offset, end; /* in the server's stream */
     smtpscope_time time;
     uint64_t packet;
@@ -148,14 +148,14 @@ enum smtpscope_doubt {
 /* The server's state: what its replies so far have made of the session. */
 struct smtpscope_state {
     uint8_t greeting, hello; /* enum smtpscope_greeting, enum smtpscope_hello */
-    uint8_t doubt;      /* enum smtpscope_doubt */
+    uint8_t doubt;           /* enum smtpscope_doubt */
     bool tls : 1, authenticated : 1, quit : 1, transaction : 1;
-    bool bdat_open : 1; /* a BDAT chunk of this transaction was accepted, LAST not yet */
-    bool bdat_done : 1; /* BDAT LAST was answered, and no transaction was begun since */
-    bool binary : 1;    /* MAIL said BODY=BINARYMIME */
+    bool bdat_open : 1;                                  /* a BDAT chunk of this transaction was accepted, LAST not yet */
+    bool bdat_done : 1;                                  /* BDAT LAST was answered, and no transaction was begun since */
+    bool binary : 1;                                     /* MAIL said BODY=BINARYMIME */
     uint32_t rcpt_accepted, rcpt_deferred, rcpt_refused; /* of this transaction, by reply */
-    uint64_t extensions; /* SMTPSCOPE_EXT_BIT of what the last EHLO reply advertised */
-    uint64_t size_limit; /* of SIZE; 0 none or not said */
+    uint64_t extensions;                                 /* SMTPSCOPE_EXT_BIT of what the last EHLO reply advertised */
+    uint64_t size_limit;                                 /* of SIZE; 0 none or not said */
 };
 /* "connected", "greeted", "helo", "ehlo", "mail", "rcpt", "bdat", "quit": one word for people and filters. */
 const char *smtpscope_state_name(const struct smtpscope_state *state);
@@ -169,7 +169,7 @@ struct smtpscope_exchange {
     const struct smtpscope_command *command; /* never NULL; verb NONE for the greeting and unsolicited replies */
     const struct smtpscope_reply *reply;     /* never NULL */
     const struct smtpscope_state *before, *after;
-    uint32_t behind; /* commands that were sent and not answered before this one when it was sent */
+    uint32_t behind;              /* commands that were sent and not answered before this one when it was sent */
     enum smtpscope_verb previous; /* the one right before it among those; VERB_NONE when there was none */
     bool greeting;
 };
@@ -201,15 +201,15 @@ enum smtpscope_data_oddity {
 /* RFC 5321 4.1.1.4 knows CRLF.CRLF alone; these are what some servers take as well. */
 enum smtpscope_lookalike {
     SMTPSCOPE_LOOKALIKE_NONE,
-    SMTPSCOPE_LOOKALIKE_LF_LF,     /* LF.LF */
-    SMTPSCOPE_LOOKALIKE_LF_CRLF,   /* LF.CRLF */
-    SMTPSCOPE_LOOKALIKE_CRLF_LF,   /* CRLF.LF */
-    SMTPSCOPE_LOOKALIKE_CR_CRLF,   /* CR.CRLF */
-    SMTPSCOPE_LOOKALIKE_CR_CR,     /* CR.CR */
-    SMTPSCOPE_LOOKALIKE_CRLF_CR,   /* CRLF.CR */
-    SMTPSCOPE_LOOKALIKE_LF_CR,     /* LF.CR */
-    SMTPSCOPE_LOOKALIKE_CR_LF,     /* CR.LF */
-    SMTPSCOPE_LOOKALIKE_NUL,       /* one of these, or CRLF.CRLF, with a NUL inside */
+    SMTPSCOPE_LOOKALIKE_LF_LF,   /* LF.LF */
+    SMTPSCOPE_LOOKALIKE_LF_CRLF, /* LF.CRLF */
+    SMTPSCOPE_LOOKALIKE_CRLF_LF, /* CRLF.LF */
+    SMTPSCOPE_LOOKALIKE_CR_CRLF, /* CR.CRLF */
+    SMTPSCOPE_LOOKALIKE_CR_CR,   /* CR.CR */
+    SMTPSCOPE_LOOKALIKE_CRLF_CR, /* CRLF.CR */
+    SMTPSCOPE_LOOKALIKE_LF_CR,   /* LF.CR */
+    SMTPSCOPE_LOOKALIKE_CR_LF,   /* CR.LF */
+    SMTPSCOPE_LOOKALIKE_NUL,     /* one of these, or CRLF.CRLF, with a NUL inside */
 };
 /* "LF.CRLF" and so on; NULL for NONE. */
 const char *smtpscope_lookalike_name(enum smtpscope_lookalike lookalike);
@@ -229,23 +229,23 @@ struct smtpscope_message {
     const struct smtpscope_recipient *recipients; /* `recipient_count` of them were kept, `recipient_total` were named */
     size_t recipient_count, recipient_total;
     uint32_t recipients_accepted, recipients_deferred, recipients_refused;
-    bool sent;                        /* DATA was answered by 354, or a BDAT chunk was sent */
+    bool sent; /* DATA was answered by 354, or a BDAT chunk was sent */
     bool bdat;
-    uint64_t size;                    /* octets as sent: dot-stuffed, with the terminator; BDAT: the chunks */
-    uint64_t content;                 /* octets as RFC 1870 3 counts them: without stuffing and terminator */
-    uint64_t declared_size;           /* MAIL SIZE= */
+    uint64_t size;          /* octets as sent: dot-stuffed, with the terminator; BDAT: the chunks */
+    uint64_t content;       /* octets as RFC 1870 3 counts them: without stuffing and terminator */
+    uint64_t declared_size; /* MAIL SIZE= */
     bool has_declared_size;
     enum smtpscope_outcome outcome;
-    uint16_t code;                    /* of the reply to the end of the message; 0 none */
-    uint32_t exchange;                /* its index; UINT32_MAX when unanswered */
-    uint32_t oddities;                /* enum smtpscope_data_oddity */
+    uint16_t code;                      /* of the reply to the end of the message; 0 none */
+    uint32_t exchange;                  /* its index; UINT32_MAX when unanswered */
+    uint32_t oddities;                  /* enum smtpscope_data_oddity */
     enum smtpscope_lookalike lookalike; /* the first one */
-    bool body_8bitmime, smtputf8;     /* what MAIL declared */
-    uint64_t offset;                  /* of the first octet of the message in the client's stream */
-    uint64_t odd_offset, odd_packet;  /* of the first oddity */
+    bool body_8bitmime, smtputf8;       /* what MAIL declared */
+    uint64_t offset;                    /* of the first octet of the message in the client's stream */
+    uint64_t odd_offset, odd_packet;    /* of the first oddity */
     uint32_t longest_line;
-    smtpscope_time time;              /* of MAIL */
-    uint64_t packet;                  /* the last of the message */
+    smtpscope_time time; /* of MAIL */
+    uint64_t packet;     /* the last of the message */
 };
 
 enum smtpscope_tls_event {
@@ -257,8 +257,13 @@ enum smtpscope_tls_event {
 
 /* What is not SMTP on the client's side, told by its first octets. */
 enum smtpscope_alien {
-    SMTPSCOPE_ALIEN_NONE, SMTPSCOPE_ALIEN_HTTP, SMTPSCOPE_ALIEN_TLS, SMTPSCOPE_ALIEN_SSH, SMTPSCOPE_ALIEN_SIP,
-    SMTPSCOPE_ALIEN_BINARY, SMTPSCOPE_ALIEN_TEXT,
+    SMTPSCOPE_ALIEN_NONE,
+    SMTPSCOPE_ALIEN_HTTP,
+    SMTPSCOPE_ALIEN_TLS,
+    SMTPSCOPE_ALIEN_SSH,
+    SMTPSCOPE_ALIEN_SIP,
+    SMTPSCOPE_ALIEN_BINARY,
+    SMTPSCOPE_ALIEN_TEXT,
 };
 const char *smtpscope_alien_name(enum smtpscope_alien alien);
 
@@ -276,18 +281,18 @@ struct smtpscope_end {
 };
 
 enum smtpscope_fact_type {
-    SMTPSCOPE_FACT_OPEN,        /* `flow` */
-    SMTPSCOPE_FACT_COMMAND,     /* `command`: sent before the greeting ended (EARLY), told when it is seen */
-    SMTPSCOPE_FACT_EXCHANGE,    /* `exchange` */
-    SMTPSCOPE_FACT_UNANSWERED,  /* `command`, while the session is closed (see smtpscope_session_ending); after all exchanges */
-    SMTPSCOPE_FACT_MESSAGE,     /* `message` */
-    SMTPSCOPE_FACT_TLS,         /* `tls` */
-    SMTPSCOPE_FACT_ALIEN,       /* `alien` */
-    SMTPSCOPE_FACT_CROSS,       /* `command`: an SMTP command among the lines of another protocol */
-    SMTPSCOPE_FACT_GAP,         /* `gap` */
-    SMTPSCOPE_FACT_CONFLICT,    /* `gap`: where; len is 0 */
-    SMTPSCOPE_FACT_OVERFLOW,    /* one of the session's own bounds was reached: it goes on in doubt */
-    SMTPSCOPE_FACT_END,         /* `end`; the last fact */
+    SMTPSCOPE_FACT_OPEN,       /* `flow` */
+    SMTPSCOPE_FACT_COMMAND,    /* `command`: sent before the greeting ended (EARLY), told when it is seen */
+    SMTPSCOPE_FACT_EXCHANGE,   /* `exchange` */
+    SMTPSCOPE_FACT_UNANSWERED, /* `command`, while the session is closed (see smtpscope_session_ending); after all exchanges */
+    SMTPSCOPE_FACT_MESSAGE,    /* `message` */
+    SMTPSCOPE_FACT_TLS,        /* `tls` */
+    SMTPSCOPE_FACT_ALIEN,      /* `alien` */
+    SMTPSCOPE_FACT_CROSS,      /* `command`: an SMTP command among the lines of another protocol */
+    SMTPSCOPE_FACT_GAP,        /* `gap` */
+    SMTPSCOPE_FACT_CONFLICT,   /* `gap`: where; len is 0 */
+    SMTPSCOPE_FACT_OVERFLOW,   /* one of the session's own bounds was reached: it goes on in doubt */
+    SMTPSCOPE_FACT_END,        /* `end`; the last fact */
 };
 
 struct smtpscope_gap {
@@ -331,8 +336,8 @@ struct smtpscope_session_config {
  * A session over `flow`, which must outlive it. `config` is kept by reference and may be shared by all sessions.
  * `user` is the owner's own, see smtpscope_session_user(). NULL when out of memory.
  */
-struct smtpscope_session *smtpscope_session_new(const struct smtpscope_session_config *config, const struct smtpscope_flow *flow,
-                                                void *user);
+struct smtpscope_session *smtpscope_session_new(const struct smtpscope_session_config *config,
+                                                const struct smtpscope_flow *flow, void *user);
 void smtpscope_session_free(struct smtpscope_session *session);
 void *smtpscope_session_user(const struct smtpscope_session *session);
 const struct smtpscope_flow *smtpscope_session_flow(const struct smtpscope_session *session);

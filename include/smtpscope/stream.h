@@ -42,9 +42,9 @@ enum smtpscope_close {
 /* How a flow ended. Valid during close() only. */
 struct smtpscope_ending {
     enum smtpscope_close why;
-    enum smtpscope_side by; /* who sent the first FIN, or the RST */
-    bool fin[2];            /* which sides sent a FIN */
-    bool seen[2];           /* which sides were captured at all */
+    enum smtpscope_side by;  /* who sent the first FIN, or the RST */
+    bool fin[2];             /* which sides sent a FIN */
+    bool seen[2];            /* which sides were captured at all */
     smtpscope_time fin_time; /* of the first FIN; 0 when there was none */
     smtpscope_time time;     /* of the last segment */
     uint64_t packet;
@@ -71,11 +71,11 @@ struct smtpscope_stream_config {
     const struct smtpscope_allocator *allocator; /* NULL: realloc(3). Must outlive the streams */
     const struct smtpscope_stream_events *events;
     void *ctx;
-    const uint8_t *ports;   /* a bit per TCP port, 8192 octets: the server's side. Must outlive the streams */
-    uint64_t hash_seed;     /* anything an attacker cannot know; where segments have their hash, the one that made it */
-    size_t max_flows;       /* 0: the default. The least useful flow is closed as EVICTED beyond it */
-    size_t max_held;        /* octets held out of order, all flows together; 0: the default */
-    smtpscope_time idle;    /* 0: the default */
+    const uint8_t *ports; /* a bit per TCP port, 8192 octets: the server's side. Must outlive the streams */
+    uint64_t hash_seed;   /* anything an attacker cannot know; where segments have their hash, the one that made it */
+    size_t max_flows;     /* 0: the default. The least useful flow is closed as EVICTED beyond it */
+    size_t max_held;      /* octets held out of order, all flows together; 0: the default */
+    smtpscope_time idle;  /* 0: the default */
 };
 
 /* Counters since the start. */

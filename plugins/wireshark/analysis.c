@@ -20,10 +20,10 @@ struct watched {
     uint32_t known, capacity;
     struct watched *next; /* among those that the packet at hand has touched */
     bool touched;
-    bool decrypted;        /* the octets come from Wireshark, no longer from the stream */
-    uint64_t offset[2];    /* of the next clear octet of each side */
+    bool decrypted;     /* the octets come from Wireshark, no longer from the stream */
+    uint64_t offset[2]; /* of the next clear octet of each side */
     struct followed *followed;
-    bool alone;            /* no stream stands behind it: it was never seen outside its other layer */
+    bool alone;                 /* no stream stands behind it: it was never seen outside its other layer */
     struct smtpscope_flow flow; /* when alone */
     uint64_t last_packet;
     struct watched *next_alone;
@@ -75,7 +75,8 @@ static void finding_keep(struct watched *watched, const struct smtpscope_finding
     } else {
         if (finding->id > watched->capacity) {
             watched->capacity = finding->id * 2;
-            watched->findings = wmem_realloc(wmem_file_scope(), watched->findings, watched->capacity * sizeof(struct finding_record *));
+            watched->findings =
+                wmem_realloc(wmem_file_scope(), watched->findings, watched->capacity * sizeof(struct finding_record *));
         }
         record = records_finding(watched->record, finding);
         watched->findings[finding->id - 1] = record;
@@ -243,7 +244,8 @@ static void on_octets(void *ctx, void *user, const struct smtpscope_octets *octe
     smtpscope_session_feed(watched->session, octets);
 }
 
-static void on_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time, uint64_t packet)
+static void on_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
+                   uint64_t packet)
 {
     struct watched *watched = user;
 
@@ -325,10 +327,12 @@ static struct watched *watched_alone(const struct smtpscope_segment *segment, en
     return watched;
 }
 
-static void alone_end(struct watched *watched, enum smtpscope_close why, enum smtpscope_side by, smtpscope_time time, uint64_t packet)
+static void alone_end(struct watched *watched, enum smtpscope_close why, enum smtpscope_side by, smtpscope_time time,
+                      uint64_t packet)
 {
     bool fin = why == SMTPSCOPE_CLOSE_FIN;
-    struct smtpscope_ending ending = {.why = why, .by = by, .fin = {fin, fin}, .seen = {true, true}, .time = time, .packet = packet};
+    struct smtpscope_ending ending = {
+        .why = why, .by = by, .fin = {fin, fin}, .seen = {true, true}, .time = time, .packet = packet};
 
     for (struct watched **at = &analysis.alone; *at; at = &(*at)->next_alone)
         if (*at == watched) {
@@ -341,8 +345,13 @@ static void alone_end(struct watched *watched, enum smtpscope_close why, enum sm
 static void clear_feed(struct watched *watched, const struct smtpscope_segment *segment, enum smtpscope_side side)
 {
     struct smtpscope_octets octets = {
-        .side = side, .data = segment->data, .len = segment->len, .offset = watched->offset[side],
-        .acked = watched->offset[!side], .time = segment->time, .packet = segment->packet,
+        .side = side,
+        .data = segment->data,
+        .len = segment->len,
+        .offset = watched->offset[side],
+        .acked = watched->offset[!side],
+        .time = segment->time,
+        .packet = segment->packet,
     };
 
     watched->offset[side] += segment->len;

@@ -9,7 +9,7 @@
 #include <epan/packet.h>
 
 /* Also of the version: field_info.value, stats_tree.h's return type (not used), EI_INIT, plugin_describe() (plugin.c). */
-#define WIRESHARK_IS(major, minor) \
+#define WIRESHARK_IS(major, minor)                                                                                             \
     (WIRESHARK_VERSION_MAJOR > (major) || (WIRESHARK_VERSION_MAJOR == (major) && WIRESHARK_VERSION_MINOR >= (minor)))
 
 /* 4.2: a field's value is a pointer, and its conversation filters take user data. */

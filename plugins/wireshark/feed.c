@@ -80,7 +80,7 @@ static smtpscope_time time_of(const packet_info *pinfo)
 /* What the layers of a frame say of the SMTP in it. */
 struct layers {
     bool tcp;
-    bool quoted;   /* an ICMP error quotes the segment: it was not sent here */
+    bool quoted; /* an ICMP error quotes the segment: it was not sent here */
     bool tls;
     bool smtp;
     bool smtp_on_tcp;
@@ -128,7 +128,8 @@ static void payload_read(proto_tree *tree, struct smtpscope_segment *segment)
 static bool segment_read(const packet_info *pinfo, proto_tree *tree, struct smtpscope_segment *segment)
 {
     *segment = (struct smtpscope_segment){.time = time_of(pinfo), .packet = pinfo->num};
-    if (!endpoint_read(&pinfo->src, pinfo->srcport, &segment->src) || !endpoint_read(&pinfo->dst, pinfo->destport, &segment->dst))
+    if (!endpoint_read(&pinfo->src, pinfo->srcport, &segment->src) ||
+        !endpoint_read(&pinfo->dst, pinfo->destport, &segment->dst))
         return false;
     segment->seq = field_number(tree, FIELD_SEQ);
     segment->ack = field_number(tree, FIELD_ACK);
@@ -149,7 +150,8 @@ static bool port_is_smtp(uint16_t port)
 
 static bool looks_like_reply(const uint8_t *at, uint32_t len)
 {
-    return len >= 4 && at[0] >= '2' && at[0] <= '5' && g_ascii_isdigit(at[1]) && g_ascii_isdigit(at[2]) && (at[3] == ' ' || at[3] == '-');
+    return len >= 4 && at[0] >= '2' && at[0] <= '5' && g_ascii_isdigit(at[1]) && g_ascii_isdigit(at[2]) &&
+           (at[3] == ' ' || at[3] == '-');
 }
 
 /* Who sends, in a session of which nothing was seen before: the handshake says it, else the octets do. */
@@ -166,7 +168,8 @@ static enum smtpscope_side sender(packet_info *pinfo, conversation_t *conversati
 }
 
 /* The handshake that was not fed, as its port was not known then. */
-static void handshake_feed(const struct smtpscope_segment *segment, conversation_t *conversation, const struct tcp_analysis *tcp)
+static void handshake_feed(const struct smtpscope_segment *segment, conversation_t *conversation,
+                           const struct tcp_analysis *tcp)
 {
     struct smtpscope_segment syn = {.src = segment->src, .dst = segment->dst, .packet = conversation->setup_frame};
     uint32_t isn[2] = {tcp->fwd->base_seq, tcp->rev->base_seq};
@@ -182,13 +185,19 @@ static void handshake_feed(const struct smtpscope_segment *segment, conversation
     syn.flags = SMTPSCOPE_TCP_SYN;
     syn.seq = isn[server];
     analysis_segment(&syn, conversation);
-    syn = (struct smtpscope_segment){.src = syn.dst, .dst = syn.src, .seq = isn[!server], .ack = syn.seq + 1, .time = syn.time,
-                                     .flags = SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK, .packet = syn.packet};
+    syn = (struct smtpscope_segment){.src = syn.dst,
+                                     .dst = syn.src,
+                                     .seq = isn[!server],
+                                     .ack = syn.seq + 1,
+                                     .time = syn.time,
+                                     .flags = SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK,
+                                     .packet = syn.packet};
     analysis_segment(&syn, conversation);
 }
 
 /* SMTP on a port that nothing told of: a heuristic of Wireshark's found it in this conversation. */
-static bool found_by_heuristic(packet_info *pinfo, proto_tree *tree, struct smtpscope_segment *segment, conversation_t *conversation)
+static bool found_by_heuristic(packet_info *pinfo, proto_tree *tree, struct smtpscope_segment *segment,
+                               conversation_t *conversation)
 {
     struct tcp_analysis *tcp = conversation ? get_tcp_conversation_data(conversation, pinfo) : NULL;
 
@@ -199,7 +208,8 @@ static bool found_by_heuristic(packet_info *pinfo, proto_tree *tree, struct smtp
     return true;
 }
 
-static void items_feed(packet_info *pinfo, proto_tree *tree, struct smtpscope_segment segment, conversation_t *conversation, bool tls)
+static void items_feed(packet_info *pinfo, proto_tree *tree, struct smtpscope_segment segment, conversation_t *conversation,
+                       bool tls)
 {
     GPtrArray *items = proto_get_finfo_ptr_array(tree, fields[FIELD_SMTP]);
 

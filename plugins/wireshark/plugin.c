@@ -35,8 +35,8 @@ static dissector_handle_t handle;
 static void tap_records(packet_info *pinfo, const struct record *records)
 {
     for (; records && have_tap_listener(tap_smtpscope); records = records->next) {
-        bool here = records->kind != RECORD_EXCHANGE || !records->exchange->response || records->exchange->response == pinfo->num ||
-                    !PINFO_FD_VISITED(pinfo);
+        bool here = records->kind != RECORD_EXCHANGE || !records->exchange->response ||
+                    records->exchange->response == pinfo->num || !PINFO_FD_VISITED(pinfo);
 
         if (here && (records->kind != RECORD_FINDING || settings_show(records->finding)))
             tap_queue_packet(tap_smtpscope, pinfo, records);

@@ -10,7 +10,7 @@ struct record_list {
 
 static wmem_map_t *frames; /* frame number -> struct record_list */
 static struct record_list fresh;
-static uint32_t current, last; /* the frame under analysis, 0 at the end; the last one there was */
+static uint32_t current, last;           /* the frame under analysis, 0 at the end; the last one there was */
 static struct finding_record **findings; /* of the file, in the order told */
 static unsigned finding_count, finding_capacity;
 
@@ -145,7 +145,8 @@ static void exchange_add(const struct exchange_record *exchange)
     list_add(&fresh, &record);
 }
 
-void records_exchange(const struct session_record *session, const struct smtpscope_exchange *exchange, enum smtpscope_reason reason)
+void records_exchange(const struct session_record *session, const struct smtpscope_exchange *exchange,
+                      enum smtpscope_reason reason)
 {
     struct exchange_record *record = wmem_new0(wmem_file_scope(), struct exchange_record);
     const struct smtpscope_command *command = exchange->command;

@@ -92,7 +92,8 @@ const struct session_record *records_session(const struct smtpscope_flow *flow);
 struct finding_record *records_finding(const struct session_record *session, const struct smtpscope_finding *finding);
 /* The same finding again, as it stands now. */
 void records_finding_update(struct finding_record *record, const struct smtpscope_finding *finding);
-void records_exchange(const struct session_record *session, const struct smtpscope_exchange *exchange, enum smtpscope_reason reason);
+void records_exchange(const struct session_record *session, const struct smtpscope_exchange *exchange,
+                      enum smtpscope_reason reason);
 void records_unanswered(const struct session_record *session, const struct smtpscope_command *command, bool tls);
 void records_message(const struct session_record *session, const struct smtpscope_message *message, uint64_t packet);
 

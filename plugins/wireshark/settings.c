@@ -112,9 +112,10 @@ static void families_register(module_t *module)
 {
     for (unsigned i = 0; i < family_count; i++) {
         family_shown[i] = TRUE;
-        prefs_register_bool_preference(module, g_strdup_printf("family.%s", families[i]), g_strdup_printf("Findings: %s", families[i]),
-                                       g_strdup_printf("Show findings of the family \"%s\" (smtpscope.rule begins with it).", families[i]),
-                                       &family_shown[i]);
+        prefs_register_bool_preference(
+            module, g_strdup_printf("family.%s", families[i]), g_strdup_printf("Findings: %s", families[i]),
+            g_strdup_printf("Show findings of the family \"%s\" (smtpscope.rule begins with it).", families[i]),
+            &family_shown[i]);
     }
 }
 
@@ -126,13 +127,13 @@ void settings_register(int proto)
     settings_families(&count);
     language_register();
     range_convert_str(wmem_epan_scope(), &ports, "25,587", PORT_MAX);
-    prefs_register_range_preference(module, "ports", "Ports of SMTP servers",
-                                    "TCP ports that are followed besides those that Wireshark itself takes for SMTP (Decode As).", &ports,
-                                    PORT_MAX);
-    prefs_register_enum_preference(module, "language", "Language", "The language of summaries, meanings and remedies.", &language,
-                                   language_values, FALSE);
-    prefs_register_enum_preference(module, "min_severity", "Minimal severity", "Findings below it are not shown.", &min_severity,
-                                   severity_values, FALSE);
+    prefs_register_range_preference(
+        module, "ports", "Ports of SMTP servers",
+        "TCP ports that are followed besides those that Wireshark itself takes for SMTP (Decode As).", &ports, PORT_MAX);
+    prefs_register_enum_preference(module, "language", "Language", "The language of summaries, meanings and remedies.",
+                                   &language, language_values, FALSE);
+    prefs_register_enum_preference(module, "min_severity", "Minimal severity", "Findings below it are not shown.",
+                                   &min_severity, severity_values, FALSE);
     prefs_register_bool_preference(module, "info_column", "Mark findings in the Info column",
                                    "Append the rule of the gravest finding to the Info column.", &info_column);
     families_register(module);

@@ -28,7 +28,7 @@ static expert_field experts[FAMILIES_MAX][SMTPSCOPE_SEVERITIES];
 static void fields_register(void)
 {
     static hf_register_info rows[] = {
-#define FIELD(id, abbreviation, name, type, display, strings, description) \
+#define FIELD(id, abbreviation, name, type, display, strings, description)                                                     \
     {&fields[FIELD_##id], {name, "smtpscope." abbreviation, type, display, strings, 0, description, HFILL}},
 #include "fields.def"
     };
@@ -48,8 +48,9 @@ static int expert_group(const char *family)
         const char *family;
         int group;
     } groups[] = {
-        {"sequence", PI_SEQUENCE},   {"rejection", PI_RESPONSE_CODE}, {"deferral", PI_RESPONSE_CODE}, {"refusal", PI_RESPONSE_CODE},
-        {"security", PI_SECURITY},   {"transport", PI_REASSEMBLE},    {"command", PI_REQUEST_CODE},
+        {"sequence", PI_SEQUENCE},     {"rejection", PI_RESPONSE_CODE}, {"deferral", PI_RESPONSE_CODE},
+        {"refusal", PI_RESPONSE_CODE}, {"security", PI_SECURITY},       {"transport", PI_REASSEMBLE},
+        {"command", PI_REQUEST_CODE},
     };
 
     for (size_t i = 0; i < array_length(groups); i++)
@@ -72,9 +73,10 @@ static void experts_register(void)
             expert_field *field = &experts[family][severity];
 
             *field = (expert_field)EI_INIT;
-            rows[row++] = (ei_register_info){field, {g_strdup_printf("smtpscope.expert.%s.%s", families[family], word),
-                                                     expert_group(families[family]), severities[severity],
-                                                     g_strdup_printf("SMTP: %s (%s)", families[family], word), EXPFILL}};
+            rows[row++] = (ei_register_info){field,
+                                             {g_strdup_printf("smtpscope.expert.%s.%s", families[family], word),
+                                              expert_group(families[family]), severities[severity],
+                                              g_strdup_printf("SMTP: %s (%s)", families[family], word), EXPFILL}};
         }
     expert_register_field_array(expert_register_protocol(proto_smtpscope), rows, (int)row);
 }
@@ -164,7 +166,8 @@ static void put_exchange(proto_tree *parent, tvbuff_t *tvb, packet_info *pinfo, 
     proto_tree *tree;
     nstime_t time;
 
-    tree = proto_tree_add_subtree_format(parent, tvb, 0, 0, ett_exchange, NULL, "Exchange: %s", exchange_label(pinfo, exchange));
+    tree =
+        proto_tree_add_subtree_format(parent, tvb, 0, 0, ett_exchange, NULL, "Exchange: %s", exchange_label(pinfo, exchange));
     put_string(tree, tvb, FIELD_COMMAND, exchange->command);
     put_number(tree, tvb, FIELD_CODE, exchange->code);
     put_string(tree, tvb, FIELD_ENHANCED,
@@ -214,8 +217,11 @@ static void put_message(proto_tree *parent, tvbuff_t *tvb, const struct message_
 
 static const char *finding_detail(wmem_allocator_t *pool, const struct finding_record *record)
 {
-    struct smtpscope_finding finding = {.rule = record->rule, .reason = record->reason, .detail = record->detail,
-                                        .detail_text = record->detail_text, .detail_number = record->detail_number};
+    struct smtpscope_finding finding = {.rule = record->rule,
+                                        .reason = record->reason,
+                                        .detail = record->detail,
+                                        .detail_text = record->detail_text,
+                                        .detail_number = record->detail_number};
     char text[DETAIL_MAX] = "";
 
     if (record->detail != SMTPSCOPE_DETAIL_NONE)
@@ -332,16 +338,13 @@ static void put_records(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, con
             if (settings_show(records->finding))
                 put_finding(tree, tvb, pinfo, records->finding);
             break;
-        case RECORD_EXCHANGE:
-            put_exchange(tree, tvb, pinfo, records->exchange);
-            break;
-        case RECORD_MESSAGE:
-            put_message(tree, tvb, records->message);
-            break;
+        case RECORD_EXCHANGE: put_exchange(tree, tvb, pinfo, records->exchange); break;
+        case RECORD_MESSAGE: put_message(tree, tvb, records->message); break;
         }
 }
 
-void show_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *parent, const struct session_record *session, const struct record *records)
+void show_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *parent, const struct session_record *session,
+                 const struct record *records)
 {
     unsigned count;
     const struct finding_record *finding = gravest(records, &count);

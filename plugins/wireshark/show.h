@@ -8,6 +8,7 @@
 /* Once, at registration: fields and expert infos. */
 void show_register(int proto);
 /* `session` or `records` may be NULL. */
-void show_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const struct session_record *session, const struct record *records);
+void show_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const struct session_record *session,
+                 const struct record *records);
 
 #endif

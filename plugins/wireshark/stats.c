@@ -86,7 +86,8 @@ static void count_exchange(stats_tree *st, const struct exchange_record *exchang
     }
 }
 
-static tap_packet_status tree_packet(stats_tree *st, packet_info *pinfo, epan_dissect_t *edt, const void *data, tap_flags_t flags)
+static tap_packet_status tree_packet(stats_tree *st, packet_info *pinfo, epan_dissect_t *edt, const void *data,
+                                     tap_flags_t flags)
 {
     const struct record *record = data;
 
@@ -114,8 +115,7 @@ static void list_print(const struct finding_record *finding)
 
     printf("%u\t%s\t%s\t%s\t%s\t%s\t%s\t%u\t%u\n", finding->packet, smtpscope_severity_name(finding->severity),
            smtpscope_rule_info(finding->rule)->id, reason ? reason : "-", verdict ? verdict : "-",
-           smtpscope_fault_name(finding->fault), smtpscope_confidence_name(finding->confidence), finding->count,
-           finding->told);
+           smtpscope_fault_name(finding->fault), smtpscope_confidence_name(finding->confidence), finding->count, finding->told);
 }
 
 /* All of the file, each as it stands in the end: unlike a tree or a column, this knows in one pass what two would show. */
@@ -139,7 +139,8 @@ static void list_draw(void *tapdata)
     g_ptr_array_free(found, TRUE);
 }
 
-static tap_packet_status list_packet(void *tapdata, packet_info *pinfo, epan_dissect_t *edt, const void *data, tap_flags_t flags)
+static tap_packet_status list_packet(void *tapdata, packet_info *pinfo, epan_dissect_t *edt, const void *data,
+                                     tap_flags_t flags)
 {
     (void)tapdata;
     (void)pinfo;
@@ -180,7 +181,8 @@ int stats_register(void)
 {
     int tap = register_tap(TAP);
 
-    stats_tree_register_plugin(TAP, TAP, "SMTP" STATS_MENU_SEPARATOR "Findings and reply times", 0, tree_packet, tree_init, NULL);
+    stats_tree_register_plugin(TAP, TAP, "SMTP" STATS_MENU_SEPARATOR "Findings and reply times", 0, tree_packet, tree_init,
+                               NULL);
     register_stat_tap_ui(&list_ui, NULL);
     return tap;
 }

@@ -151,8 +151,8 @@ static bool analysis_init_evidence(struct analysis *analysis, uint64_t seed)
 {
     if (!analysis->options->evidence)
         return true;
-    analysis->evidence = evidence_run_new(&(struct evidence_run_config){
-        .options = analysis->options, .stores = 1, .hash_seed = seed});
+    analysis->evidence =
+        evidence_run_new(&(struct evidence_run_config){.options = analysis->options, .stores = 1, .hash_seed = seed});
     publisher_evidence(analysis->publisher, analysis->evidence);
     return analysis->evidence && evidence_run_open(analysis->evidence);
 }
@@ -166,13 +166,20 @@ static bool analysis_init(struct analysis *analysis, FILE *out)
         return false;
     analysis->workers = options_workers(options);
     analysis->sessions = (struct sessions_config){
-        .options = options, .hash_seed = seed, .evidence = evidence_run_store(analysis->evidence, 0),
+        .options = options,
+        .hash_seed = seed,
+        .evidence = evidence_run_store(analysis->evidence, 0),
         .formats = analysis->formats,
         .format_count = options->sessions || options->messages ? analysis->format_count : 0,
     };
     analysis->intake = intake_new(&(struct intake_config){
-        .options = options, .packets = &analysis->packets, .summary = &analysis->summary, .workers = analysis->workers,
-        .hash_seed = seed, .evidence = evidence_run_store(analysis->evidence, 0), .stopped = reading_stopped,
+        .options = options,
+        .packets = &analysis->packets,
+        .summary = &analysis->summary,
+        .workers = analysis->workers,
+        .hash_seed = seed,
+        .evidence = evidence_run_store(analysis->evidence, 0),
+        .stopped = reading_stopped,
     });
     return analysis->intake != NULL;
 }
@@ -276,9 +283,16 @@ static bool analysis_run_crew(struct analysis *analysis)
     struct report report = publisher_report(analysis->publisher);
     struct summary counted = {0};
     bool right = crew_run(&(struct crew_config){
-        .intake = analysis->intake, .sessions = analysis->sessions, .workers = analysis->workers, .report = &report,
-        .published = analysis_published, .at_once = analysis->waits, .stopped = analysis_stopped, .ctx = analysis,
-        .summary = &counted, .stats = &analysis->stream_stats,
+        .intake = analysis->intake,
+        .sessions = analysis->sessions,
+        .workers = analysis->workers,
+        .report = &report,
+        .published = analysis_published,
+        .at_once = analysis->waits,
+        .stopped = analysis_stopped,
+        .ctx = analysis,
+        .summary = &counted,
+        .stats = &analysis->stream_stats,
         .detect = &analysis->detect_stats,
     });
 

@@ -104,8 +104,8 @@ struct evidence_run *evidence_run_new(const struct evidence_run_config *config)
         right = run->stores;
     }
     for (unsigned i = 0; right && i < config->stores; i++) {
-        run->stores[i] = evidence_new(&(struct evidence_config){
-            .octets = STORES_OCTETS / config->stores, .linger = config->linger});
+        run->stores[i] =
+            evidence_new(&(struct evidence_config){.octets = STORES_OCTETS / config->stores, .linger = config->linger});
         right = run->stores[i];
     }
     if (right)
@@ -124,9 +124,15 @@ bool evidence_run_open(struct evidence_run *run)
         complain(_("--write -: standard output has the findings: name a file"));
         return false;
     }
-    run->file = evidence_file_open(&(struct evidence_file_config){
-        .path = options->evidence, .octets = options->evidence_octets, .count = options->evidence_count,
-        .spare = file_spare, .begun = file_begun, .gone = file_gone, .failed = file_failed, .ctx = run}, error);
+    run->file = evidence_file_open(&(struct evidence_file_config){.path = options->evidence,
+                                                                  .octets = options->evidence_octets,
+                                                                  .count = options->evidence_count,
+                                                                  .spare = file_spare,
+                                                                  .begun = file_begun,
+                                                                  .gone = file_gone,
+                                                                  .failed = file_failed,
+                                                                  .ctx = run},
+                                   error);
     if (!run->file)
         complain("--write %s: %s", options->evidence, error);
     return run->file;
@@ -148,9 +154,14 @@ void evidence_run_fragment(struct evidence *store, uint64_t datagram, const stru
 void evidence_run_frame(struct evidence *store, const struct smtpscope_segment *segment, uint64_t datagram,
                         const struct frame *frame)
 {
-    evidence_frame(store, &(struct evidence_place){
-        .connection = segment->hash, .ordinal = segment->packet, .seq = segment->seq, .datagram = datagram,
-        .opens = (segment->flags & (SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK)) == SMTPSCOPE_TCP_SYN}, frame);
+    evidence_frame(
+        store,
+        &(struct evidence_place){.connection = segment->hash,
+                                 .ordinal = segment->packet,
+                                 .seq = segment->seq,
+                                 .datagram = datagram,
+                                 .opens = (segment->flags & (SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK)) == SMTPSCOPE_TCP_SYN},
+        frame);
 }
 
 static uint64_t flow_hash(const struct smtpscope_flow *flow, uint64_t seed)
@@ -270,7 +281,13 @@ void evidence_run_metrics(struct evidence_run *run, struct metrics_evidence *met
 
     stores_stats(run, &kept);
     evidence_file_stats(run->file, &written);
-    *metrics = (struct metrics_evidence){
-        .kept = kept.frames, .packets = written.frames, .octets = written.octets, .files = written.files, .lost = written.lost,
-        .cut = kept.cut, .left_out = kept.left_out, .evicted = kept.evicted, .held = kept.octets};
+    *metrics = (struct metrics_evidence){.kept = kept.frames,
+                                         .packets = written.frames,
+                                         .octets = written.octets,
+                                         .files = written.files,
+                                         .lost = written.lost,
+                                         .cut = kept.cut,
+                                         .left_out = kept.left_out,
+                                         .evicted = kept.evicted,
+                                         .held = kept.octets};
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define WIDTH_MAX 100u /* longer lines are hard to read */
-#define GAP 3u /* between the two columns */
+#define GAP 3u         /* between the two columns */
 
 struct page page_of(FILE *out)
 {

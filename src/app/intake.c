@@ -18,10 +18,10 @@ struct intake {
     struct sources sources;
     struct decoder *decoder;
     struct progress progress;
-    size_t current;    /* of the sources */
-    bool begun;        /* it is open */
+    size_t current;                       /* of the sources */
+    bool begun;                           /* it is open */
     uint64_t octets_before, octets_total; /* of the files already read; of all files, 0 when one is unknown */
-    smtpscope_time told; /* the time of the last entry */
+    smtpscope_time told;                  /* the time of the last entry */
     bool failed;
 };
 
@@ -49,8 +49,8 @@ struct intake *intake_new(const struct intake_config *config)
         intake_free(intake);
         return NULL;
     }
-    intake->decoder = decoder_new(&(struct decoder_config){
-        .ports = options_decoded_ports(options), .verify_checksums = options->verify_checksums});
+    intake->decoder = decoder_new(
+        &(struct decoder_config){.ports = options_decoded_ports(options), .verify_checksums = options->verify_checksums});
     if (!intake->decoder || !packets_init(config->packets, intake->sources.count)) {
         complain(_("out of memory"));
         intake_free(intake);

@@ -5,8 +5,8 @@
 
 void lane_init(struct lane *lane, pthread_mutex_t *lock, pthread_cond_t *changed)
 {
-    *lane = (struct lane){.lock = lock, .changed = changed, .length = LANE_LENGTH, .spare_count = LANE_PARCELS,
-                           .warm_max = LANE_PARCELS};
+    *lane = (struct lane){
+        .lock = lock, .changed = changed, .length = LANE_LENGTH, .spare_count = LANE_PARCELS, .warm_max = LANE_PARCELS};
     for (size_t i = 0; i < LANE_PARCELS; i++)
         lane->spare[i] = &lane->parcels[i];
 }

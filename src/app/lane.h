@@ -32,10 +32,10 @@ struct lane {
     struct parcel *spare[LANE_PARCELS];
     size_t spare_count;
     size_t warm, warm_max; /* the last of the spare keep their memory, up to so many: fewer for whoever runs for months */
-    bool ended;    /* nobody reads any more, or nobody writes */
-    uint64_t news;  /* parcels sent, and the end */
-    uint64_t until; /* of the last parcel sent, be it lost */
-    uint64_t lost; /* records in outboxes that could not be sent or made */
+    bool ended;            /* nobody reads any more, or nobody writes */
+    uint64_t news;         /* parcels sent, and the end */
+    uint64_t until;        /* of the last parcel sent, be it lost */
+    uint64_t lost;         /* records in outboxes that could not be sent or made */
 };
 
 /* How far a lane's worker is. */

@@ -26,11 +26,21 @@ static void loss_tell(struct look *look, const struct kind *kind, const char *te
     /* How often: packets, lines or reports; but octets are no cases. */
     uint64_t times = kind == &octets_unread ? 1 : number;
     struct smtpscope_finding finding = {
-        .rule = kind->rule, .severity = smtpscope_rule_info(kind->rule)->severity, .confidence = SMTPSCOPE_CERTAIN,
+        .rule = kind->rule,
+        .severity = smtpscope_rule_info(kind->rule)->severity,
+        .confidence = SMTPSCOPE_CERTAIN,
         .fault = kind->rule == SMTPSCOPE_RULE_TRANSPORT_CAPTURE_DROPS ? SMTPSCOPE_FAULT_NETWORK : SMTPSCOPE_FAULT_NOBODY,
-        .detail = kind->detail, .detail_text = text, .detail_number = number, .time = look->wall,
-        .last_time = look->wall, .count = times < UINT32_MAX ? (uint32_t)times : UINT32_MAX, .command = "", .argument = "",
-        .text = "", .state = "", .server = "",
+        .detail = kind->detail,
+        .detail_text = text,
+        .detail_number = number,
+        .time = look->wall,
+        .last_time = look->wall,
+        .count = times < UINT32_MAX ? (uint32_t)times : UINT32_MAX,
+        .command = "",
+        .argument = "",
+        .text = "",
+        .state = "",
+        .server = "",
     };
 
     look->losses->config.finding(look->losses->config.ctx, &finding);

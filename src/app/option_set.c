@@ -41,15 +41,9 @@ static void *field(const struct setting *setting)
 static bool store(const struct setting *setting, uint64_t number)
 {
     switch (setting->row->size) {
-    case sizeof(bool):
-        *(bool *)field(setting) = number;
-        return true;
-    case sizeof(unsigned):
-        memcpy(field(setting), &(unsigned){(unsigned)number}, sizeof(unsigned));
-        return true;
-    default:
-        memcpy(field(setting), &number, sizeof number);
-        return true;
+    case sizeof(bool): *(bool *)field(setting) = number; return true;
+    case sizeof(unsigned): memcpy(field(setting), &(unsigned){(unsigned)number}, sizeof(unsigned)); return true;
+    default: memcpy(field(setting), &number, sizeof number); return true;
     }
 }
 

@@ -20,7 +20,7 @@
 #define PLAIN(field)                                                                                                           \
     .storage = OPTION_PLAIN, .offset = offsetof(struct options, field), .size = sizeof((struct options *)0)->field
 #define STRING(field) .storage = OPTION_STRING, .offset = offsetof(struct options, field)
-#define LIST(field, count) \
+#define LIST(field, count)                                                                                                     \
     .storage = OPTION_LIST, .offset = offsetof(struct options, field), .count_offset = offsetof(struct options, count)
 
 /* tcpdump's own limit on a packet, MAXIMUM_SNAPLEN of libpcap. */
@@ -56,8 +56,8 @@ const struct option_row option_table[OPTION_COUNT] = {
                                 .set = set_number, .max = SNAPSHOT_MAX, PLAIN(snapshot_length)},
     [OPTION_BUFFER_SIZE] = {"buffer-size", "KIB", N_("the kernel's buffer; 0: 32 MiB (0)"), LIVE, 'B', .in_file = true,
                             .set = set_number, .max = BUFFER_KIB_MAX, PLAIN(buffer_kib)},
-    [OPTION_ENCAPSULATED] = {"encapsulated", NULL, N_("also packets in VLANs and tunnels"), LIVE, .in_file = true,
-                             .flag = true, .set = set_flag, PLAIN(encapsulated)},
+    [OPTION_ENCAPSULATED] = {"encapsulated", NULL, N_("also packets in VLANs and tunnels"), LIVE, .in_file = true, .flag = true,
+                             .set = set_flag, PLAIN(encapsulated)},
     [OPTION_VERIFY_CHECKSUMS] = {"verify-checksums", NULL, N_("leave out segments that arrived damaged"), BOTH, .in_file = true,
                                  .flag = true, .set = set_flag, PLAIN(verify_checksums)},
 
@@ -89,8 +89,8 @@ const struct option_row option_table[OPTION_COUNT] = {
     [OPTION_ROTATE_COUNT] = {"rotate-count", "N", N_("old output files to keep (5)"), BOTH, .in_file = true, .live = true,
                              .set = set_number, .min = 1, .max = FILES_KEPT_MAX, .needs = OPTION_ROTATE_SIZE,
                              PLAIN(rotate_count)},
-    [OPTION_WRITE] = {"write", "FILE", N_("the packets of findings, as a capture"), BOTH, 'w', .in_file = true,
-                      .set = set_word, STRING(evidence)},
+    [OPTION_WRITE] = {"write", "FILE", N_("the packets of findings, as a capture"), BOTH, 'w', .in_file = true, .set = set_word,
+                      STRING(evidence)},
     [OPTION_FILE_SIZE] = {"file-size", "MEGABYTES", N_("of one such capture, millions of octets"), BOTH, 'C', .in_file = true,
                           .set = set_number, .min = 1, .max = MEGABYTES_MAX, .unit = MEGABYTE, .needs = OPTION_WRITE,
                           PLAIN(evidence_octets)},
@@ -104,11 +104,10 @@ const struct option_row option_table[OPTION_COUNT] = {
                        STRING(config)},
     [OPTION_CHECK_CONFIG] = {"check-config", NULL, N_("only say whether that file is right"), 1U << TASK_CHECK_CONFIG,
                              .set = set_task, .task = TASK_CHECK_CONFIG, .needs = OPTION_CONFIG},
-    [OPTION_WORKERS] = {"workers", "N|auto", N_("threads that analyse (-i: 1, -r: auto)"), BOTH, .in_file = true, .set = set_number,
-                        .min = 1, .max = WORKERS_MAX, .zero = "auto", PLAIN(workers)},
+    [OPTION_WORKERS] = {"workers", "N|auto", N_("threads that analyse (-i: 1, -r: auto)"), BOTH, .in_file = true,
+                        .set = set_number, .min = 1, .max = WORKERS_MAX, .zero = "auto", PLAIN(workers)},
     [OPTION_MAX_SESSIONS] = {"max-sessions", "N", N_("followed at a time, the least useful give way"), BOTH, .in_file = true,
-                             .set = set_number,
-                             .min = 1, .max = SESSIONS_MAX, PLAIN(max_sessions)},
+                             .set = set_number, .min = 1, .max = SESSIONS_MAX, PLAIN(max_sessions)},
     [OPTION_USER] = {"user", "NAME", N_("whom root becomes (smtpscope, else nobody)"), LIVE, .in_file = true, .set = set_user,
                      STRING(user)},
     [OPTION_NO_SANDBOX] = {"no-sandbox", NULL, N_("without the filter on system calls"), LIVE, .in_file = true, .flag = false,

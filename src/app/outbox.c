@@ -139,15 +139,9 @@ static void say_line(const struct packed_line *packed, const struct report *repo
 void outbox_say(const struct outbox_record *record, const struct report *report)
 {
     switch ((enum kind)record->kind) {
-    case KIND_FINDING:
-        say_finding((const struct packed_finding *)(const void *)record, report);
-        break;
-    case KIND_TRACE:
-        report->trace(report->ctx, &((const struct packed_trace *)(const void *)record)->trace);
-        break;
-    case KIND_LINE:
-        say_line((const struct packed_line *)(const void *)record, report);
-        break;
+    case KIND_FINDING: say_finding((const struct packed_finding *)(const void *)record, report); break;
+    case KIND_TRACE: report->trace(report->ctx, &((const struct packed_trace *)(const void *)record)->trace); break;
+    case KIND_LINE: say_line((const struct packed_line *)(const void *)record, report); break;
     }
 }
 

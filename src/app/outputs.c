@@ -69,8 +69,9 @@ static bool outputs_add(struct outputs *outputs, const struct options *options, 
         complain(_("--output %s: %d outputs are the most"), spec, PUBLISHER_OUTPUTS_MAX);
         return false;
     }
-    sink = sink_open(&(struct sink_config){.spec = spec, .rotate_octets = options->rotate_octets,
-                                           .rotate_count = options->rotate_count}, error, sizeof error);
+    sink = sink_open(
+        &(struct sink_config){.spec = spec, .rotate_octets = options->rotate_octets, .rotate_count = options->rotate_count},
+        error, sizeof error);
     if (!sink) {
         complain("--output %s", error);
         return false;
@@ -203,7 +204,9 @@ void outputs_lost(struct outputs *outputs, struct loss_counts *counts)
 
         sink_stats(outputs->items[i].sink, &stats);
         counts->outputs[i] = (struct loss_output){
-            .name = sink_name(outputs->items[i].sink), .lines = stats.dropped, .unread = stats.unread,
+            .name = sink_name(outputs->items[i].sink),
+            .lines = stats.dropped,
+            .unread = stats.unread,
             .full = stats.broken || stats.queued >= stats.queue_size / 2,
         };
     }

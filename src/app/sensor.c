@@ -32,8 +32,8 @@ struct sensor {
     struct parcel *parcel;
     uint64_t frames;
     struct packet_clock clock;
-    uint64_t reached;         /* packet time as the monotonic clock would have it, which never runs back: the key of what is said */
-    smtpscope_time handed_on; /* when, by the monotonic clock */
+    uint64_t reached; /* packet time as the monotonic clock would have it, which never runs back: the key of what is said */
+    smtpscope_time handed_on;             /* when, by the monotonic clock */
     struct sensor_totals counting, shown; /* shown: under the lock */
 };
 
@@ -129,7 +129,8 @@ static void sensor_frame(void *ctx, const struct frame *frame)
     summary->last_time = frame->time;
     if (!summary->first_time)
         summary->first_time = frame->time;
-    if (!decoder_frame(sensor->decoder, frame->link_type, frame->data, frame->caplen, frame->len, frame->time, number, &segment)) {
+    if (!decoder_frame(sensor->decoder, frame->link_type, frame->data, frame->caplen, frame->len, frame->time, number,
+                       &segment)) {
         evidence_run_fragment(sensor->config.sessions.evidence, decoder_datagram(sensor->decoder), frame);
         return;
     }
@@ -200,12 +201,18 @@ static bool sensor_open_tap(struct sensor *sensor, size_t i)
     const struct options *options = sensor->config.options;
     const struct sensor *first = sensor->config.first;
 
-    return taps_add(&sensor->taps, &(struct live_config){
-        .interface = options->interfaces[i], .filter = sensor->config.filter, .expression = options->expression,
-        .buffer_kib = options->buffer_kib, .snapshot_length = options->snapshot_length, .promiscuous = options->promiscuous,
-        .spread = sensor->config.workers > 1,
-        .fanout_group = first ? live_fanout_group(first->taps.items[i].live) : LIVE_NEW_GROUP,
-    }, options->interface_count > 1);
+    return taps_add(&sensor->taps,
+                    &(struct live_config){
+                        .interface = options->interfaces[i],
+                        .filter = sensor->config.filter,
+                        .expression = options->expression,
+                        .buffer_kib = options->buffer_kib,
+                        .snapshot_length = options->snapshot_length,
+                        .promiscuous = options->promiscuous,
+                        .spread = sensor->config.workers > 1,
+                        .fanout_group = first ? live_fanout_group(first->taps.items[i].live) : LIVE_NEW_GROUP,
+                    },
+                    options->interface_count > 1);
 }
 
 static void sensor_free(struct sensor *sensor)
@@ -235,8 +242,8 @@ struct sensor *sensor_open(const struct sensor_config *config)
     sensor->config.sessions.summary = &sensor->counting.summary;
     sensor->config.sessions.reply_times = config->options->metrics ? &sensor->counting.reply_times : NULL;
     sensor->sessions = sessions_new(&sensor->config.sessions);
-    sensor->decoder = decoder_new(&(struct decoder_config){
-        .ports = options_decoded_ports(config->options), .verify_checksums = config->options->verify_checksums});
+    sensor->decoder = decoder_new(&(struct decoder_config){.ports = options_decoded_ports(config->options),
+                                                           .verify_checksums = config->options->verify_checksums});
     if (!sensor->sessions || !sensor->decoder) {
         complain(_("out of memory"));
         sensor_free(sensor);

@@ -27,11 +27,11 @@ struct sensor_totals {
 };
 
 struct sensor_config {
-    const struct options *options;  /* must not change while the sensor lives */
-    const char *filter;             /* the kernel's, made from the options */
+    const struct options *options;   /* must not change while the sensor lives */
+    const char *filter;              /* the kernel's, made from the options */
     struct sessions_config sessions; /* `report` and `summary` are the sensor's to fill in */
     unsigned index, workers;
-    struct sensor *first; /* whose fanout groups the others join; NULL for the first */
+    struct sensor *first;  /* whose fanout groups the others join; NULL for the first */
     pthread_mutex_t *lock; /* of all lanes and totals */
     pthread_cond_t *changed;
 };

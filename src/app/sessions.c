@@ -281,15 +281,19 @@ struct sessions *sessions_new(const struct sessions_config *config)
     pool_init(&sessions->pool);
     sessions->config = *config;
     sessions->untold_end = &sessions->untold;
-    sessions->session_config = (struct smtpscope_session_config){
-        .allocator = &sessions->pool.allocator, .fact = sessions_fact, .name_protocol = sessions_name_protocol,
-        .ctx = sessions};
+    sessions->session_config = (struct smtpscope_session_config){.allocator = &sessions->pool.allocator,
+                                                                 .fact = sessions_fact,
+                                                                 .name_protocol = sessions_name_protocol,
+                                                                 .ctx = sessions};
     sessions->judge_config = (struct smtpscope_judge_config){
         .allocator = &sessions->pool.allocator, .finding = config->report->finding, .ctx = config->report->ctx};
-    sessions->streams = smtpscope_streams_new(&(struct smtpscope_stream_config){
-        .allocator = &sessions->pool.allocator, .events = &stream_events, .ctx = sessions, .ports = config->options->ports,
-        .hash_seed = config->hash_seed,
-        .max_flows = flows_max(config), .max_held = HELD_MAX / config->workers});
+    sessions->streams = smtpscope_streams_new(&(struct smtpscope_stream_config){.allocator = &sessions->pool.allocator,
+                                                                                .events = &stream_events,
+                                                                                .ctx = sessions,
+                                                                                .ports = config->options->ports,
+                                                                                .hash_seed = config->hash_seed,
+                                                                                .max_flows = flows_max(config),
+                                                                                .max_held = HELD_MAX / config->workers});
     if (sessions->streams && sessions_formats(sessions) && sessions_detect(sessions))
         return sessions;
     sessions_free(sessions);

@@ -22,8 +22,8 @@ struct sessions_config {
     struct summary *summary;
     struct reply_times *reply_times; /* NULL: not wanted */
     struct evidence *evidence;       /* told of the flows that end; NULL: not wanted */
-    uint64_t hash_seed; /* the same for all workers, and nothing an attacker can know */
-    unsigned workers;   /* the limits are shared among so many */
+    uint64_t hash_seed;              /* the same for all workers, and nothing an attacker can know */
+    unsigned workers;                /* the limits are shared among so many */
     /*
      * Findings are told so long after they are made, see sessions_tell(); 0: when their session ends. The wait lets what
      * belongs together come together.

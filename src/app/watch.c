@@ -51,8 +51,8 @@ struct watch {
     char **argv;
     struct options fixed; /* what the workers read: a copy that stays as it is while the options are reloaded */
     char *filter;
-    char *watched; /* "eth0, eth1" */
-    struct packets packets; /* none: what comes from an interface stands in no file */
+    char *watched;                 /* "eth0, eth1" */
+    struct packets packets;        /* none: what comes from an interface stands in no file */
     struct evidence_run *evidence; /* NULL: not wanted */
     struct outputs *outputs;
     struct publisher *publisher;
@@ -195,8 +195,10 @@ static bool watch_filter(struct watch *watch)
     size_t count = decoder_tunnel_ports(tunnels, sizeof tunnels / sizeof tunnels[0]);
 
     watch->filter = filter_text(&(struct filter_config){
-        .ports = watch->options->detect ? NULL : watch->options->ports, .encapsulated = watch->options->encapsulated,
-        .tunnels = tunnels, .tunnel_count = count,
+        .ports = watch->options->detect ? NULL : watch->options->ports,
+        .encapsulated = watch->options->encapsulated,
+        .tunnels = tunnels,
+        .tunnel_count = count,
     });
     if (!watch->filter)
         complain(_("out of memory"));
@@ -240,9 +242,17 @@ static bool watch_open_sensors(struct watch *watch)
         return false;
     for (; watch->count < workers; watch->count++) {
         watch->sensors[watch->count] = sensor_open(&(struct sensor_config){
-            .options = &watch->fixed, .filter = watch->filter, .index = watch->count, .workers = workers,
-            .first = watch->sensors[0], .lock = &watch->lock, .changed = &watch->changed,
-            .sessions = {.options = &watch->fixed, .hash_seed = seed, .workers = workers, .patience = PATIENCE,
+            .options = &watch->fixed,
+            .filter = watch->filter,
+            .index = watch->count,
+            .workers = workers,
+            .first = watch->sensors[0],
+            .lock = &watch->lock,
+            .changed = &watch->changed,
+            .sessions = {.options = &watch->fixed,
+                         .hash_seed = seed,
+                         .workers = workers,
+                         .patience = PATIENCE,
                          .evidence = evidence_run_store(watch->evidence, watch->count),
                          .formats = watch->formats,
                          .format_count = watch->fixed.sessions || watch->fixed.messages ? SESSIONS_FORMATS : 0},
@@ -287,8 +297,8 @@ static bool watch_open(struct watch *watch)
     watch->losses.config = (struct losses_config){.count = watch_count_losses, .finding = watch_loss, .ctx = watch};
     for (size_t format = 0; format < SESSIONS_FORMATS; format++)
         watch->formats[format] = outputs_config(watch->options, &watch->packets, format);
-    if (!privileges_lookup(&privileges, watch->options->user) || !watch_filter(watch) || !watch_name(watch) || !watch_open_sensors(watch) ||
-        !watch_open_metrics(watch) || !privileges_drop(&privileges, watch->options->sandbox))
+    if (!privileges_lookup(&privileges, watch->options->user) || !watch_filter(watch) || !watch_name(watch) ||
+        !watch_open_sensors(watch) || !watch_open_metrics(watch) || !privileges_drop(&privileges, watch->options->sandbox))
         return false;
     if (watch->evidence && !evidence_run_open(watch->evidence)) {
         privileges_explain(&privileges);
@@ -380,12 +390,8 @@ static void watch_give_signals_back(void)
 static void watch_signal(struct watch *watch, int number)
 {
     switch (number) {
-    case SIGHUP:
-        watch_reload(watch);
-        break;
-    case SIGUSR1:
-        watch_stats(watch, show_on_stderr);
-        break;
+    case SIGHUP: watch_reload(watch); break;
+    case SIGUSR1: watch_stats(watch, show_on_stderr); break;
     default:
         watch->stop = true;
         watch_give_signals_back();

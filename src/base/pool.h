@@ -22,10 +22,10 @@ struct pool_slab;
 struct pool {
     struct smtpscope_allocator allocator; /* what is given to the stages; valid while the pool is where it is */
     struct pool_slab *slabs;
-    size_t slab_count, merge_at;          /* so many slabs, and when neighbours are looked for */
-    size_t spare;                         /* steps of all freed blocks */
-    char *at, *end;                       /* what is left of the newest slab */
-    void *freed[POOL_CLASSES + 1];        /* by blocks' steps, through their first octets */
+    size_t slab_count, merge_at;   /* so many slabs, and when neighbours are looked for */
+    size_t spare;                  /* steps of all freed blocks */
+    char *at, *end;                /* what is left of the newest slab */
+    void *freed[POOL_CLASSES + 1]; /* by blocks' steps, through their first octets */
 };
 
 /* An empty pool. It must not move, and no other thread may use its blocks. End it with pool_fini(). */

@@ -39,7 +39,7 @@ struct kept {
 };
 
 struct connection {
-    struct connection *chain; /* of the same place, the newest first */
+    struct connection *chain;         /* of the same place, the newest first */
     struct connection *older, *newer; /* in its list */
     enum list list;
     uint64_t hash, first;
@@ -66,7 +66,7 @@ struct evidence {
     struct connection **places;
     size_t mask;
     struct connection *oldest[LISTS], *newest[LISTS];
-    size_t octets[LISTS]; /* listed */
+    size_t octets[LISTS];                     /* listed */
     struct fragment fragments[FRAGMENTS_MAX]; /* a ring */
     size_t next_fragment;
     uint64_t round;
@@ -381,9 +381,7 @@ static void touch(struct evidence *evidence, struct connection *connection, smtp
     if (!connection->closed)
         connection->last = now;
     switch (connection->list) {
-    case LIST_OPEN:
-        list_move(evidence, connection, LIST_OPEN);
-        break;
+    case LIST_OPEN: list_move(evidence, connection, LIST_OPEN); break;
     case LIST_WRITTEN:
         connection->due = evidence->round;
         list_move(evidence, connection, LIST_DUE);
@@ -392,8 +390,7 @@ static void touch(struct evidence *evidence, struct connection *connection, smtp
         break;
     case LIST_CLOSED:
     case LIST_DUE:
-    case LISTS:
-        break;
+    case LISTS: break;
     }
 }
 
@@ -518,8 +515,8 @@ bool evidence_take_due(struct evidence *evidence, unsigned rounds, struct eviden
 
     pthread_mutex_lock(&evidence->lock);
     connection = evidence->oldest[LIST_DUE];
-    taken = connection && (connection->closed || connection->due + rounds <= evidence->round) &&
-            take(evidence, connection, batch);
+    taken =
+        connection && (connection->closed || connection->due + rounds <= evidence->round) && take(evidence, connection, batch);
     pthread_mutex_unlock(&evidence->lock);
     return taken;
 }

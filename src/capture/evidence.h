@@ -32,11 +32,11 @@ struct evidence_place {
 
 /* Counters since the start. */
 struct evidence_stats {
-    uint64_t frames;    /* kept */
-    uint64_t octets;    /* kept now */
-    uint64_t cut;       /* of the frames, cut to their headers */
-    uint64_t left_out;  /* of them, dropped again: too many of one connection, or no memory */
-    uint64_t evicted;   /* connections that gave way for want of room before it was known whether they had a finding */
+    uint64_t frames;   /* kept */
+    uint64_t octets;   /* kept now */
+    uint64_t cut;      /* of the frames, cut to their headers */
+    uint64_t left_out; /* of them, dropped again: too many of one connection, or no memory */
+    uint64_t evicted;  /* connections that gave way for want of room before it was known whether they had a finding */
 };
 
 /* Frames that were taken to be written. `numbers` is for the writer to fill in: 0 was not written. */

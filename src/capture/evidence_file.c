@@ -256,7 +256,8 @@ static bool ring_write(struct ring *ring, const struct share *share)
         /* With nanosecond precision, tv_usec has nanoseconds. */
         struct pcap_pkthdr header = {
             .ts = {.tv_sec = (time_t)(frame->time / NANOSECONDS), .tv_usec = (suseconds_t)(frame->time % NANOSECONDS)},
-            .caplen = frame->caplen, .len = frame->len};
+            .caplen = frame->caplen,
+            .len = frame->len};
 
         if (frame->link_type == share->link_type)
             pcap_dump(dumper, &header, frame->data);

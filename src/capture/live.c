@@ -56,17 +56,12 @@ static bool live_is_any(const struct live *live)
 static int live_explain(struct live *live, int status)
 {
     switch (status) {
-    case PCAP_ERROR_NO_SUCH_DEVICE:
-        live_fail(live, _("there is no such interface; -D lists them"), "");
-        return LIVE_DOWN;
-    case PCAP_ERROR_IFACE_NOT_UP:
-        live_fail(live, _("the interface is down"), "");
-        return LIVE_DOWN;
+    case PCAP_ERROR_NO_SUCH_DEVICE: live_fail(live, _("there is no such interface; -D lists them"), ""); return LIVE_DOWN;
+    case PCAP_ERROR_IFACE_NOT_UP: live_fail(live, _("the interface is down"), ""); return LIVE_DOWN;
     case PCAP_ERROR_PERM_DENIED:
     case PCAP_ERROR_PROMISC_PERM_DENIED:
         return live_fail(live, _("no permission to capture: it takes root or the capability CAP_NET_RAW"), "");
-    default:
-        break;
+    default: break;
     }
     const char *reason = pcap_geterr(live->pcap);
     return live_fail(live, *reason ? reason : pcap_statustostr(status), "");

@@ -18,7 +18,7 @@
 /* The address, of IPv6 the /64: one host has all of it. */
 static uint64_t client_key(const struct smtpscope_endpoint *client)
 {
-    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     bool ipv4 = true;
     uint64_t key;
 
@@ -34,7 +34,7 @@ static struct attempts_client *client_of(struct attempts *attempts, const struct
     struct attempts_client *client = &attempts->clients[key % ATTEMPTS_CLIENTS];
 
     if (client->client != key || now - client->since > WINDOW)
-        *client = (struct attempts_client){ .client = key, .session = flow->first_packet, .since = now };
+        *client = (struct attempts_client){.client = key, .session = flow->first_packet, .since = now};
     if (client->session != flow->first_packet) {
         client->session = flow->first_packet;
         client->session_logins = client->session_unknown = 0;
@@ -72,15 +72,33 @@ bool attempts_note(struct attempts *attempts, const struct trace *trace, struct 
     if (rule == SMTPSCOPE_RULES)
         return false;
     *finding = (struct smtpscope_finding){
-        .rule = rule, .severity = smtpscope_rule_info(rule)->severity, .confidence = SMTPSCOPE_CERTAIN,
-        .fault = SMTPSCOPE_FAULT_CLIENT, .detail = login ? SMTPSCOPE_DETAIL_ERRORS : SMTPSCOPE_DETAIL_RECIPIENTS,
-        .detail_text = "", .detail_number = login ? client->logins : client->unknown, .count = 1, .flow = &trace->flow,
-        .time = trace->time, .last_time = trace->time, .packet = trace->packet, .last_packet = trace->packet,
-        .side = SMTPSCOPE_SERVER, .offset = trace->offset, .command = smtpscope_verb_name(trace->verb), .argument = "",
+        .rule = rule,
+        .severity = smtpscope_rule_info(rule)->severity,
+        .confidence = SMTPSCOPE_CERTAIN,
+        .fault = SMTPSCOPE_FAULT_CLIENT,
+        .detail = login ? SMTPSCOPE_DETAIL_ERRORS : SMTPSCOPE_DETAIL_RECIPIENTS,
+        .detail_text = "",
+        .detail_number = login ? client->logins : client->unknown,
+        .count = 1,
+        .flow = &trace->flow,
+        .time = trace->time,
+        .last_time = trace->time,
+        .packet = trace->packet,
+        .last_packet = trace->packet,
+        .side = SMTPSCOPE_SERVER,
+        .offset = trace->offset,
+        .command = smtpscope_verb_name(trace->verb),
+        .argument = "",
         .text = "",
-        .code = trace->code, .enhanced_class = trace->enhanced_class, .enhanced_subject = trace->enhanced_subject,
-        .enhanced_detail = trace->enhanced_detail, .state = trace->state, .server = "",
-        .exchanges = &trace->exchange, .exchange_count = 1, .evidence_count = 1,
+        .code = trace->code,
+        .enhanced_class = trace->enhanced_class,
+        .enhanced_subject = trace->enhanced_subject,
+        .enhanced_detail = trace->enhanced_detail,
+        .state = trace->state,
+        .server = "",
+        .exchanges = &trace->exchange,
+        .exchange_count = 1,
+        .evidence_count = 1,
     };
     return true;
 }

@@ -11,8 +11,8 @@
 struct attempts_client {
     uint64_t client, session; /* 0: free; the session of the last attempt */
     smtpscope_time since;
-    uint32_t logins, unknown, known;                /* since then */
-    uint32_t session_logins, session_unknown;       /* of the last session */
+    uint32_t logins, unknown, known;          /* since then */
+    uint32_t session_logins, session_unknown; /* of the last session */
     bool told_logins, told_unknown;
 };
 

@@ -51,7 +51,8 @@ struct correlate {
     uint64_t forgotten;
     struct offer offers[SERVERS];
     struct attempts attempts;
-    uint64_t keys[SLOTS]; /* 0: free. Apart from the rest: most recipients were never deferred, and are looked up all the same */
+    uint64_t
+        keys[SLOTS]; /* 0: free. Apart from the rest: most recipients were never deferred, and are looked up all the same */
     struct deferral slots[SLOTS];
 };
 
@@ -114,7 +115,7 @@ static struct deferral *deferral_add(struct correlate *correlate, uint64_t key)
     }
     correlate->forgotten += correlate->keys[best] != 0;
     correlate->keys[best] = key;
-    correlate->slots[best] = (struct deferral){ 0 };
+    correlate->slots[best] = (struct deferral){0};
     return &correlate->slots[best];
 }
 
@@ -122,13 +123,32 @@ static void tell(struct correlate *correlate, const struct deferral *deferral, e
                  enum smtpscope_detail detail, const char *text, uint64_t number, smtpscope_time time)
 {
     struct smtpscope_finding finding = {
-        .rule = rule, .severity = smtpscope_rule_info(rule)->severity, .confidence = SMTPSCOPE_CERTAIN, .detail = detail,
-        .detail_text = text, .detail_number = number, .count = 1, .flow = &deferral->flow, .time = time, .last_time = time,
-        .packet = deferral->packet, .last_packet = deferral->packet, .side = SMTPSCOPE_SERVER, .command = "", .argument = "",
-        .text = "", .code = deferral->code, .enhanced_class = deferral->enhanced_class,
-        .enhanced_subject = deferral->enhanced_subject, .enhanced_detail = deferral->enhanced_detail, .state = "", .server = "",
-        .exchanges = &deferral->exchange, .exchange_count = deferral->exchange != UINT32_MAX,
-        .evidence_count = deferral->exchange != UINT32_MAX, .fault = SMTPSCOPE_FAULT_CLIENT,
+        .rule = rule,
+        .severity = smtpscope_rule_info(rule)->severity,
+        .confidence = SMTPSCOPE_CERTAIN,
+        .detail = detail,
+        .detail_text = text,
+        .detail_number = number,
+        .count = 1,
+        .flow = &deferral->flow,
+        .time = time,
+        .last_time = time,
+        .packet = deferral->packet,
+        .last_packet = deferral->packet,
+        .side = SMTPSCOPE_SERVER,
+        .command = "",
+        .argument = "",
+        .text = "",
+        .code = deferral->code,
+        .enhanced_class = deferral->enhanced_class,
+        .enhanced_subject = deferral->enhanced_subject,
+        .enhanced_detail = deferral->enhanced_detail,
+        .state = "",
+        .server = "",
+        .exchanges = &deferral->exchange,
+        .exchange_count = deferral->exchange != UINT32_MAX,
+        .evidence_count = deferral->exchange != UINT32_MAX,
+        .fault = SMTPSCOPE_FAULT_CLIENT,
     };
 
     if (rule == SMTPSCOPE_RULE_DEFERRAL_RESOLVED)
@@ -168,12 +188,14 @@ static void deferred_again(struct correlate *correlate, struct deferral *deferra
     deferral->tries++;
     if (since < config->too_soon && server == deferral->server && !deferral->told_soon) {
         deferral->told_soon = true;
-        tell(correlate, deferral, SMTPSCOPE_RULE_DEFERRAL_RETRY_TOO_SOON, SMTPSCOPE_DETAIL_RETRY, "", seconds(since), outcome->time);
+        tell(correlate, deferral, SMTPSCOPE_RULE_DEFERRAL_RETRY_TOO_SOON, SMTPSCOPE_DETAIL_RETRY, "", seconds(since),
+             outcome->time);
     }
     if (deferral->tries > config->persistent_tries && outcome->time - deferral->first > config->persistent_time &&
         !deferral->told_persistent) {
         deferral->told_persistent = true;
-        tell(correlate, deferral, SMTPSCOPE_RULE_DEFERRAL_PERSISTENT, SMTPSCOPE_DETAIL_PERSISTENT, "", deferral->tries, outcome->time);
+        tell(correlate, deferral, SMTPSCOPE_RULE_DEFERRAL_PERSISTENT, SMTPSCOPE_DETAIL_PERSISTENT, "", deferral->tries,
+             outcome->time);
     }
 }
 
@@ -220,12 +242,30 @@ static uint64_t endpoint_key(const struct smtpscope_endpoint *endpoint, bool por
 static void tell_stripped(struct correlate *correlate, const struct trace *trace, smtpscope_time offered)
 {
     struct smtpscope_finding finding = {
-        .rule = SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED, .severity = SMTPSCOPE_WARNING, .confidence = SMTPSCOPE_LIKELY,
-        .detail = SMTPSCOPE_DETAIL_VANISHED, .detail_text = "", .detail_number = seconds(trace->time - offered), .count = 1,
-        .flow = &trace->flow, .time = trace->time, .last_time = trace->time, .packet = trace->packet,
-        .last_packet = trace->packet, .side = SMTPSCOPE_SERVER, .offset = trace->offset, .command = "EHLO",
-        .argument = "", .text = "", .code = trace->code, .state = trace->state, .server = "",
-        .exchanges = &trace->exchange, .exchange_count = 1, .evidence_count = 1, .fault = SMTPSCOPE_FAULT_NETWORK,
+        .rule = SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED,
+        .severity = SMTPSCOPE_WARNING,
+        .confidence = SMTPSCOPE_LIKELY,
+        .detail = SMTPSCOPE_DETAIL_VANISHED,
+        .detail_text = "",
+        .detail_number = seconds(trace->time - offered),
+        .count = 1,
+        .flow = &trace->flow,
+        .time = trace->time,
+        .last_time = trace->time,
+        .packet = trace->packet,
+        .last_packet = trace->packet,
+        .side = SMTPSCOPE_SERVER,
+        .offset = trace->offset,
+        .command = "EHLO",
+        .argument = "",
+        .text = "",
+        .code = trace->code,
+        .state = trace->state,
+        .server = "",
+        .exchanges = &trace->exchange,
+        .exchange_count = 1,
+        .evidence_count = 1,
+        .fault = SMTPSCOPE_FAULT_NETWORK,
     };
 
     correlate->config.finding(correlate->config.ctx, &finding);
@@ -238,8 +278,8 @@ static void offer_note(struct correlate *correlate, const struct trace *trace)
     struct offer *offer = &correlate->offers[server % SERVERS];
 
     if (trace->starttls) {
-        *offer = (struct offer){ .server = server, .client = client, .told = offer->server == server ? offer->told : 0,
-                                 .time = trace->time };
+        *offer = (struct offer){
+            .server = server, .client = client, .told = offer->server == server ? offer->told : 0, .time = trace->time};
     } else if (offer->server == server && offer->client != client && offer->told != client &&
                trace->time - offer->time < OFFER_TIME) {
         offer->told = client;
@@ -258,15 +298,11 @@ static void attempt_note(struct correlate *correlate, const struct trace *trace)
 void correlate_trace(struct correlate *correlate, const struct trace *trace)
 {
     switch (trace->kind) {
-    case TRACE_OFFER:
-        offer_note(correlate, trace);
-        break;
-    case TRACE_LOGIN: case TRACE_UNKNOWN: case TRACE_KNOWN:
-        attempt_note(correlate, trace);
-        break;
-    case TRACE_OUTCOME:
-        outcome_note(correlate, trace);
-        break;
+    case TRACE_OFFER: offer_note(correlate, trace); break;
+    case TRACE_LOGIN:
+    case TRACE_UNKNOWN:
+    case TRACE_KNOWN: attempt_note(correlate, trace); break;
+    case TRACE_OUTCOME: outcome_note(correlate, trace); break;
     }
 }
 

@@ -250,8 +250,7 @@ void repeats_free(struct repeats *repeats)
 
 static void pass_through(struct repeats *repeats, const struct smtpscope_finding *finding)
 {
-    const struct repeats_clients clients = {
-        .sample = {finding->flow->side[SMTPSCOPE_CLIENT]}, .sample_count = 1, .count = 1};
+    const struct repeats_clients clients = {.sample = {finding->flow->side[SMTPSCOPE_CLIENT]}, .sample_count = 1, .count = 1};
 
     repeats->config.finding(repeats->config.ctx, finding, &clients);
 }

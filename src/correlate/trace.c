@@ -6,7 +6,7 @@
 
 static bool is_ipv4(const uint8_t *addr)
 {
-    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
     return !memcmp(addr, mapped, sizeof mapped);
 }
@@ -30,16 +30,18 @@ static int exchange_kind(const struct smtpscope_exchange *exchange)
     switch ((int)exchange->command->verb) {
     case SMTPSCOPE_VERB_EHLO:
         return reply->code == 250 && !exchange->after->tls && !(exchange->after->doubt & SMTPSCOPE_DOUBT_EXTENSIONS)
-            ? TRACE_OFFER : -1;
-    case SMTPSCOPE_VERB_AUTH: case SMTPSCOPE_VERB_ANSWER:
-        return reply->code == 535 ? TRACE_LOGIN : -1;
-    case SMTPSCOPE_VERB_RCPT: case SMTPSCOPE_VERB_VRFY:
+                   ? TRACE_OFFER
+                   : -1;
+    case SMTPSCOPE_VERB_AUTH:
+    case SMTPSCOPE_VERB_ANSWER: return reply->code == 535 ? TRACE_LOGIN : -1;
+    case SMTPSCOPE_VERB_RCPT:
+    case SMTPSCOPE_VERB_VRFY:
         if (reply->code < 300)
             return TRACE_KNOWN;
         return reply->code >= 500 && smtpscope_reason_of(exchange->command->verb, reply, "") == SMTPSCOPE_REASON_MAILBOX_UNKNOWN
-                   ? TRACE_UNKNOWN : -1;
-    default:
-        return -1;
+                   ? TRACE_UNKNOWN
+                   : -1;
+    default: return -1;
     }
 }
 
@@ -53,10 +55,18 @@ static void trace_exchange(const struct smtpscope_session *session, const struct
     if (kind < 0)
         return;
     trace = (struct trace){
-        .kind = (enum trace_kind)kind, .flow = *smtpscope_session_flow(session), .time = reply->time, .packet = reply->packet,
-        .exchange = exchange->index, .code = reply->code, .enhanced_class = reply->enhanced_class,
-        .enhanced_subject = reply->enhanced_subject, .enhanced_detail = reply->enhanced_detail, .verb = exchange->command->verb,
-        .state = smtpscope_state_name(exchange->before), .offset = reply->offset,
+        .kind = (enum trace_kind)kind,
+        .flow = *smtpscope_session_flow(session),
+        .time = reply->time,
+        .packet = reply->packet,
+        .exchange = exchange->index,
+        .code = reply->code,
+        .enhanced_class = reply->enhanced_class,
+        .enhanced_subject = reply->enhanced_subject,
+        .enhanced_detail = reply->enhanced_detail,
+        .verb = exchange->command->verb,
+        .state = smtpscope_state_name(exchange->before),
+        .offset = reply->offset,
         .starttls = exchange->after->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS),
     };
     tell(ctx, &trace);
@@ -87,12 +97,19 @@ static void trace_message(const struct smtpscope_session *session, const struct 
             is_about_command(by_message ? message->code : recipient->code))
             continue;
         trace = (struct trace){
-            .kind = TRACE_OUTCOME, .flow = *flow, .time = fact->time, .packet = fact->packet,
+            .kind = TRACE_OUTCOME,
+            .flow = *flow,
+            .time = fact->time,
+            .packet = fact->packet,
             .exchange = accepted ? message->exchange : recipient->exchange,
             .code = by_message ? message->code : recipient->code,
-            .enhanced_class = by_message ? 0 : recipient->enhanced_class, .enhanced_subject = recipient->enhanced_subject,
-            .enhanced_detail = recipient->enhanced_detail, .verb = SMTPSCOPE_VERB_RCPT, .state = "",
-            .triple = triple_key(flow, message->mail_from, recipient->path), .outcome = outcome,
+            .enhanced_class = by_message ? 0 : recipient->enhanced_class,
+            .enhanced_subject = recipient->enhanced_subject,
+            .enhanced_detail = recipient->enhanced_detail,
+            .verb = SMTPSCOPE_VERB_RCPT,
+            .state = "",
+            .triple = triple_key(flow, message->mail_from, recipient->path),
+            .outcome = outcome,
         };
         tell(ctx, &trace);
     }

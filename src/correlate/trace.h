@@ -31,7 +31,7 @@ struct trace {
     uint64_t offset;   /* of the reply */
     bool starttls;     /* OFFER: it is offered */
     /* Of an OUTCOME: */
-    uint64_t triple; /* hash of the client's network, the sender and the recipient; never 0 */
+    uint64_t triple;                /* hash of the client's network, the sender and the recipient; never 0 */
     enum smtpscope_outcome outcome; /* accepted, deferred or refused */
 };
 

@@ -32,24 +32,24 @@ struct link {
 /* libpcap's link types: DLT_ values, and LINKTYPE_ values where a reader passes them on as they are. */
 static const struct link links[] = {
     {ETHERNET, 12, LAYER_ETHERTYPE}, /* EN10MB */
-    {113, 14, LAYER_ETHERTYPE}, /* LINUX_SLL */
-    {276, 0, LAYER_SLL2}, /* LINUX_SLL2 */
-    {12, 0, LAYER_IP}, /* RAW */
-    {14, 0, LAYER_IP}, /* RAW */
-    {101, 0, LAYER_IP}, /* RAW */
-    {228, 0, LAYER_IPV4}, /* IPV4 */
-    {229, 0, LAYER_IPV6}, /* IPV6 */
-    {0, 0, LAYER_FAMILY}, /* NULL */
-    {108, 0, LAYER_FAMILY}, /* LOOP */
-    {9, 0, LAYER_PPP}, /* PPP */
-    {50, 0, LAYER_PPP}, /* PPP_SERIAL */
-    {51, 0, LAYER_PPPOE}, /* PPP_ETHER */
-    {166, 2, LAYER_PPP}, /* PPP_PPPD: the direction takes the place of the address octet, then control */
-    {204, 1, LAYER_PPP}, /* PPP_WITH_DIR */
-    {104, 2, LAYER_ETHERTYPE}, /* C_HDLC */
-    {205, 3, LAYER_ETHERTYPE}, /* C_HDLC_WITH_DIR */
-    {219, 0, LAYER_MPLS}, /* MPLS */
-    {138, 16, LAYER_ETHERTYPE}, /* APPLE_IP_OVER_IEEE1394 */
+    {113, 14, LAYER_ETHERTYPE},      /* LINUX_SLL */
+    {276, 0, LAYER_SLL2},            /* LINUX_SLL2 */
+    {12, 0, LAYER_IP},               /* RAW */
+    {14, 0, LAYER_IP},               /* RAW */
+    {101, 0, LAYER_IP},              /* RAW */
+    {228, 0, LAYER_IPV4},            /* IPV4 */
+    {229, 0, LAYER_IPV6},            /* IPV6 */
+    {0, 0, LAYER_FAMILY},            /* NULL */
+    {108, 0, LAYER_FAMILY},          /* LOOP */
+    {9, 0, LAYER_PPP},               /* PPP */
+    {50, 0, LAYER_PPP},              /* PPP_SERIAL */
+    {51, 0, LAYER_PPPOE},            /* PPP_ETHER */
+    {166, 2, LAYER_PPP},             /* PPP_PPPD: the direction takes the place of the address octet, then control */
+    {204, 1, LAYER_PPP},             /* PPP_WITH_DIR */
+    {104, 2, LAYER_ETHERTYPE},       /* C_HDLC */
+    {205, 3, LAYER_ETHERTYPE},       /* C_HDLC_WITH_DIR */
+    {219, 0, LAYER_MPLS},            /* MPLS */
+    {138, 16, LAYER_ETHERTYPE},      /* APPLE_IP_OVER_IEEE1394 */
 };
 
 static enum layer (*const layers[LAYERS])(struct walk *walk) = {

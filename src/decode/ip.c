@@ -82,16 +82,10 @@ static enum layer walk_fragment(struct walk *walk, struct fragment *fragment)
     }
     struct datagram whole;
     switch (fragments_add(walk->fragments, fragment, &whole)) {
-    case FRAGMENT_HELD:
-        walk->datagram = whole.number;
-        return END_HELD;
-    case FRAGMENT_COMPLETES:
-        walk->datagram = whole.number;
-        return walk_whole(walk, &whole);
-    case FRAGMENT_DISMISSED:
-        return END_DISMISSED;
-    case FRAGMENT_DROPPED:
-        break;
+    case FRAGMENT_HELD: walk->datagram = whole.number; return END_HELD;
+    case FRAGMENT_COMPLETES: walk->datagram = whole.number; return walk_whole(walk, &whole);
+    case FRAGMENT_DISMISSED: return END_DISMISSED;
+    case FRAGMENT_DROPPED: break;
     }
     return END_DROPPED;
 }

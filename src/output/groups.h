@@ -19,7 +19,7 @@
 struct group_example {
     smtpscope_time time;
     uint64_t packet;
-    struct smtpscope_endpoint side[2]; /* all zero in a group of no session */
+    struct smtpscope_endpoint side[2];        /* all zero in a group of no session */
     char *command, *argument, *text, *detail; /* "" where there is none */
     uint16_t code;
     uint8_t enhanced_class;

@@ -48,8 +48,10 @@ static const struct row rows[] = {
     COUNTER("evidence_bytes", evidence.octets, "Octets written, with a header for each packet."),
     COUNTER("evidence_files", evidence.files, "Captures begun."),
     COUNTER("evidence_lost_packets", evidence.lost, "Packets that could not be written."),
-    COUNTER("evidence_cut_packets", evidence.cut, "Packets of which only the headers were kept, in the middle of a long connection."),
-    COUNTER("evidence_left_out_packets", evidence.left_out, "Packets that were not kept: too many of one connection, or no room."),
+    COUNTER("evidence_cut_packets", evidence.cut,
+            "Packets of which only the headers were kept, in the middle of a long connection."),
+    COUNTER("evidence_left_out_packets", evidence.left_out,
+            "Packets that were not kept: too many of one connection, or no room."),
     COUNTER("evidence_evicted_connections", evidence.evicted,
             "Connections given up for want of room before it was known whether they have a finding."),
     GAUGE("evidence_held_bytes", evidence.held, "Octets kept of connections now."),
@@ -142,9 +144,9 @@ static void put_limits(struct writer *writer, const struct summary *summary)
         const char *cause;
         uint64_t count;
     } limits[] = {
-        {"midstream", summary->midstream}, {"one-sided", summary->one_sided}, {"gap", summary->gaps},
-        {"conflict", summary->conflicts},  {"encrypted", summary->encrypted}, {"not-smtp", summary->not_smtp},
-        {"evicted", summary->evicted},     {"overflow", summary->overflowed}, {"unfinished", summary->unfinished},
+        {"midstream", summary->midstream},   {"one-sided", summary->one_sided}, {"gap", summary->gaps},
+        {"conflict", summary->conflicts},    {"encrypted", summary->encrypted}, {"not-smtp", summary->not_smtp},
+        {"evicted", summary->evicted},       {"overflow", summary->overflowed}, {"unfinished", summary->unfinished},
         {"undetected", summary->undetected},
     };
 

@@ -147,33 +147,19 @@ static void record_tls(struct record_tls *tls, const struct smtpscope_fact *fact
         tls->time = fact->time;
         tls->packet = fact->packet;
         break;
-    case SMTPSCOPE_TLS_COMMAND_INJECTION:
-        tls->command_injection = true;
-        break;
-    case SMTPSCOPE_TLS_RESPONSE_INJECTION:
-        tls->response_injection = true;
-        break;
-    case SMTPSCOPE_TLS_NOT_FOLLOWED:
-        tls->not_followed = true;
-        break;
+    case SMTPSCOPE_TLS_COMMAND_INJECTION: tls->command_injection = true; break;
+    case SMTPSCOPE_TLS_RESPONSE_INJECTION: tls->response_injection = true; break;
+    case SMTPSCOPE_TLS_NOT_FOLLOWED: tls->not_followed = true; break;
     }
 }
 
 void record_fact(struct record *record, const struct smtpscope_fact *fact)
 {
     switch (fact->type) {
-    case SMTPSCOPE_FACT_EXCHANGE:
-        record_exchange(record, fact->exchange);
-        break;
-    case SMTPSCOPE_FACT_UNANSWERED:
-        record_unanswered(record, fact->command);
-        break;
-    case SMTPSCOPE_FACT_TLS:
-        record_tls(&record->tls, fact);
-        break;
-    case SMTPSCOPE_FACT_GAP:
-        record_gap(record, fact->gap);
-        break;
+    case SMTPSCOPE_FACT_EXCHANGE: record_exchange(record, fact->exchange); break;
+    case SMTPSCOPE_FACT_UNANSWERED: record_unanswered(record, fact->command); break;
+    case SMTPSCOPE_FACT_TLS: record_tls(&record->tls, fact); break;
+    case SMTPSCOPE_FACT_GAP: record_gap(record, fact->gap); break;
     case SMTPSCOPE_FACT_OPEN:
     case SMTPSCOPE_FACT_COMMAND:
     case SMTPSCOPE_FACT_MESSAGE:
@@ -181,7 +167,6 @@ void record_fact(struct record *record, const struct smtpscope_fact *fact)
     case SMTPSCOPE_FACT_CROSS:
     case SMTPSCOPE_FACT_CONFLICT:
     case SMTPSCOPE_FACT_OVERFLOW:
-    case SMTPSCOPE_FACT_END:
-        break;
+    case SMTPSCOPE_FACT_END: break;
     }
 }

@@ -215,7 +215,9 @@ static void sink_poke(struct sink *sink)
 
 static struct sink_line line_of(enum smtpscope_severity severity, const char *kind, const char *line, size_t len)
 {
-    return (struct sink_line){.severity = severity, .time = clock_read(CLOCK_REALTIME), .kind = {kind, kind ? strlen(kind) : 0},
+    return (struct sink_line){.severity = severity,
+                              .time = clock_read(CLOCK_REALTIME),
+                              .kind = {kind, kind ? strlen(kind) : 0},
                               .text = {line, len - (len && line[len - 1] == '\n')}};
 }
 

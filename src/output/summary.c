@@ -29,34 +29,21 @@ static void summary_end(struct summary *summary, const struct smtpscope_session 
 void summary_fact(struct summary *summary, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     switch (fact->type) {
-    case SMTPSCOPE_FACT_OPEN:
-        summary->sessions++;
-        break;
-    case SMTPSCOPE_FACT_MESSAGE:
-        summary_message(summary, fact->message);
-        break;
-    case SMTPSCOPE_FACT_ALIEN:
-        summary->not_smtp++;
-        break;
+    case SMTPSCOPE_FACT_OPEN: summary->sessions++; break;
+    case SMTPSCOPE_FACT_MESSAGE: summary_message(summary, fact->message); break;
+    case SMTPSCOPE_FACT_ALIEN: summary->not_smtp++; break;
     case SMTPSCOPE_FACT_GAP:
         summary->gaps++;
         summary->gap_octets += fact->gap->len;
         break;
-    case SMTPSCOPE_FACT_CONFLICT:
-        summary->conflicts++;
-        break;
-    case SMTPSCOPE_FACT_OVERFLOW:
-        summary->overflowed++;
-        break;
-    case SMTPSCOPE_FACT_END:
-        summary_end(summary, session, fact->end);
-        break;
+    case SMTPSCOPE_FACT_CONFLICT: summary->conflicts++; break;
+    case SMTPSCOPE_FACT_OVERFLOW: summary->overflowed++; break;
+    case SMTPSCOPE_FACT_END: summary_end(summary, session, fact->end); break;
     case SMTPSCOPE_FACT_COMMAND:
     case SMTPSCOPE_FACT_EXCHANGE:
     case SMTPSCOPE_FACT_UNANSWERED:
     case SMTPSCOPE_FACT_TLS:
-    case SMTPSCOPE_FACT_CROSS:
-        break;
+    case SMTPSCOPE_FACT_CROSS: break;
     }
 }
 

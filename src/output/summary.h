@@ -21,7 +21,7 @@ struct summary_stage {
 };
 
 struct summary {
-    const char *watched; /* the interfaces, for people; NULL: files were read */
+    const char *watched;             /* the interfaces, for people; NULL: files were read */
     uint64_t files, packets, octets; /* read, and the octets of their frames on the wire */
     smtpscope_time first_time, last_time;
     uint64_t sessions, exchanges;

@@ -13,7 +13,7 @@
 /* What both text formats keep. */
 struct text {
     struct groups *groups;
-    uint64_t dropped; /* findings that memory was too short for */
+    uint64_t dropped;                                           /* findings that memory was too short for */
     enum text_last { LAST_BLANK, LAST_LINE, LAST_TOTALS } last; /* what stands last while watching: blocks are set apart */
 };
 void *text_create(void);

@@ -215,9 +215,9 @@ void text_message(const struct layout *layout, const struct packets *packets, co
     }
     if (unnamed)
         writer_format(writer, ngettext(", %llu more", ", %llu more", (unsigned long)unnamed), (unsigned long long)unnamed);
-    writer_format(writer,
-                  ngettext("  %llu octet by %s, session %llu", "  %llu octets by %s, session %llu", (unsigned long)message->size),
-                  (unsigned long long)message->size, message->bdat ? "BDAT" : "DATA", (unsigned long long)flow->first_packet);
+    writer_format(
+        writer, ngettext("  %llu octet by %s, session %llu", "  %llu octets by %s, session %llu", (unsigned long)message->size),
+        (unsigned long long)message->size, message->bdat ? "BDAT" : "DATA", (unsigned long long)flow->first_packet);
     text_packet(layout, ", ", packets, message->packet);
     writer_char(writer, '\n');
 }

@@ -82,7 +82,8 @@ static const struct counted certainty_rows[] = {
     {COUNTED(forgotten,
              NN_("%llu deferral forgotten at this program's limit", "%llu deferrals forgotten at this program's limit"))},
     {COUNTED(unknown_links, NN_("%llu packet of an unknown link type", "%llu packets of an unknown link type"))},
-    {COUNTED(damaged_segments, NN_("%llu segment left out: its checksum is wrong", "%llu segments left out: their checksums are wrong"))},
+    {COUNTED(damaged_segments,
+             NN_("%llu segment left out: its checksum is wrong", "%llu segments left out: their checksums are wrong"))},
     {COUNTED(damaged_files, NN_("%llu damaged file", "%llu damaged files"))},
 };
 
@@ -176,7 +177,8 @@ void text_summary(const struct layout *layout, const struct packets *packets, co
     summary_rules(layout, summary);
     counted_list(&text, summary, COUNTED_ROWS(certainty_rows));
     if (!text.len)
-        writer_string(&text, summary->interrupted ? _("interrupted: the rest was not read") : _("nothing in the capture limits it"));
+        writer_string(&text,
+                      summary->interrupted ? _("interrupted: the rest was not read") : _("nothing in the capture limits it"));
     summary_line(layout, _("Certainty"), &text);
     writer_fini(&text);
 }

@@ -13,7 +13,7 @@ static const struct mechanism {
     const char *name;
     bool exposes;
 } mechanisms[] = {
-#define MECHANISM(name, exposes) { name, exposes },
+#define MECHANISM(name, exposes) {name, exposes},
 #include "smtpscope/mechanisms.def"
 };
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -114,16 +114,20 @@ static struct note *mechanism_report(struct smtpscope_judge *judge, const struct
 {
     const struct smtpscope_text *name = &exchange->command->argument;
     uint32_t bit = mechanism_bit(name->at, name->len);
-    struct ground ground = { .rule = SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED, .exchange = exchange,
-                             .severity = SEVERITY(NOTICE), .fault = SMTPSCOPE_FAULT_CLIENT,
-                             .verdict = exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER,
-                             .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING };
+    struct ground ground = {.rule = SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED,
+                            .exchange = exchange,
+                            .severity = SEVERITY(NOTICE),
+                            .fault = SMTPSCOPE_FAULT_CLIENT,
+                            .verdict =
+                                exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER,
+                            .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING};
     char text[32] = "AUTH ";
 
-    if (!bit || is_alien(judge) || !judge->mechanisms || judge->mechanisms & bit || exchange->before->doubt || name->len > sizeof text - 5)
+    if (!bit || is_alien(judge) || !judge->mechanisms || judge->mechanisms & bit || exchange->before->doubt ||
+        name->len > sizeof text - 5)
         return NULL;
     memcpy(text + 5, name->at, name->len);
-    ground.detail_text = (struct smtpscope_text){ text, 5 + name->len };
+    ground.detail_text = (struct smtpscope_text){text, 5 + name->len};
     return note_add(judge, &ground);
 }
 
@@ -147,7 +151,9 @@ void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange
     else if (verb == SMTPSCOPE_VERB_MAIL && trouble->limit_mail && ++trouble->mails == trouble->limit_mail + 1)
         name = "LIMITS MAILMAX";
     if (name)
-        note_add(judge, &(struct ground){ .rule = SMTPSCOPE_RULE_COMMAND_TOO_MANY_RECIPIENTS, .exchange = exchange,
-                                          .fault = SMTPSCOPE_FAULT_CLIENT, .detail = SMTPSCOPE_DETAIL_LIMIT,
-                                          .detail_text = { name, strlen(name) } });
+        note_add(judge, &(struct ground){.rule = SMTPSCOPE_RULE_COMMAND_TOO_MANY_RECIPIENTS,
+                                         .exchange = exchange,
+                                         .fault = SMTPSCOPE_FAULT_CLIENT,
+                                         .detail = SMTPSCOPE_DETAIL_LIMIT,
+                                         .detail_text = {name, strlen(name)}});
 }

@@ -6,15 +6,18 @@
 
 static struct smtpscope_text word(const char *at)
 {
-    return (struct smtpscope_text){ at, strlen(at) };
+    return (struct smtpscope_text){at, strlen(at)};
 }
 
 void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_gap *gap = fact->gap;
     bool conflict = fact->type == SMTPSCOPE_FACT_CONFLICT;
-    struct ground ground = { .rule = conflict ? SMTPSCOPE_RULE_TRANSPORT_OVERLAP_CONFLICT : SMTPSCOPE_RULE_TRANSPORT_GAP,
-                             .fact = fact, .side = gap->side, .offset = gap->offset, .fault = SMTPSCOPE_FAULT_NETWORK };
+    struct ground ground = {.rule = conflict ? SMTPSCOPE_RULE_TRANSPORT_OVERLAP_CONFLICT : SMTPSCOPE_RULE_TRANSPORT_GAP,
+                            .fact = fact,
+                            .side = gap->side,
+                            .offset = gap->offset,
+                            .fault = SMTPSCOPE_FAULT_NETWORK};
     struct note *note;
 
     judge->doubtful |= !conflict && strcmp(gap->phase, "message") && strcmp(gap->phase, "tls");
@@ -49,9 +52,13 @@ void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_sess
 {
     const struct smtpscope_command *command = fact->command;
     const char *name = smtpscope_verb_name(command->verb);
-    struct ground ground = { .rule = SMTPSCOPE_RULE_REPLY_MISSING, .command = command, .verdict = SMTPSCOPE_VERDICT_UNANSWERED,
-                             .detail = SMTPSCOPE_DETAIL_UNANSWERED, .detail_text = name ? word(name) : command->name,
-                             .fault = SMTPSCOPE_FAULT_UNDETERMINED, .cause = cause_of_silence(judge, smtpscope_session_ending(session)) };
+    struct ground ground = {.rule = SMTPSCOPE_RULE_REPLY_MISSING,
+                            .command = command,
+                            .verdict = SMTPSCOPE_VERDICT_UNANSWERED,
+                            .detail = SMTPSCOPE_DETAIL_UNANSWERED,
+                            .detail_text = name ? word(name) : command->name,
+                            .fault = SMTPSCOPE_FAULT_UNDETERMINED,
+                            .cause = cause_of_silence(judge, smtpscope_session_ending(session))};
 
     judge->quit_unanswered |= command->verb == SMTPSCOPE_VERB_QUIT;
     if (smtpscope_session_state(session)->quit || (judge->quit_unanswered && command->verb != SMTPSCOPE_VERB_QUIT)) {
@@ -68,8 +75,11 @@ static struct ground end_ground(const struct smtpscope_fact *fact, enum smtpscop
 {
     const struct smtpscope_ending *ending = fact->end->ending;
 
-    return (struct ground){ .rule = rule, .fact = fact, .side = ending->by, .fault = SMTPSCOPE_FAULT_UNDETERMINED,
-                            .offset = fact->end->octets[ending->by] + fact->end->lost[ending->by] };
+    return (struct ground){.rule = rule,
+                           .fact = fact,
+                           .side = ending->by,
+                           .fault = SMTPSCOPE_FAULT_UNDETERMINED,
+                           .offset = fact->end->octets[ending->by] + fact->end->lost[ending->by]};
 }
 
 static const char *side_name(enum smtpscope_side side)
@@ -150,7 +160,8 @@ static void judge_close(struct smtpscope_judge *judge, const struct smtpscope_fa
         ground.fault = SMTPSCOPE_FAULT_NOBODY;
         note_add(judge, &ground);
         break;
-    case SMTPSCOPE_CLOSE_END: case SMTPSCOPE_CLOSE_REUSED: break;
+    case SMTPSCOPE_CLOSE_END:
+    case SMTPSCOPE_CLOSE_REUSED: break;
     }
 }
 

@@ -34,8 +34,10 @@ static void count_check(struct smtpscope_judge *judge, const struct smtpscope_ex
                         uint32_t limit, enum smtpscope_rule rule, enum smtpscope_detail detail)
 {
     if (before < limit && now >= limit)
-        note_add(judge, &(struct ground){ .rule = rule, .exchange = exchange, .fault = SMTPSCOPE_FAULT_CLIENT, .detail = detail,
-                                          .detail_number = limit });
+        note_add(
+            judge,
+            &(struct ground){
+                .rule = rule, .exchange = exchange, .fault = SMTPSCOPE_FAULT_CLIENT, .detail = detail, .detail_number = limit});
 }
 
 /* A transaction ends or begins anew, and with it what its refusals were the cause of; `hello`: the session too. */
@@ -44,11 +46,11 @@ static void refusals_forget(struct trouble *trouble, bool mail, bool hello)
     if (!trouble)
         return;
     if (hello)
-        trouble->hello = (struct refusal){ 0 };
+        trouble->hello = (struct refusal){0};
     if (mail) {
-        trouble->mail = (struct refusal){ 0 };
+        trouble->mail = (struct refusal){0};
         trouble->rcpt_count = 0;
-        trouble->chunk = (struct refusal){ 0 };
+        trouble->chunk = (struct refusal){0};
         trouble->lookalike = 0;
     }
 }
@@ -67,9 +69,7 @@ static void remember_accepted(struct smtpscope_judge *judge, const struct smtpsc
         refusals_forget(judge->trouble, false, true);
         judge->hello_stale = false;
         break;
-    case SMTPSCOPE_VERB_STARTTLS:
-        judge->tls_granted = judge->hello_stale = exchange->reply->code == 220;
-        break;
+    case SMTPSCOPE_VERB_STARTTLS: judge->tls_granted = judge->hello_stale = exchange->reply->code == 220; break;
     case SMTPSCOPE_VERB_MAIL:
         judge->recipients = 0;
         judge->mail_in_clear |= !exchange->before->tls;
@@ -77,9 +77,8 @@ static void remember_accepted(struct smtpscope_judge *judge, const struct smtpsc
         judge->chunk_told = false;
         judge->smtputf8 = exchange->command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8);
         break;
-    case SMTPSCOPE_VERB_RSET: case SMTPSCOPE_VERB_EOD:
-        refusals_forget(judge->trouble, true, false);
-        break;
+    case SMTPSCOPE_VERB_RSET:
+    case SMTPSCOPE_VERB_EOD: refusals_forget(judge->trouble, true, false); break;
     default: break; /* the others change nothing that is remembered */
     }
 }
@@ -118,16 +117,19 @@ static void judge_auth(struct smtpscope_judge *judge, const struct smtpscope_exc
     }
     /* A password crossed the network, whatever the server made of it. */
     if (judge->secret_sent && !judge->secret_hidden && !exchange->before->tls && exchange->reply->code != 334)
-        note_add(judge, &(struct ground){ .rule = SMTPSCOPE_RULE_SECURITY_AUTH_IN_CLEAR, .exchange = exchange,
-                                          .fault = SMTPSCOPE_FAULT_CLIENT });
+        note_add(judge, &(struct ground){.rule = SMTPSCOPE_RULE_SECURITY_AUTH_IN_CLEAR,
+                                         .exchange = exchange,
+                                         .fault = SMTPSCOPE_FAULT_CLIENT});
 }
 
 static void judge_verified(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     if (exchange->reply->code == 252 && smtpscope_verb_family(exchange->command->verb) == SMTPSCOPE_FAMILY_VERIFY)
-        note_add(judge, &(struct ground){ .rule = SMTPSCOPE_RULE_REJECTION_VERIFY_DISABLED, .severity = SEVERITY(INFO),
-                                          .exchange = exchange, .verdict = SMTPSCOPE_VERDICT_TOLERATED,
-                                          .fault = SMTPSCOPE_FAULT_NOBODY });
+        note_add(judge, &(struct ground){.rule = SMTPSCOPE_RULE_REJECTION_VERIFY_DISABLED,
+                                         .severity = SEVERITY(INFO),
+                                         .exchange = exchange,
+                                         .verdict = SMTPSCOPE_VERDICT_TOLERATED,
+                                         .fault = SMTPSCOPE_FAULT_NOBODY});
 }
 
 static void judge_recipients(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
@@ -156,8 +158,7 @@ static void judge_errors(struct smtpscope_judge *judge, const struct smtpscope_e
     count_check(judge, exchange, logins, trouble->failed_logins, MANY_LOGINS, SMTPSCOPE_RULE_SECURITY_AUTH_GUESSING,
                 SMTPSCOPE_DETAIL_ERRORS);
     count_check(judge, exchange, unknown, trouble->unknown_recipients, MANY_UNKNOWN,
-                SMTPSCOPE_RULE_SECURITY_RECIPIENT_HARVESTING,
-                SMTPSCOPE_DETAIL_RECIPIENTS);
+                SMTPSCOPE_RULE_SECURITY_RECIPIENT_HARVESTING, SMTPSCOPE_DETAIL_RECIPIENTS);
 }
 
 static void judge_accepted(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
@@ -206,8 +207,10 @@ static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope
 
 static void judge_early(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
-    struct ground ground = { .rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_BEFORE_GREETING, .command = fact->command,
-                             .fault = SMTPSCOPE_FAULT_CLIENT, .verdict = SMTPSCOPE_VERDICT_UNANSWERED };
+    struct ground ground = {.rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_BEFORE_GREETING,
+                            .command = fact->command,
+                            .fault = SMTPSCOPE_FAULT_CLIENT,
+                            .verdict = SMTPSCOPE_VERDICT_UNANSWERED};
     struct note *note;
 
     if (trouble_of(judge)->early || is_alien(judge)) /* another protocol knows no greeting to wait for */
@@ -226,8 +229,9 @@ static void judge_tls(struct smtpscope_judge *judge, const struct smtpscope_fact
         [SMTPSCOPE_TLS_NOT_FOLLOWED] = SMTPSCOPE_RULE_SECURITY_STARTTLS_NOT_FOLLOWED,
     };
     bool server = fact->tls == SMTPSCOPE_TLS_RESPONSE_INJECTION;
-    struct ground ground = { .fact = fact, .side = server ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT,
-                             .fault = server ? SMTPSCOPE_FAULT_SERVER : SMTPSCOPE_FAULT_CLIENT };
+    struct ground ground = {.fact = fact,
+                            .side = server ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT,
+                            .fault = server ? SMTPSCOPE_FAULT_SERVER : SMTPSCOPE_FAULT_CLIENT};
 
     unsigned bit = 1u << fact->tls;
     bool told = judge->tls_told & bit;
@@ -245,9 +249,11 @@ static void judge_tls(struct smtpscope_judge *judge, const struct smtpscope_fact
 /* Whose fault it is, and whether it is one, the ports do not tell. */
 static void judge_open(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
-    struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_UNEXPECTED_PORT, .fact = fact,
-                             .fault = SMTPSCOPE_FAULT_UNDETERMINED,
-                             .detail = SMTPSCOPE_DETAIL_PORT, .detail_number = fact->flow->side[SMTPSCOPE_SERVER].port };
+    struct ground ground = {.rule = SMTPSCOPE_RULE_SECURITY_UNEXPECTED_PORT,
+                            .fact = fact,
+                            .fault = SMTPSCOPE_FAULT_UNDETERMINED,
+                            .detail = SMTPSCOPE_DETAIL_PORT,
+                            .detail_number = fact->flow->side[SMTPSCOPE_SERVER].port};
 
     judge->flow = fact->flow;
     judge->doubtful = fact->flow->midstream;
@@ -257,9 +263,11 @@ static void judge_open(struct smtpscope_judge *judge, const struct smtpscope_fac
 
 static void judge_alien(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
-    struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_NOT_SMTP, .fact = fact, .fault = SMTPSCOPE_FAULT_CLIENT,
-                             .detail = SMTPSCOPE_DETAIL_PROTOCOL,
-                             .detail_text = { fact->alien_name, strlen(fact->alien_name) } };
+    struct ground ground = {.rule = SMTPSCOPE_RULE_SECURITY_NOT_SMTP,
+                            .fact = fact,
+                            .fault = SMTPSCOPE_FAULT_CLIENT,
+                            .detail = SMTPSCOPE_DETAIL_PROTOCOL,
+                            .detail_text = {fact->alien_name, strlen(fact->alien_name)}};
     struct note *note = note_add(judge, &ground);
 
     if (note)
@@ -268,21 +276,24 @@ static void judge_alien(struct smtpscope_judge *judge, const struct smtpscope_fa
 
 static void judge_cross(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
-    struct ground ground = { .rule = SMTPSCOPE_RULE_SECURITY_CROSS_PROTOCOL, .command = fact->command,
-                             .fault = SMTPSCOPE_FAULT_CLIENT, .cause = trouble_of(judge)->alien };
+    struct ground ground = {.rule = SMTPSCOPE_RULE_SECURITY_CROSS_PROTOCOL,
+                            .command = fact->command,
+                            .fault = SMTPSCOPE_FAULT_CLIENT,
+                            .cause = trouble_of(judge)->alien};
 
     note_add(judge, &ground);
 }
 
 static void judge_overflow(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
-    struct ground ground = { .rule = SMTPSCOPE_RULE_TRANSPORT_EVICTED, .fact = fact, .fault = SMTPSCOPE_FAULT_NOBODY };
+    struct ground ground = {.rule = SMTPSCOPE_RULE_TRANSPORT_EVICTED, .fact = fact, .fault = SMTPSCOPE_FAULT_NOBODY};
 
     judge->doubtful = true;
     note_add(judge, &ground);
 }
 
-void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
+void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_session *session,
+                          const struct smtpscope_fact *fact)
 {
     switch (fact->type) {
     case SMTPSCOPE_FACT_OPEN: judge_open(judge, fact); break;
@@ -299,7 +310,8 @@ void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_
     case SMTPSCOPE_FACT_TLS: judge_tls(judge, fact); break;
     case SMTPSCOPE_FACT_ALIEN: judge_alien(judge, fact); break;
     case SMTPSCOPE_FACT_CROSS: judge_cross(judge, fact); break;
-    case SMTPSCOPE_FACT_GAP: case SMTPSCOPE_FACT_CONFLICT: judge_gap(judge, fact); break;
+    case SMTPSCOPE_FACT_GAP:
+    case SMTPSCOPE_FACT_CONFLICT: judge_gap(judge, fact); break;
     case SMTPSCOPE_FACT_OVERFLOW: judge_overflow(judge, fact); break;
     case SMTPSCOPE_FACT_END:
         judge_end(judge, fact);

@@ -48,26 +48,26 @@ struct noted {
 
 /* What is remembered of a session that has findings, or LIMITS; most have neither. */
 struct trouble {
-    struct noted *notes; /* judge->note_count of them, in the order of their ids from 1 */
+    struct noted *notes;         /* judge->note_count of them, in the order of their ids from 1 */
     struct noted few[NOTED_FEW]; /* ... while they are so few */
     uint32_t note_capacity;
-    struct refusal mail;             /* the MAIL that was refused last, while no transaction is open */
-    struct refusal rcpt[ROOTS_MAX];  /* refused RCPTs of the open transaction */
+    struct refusal mail;            /* the MAIL that was refused last, while no transaction is open */
+    struct refusal rcpt[ROOTS_MAX]; /* refused RCPTs of the open transaction */
     uint32_t rcpt_count;
-    struct refusal chunk;            /* the BDAT of the open transaction that was refused last */
-    struct refusal hello;            /* EHLO or HELO */
+    struct refusal chunk; /* the BDAT of the open transaction that was refused last */
+    struct refusal hello; /* EHLO or HELO */
     /* Ids of notes; 0: none. */
     uint16_t alien, early, pipelined, greeting; /* the session's of these kinds; greeting: it was refused */
-    uint16_t no_recipient; /* of DATA that was let pass though no recipient was: its end follows from that */
+    uint16_t no_recipient;                    /* of DATA that was let pass though no recipient was: its end follows from that */
     uint16_t codeless, closing, not_followed; /* of the last reply without a code, the 421 that closed, STARTTLS without TLS */
-    uint16_t lookalike; /* of the message before this: what the server says unasked is of the lines behind the look-alike */
+    uint16_t lookalike;    /* of the message before this: what the server says unasked is of the lines behind the look-alike */
     uint16_t last_refused; /* of the last exchange, where that was refused */
-    uint16_t oversize; /* of the size that MAIL declared, while that is the last exchange */
+    uint16_t oversize;     /* of the size that MAIL declared, while that is the last exchange */
     uint16_t unknown_bdat; /* of BDAT to a server that does not know it: the lines of the chunk are no commands */
-    uint16_t mechanism; /* about a mechanism that was not advertised, while it is the last */
+    uint16_t mechanism;    /* about a mechanism that was not advertised, while it is the last */
     uint32_t errors, unknown_recipients, failed_logins;
     uint32_t limit_rcpt, limit_mail; /* of the last EHLO reply: see advertised.c */
-    uint32_t mails; /* MAILs of the session since there is a limit */
+    uint32_t mails;                  /* MAILs of the session since there is a limit */
 };
 
 /* Small, for there may be a million that only wait. */
@@ -80,11 +80,11 @@ struct smtpscope_judge {
     uint16_t note_count, told; /* told: the notes up to this id, while the session went on */
     uint8_t server;            /* software: see server_name() */
     uint8_t tls_told : 4;      /* a bit an enum smtpscope_tls_event */
-    bool doubtful : 1;    /* the capture lacks something of the session */
+    bool doubtful : 1;         /* the capture lacks something of the session */
     bool early_refused : 1, early_taken : 1;
-    bool tls_granted : 1, hello_stale : 1; /* 220 to STARTTLS; no EHLO since (RFC 3207 4.2) */
-    bool chunk_told : 1;  /* a chunk of the open transaction was over the limit */
-    bool smtputf8 : 1;    /* MAIL of the open transaction said so */
+    bool tls_granted : 1, hello_stale : 1;   /* 220 to STARTTLS; no EHLO since (RFC 3207 4.2) */
+    bool chunk_told : 1;                     /* a chunk of the open transaction was over the limit */
+    bool smtputf8 : 1;                       /* MAIL of the open transaction said so */
     bool secret_sent : 1, secret_hidden : 1; /* in the AUTH in progress; hidden: what it shows cannot be used again */
     bool server_seen : 1, client_seen : 1;
     bool starttls_offered : 1, mail_in_clear : 1;
@@ -141,7 +141,7 @@ struct number {
 
 static inline struct number number_text(uint64_t value)
 {
-    struct number number = { .at = sizeof number.digits };
+    struct number number = {.at = sizeof number.digits};
 
     do
         number.digits[--number.at] = (char)('0' + value % 10);
@@ -229,7 +229,8 @@ uint32_t detect_pipelining(struct smtpscope_judge *judge, const struct refused *
 
 /* ending.c */
 void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
-void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact);
+void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session,
+                      const struct smtpscope_fact *fact);
 
 /* Did the session itself end, and not only the capture or our tracking? */
 static inline bool session_ended(const struct smtpscope_ending *ending)

@@ -9,7 +9,8 @@
 static enum smtpscope_rule deferral_rule(enum smtpscope_reason reason)
 {
     static_assert(SMTPSCOPE_RULE_DEFERRAL_UNSPECIFIED - SMTPSCOPE_RULE_DEFERRAL_GREYLISTED ==
-                  SMTPSCOPE_REASON_UNSPECIFIED - SMTPSCOPE_REASON_GREYLISTED, "rules.def and reasons.def are in the same order");
+                      SMTPSCOPE_REASON_UNSPECIFIED - SMTPSCOPE_REASON_GREYLISTED,
+                  "rules.def and reasons.def are in the same order");
     return (enum smtpscope_rule)(SMTPSCOPE_RULE_DEFERRAL_GREYLISTED + (reason - SMTPSCOPE_REASON_GREYLISTED));
 }
 
@@ -18,8 +19,10 @@ static enum smtpscope_reason deferral_reason(enum smtpscope_reason reason)
 {
     switch (reason) {
     case SMTPSCOPE_REASON_RELAY_DENIED: return SMTPSCOPE_REASON_POLICY;
-    case SMTPSCOPE_REASON_MAILBOX_UNKNOWN: case SMTPSCOPE_REASON_MAILBOX_SYNTAX: return SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED;
-    case SMTPSCOPE_REASON_CREDENTIALS: case SMTPSCOPE_REASON_MECHANISM: return SMTPSCOPE_REASON_AUTH_TEMPORARY;
+    case SMTPSCOPE_REASON_MAILBOX_UNKNOWN:
+    case SMTPSCOPE_REASON_MAILBOX_SYNTAX: return SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED;
+    case SMTPSCOPE_REASON_CREDENTIALS:
+    case SMTPSCOPE_REASON_MECHANISM: return SMTPSCOPE_REASON_AUTH_TEMPORARY;
     case SMTPSCOPE_REASON_NO_SERVICE: return SMTPSCOPE_REASON_SHUTTING_DOWN;
     default: return reason <= SMTPSCOPE_REASON_UNSPECIFIED ? reason : SMTPSCOPE_REASON_UNSPECIFIED;
     }
@@ -45,11 +48,14 @@ static enum smtpscope_rule refusal_of_code(const struct refused *refused)
     if (refused->reading == READING_SYNTAX)
         return SMTPSCOPE_RULE_REFUSAL_SYNTAX;
     switch (refused->code) {
-    case 500: case 501: return SMTPSCOPE_RULE_REFUSAL_SYNTAX;
-    case 551: case 553: return SMTPSCOPE_RULE_REFUSAL_MAILBOX;
+    case 500:
+    case 501: return SMTPSCOPE_RULE_REFUSAL_SYNTAX;
+    case 551:
+    case 553: return SMTPSCOPE_RULE_REFUSAL_MAILBOX;
     case 550: return rcpt ? SMTPSCOPE_RULE_REFUSAL_MAILBOX : SMTPSCOPE_RULE_REFUSAL_POLICY;
     case 552: return SMTPSCOPE_RULE_REFUSAL_SIZE;
-    case 521: case 556: return SMTPSCOPE_RULE_REFUSAL_NO_SERVICE;
+    case 521:
+    case 556: return SMTPSCOPE_RULE_REFUSAL_NO_SERVICE;
     case 554: return refused->exchange->greeting ? SMTPSCOPE_RULE_REFUSAL_NO_SERVICE : SMTPSCOPE_RULE_REFUSAL_UNSPECIFIED;
     }
     return SMTPSCOPE_RULE_REFUSAL_UNSPECIFIED;
@@ -59,8 +65,12 @@ static enum smtpscope_rule refusal_of_code(const struct refused *refused)
 static bool is_about_login(enum smtpscope_reason reason)
 {
     switch (reason) {
-    case SMTPSCOPE_REASON_CREDENTIALS: case SMTPSCOPE_REASON_MECHANISM: case SMTPSCOPE_REASON_AUTH_REQUIRED:
-    case SMTPSCOPE_REASON_AUTH_TEMPORARY: case SMTPSCOPE_REASON_RATE_LIMITED: case SMTPSCOPE_REASON_TLS_REQUIRED: return true;
+    case SMTPSCOPE_REASON_CREDENTIALS:
+    case SMTPSCOPE_REASON_MECHANISM:
+    case SMTPSCOPE_REASON_AUTH_REQUIRED:
+    case SMTPSCOPE_REASON_AUTH_TEMPORARY:
+    case SMTPSCOPE_REASON_RATE_LIMITED:
+    case SMTPSCOPE_REASON_TLS_REQUIRED: return true;
     default: return false;
     }
 }
@@ -91,12 +101,18 @@ static enum smtpscope_rule refusal_rule(const struct refused *refused, enum smtp
 static enum smtpscope_fault fault_of(enum smtpscope_reason reason)
 {
     switch (reason) {
-    case SMTPSCOPE_REASON_SERVER_RESOURCES: case SMTPSCOPE_REASON_SERVER_ERROR: case SMTPSCOPE_REASON_TLS_TEMPORARY:
-    case SMTPSCOPE_REASON_AUTH_TEMPORARY: case SMTPSCOPE_REASON_SHUTTING_DOWN: case SMTPSCOPE_REASON_NO_SERVICE:
-    case SMTPSCOPE_REASON_MAILBOX_FULL: case SMTPSCOPE_REASON_MAILBOX_BUSY: case SMTPSCOPE_REASON_MAILBOX_DISABLED:
-        return SMTPSCOPE_FAULT_SERVER;
-    case SMTPSCOPE_REASON_UNSPECIFIED: case SMTPSCOPE_REASON_TIMEOUT: case SMTPSCOPE_REASON_POLICY:
-        return SMTPSCOPE_FAULT_UNDETERMINED;
+    case SMTPSCOPE_REASON_SERVER_RESOURCES:
+    case SMTPSCOPE_REASON_SERVER_ERROR:
+    case SMTPSCOPE_REASON_TLS_TEMPORARY:
+    case SMTPSCOPE_REASON_AUTH_TEMPORARY:
+    case SMTPSCOPE_REASON_SHUTTING_DOWN:
+    case SMTPSCOPE_REASON_NO_SERVICE:
+    case SMTPSCOPE_REASON_MAILBOX_FULL:
+    case SMTPSCOPE_REASON_MAILBOX_BUSY:
+    case SMTPSCOPE_REASON_MAILBOX_DISABLED: return SMTPSCOPE_FAULT_SERVER;
+    case SMTPSCOPE_REASON_UNSPECIFIED:
+    case SMTPSCOPE_REASON_TIMEOUT:
+    case SMTPSCOPE_REASON_POLICY: return SMTPSCOPE_FAULT_UNDETERMINED;
     case SMTPSCOPE_REASON_GREYLISTED: return SMTPSCOPE_FAULT_NOBODY;
     default: return SMTPSCOPE_FAULT_CLIENT;
     }
@@ -152,7 +168,8 @@ uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refuse
     enum smtpscope_reason told = reason_at_verb(refused);
     bool for_name = is_for_name(refused, told);
     enum smtpscope_reason reason = for_name ? SMTPSCOPE_REASON_CLIENT_IDENTITY : told;
-    struct ground ground = { .exchange = refused->exchange, .verdict = SMTPSCOPE_VERDICT_NONE, .confidence = refused->confidence };
+    struct ground ground = {
+        .exchange = refused->exchange, .verdict = SMTPSCOPE_VERDICT_NONE, .confidence = refused->confidence};
     struct note *note;
 
     if (refused->reply->code < 500) {
@@ -163,7 +180,7 @@ uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refuse
         ground.rule = refusal_rule(refused, ground.reason);
     }
     ground.fault = refused->reading == READING_CLIENT_GONE || reason == SMTPSCOPE_REASON_MESSAGE_SIZE ? SMTPSCOPE_FAULT_CLIENT
-                                                                                                     : fault_of(ground.reason);
+                                                                                                      : fault_of(ground.reason);
     if (ground.rule == SMTPSCOPE_RULE_REFUSAL_SIZE || ground.rule == SMTPSCOPE_RULE_REFUSAL_MAILBOX)
         ground.fault = SMTPSCOPE_FAULT_CLIENT;
     if (ground.rule == SMTPSCOPE_RULE_REFUSAL_SIZE)
@@ -185,19 +202,22 @@ struct oddity_row {
 };
 
 static const struct oddity_row oddity_rows[] = {
-    { SMTPSCOPE_DATA_BARE_LF, SMTPSCOPE_RULE_DATA_BARE_LF },
-    { SMTPSCOPE_DATA_BARE_CR, SMTPSCOPE_RULE_DATA_BARE_CR },
-    { SMTPSCOPE_DATA_NUL, SMTPSCOPE_RULE_DATA_NUL },
-    { SMTPSCOPE_DATA_LINE_TOO_LONG, SMTPSCOPE_RULE_DATA_LINE_TOO_LONG },
-    { SMTPSCOPE_DATA_BINARY, SMTPSCOPE_RULE_DATA_BINARY_IN_DATA },
+    {SMTPSCOPE_DATA_BARE_LF, SMTPSCOPE_RULE_DATA_BARE_LF},
+    {SMTPSCOPE_DATA_BARE_CR, SMTPSCOPE_RULE_DATA_BARE_CR},
+    {SMTPSCOPE_DATA_NUL, SMTPSCOPE_RULE_DATA_NUL},
+    {SMTPSCOPE_DATA_LINE_TOO_LONG, SMTPSCOPE_RULE_DATA_LINE_TOO_LONG},
+    {SMTPSCOPE_DATA_BINARY, SMTPSCOPE_RULE_DATA_BINARY_IN_DATA},
 };
 
 static struct ground message_ground(const struct smtpscope_fact *fact, enum smtpscope_rule rule)
 {
     const struct smtpscope_message *message = fact->message;
 
-    return (struct ground){ .rule = rule, .fact = fact, .side = SMTPSCOPE_CLIENT, .fault = SMTPSCOPE_FAULT_CLIENT,
-                            .offset = message->odd_offset ? message->odd_offset : message->offset };
+    return (struct ground){.rule = rule,
+                           .fact = fact,
+                           .side = SMTPSCOPE_CLIENT,
+                           .fault = SMTPSCOPE_FAULT_CLIENT,
+                           .offset = message->odd_offset ? message->odd_offset : message->offset};
 }
 
 static void judge_lookalike(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
@@ -211,7 +231,7 @@ static void judge_lookalike(struct smtpscope_judge *judge, const struct smtpscop
         return;
     ground = message_ground(fact, SMTPSCOPE_RULE_DATA_SMUGGLING);
     ground.detail = SMTPSCOPE_DETAIL_LOOKALIKE;
-    ground.detail_text = (struct smtpscope_text){ name, strlen(name) };
+    ground.detail_text = (struct smtpscope_text){name, strlen(name)};
     if (message->oddities & SMTPSCOPE_DATA_LOOKALIKE_COMMANDS)
         ground.detail = SMTPSCOPE_DETAIL_LOOKALIKE_COMMANDS;
     /* A conforming relay has stuffed a dot behind CRLF (RFC 5321 4.5.2): it can never pass these on. */
@@ -243,11 +263,12 @@ static void judge_size(struct smtpscope_judge *judge, const struct smtpscope_fac
     ground.detail = over ? SMTPSCOPE_DETAIL_SIZE : SMTPSCOPE_DETAIL_SIZE_DECLARED;
     ground.detail_number = message->content;
     number = number_text(limit);
-    ground.detail_text = (struct smtpscope_text){ number.digits + number.at, sizeof number.digits - number.at };
+    ground.detail_text = (struct smtpscope_text){number.digits + number.at, sizeof number.digits - number.at};
     note_add(judge, &ground);
 }
 
-static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, const struct smtpscope_ending *ending)
+static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_fact *fact,
+                          const struct smtpscope_ending *ending)
 {
     const struct smtpscope_message *message = fact->message;
     bool lost = message->outcome == SMTPSCOPE_OUTCOME_LOST;

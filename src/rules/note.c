@@ -118,8 +118,8 @@ static bool note_is(const struct note *note, const struct ground *ground)
 {
     const struct smtpscope_finding *finding = &note->finding;
 
-    return finding->reason == ground->reason && finding->cause == ground->cause &&
-           finding->verdict == ground->verdict && finding->detail == ground->detail &&
+    return finding->reason == ground->reason && finding->cause == ground->cause && finding->verdict == ground->verdict &&
+           finding->detail == ground->detail &&
            (!text_is_cause(ground->detail) || text_equal(finding->detail_text, ground->detail_text));
 }
 
@@ -167,15 +167,15 @@ struct shown {
 static struct shown shown_of(const struct ground *ground)
 {
     const struct smtpscope_command *command = ground->exchange ? ground->exchange->command : ground->command;
-    struct shown shown = { .detail = ground->detail_text };
+    struct shown shown = {.detail = ground->detail_text};
     const char *name;
 
     if (ground->exchange)
         shown.text = ground->exchange->reply->first;
     if (command) {
         name = smtpscope_verb_name(command->verb);
-        shown.command = command->verb == SMTPSCOPE_VERB_UNKNOWN ? command->name
-                                                                : (struct smtpscope_text){ name, name ? strlen(name) : 0 };
+        shown.command =
+            command->verb == SMTPSCOPE_VERB_UNKNOWN ? command->name : (struct smtpscope_text){name, name ? strlen(name) : 0};
         shown.argument = command->argument;
     }
     return shown;
@@ -236,18 +236,28 @@ static struct note *note_new(struct smtpscope_judge *judge, const struct ground 
     if (noted)
         note = memory_resize(judge->config->allocator, NULL,
                              sizeof *note + text_size(shown.command.len) + text_size(shown.argument.len) +
-                                                                 text_size(shown.text.len) + text_size(shown.detail.len));
+                                 text_size(shown.text.len) + text_size(shown.detail.len));
     if (!note)
         return NULL;
     *note = (struct note){
-        .finding = {
-            .rule = ground->rule, .verdict = ground->verdict, .reason = ground->reason, .confidence = ground->confidence,
-            .severity = ground->severity ? (enum smtpscope_severity)(ground->severity - 1)
-                                         : smtpscope_rule_info(ground->rule)->severity,
-            .fault = ground->fault, .detail = ground->detail, .detail_number = ground->detail_number, .id = ++judge->note_count,
-            .cause = ground->cause, .flow = judge->flow, .state = "",
-        },
-        .evidence = { .capacity = INDEXES_FEW }, .symptoms = { .capacity = INDEXES_FEW },
+        .finding =
+            {
+                .rule = ground->rule,
+                .verdict = ground->verdict,
+                .reason = ground->reason,
+                .confidence = ground->confidence,
+                .severity = ground->severity ? (enum smtpscope_severity)(ground->severity - 1)
+                                             : smtpscope_rule_info(ground->rule)->severity,
+                .fault = ground->fault,
+                .detail = ground->detail,
+                .detail_number = ground->detail_number,
+                .id = ++judge->note_count,
+                .cause = ground->cause,
+                .flow = judge->flow,
+                .state = "",
+            },
+        .evidence = {.capacity = INDEXES_FEW},
+        .symptoms = {.capacity = INDEXES_FEW},
     };
     to = note->texts;
     note->finding.command = text_put(&to, shown.command);
@@ -255,14 +265,14 @@ static struct note *note_new(struct smtpscope_judge *judge, const struct ground 
     note->finding.text = text_put(&to, shown.text);
     note->finding.detail_text = text_put(&to, shown.detail);
     place_fill(&note->finding, ground);
-    *noted = (struct noted){ note, ground->rule };
+    *noted = (struct noted){note, ground->rule};
     return note;
 }
 
 struct note *note_add(struct smtpscope_judge *judge, const struct ground *ground)
 {
     struct note *note = note_same(judge, ground);
-    struct smtpscope_finding here = { .rule = ground->rule };
+    struct smtpscope_finding here = {.rule = ground->rule};
 
     if (!note && !(note = note_new(judge, ground)))
         return NULL;
@@ -311,9 +321,16 @@ static uint32_t symptoms_append(struct smtpscope_judge *judge, struct note *note
 static struct telling telling_of(const struct smtpscope_finding *finding)
 {
     return (struct telling){
-        .server = finding->server, .detail_number = finding->detail_number, .cause = finding->cause, .count = finding->count,
-        .folded = finding->folded, .severity = (uint8_t)finding->severity, .verdict = (uint8_t)finding->verdict,
-        .reason = (uint8_t)finding->reason, .confidence = (uint8_t)finding->confidence, .fault = (uint8_t)finding->fault,
+        .server = finding->server,
+        .detail_number = finding->detail_number,
+        .cause = finding->cause,
+        .count = finding->count,
+        .folded = finding->folded,
+        .severity = (uint8_t)finding->severity,
+        .verdict = (uint8_t)finding->verdict,
+        .reason = (uint8_t)finding->reason,
+        .confidence = (uint8_t)finding->confidence,
+        .fault = (uint8_t)finding->fault,
         .detail = (uint8_t)finding->detail,
     };
 }

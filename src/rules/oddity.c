@@ -9,8 +9,8 @@ static const struct {
     enum smtpscope_verb verb;
     unsigned wait;
 } waits[] = {
-    { SMTPSCOPE_VERB_NONE, 300 }, { SMTPSCOPE_VERB_MAIL, 300 }, { SMTPSCOPE_VERB_RCPT, 300 },
-    { SMTPSCOPE_VERB_DATA, 120 }, { SMTPSCOPE_VERB_EOD, 600 },
+    {SMTPSCOPE_VERB_NONE, 300}, {SMTPSCOPE_VERB_MAIL, 300}, {SMTPSCOPE_VERB_RCPT, 300},
+    {SMTPSCOPE_VERB_DATA, 120}, {SMTPSCOPE_VERB_EOD, 600},
 };
 #define OTHER_WAIT 300
 #define SHORTEST_WAIT 120
@@ -22,29 +22,29 @@ struct row {
 };
 
 static const struct row reply_rows[] = {
-    { SMTPSCOPE_REPLY_MALFORMED, SMTPSCOPE_RULE_REPLY_MALFORMED, SMTPSCOPE_DETAIL_NONE },
-    { SMTPSCOPE_REPLY_CODE_CHANGES, SMTPSCOPE_RULE_REPLY_CODE_CHANGES, SMTPSCOPE_DETAIL_NONE },
-    { SMTPSCOPE_REPLY_TOO_LONG, SMTPSCOPE_RULE_REPLY_TOO_LONG, SMTPSCOPE_DETAIL_NONE },
-    { SMTPSCOPE_REPLY_BARE_LF, SMTPSCOPE_RULE_REPLY_BARE_LF, SMTPSCOPE_DETAIL_NONE },
+    {SMTPSCOPE_REPLY_MALFORMED, SMTPSCOPE_RULE_REPLY_MALFORMED, SMTPSCOPE_DETAIL_NONE},
+    {SMTPSCOPE_REPLY_CODE_CHANGES, SMTPSCOPE_RULE_REPLY_CODE_CHANGES, SMTPSCOPE_DETAIL_NONE},
+    {SMTPSCOPE_REPLY_TOO_LONG, SMTPSCOPE_RULE_REPLY_TOO_LONG, SMTPSCOPE_DETAIL_NONE},
+    {SMTPSCOPE_REPLY_BARE_LF, SMTPSCOPE_RULE_REPLY_BARE_LF, SMTPSCOPE_DETAIL_NONE},
 };
 
 #define TOO_LONG_PATH (SMTPSCOPE_COMMAND_PATH_TOO_LONG | SMTPSCOPE_COMMAND_LOCAL_TOO_LONG | SMTPSCOPE_COMMAND_DOMAIN_TOO_LONG)
 
 static const struct row command_rows[] = {
-    { SMTPSCOPE_COMMAND_LINE_TOO_LONG, SMTPSCOPE_RULE_COMMAND_LINE_TOO_LONG, SMTPSCOPE_DETAIL_LINE_OCTETS },
-    { TOO_LONG_PATH, SMTPSCOPE_RULE_COMMAND_PATH_TOO_LONG, SMTPSCOPE_DETAIL_LINE_OCTETS },
-    { SMTPSCOPE_COMMAND_BARE_LF, SMTPSCOPE_RULE_COMMAND_BARE_LF, SMTPSCOPE_DETAIL_NONE },
-    { SMTPSCOPE_COMMAND_NUL, SMTPSCOPE_RULE_COMMAND_NUL, SMTPSCOPE_DETAIL_NONE },
-    { SMTPSCOPE_COMMAND_NAME_OF_SERVER, SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID, SMTPSCOPE_DETAIL_NAME_OF_SERVER },
-    { SMTPSCOPE_COMMAND_NAME_BARE_IP, SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID, SMTPSCOPE_DETAIL_NAME_BARE_IP },
-    { SMTPSCOPE_COMMAND_NAME_INVALID, SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID, SMTPSCOPE_DETAIL_NAME_INVALID },
-    { SMTPSCOPE_COMMAND_NAME_NOT_QUALIFIED, SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID, SMTPSCOPE_DETAIL_NAME_NOT_QUALIFIED },
-    { SMTPSCOPE_COMMAND_EXPLOIT, SMTPSCOPE_RULE_SECURITY_EXPLOIT_ATTEMPT, SMTPSCOPE_DETAIL_NONE },
+    {SMTPSCOPE_COMMAND_LINE_TOO_LONG, SMTPSCOPE_RULE_COMMAND_LINE_TOO_LONG, SMTPSCOPE_DETAIL_LINE_OCTETS},
+    {TOO_LONG_PATH, SMTPSCOPE_RULE_COMMAND_PATH_TOO_LONG, SMTPSCOPE_DETAIL_LINE_OCTETS},
+    {SMTPSCOPE_COMMAND_BARE_LF, SMTPSCOPE_RULE_COMMAND_BARE_LF, SMTPSCOPE_DETAIL_NONE},
+    {SMTPSCOPE_COMMAND_NUL, SMTPSCOPE_RULE_COMMAND_NUL, SMTPSCOPE_DETAIL_NONE},
+    {SMTPSCOPE_COMMAND_NAME_OF_SERVER, SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID, SMTPSCOPE_DETAIL_NAME_OF_SERVER},
+    {SMTPSCOPE_COMMAND_NAME_BARE_IP, SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID, SMTPSCOPE_DETAIL_NAME_BARE_IP},
+    {SMTPSCOPE_COMMAND_NAME_INVALID, SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID, SMTPSCOPE_DETAIL_NAME_INVALID},
+    {SMTPSCOPE_COMMAND_NAME_NOT_QUALIFIED, SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID, SMTPSCOPE_DETAIL_NAME_NOT_QUALIFIED},
+    {SMTPSCOPE_COMMAND_EXPLOIT, SMTPSCOPE_RULE_SECURITY_EXPLOIT_ATTEMPT, SMTPSCOPE_DETAIL_NONE},
 };
 
 static struct ground ground_of(const struct smtpscope_exchange *exchange, enum smtpscope_rule rule, enum smtpscope_fault fault)
 {
-    return (struct ground){ .rule = rule, .exchange = exchange, .fault = fault };
+    return (struct ground){.rule = rule, .exchange = exchange, .fault = fault};
 }
 
 static void judge_late(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
@@ -79,7 +79,7 @@ static void judge_class(struct smtpscope_judge *judge, const struct smtpscope_ex
     ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_WRONG_CLASS, SMTPSCOPE_FAULT_SERVER);
     ground.detail = SMTPSCOPE_DETAIL_ALLOWED_CODES;
     ground.detail_number = reply->code;
-    ground.detail_text = (struct smtpscope_text){ smtpscope_verb_success(verb), strlen(smtpscope_verb_success(verb)) };
+    ground.detail_text = (struct smtpscope_text){smtpscope_verb_success(verb), strlen(smtpscope_verb_success(verb))};
     note_add(judge, &ground);
 }
 
@@ -114,7 +114,8 @@ static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_ex
         note_add(judge, &ground);
     }
     /* Without a code it answers nothing, so nothing could wait for it: reply.malformed says so. */
-    if (reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED && reply->code && reply->code != 421 && !is_alien(judge) && !judge->doubtful) {
+    if (reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED && reply->code && reply->code != 421 && !is_alien(judge) &&
+        !judge->doubtful) {
         ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED,
                            trouble_of(judge)->lookalike ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER);
         ground.cause = trouble_of(judge)->lookalike;
@@ -195,7 +196,7 @@ static void judge_declared_size(struct smtpscope_judge *judge, const struct smtp
     ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_SIZE_OVER_LIMIT, SMTPSCOPE_FAULT_CLIENT);
     ground.detail = SMTPSCOPE_DETAIL_SIZE;
     ground.detail_number = command->declared_size;
-    ground.detail_text = (struct smtpscope_text){ number.digits + number.at, sizeof number.digits - number.at };
+    ground.detail_text = (struct smtpscope_text){number.digits + number.at, sizeof number.digits - number.at};
     ground.verdict = exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER;
     note = note_add(judge, &ground);
     if (note)
@@ -219,7 +220,7 @@ void judge_accepted_parameters(struct smtpscope_judge *judge, const struct smtps
     ground.severity = SEVERITY(NOTICE);
     ground.verdict = SMTPSCOPE_VERDICT_TOLERATED;
     ground.detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING;
-    ground.detail_text = (struct smtpscope_text){ keyword, strlen(keyword) };
+    ground.detail_text = (struct smtpscope_text){keyword, strlen(keyword)};
     note_add(judge, &ground);
 }
 
@@ -238,7 +239,7 @@ static void judge_chunk(struct smtpscope_judge *judge, const struct smtpscope_ex
     ground = ground_of(exchange, SMTPSCOPE_RULE_DATA_BDAT_SIZE_OVERFLOW, SMTPSCOPE_FAULT_CLIENT);
     ground.detail = SMTPSCOPE_DETAIL_CHUNK;
     ground.detail_number = command->declared_size;
-    ground.detail_text = (struct smtpscope_text){ number.digits + number.at, sizeof number.digits - number.at };
+    ground.detail_text = (struct smtpscope_text){number.digits + number.at, sizeof number.digits - number.at};
     note_add(judge, &ground);
 }
 
@@ -272,7 +273,7 @@ static void judge_masked(struct smtpscope_judge *judge, const struct smtpscope_e
         if (masked) {
             ground = ground_of(exchange, SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED, SMTPSCOPE_FAULT_NETWORK);
             ground.detail = SMTPSCOPE_DETAIL_MASKED;
-            ground.detail_text = (struct smtpscope_text){ at, masked };
+            ground.detail_text = (struct smtpscope_text){at, masked};
             note_add(judge, &ground);
             return;
         }

@@ -14,23 +14,43 @@
 #include <string.h>
 
 static const struct phrase phrase_rows[] = {
-#define PHRASE(reading, codes, server, pattern) { READING_##reading, codes, false, server, pattern },
-#define OWN_PHRASE(reading, codes, server, pattern) { READING_##reading, codes, true, server, pattern },
+#define PHRASE(reading, codes, server, pattern) {READING_##reading, codes, false, server, pattern},
+#define OWN_PHRASE(reading, codes, server, pattern) {READING_##reading, codes, true, server, pattern},
 #include "phrases.def"
 };
 
-#define SOFTWARE(name, pattern) { READING_NONE, ANY, false, name, pattern }
+#define SOFTWARE(name, pattern)                                                                                                \
+    {                                                                                                                          \
+        READING_NONE, ANY, false, name, pattern                                                                                \
+    }
 static const struct phrase software_rows[] = {
-    SOFTWARE("Postfix", "postfix"), SOFTWARE("Exim", "exim"), SOFTWARE("Sendmail", "sendmail"),
-    SOFTWARE("Exchange", "microsoft esmtp"), SOFTWARE("OpenSMTPD", "opensmtpd"), SOFTWARE("Haraka", "haraka"),
-    SOFTWARE("aiosmtpd", "python smtp"), SOFTWARE("Gmail", "gsmtp"), SOFTWARE("hMailServer", "hmailserver"),
-    SOFTWARE("Dovecot", "dovecot"), SOFTWARE("qmail", "qmail"), SOFTWARE("Courier", "courier"), SOFTWARE("Zimbra", "zimbra"),
-    SOFTWARE("MDaemon", "mdaemon"), SOFTWARE("MailEnable", "mailenable"), SOFTWARE("Kerio Connect", "kerio"),
-    SOFTWARE("Domino", "domino"), SOFTWARE("Stalwart", "stalwart"), SOFTWARE("maddy", "maddy"),
-    SOFTWARE("Apache James", "james"), SOFTWARE("chasquid", "chasquid"), SOFTWARE("qpsmtpd", "qpsmtpd"),
+    SOFTWARE("Postfix", "postfix"),
+    SOFTWARE("Exim", "exim"),
+    SOFTWARE("Sendmail", "sendmail"),
+    SOFTWARE("Exchange", "microsoft esmtp"),
+    SOFTWARE("OpenSMTPD", "opensmtpd"),
+    SOFTWARE("Haraka", "haraka"),
+    SOFTWARE("aiosmtpd", "python smtp"),
+    SOFTWARE("Gmail", "gsmtp"),
+    SOFTWARE("hMailServer", "hmailserver"),
+    SOFTWARE("Dovecot", "dovecot"),
+    SOFTWARE("qmail", "qmail"),
+    SOFTWARE("Courier", "courier"),
+    SOFTWARE("Zimbra", "zimbra"),
+    SOFTWARE("MDaemon", "mdaemon"),
+    SOFTWARE("MailEnable", "mailenable"),
+    SOFTWARE("Kerio Connect", "kerio"),
+    SOFTWARE("Domino", "domino"),
+    SOFTWARE("Stalwart", "stalwart"),
+    SOFTWARE("maddy", "maddy"),
+    SOFTWARE("Apache James", "james"),
+    SOFTWARE("chasquid", "chasquid"),
+    SOFTWARE("qpsmtpd", "qpsmtpd"),
     SOFTWARE("Cisco ESA", "ironport"),
     /* services that their hosts' names tell */
-    SOFTWARE("Amazon SES", "amazon"), SOFTWARE("Mimecast", "mimecast"), SOFTWARE("Proofpoint", "proofpoint"),
+    SOFTWARE("Amazon SES", "amazon"),
+    SOFTWARE("Mimecast", "mimecast"),
+    SOFTWARE("Proofpoint", "proofpoint"),
 };
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define SERVICES 3
@@ -57,15 +77,15 @@ struct phrase_index {
 
 static_assert(COUNT(software_rows) <= COUNT(phrase_rows), "struct search has a bit for each row of either table");
 static struct key phrase_keys[COUNT(phrase_rows)], software_keys[COUNT(software_rows)];
-static struct phrase_index phrase_index = { .keys = phrase_keys }, software_index = { .keys = software_keys };
+static struct phrase_index phrase_index = {.keys = phrase_keys}, software_index = {.keys = software_keys};
 
-const struct phrase_table reply_phrases = { phrase_rows, COUNT(phrase_rows), &phrase_index };
-const struct phrase_table software_phrases = { software_rows, COUNT(software_rows), &software_index };
+const struct phrase_table reply_phrases = {phrase_rows, COUNT(phrase_rows), &phrase_index};
+const struct phrase_table software_phrases = {software_rows, COUNT(software_rows), &software_index};
 
 static unsigned bucket_of(const char *word)
 {
-    uint32_t key = (uint32_t)(unsigned char)word[0] | (uint32_t)(unsigned char)word[1] << 8 |
-                   (uint32_t)(unsigned char)word[2] << 16;
+    uint32_t key =
+        (uint32_t)(unsigned char)word[0] | (uint32_t)(unsigned char)word[1] << 8 | (uint32_t)(unsigned char)word[2] << 16;
 
     return key * 2654435761u >> 24; /* Knuth's multiplicative hash */
 }
@@ -78,7 +98,7 @@ static size_t part_len(const char *pattern)
 static struct key key_of(const char *pattern, size_t row)
 {
     size_t len = part_len(pattern);
-    struct key key = { .row = (uint16_t)row, .len = (uint16_t)len };
+    struct key key = {.row = (uint16_t)row, .len = (uint16_t)len};
 
     assert(len >= KEY_LEN);
     if (len > PREFIX_MAX)
@@ -143,13 +163,13 @@ static size_t stripped_len(const char *at, size_t len)
 #define LETTERS(upper, lower) [upper] = lower, [lower] = lower
 #define DIGIT(digit) [digit] = digit
 static const signed char letter_of[UCHAR_MAX + 1] = {
-    ['h'] = -'h', ['<'] = -'<', ['['] = -'[', ['H'] = 'h',
-    LETTERS('A', 'a'), LETTERS('B', 'b'), LETTERS('C', 'c'), LETTERS('D', 'd'), LETTERS('E', 'e'), LETTERS('F', 'f'),
-    LETTERS('G', 'g'), LETTERS('I', 'i'), LETTERS('J', 'j'), LETTERS('K', 'k'), LETTERS('L', 'l'),
-    LETTERS('M', 'm'), LETTERS('N', 'n'), LETTERS('O', 'o'), LETTERS('P', 'p'), LETTERS('Q', 'q'), LETTERS('R', 'r'),
-    LETTERS('S', 's'), LETTERS('T', 't'), LETTERS('U', 'u'), LETTERS('V', 'v'), LETTERS('W', 'w'), LETTERS('X', 'x'),
-    LETTERS('Y', 'y'), LETTERS('Z', 'z'), DIGIT('0'), DIGIT('1'), DIGIT('2'), DIGIT('3'), DIGIT('4'), DIGIT('5'), DIGIT('6'),
-    DIGIT('7'), DIGIT('8'), DIGIT('9'),
+    ['h'] = -'h',      ['<'] = -'<',      ['['] = -'[',      ['H'] = 'h',       LETTERS('A', 'a'), LETTERS('B', 'b'),
+    LETTERS('C', 'c'), LETTERS('D', 'd'), LETTERS('E', 'e'), LETTERS('F', 'f'), LETTERS('G', 'g'), LETTERS('I', 'i'),
+    LETTERS('J', 'j'), LETTERS('K', 'k'), LETTERS('L', 'l'), LETTERS('M', 'm'), LETTERS('N', 'n'), LETTERS('O', 'o'),
+    LETTERS('P', 'p'), LETTERS('Q', 'q'), LETTERS('R', 'r'), LETTERS('S', 's'), LETTERS('T', 't'), LETTERS('U', 'u'),
+    LETTERS('V', 'v'), LETTERS('W', 'w'), LETTERS('X', 'x'), LETTERS('Y', 'y'), LETTERS('Z', 'z'), DIGIT('0'),
+    DIGIT('1'),        DIGIT('2'),        DIGIT('3'),        DIGIT('4'),        DIGIT('5'),        DIGIT('6'),
+    DIGIT('7'),        DIGIT('8'),        DIGIT('9'),
 };
 
 /* An address without brackets: what was read of it is forgotten, `at` is behind it, and `*len` and `*count` are before it. */
@@ -304,8 +324,8 @@ static void word_look_up(struct search *search, size_t word)
 size_t phrase_first(const struct phrase_table *table, const struct words *words, bool temporary, const char *server,
                     const bool *left_out)
 {
-    struct search search = { .table = table, .words = words, .left_out = left_out, .server = server, .temporary = temporary,
-                             .best = table->count };
+    struct search search = {
+        .table = table, .words = words, .left_out = left_out, .server = server, .temporary = temporary, .best = table->count};
 
     if (!index_ready(table))
         return phrase_first_walking(table, words, temporary, server, left_out);

@@ -42,9 +42,12 @@ static struct note *report(struct smtpscope_judge *judge, const struct smtpscope
     bool own = barrier == SMTPSCOPE_VERB_NONE && verdict != SMTPSCOPE_VERDICT_TOLERATED && is_barrier(exchange->command->verb);
     const char *name = barrier == SMTPSCOPE_VERB_NONE ? own ? smtpscope_verb_name(exchange->command->verb) : NULL
                                                       : smtpscope_verb_name(barrier);
-    struct ground ground = { .rule = rule, .verdict = verdict, .fault = SMTPSCOPE_FAULT_CLIENT, .exchange = exchange,
-                             .cause = trouble_of(judge)->alien,
-                             .confidence = judge->doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN };
+    struct ground ground = {.rule = rule,
+                            .verdict = verdict,
+                            .fault = SMTPSCOPE_FAULT_CLIENT,
+                            .exchange = exchange,
+                            .cause = trouble_of(judge)->alien,
+                            .confidence = judge->doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN};
     struct note *note = note_find(judge, trouble_of(judge)->pipelined);
 
     /* One finding, whose verdict is the worst of what the server did about it. */
@@ -54,7 +57,7 @@ static struct note *report(struct smtpscope_judge *judge, const struct smtpscope
         note->finding.verdict = verdict;
     if (rule == SMTPSCOPE_RULE_PIPELINING_AFTER_BARRIER && name) {
         ground.detail = SMTPSCOPE_DETAIL_BARRIER;
-        ground.detail_text = (struct smtpscope_text){ name, strlen(name) };
+        ground.detail_text = (struct smtpscope_text){name, strlen(name)};
     }
     note = note_add(judge, &ground);
     if (note)
@@ -68,7 +71,8 @@ void judge_pipelining(struct smtpscope_judge *judge, const struct smtpscope_exch
     enum smtpscope_rule rule = violation_of(exchange);
     const struct note *note;
 
-    if (rule == SMTPSCOPE_RULES || (trouble_of(judge)->pipelined && trouble_of(judge)->hello.note == trouble_of(judge)->pipelined))
+    if (rule == SMTPSCOPE_RULES ||
+        (trouble_of(judge)->pipelined && trouble_of(judge)->hello.note == trouble_of(judge)->pipelined))
         return; /* EHLO was refused for it, and nothing was taken since */
     note = note_find(judge, trouble_of(judge)->pipelined);
     if (!(note && note_covers(note, exchange)) && !is_alien(judge) && !judge->doubtful)
@@ -95,7 +99,7 @@ uint32_t detect_pipelining(struct smtpscope_judge *judge, const struct refused *
         return judge->trouble->pipelined;
     if (rule == SMTPSCOPE_RULES)
         rule = advertised || refused->before->hello != SMTPSCOPE_HELLO_EHLO ? SMTPSCOPE_RULE_PIPELINING_AFTER_BARRIER
-                                                                           : SMTPSCOPE_RULE_PIPELINING_NOT_ADVERTISED;
+                                                                            : SMTPSCOPE_RULE_PIPELINING_NOT_ADVERTISED;
     note = report(judge, refused->exchange, rule, refused->verdict);
     return note ? note->finding.id : 0;
 }

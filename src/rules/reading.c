@@ -65,18 +65,32 @@ static const struct enhanced_row {
     uint16_t subject, detail;
     enum smtpscope_reason reason;
 } enhanced[] = {
-    { 1, 1, SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED }, { 1, 2, SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED },
-    { 1, 3, SMTPSCOPE_REASON_MAILBOX_SYNTAX }, { 1, 6, SMTPSCOPE_REASON_MAILBOX_UNKNOWN }, { 1, 7, SMTPSCOPE_REASON_SENDER_UNVERIFIED },
-    { 1, 8, SMTPSCOPE_REASON_SENDER_UNVERIFIED }, { 2, 2, SMTPSCOPE_REASON_MAILBOX_FULL }, { 2, 3, SMTPSCOPE_REASON_MESSAGE_SIZE },
-    { 3, 1, SMTPSCOPE_REASON_SERVER_RESOURCES },
-    { 3, 4, SMTPSCOPE_REASON_MESSAGE_SIZE }, { 3, 5, SMTPSCOPE_REASON_SERVER_ERROR }, { 3, 0, SMTPSCOPE_REASON_SERVER_ERROR },
-    { 4, 2, SMTPSCOPE_REASON_TIMEOUT }, { 4, 3, SMTPSCOPE_REASON_SERVER_ERROR },
-    { 5, 3, SMTPSCOPE_REASON_TOO_MANY_RECIPIENTS }, { 7, 8, SMTPSCOPE_REASON_CREDENTIALS },
-    { 7, 10, SMTPSCOPE_REASON_TLS_REQUIRED }, { 7, 11, SMTPSCOPE_REASON_TLS_REQUIRED },
-    { 7, 20, SMTPSCOPE_REASON_SENDER_AUTHENTICATION }, { 7, 23, SMTPSCOPE_REASON_SENDER_AUTHENTICATION },
-    { 7, 24, SMTPSCOPE_REASON_SENDER_AUTHENTICATION }, { 7, 25, SMTPSCOPE_REASON_CLIENT_IDENTITY },
-    { 7, 26, SMTPSCOPE_REASON_SENDER_AUTHENTICATION }, { 7, 27, SMTPSCOPE_REASON_SENDER_UNVERIFIED }, { 7, 28, SMTPSCOPE_REASON_RATE_LIMITED },
-    { 7, 650, SMTPSCOPE_REASON_REPUTATION },
+    {1, 1, SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED},
+    {1, 2, SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED},
+    {1, 3, SMTPSCOPE_REASON_MAILBOX_SYNTAX},
+    {1, 6, SMTPSCOPE_REASON_MAILBOX_UNKNOWN},
+    {1, 7, SMTPSCOPE_REASON_SENDER_UNVERIFIED},
+    {1, 8, SMTPSCOPE_REASON_SENDER_UNVERIFIED},
+    {2, 2, SMTPSCOPE_REASON_MAILBOX_FULL},
+    {2, 3, SMTPSCOPE_REASON_MESSAGE_SIZE},
+    {3, 1, SMTPSCOPE_REASON_SERVER_RESOURCES},
+    {3, 4, SMTPSCOPE_REASON_MESSAGE_SIZE},
+    {3, 5, SMTPSCOPE_REASON_SERVER_ERROR},
+    {3, 0, SMTPSCOPE_REASON_SERVER_ERROR},
+    {4, 2, SMTPSCOPE_REASON_TIMEOUT},
+    {4, 3, SMTPSCOPE_REASON_SERVER_ERROR},
+    {5, 3, SMTPSCOPE_REASON_TOO_MANY_RECIPIENTS},
+    {7, 8, SMTPSCOPE_REASON_CREDENTIALS},
+    {7, 10, SMTPSCOPE_REASON_TLS_REQUIRED},
+    {7, 11, SMTPSCOPE_REASON_TLS_REQUIRED},
+    {7, 20, SMTPSCOPE_REASON_SENDER_AUTHENTICATION},
+    {7, 23, SMTPSCOPE_REASON_SENDER_AUTHENTICATION},
+    {7, 24, SMTPSCOPE_REASON_SENDER_AUTHENTICATION},
+    {7, 25, SMTPSCOPE_REASON_CLIENT_IDENTITY},
+    {7, 26, SMTPSCOPE_REASON_SENDER_AUTHENTICATION},
+    {7, 27, SMTPSCOPE_REASON_SENDER_UNVERIFIED},
+    {7, 28, SMTPSCOPE_REASON_RATE_LIMITED},
+    {7, 650, SMTPSCOPE_REASON_REPUTATION},
 };
 
 struct subject_detail {
@@ -86,7 +100,7 @@ struct subject_detail {
 /* Reads "7.1" and what must stand behind it. */
 static bool subject_detail_read(const char *at, const char *end, struct subject_detail *code)
 {
-    uint16_t *const parts[] = { &code->subject, &code->detail };
+    uint16_t *const parts[] = {&code->subject, &code->detail};
 
     for (size_t part = 0; part < 2; part++, at++) {
         const char *begin = at;
@@ -104,7 +118,7 @@ static bool enhanced_find(const struct smtpscope_reply *reply, struct subject_de
 {
     const char *at = reply->text.at, *end = at + reply->text.len;
 
-    *code = (struct subject_detail){ reply->enhanced_subject, reply->enhanced_detail };
+    *code = (struct subject_detail){reply->enhanced_subject, reply->enhanced_detail};
     if (reply->enhanced_class)
         return true;
     for (; end - at >= 8; at++)
@@ -138,12 +152,15 @@ static enum smtpscope_reason reason_of_code(enum smtpscope_verb verb, const stru
 
     switch (reply->code) {
     case 450:
-        return verb == SMTPSCOPE_VERB_RCPT && reply->enhanced_subject == 2 && !reply->enhanced_detail ? SMTPSCOPE_REASON_MAILBOX_BUSY
-                                                                                                     : SMTPSCOPE_REASON_NONE;
+        return verb == SMTPSCOPE_VERB_RCPT && reply->enhanced_subject == 2 && !reply->enhanced_detail
+                   ? SMTPSCOPE_REASON_MAILBOX_BUSY
+                   : SMTPSCOPE_REASON_NONE;
     case 452: return SMTPSCOPE_REASON_SERVER_RESOURCES;
     case 421: /* with a policy's or the network's code it closes for another reason */
-        return reply->enhanced_subject == 7 || reply->enhanced_subject == 4 ? SMTPSCOPE_REASON_NONE : SMTPSCOPE_REASON_SHUTTING_DOWN;
-    case 432: case 435: return auth ? SMTPSCOPE_REASON_AUTH_TEMPORARY : SMTPSCOPE_REASON_NONE; /* Courier has them for others */
+        return reply->enhanced_subject == 7 || reply->enhanced_subject == 4 ? SMTPSCOPE_REASON_NONE
+                                                                            : SMTPSCOPE_REASON_SHUTTING_DOWN;
+    case 432:
+    case 435: return auth ? SMTPSCOPE_REASON_AUTH_TEMPORARY : SMTPSCOPE_REASON_NONE; /* Courier has them for others */
     case 454:
         if (verb == SMTPSCOPE_VERB_STARTTLS)
             return SMTPSCOPE_REASON_TLS_TEMPORARY;
@@ -152,7 +169,8 @@ static enum smtpscope_reason reason_of_code(enum smtpscope_verb verb, const stru
     case 535: return SMTPSCOPE_REASON_CREDENTIALS;
     case 534: return auth ? SMTPSCOPE_REASON_MECHANISM : SMTPSCOPE_REASON_NONE;
     case 538: return SMTPSCOPE_REASON_MECHANISM;
-    case 521: case 556: return SMTPSCOPE_REASON_NO_SERVICE;
+    case 521:
+    case 556: return SMTPSCOPE_REASON_NO_SERVICE;
     }
     return SMTPSCOPE_REASON_NONE;
 }
@@ -184,7 +202,8 @@ enum smtpscope_reason reason_from(enum reading reading, enum smtpscope_verb verb
         reason = reason_of_enhanced(reply); /* "rejected" is said of everything, 5.1.1 is not */
     if (reason == SMTPSCOPE_REASON_NONE && reading_is_reason(reading))
         reason = (enum smtpscope_reason)reading;
-    if (reason == SMTPSCOPE_REASON_NONE && (verb == SMTPSCOPE_VERB_STARTTLS || verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER))
+    if (reason == SMTPSCOPE_REASON_NONE &&
+        (verb == SMTPSCOPE_VERB_STARTTLS || verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER))
         reason = reason_of_code(verb, reply);
     if (reason == SMTPSCOPE_REASON_NONE)
         reason = reason_of_enhanced(reply);
@@ -206,11 +225,11 @@ uint8_t server_of(const struct smtpscope_text *text)
 {
     const char *space = text->len ? memchr(text->at, ' ', text->len) : NULL;
     size_t name = space ? (size_t)(space - text->at) : text->len;
-    size_t row = software_row(&(struct smtpscope_text){ text->at + name, text->len - name });
+    size_t row = software_row(&(struct smtpscope_text){text->at + name, text->len - name});
 
     if (row < software_phrases.count)
         return (uint8_t)(row + 1);
-    row = software_row(&(struct smtpscope_text){ text->at, name });
+    row = software_row(&(struct smtpscope_text){text->at, name});
     return row >= software_count && row < software_phrases.count ? (uint8_t)(row + 1) : 0;
 }
 

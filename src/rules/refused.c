@@ -14,9 +14,12 @@
 static bool is_regardless(const struct refused *refused)
 {
     switch (refused->reading) {
-    case READING_SERVER_RESOURCES: case READING_SERVER_ERROR: return true;
-    case READING_SHUTTING_DOWN: case READING_RATE_LIMITED: case READING_REPUTATION: case READING_CLIENT_IDENTITY:
-        return refused->exchange->greeting;
+    case READING_SERVER_RESOURCES:
+    case READING_SERVER_ERROR: return true;
+    case READING_SHUTTING_DOWN:
+    case READING_RATE_LIMITED:
+    case READING_REPUTATION:
+    case READING_CLIENT_IDENTITY: return refused->exchange->greeting;
     default: return false;
     }
 }
@@ -37,8 +40,9 @@ static uint32_t detect_alien(struct smtpscope_judge *judge, const struct refused
 static uint32_t detect_early(struct smtpscope_judge *judge, const struct refused *refused)
 {
     bool sent_early = refused->command->circumstances & SMTPSCOPE_COMMAND_EARLY;
-    bool follows = (refused->reading == READING_TOO_SOON && !refused->exchange->behind) ||
-                   (refused->reading != READING_PIPELINING && (refused->exchange->greeting || (sent_early && is_about_order(refused))));
+    bool follows =
+        (refused->reading == READING_TOO_SOON && !refused->exchange->behind) ||
+        (refused->reading != READING_PIPELINING && (refused->exchange->greeting || (sent_early && is_about_order(refused))));
     uint32_t early = judge->trouble->early;
     struct note *note = note_find(judge, early);
 
@@ -75,17 +79,19 @@ static uint32_t detect_lookalike(struct smtpscope_judge *judge, const struct ref
 }
 
 static uint32_t (*const procedure[])(struct smtpscope_judge *, const struct refused *) = {
-    detect_early, detect_alien, detect_lookalike, detect_no_service, detect_chunk, detect_pipelining, detect_sequence, detect_syntax, detect_extension, detect_verb,
-    detect_parameter, detect_refused_in_order, detect_mail,
+    detect_early,    detect_alien,  detect_lookalike, detect_no_service, detect_chunk,     detect_pipelining,
+    detect_sequence, detect_syntax, detect_extension, detect_verb,       detect_parameter, detect_refused_in_order,
+    detect_mail,
 };
 
 /* What later refusals may follow from is remembered with the finding that explains it. */
 static void refusal_remember(struct trouble *trouble, const struct refused *refused, uint32_t note)
 {
-    struct refusal refusal = { .note = (uint16_t)note, .reply_end = refused->reply->end };
+    struct refusal refusal = {.note = (uint16_t)note, .reply_end = refused->reply->end};
 
     switch (refused->verb) {
-    case SMTPSCOPE_VERB_EHLO: case SMTPSCOPE_VERB_HELO: trouble->hello = refusal; break;
+    case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_HELO: trouble->hello = refusal; break;
     case SMTPSCOPE_VERB_MAIL: trouble->mail = refusal; break;
     case SMTPSCOPE_VERB_BDAT: trouble->chunk = refusal; break;
     case SMTPSCOPE_VERB_RCPT:
@@ -103,8 +109,13 @@ uint32_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exc
     uint16_t code = exchange->reply->code;
     bool doubtful = judge->doubtful || (exchange->command->circumstances & SMTPSCOPE_COMMAND_LOST);
     struct refused refused = {
-        .exchange = exchange, .command = exchange->command, .reply = exchange->reply, .before = exchange->before,
-        .verb = exchange->command->verb, .code = code_meant(exchange->reply), .reading = reading_of(exchange->reply, server_name(judge->server)),
+        .exchange = exchange,
+        .command = exchange->command,
+        .reply = exchange->reply,
+        .before = exchange->before,
+        .verb = exchange->command->verb,
+        .code = code_meant(exchange->reply),
+        .reading = reading_of(exchange->reply, server_name(judge->server)),
         .verdict = code == 503 ? SMTPSCOPE_VERDICT_REFUSED_503 : SMTPSCOPE_VERDICT_REFUSED_OTHER,
         .confidence = doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN,
     };

@@ -6,7 +6,7 @@
 
 static struct smtpscope_text text_of(const char *word)
 {
-    return (struct smtpscope_text){ word, strlen(word) };
+    return (struct smtpscope_text){word, strlen(word)};
 }
 
 static uint32_t report(struct smtpscope_judge *judge, const struct refused *refused, struct ground ground)
@@ -24,9 +24,17 @@ static uint32_t report(struct smtpscope_judge *judge, const struct refused *refu
 static bool is_rejection(const struct refused *refused)
 {
     switch (refused->code) {
-    case 500: case 501: case 502: case 503: case 504: case 521: case 555: return true;
-    case 530: case 538: return false;
-    case 550: case 554: return refused->verb != SMTPSCOPE_VERB_AUTH;
+    case 500:
+    case 501:
+    case 502:
+    case 503:
+    case 504:
+    case 521:
+    case 555: return true;
+    case 530:
+    case 538: return false;
+    case 550:
+    case 554: return refused->verb != SMTPSCOPE_VERB_AUTH;
     case 421: return refused->reading == READING_SYNTAX;
     }
     return refused->code > 500 && refused->reading == READING_NOT_OFFERED;
@@ -38,14 +46,14 @@ enum smtpscope_detail detail_of_oddities(uint32_t oddities)
         uint32_t oddity;
         enum smtpscope_detail detail;
     } rows[] = {
-        { SMTPSCOPE_COMMAND_EMPTY, SMTPSCOPE_DETAIL_EMPTY_LINE },
-        { SMTPSCOPE_COMMAND_NO_ARGUMENT, SMTPSCOPE_DETAIL_NO_ARGUMENT },
-        { SMTPSCOPE_COMMAND_NO_PATH, SMTPSCOPE_DETAIL_NO_PATH },
-        { SMTPSCOPE_COMMAND_ARGUMENT, SMTPSCOPE_DETAIL_EXTRA_ARGUMENT },
-        { SMTPSCOPE_COMMAND_BAD_PARAMETER, SMTPSCOPE_DETAIL_BAD_PARAMETER },
-        { SMTPSCOPE_COMMAND_SPACE_AT_COLON, SMTPSCOPE_DETAIL_SPACE_AT_COLON },
-        { SMTPSCOPE_COMMAND_LEADING_SPACE, SMTPSCOPE_DETAIL_LEADING_SPACE },
-        { SMTPSCOPE_COMMAND_UNTERMINATED, SMTPSCOPE_DETAIL_UNTERMINATED },
+        {SMTPSCOPE_COMMAND_EMPTY, SMTPSCOPE_DETAIL_EMPTY_LINE},
+        {SMTPSCOPE_COMMAND_NO_ARGUMENT, SMTPSCOPE_DETAIL_NO_ARGUMENT},
+        {SMTPSCOPE_COMMAND_NO_PATH, SMTPSCOPE_DETAIL_NO_PATH},
+        {SMTPSCOPE_COMMAND_ARGUMENT, SMTPSCOPE_DETAIL_EXTRA_ARGUMENT},
+        {SMTPSCOPE_COMMAND_BAD_PARAMETER, SMTPSCOPE_DETAIL_BAD_PARAMETER},
+        {SMTPSCOPE_COMMAND_SPACE_AT_COLON, SMTPSCOPE_DETAIL_SPACE_AT_COLON},
+        {SMTPSCOPE_COMMAND_LEADING_SPACE, SMTPSCOPE_DETAIL_LEADING_SPACE},
+        {SMTPSCOPE_COMMAND_UNTERMINATED, SMTPSCOPE_DETAIL_UNTERMINATED},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -54,8 +62,9 @@ enum smtpscope_detail detail_of_oddities(uint32_t oddities)
     return SMTPSCOPE_DETAIL_NONE;
 }
 
-#define TOO_LONG (SMTPSCOPE_COMMAND_LINE_TOO_LONG | SMTPSCOPE_COMMAND_PATH_TOO_LONG | SMTPSCOPE_COMMAND_LOCAL_TOO_LONG | \
-                  SMTPSCOPE_COMMAND_DOMAIN_TOO_LONG)
+#define TOO_LONG                                                                                                               \
+    (SMTPSCOPE_COMMAND_LINE_TOO_LONG | SMTPSCOPE_COMMAND_PATH_TOO_LONG | SMTPSCOPE_COMMAND_LOCAL_TOO_LONG |                    \
+     SMTPSCOPE_COMMAND_DOMAIN_TOO_LONG)
 
 /* What is malformed in the line, for a refusal that may be about that. */
 static enum smtpscope_detail malformed(const struct refused *refused)
@@ -75,7 +84,12 @@ static enum smtpscope_detail malformed(const struct refused *refused)
 static bool is_about_syntax(const struct refused *refused)
 {
     switch (refused->code) {
-    case 500: case 501: case 502: case 553: case 555: case 521: return true;
+    case 500:
+    case 501:
+    case 502:
+    case 553:
+    case 555:
+    case 521: return true;
     case 421: return refused->reading == READING_LINE_TOO_LONG;
     case 504: return refused->reading == READING_MAILBOX_SYNTAX;
     }
@@ -98,22 +112,22 @@ bool is_unreadable(const struct refused *refused)
 {
     return (refused->code == 500 || refused->code == 501) && !reading_is_order(refused->reading) &&
            (refused->command->oddities & (SMTPSCOPE_COMMAND_NO_ARGUMENT | SMTPSCOPE_COMMAND_NO_PATH | SMTPSCOPE_COMMAND_EMPTY |
-                                          SMTPSCOPE_COMMAND_BAD_PARAMETER) || is_bad_address(refused) ||
-            (refused->code == 501 && refused->command->oddities & SMTPSCOPE_COMMAND_ARGUMENT));
+                                          SMTPSCOPE_COMMAND_BAD_PARAMETER) ||
+            is_bad_address(refused) || (refused->code == 501 && refused->command->oddities & SMTPSCOPE_COMMAND_ARGUMENT));
 }
 
 /* A well-formed line that the server cannot read: what in it may be why, and whose fault it is then. */
 static struct ground ground_of_argument(const struct smtpscope_judge *judge, const struct refused *refused)
 {
-    struct ground ground = { .rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX, .fault = SMTPSCOPE_FAULT_CLIENT };
+    struct ground ground = {.rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX, .fault = SMTPSCOPE_FAULT_CLIENT};
     bool hello = refused->verb == SMTPSCOPE_VERB_EHLO || refused->verb == SMTPSCOPE_VERB_HELO;
 
     if (is_bad_address(refused))
         ground.reason = SMTPSCOPE_REASON_MAILBOX_SYNTAX;
     else if (hello && refused->command->oddities & BAD_NAME) {
-        ground.detail = refused->command->oddities & SMTPSCOPE_COMMAND_NAME_BARE_IP ? SMTPSCOPE_DETAIL_NAME_BARE_IP
-                      : refused->command->oddities & SMTPSCOPE_COMMAND_NAME_INVALID ? SMTPSCOPE_DETAIL_NAME_INVALID
-                                                                                   : SMTPSCOPE_DETAIL_NAME_NOT_QUALIFIED;
+        ground.detail = refused->command->oddities & SMTPSCOPE_COMMAND_NAME_BARE_IP   ? SMTPSCOPE_DETAIL_NAME_BARE_IP
+                        : refused->command->oddities & SMTPSCOPE_COMMAND_NAME_INVALID ? SMTPSCOPE_DETAIL_NAME_INVALID
+                                                                                      : SMTPSCOPE_DETAIL_NAME_NOT_QUALIFIED;
         ground.detail_text = refused->command->path;
     } else if (!(refused->command->oddities & SMTPSCOPE_COMMAND_EIGHT_BIT) || judge->smtputf8 ||
                refused->command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8))
@@ -132,19 +146,23 @@ static bool is_about_argument(const struct refused *refused)
         command->parameters & ~refused->before->extensions)
         return false;
     if (refused->code == 501)
-        return !is_mail_or_rcpt(refused) || bad_address || !reading_is_reason(refused->reading) || refused->reading == READING_POLICY ||
+        return !is_mail_or_rcpt(refused) || bad_address || !reading_is_reason(refused->reading) ||
+               refused->reading == READING_POLICY ||
                refused->reading == READING_TOO_MANY_ERRORS; /* the last straw is malformed like those before it */
     return refused->reading == READING_SYNTAX || (refused->code <= 504 && bad_address);
 }
 
 /* A command of an extension that is advertised and was sent malformed: the extension is refused, and the argument is why. */
-static uint32_t report_advertised(struct smtpscope_judge *judge, const struct refused *refused, enum smtpscope_extension extension,
-                                  enum smtpscope_reason reason)
+static uint32_t report_advertised(struct smtpscope_judge *judge, const struct refused *refused,
+                                  enum smtpscope_extension extension, enum smtpscope_reason reason)
 {
-    return report(judge, refused, (struct ground){
-        .rule = SMTPSCOPE_RULE_REJECTION_ADVERTISED_BUT_REFUSED, .reason = reason, .detail = SMTPSCOPE_DETAIL_ADVERTISED,
-        .detail_text = text_of(smtpscope_extension_keyword(extension)),
-        .fault = reason == SMTPSCOPE_REASON_MALFORMED_ARGUMENT ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER });
+    return report(judge, refused,
+                  (struct ground){.rule = SMTPSCOPE_RULE_REJECTION_ADVERTISED_BUT_REFUSED,
+                                  .reason = reason,
+                                  .detail = SMTPSCOPE_DETAIL_ADVERTISED,
+                                  .detail_text = text_of(smtpscope_extension_keyword(extension)),
+                                  .fault = reason == SMTPSCOPE_REASON_MALFORMED_ARGUMENT ? SMTPSCOPE_FAULT_CLIENT
+                                                                                         : SMTPSCOPE_FAULT_SERVER});
 }
 
 static bool is_extension_command(enum smtpscope_verb verb)
@@ -155,7 +173,8 @@ static bool is_extension_command(enum smtpscope_verb verb)
 uint32_t detect_syntax(struct smtpscope_judge *judge, const struct refused *refused)
 {
     enum smtpscope_detail detail = malformed(refused);
-    bool eod = refused->verb == SMTPSCOPE_VERB_EOD || refused->verb == SMTPSCOPE_VERB_NONE || refused->verb == SMTPSCOPE_VERB_ANSWER;
+    bool eod =
+        refused->verb == SMTPSCOPE_VERB_EOD || refused->verb == SMTPSCOPE_VERB_NONE || refused->verb == SMTPSCOPE_VERB_ANSWER;
 
     if (eod || is_extension_command(refused->verb) || !is_about_syntax(refused))
         return 0;
@@ -164,8 +183,11 @@ uint32_t detect_syntax(struct smtpscope_judge *judge, const struct refused *refu
     if (detail == SMTPSCOPE_DETAIL_NONE || (refused->verb == SMTPSCOPE_VERB_UNKNOWN && detail != SMTPSCOPE_DETAIL_LINE_OCTETS &&
                                             detail != SMTPSCOPE_DETAIL_LEADING_SPACE))
         return 0;
-    return report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX, .detail = detail,
-                                                   .detail_number = refused->command->len, .fault = SMTPSCOPE_FAULT_CLIENT });
+    return report(judge, refused,
+                  (struct ground){.rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX,
+                                  .detail = detail,
+                                  .detail_number = refused->command->len,
+                                  .fault = SMTPSCOPE_FAULT_CLIENT});
 }
 
 static bool is_unknown_code(uint16_t code)
@@ -180,8 +202,9 @@ static void report_unknown_bdat(struct smtpscope_judge *judge, const struct refu
         return;
     judge->trouble->unknown_bdat = (uint16_t)cause;
     if (refused->code == 500)
-        report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REJECTION_UNKNOWN_COMMAND, .cause = cause,
-                                                .fault = SMTPSCOPE_FAULT_CLIENT });
+        report(
+            judge, refused,
+            (struct ground){.rule = SMTPSCOPE_RULE_REJECTION_UNKNOWN_COMMAND, .cause = cause, .fault = SMTPSCOPE_FAULT_CLIENT});
 }
 
 /* What such a server says of the lines of the chunk, where no command of the client is meant; and of a chunk behind one refused. */
@@ -208,9 +231,11 @@ uint32_t detect_extension(struct smtpscope_judge *judge, const struct refused *r
     if (doubt && refused->reading != READING_NOT_OFFERED)
         return 0;
     if (doubt || !(refused->before->extensions & SMTPSCOPE_EXT_BIT(extension))) {
-        note = report(judge, refused, (struct ground){
-            .rule = SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED, .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING,
-            .detail_text = text_of(smtpscope_extension_keyword(extension)), .fault = SMTPSCOPE_FAULT_CLIENT });
+        note = report(judge, refused,
+                      (struct ground){.rule = SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED,
+                                      .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING,
+                                      .detail_text = text_of(smtpscope_extension_keyword(extension)),
+                                      .fault = SMTPSCOPE_FAULT_CLIENT});
         report_unknown_bdat(judge, refused, note);
         return note;
     }
@@ -224,13 +249,16 @@ uint32_t detect_extension(struct smtpscope_judge *judge, const struct refused *r
         return 0;
     if (refused->verb == SMTPSCOPE_VERB_AUTH && is_unknown_code(refused->code) && malformed(refused) == SMTPSCOPE_DETAIL_NONE &&
         !mechanism_is_listed(judge, refused->command))
-        return report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REJECTION_PARAMETER_NOT_IMPLEMENTED,
-                                                       .fault = SMTPSCOPE_FAULT_CLIENT });
+        return report(
+            judge, refused,
+            (struct ground){.rule = SMTPSCOPE_RULE_REJECTION_PARAMETER_NOT_IMPLEMENTED, .fault = SMTPSCOPE_FAULT_CLIENT});
     if (malformed(refused) != SMTPSCOPE_DETAIL_NONE && refused->verb != SMTPSCOPE_VERB_BDAT)
         return report_advertised(judge, refused, extension, SMTPSCOPE_REASON_MALFORMED_ARGUMENT);
     if (malformed(refused) != SMTPSCOPE_DETAIL_NONE)
-        return report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX, .detail = malformed(refused),
-                                                       .fault = SMTPSCOPE_FAULT_CLIENT });
+        return report(judge, refused,
+                      (struct ground){.rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX,
+                                      .detail = malformed(refused),
+                                      .fault = SMTPSCOPE_FAULT_CLIENT});
     if (refused->code == 500 || refused->code == 502 || refused->code == 504 || refused->reading == READING_NOT_OFFERED)
         return report_advertised(judge, refused, extension, SMTPSCOPE_REASON_NONE);
     return 0;
@@ -248,22 +276,27 @@ uint32_t detect_parameter(struct smtpscope_judge *judge, const struct refused *r
     bool doubt = refused->before->doubt & SMTPSCOPE_DOUBT_EXTENSIONS;
     enum smtpscope_extension missing = first_of(command->parameters & ~refused->before->extensions);
     bool about = refused->code == 555 || refused->code == 504 || refused->reading == READING_PARAMETER ||
-                 ((refused->code == 500 || refused->code == 501 || refused->code == 502 || refused->code == 503 || refused->code == 455) &&
+                 ((refused->code == 500 || refused->code == 501 || refused->code == 502 || refused->code == 503 ||
+                   refused->code == 455) &&
                   (missing != SMTPSCOPE_EXT_NONE || command->unknown_parameter.len));
 
     if (!about || refused->verb == SMTPSCOPE_VERB_NONE || refused->reading == READING_MALFORMED_ARGUMENT ||
         (refused->reading == READING_CLIENT_IDENTITY && !command->unknown_parameter.len))
         return 0; /* Postfix's 504 for the name in HELO comes as late as RCPT */
     if (missing != SMTPSCOPE_EXT_NONE && !doubt && !command->unknown_parameter.len)
-        return report(judge, refused, (struct ground){
-            .rule = SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED, .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING,
-            .detail_text = text_of(smtpscope_extension_keyword(missing)), .fault = SMTPSCOPE_FAULT_CLIENT });
-    return report(judge, refused, (struct ground){
-        .rule = SMTPSCOPE_RULE_REJECTION_PARAMETER_NOT_IMPLEMENTED,
-        .detail = command->unknown_parameter.len ? SMTPSCOPE_DETAIL_PARAMETER_UNKNOWN : SMTPSCOPE_DETAIL_NONE,
-        .detail_text = command->unknown_parameter,
-        .fault = command->unknown_parameter.len || refused->verb == SMTPSCOPE_VERB_ANSWER
-                     ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER });
+        return report(judge, refused,
+                      (struct ground){.rule = SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED,
+                                      .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING,
+                                      .detail_text = text_of(smtpscope_extension_keyword(missing)),
+                                      .fault = SMTPSCOPE_FAULT_CLIENT});
+    return report(
+        judge, refused,
+        (struct ground){.rule = SMTPSCOPE_RULE_REJECTION_PARAMETER_NOT_IMPLEMENTED,
+                        .detail = command->unknown_parameter.len ? SMTPSCOPE_DETAIL_PARAMETER_UNKNOWN : SMTPSCOPE_DETAIL_NONE,
+                        .detail_text = command->unknown_parameter,
+                        .fault = command->unknown_parameter.len || refused->verb == SMTPSCOPE_VERB_ANSWER
+                                     ? SMTPSCOPE_FAULT_CLIENT
+                                     : SMTPSCOPE_FAULT_SERVER});
 }
 
 static uint32_t report_verify(struct smtpscope_judge *judge, const struct refused *refused)
@@ -274,14 +307,17 @@ static uint32_t report_verify(struct smtpscope_judge *judge, const struct refuse
     if (mailbox || refused->code < 500 || refused->code == 530 || refused->reading == READING_CLIENT_IDENTITY ||
         refused->reading == READING_REPUTATION)
         return 0; /* whatever it asked, this client would have been refused */
-    return report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REJECTION_VERIFY_DISABLED, .fault = SMTPSCOPE_FAULT_NOBODY });
+    return report(judge, refused,
+                  (struct ground){.rule = SMTPSCOPE_RULE_REJECTION_VERIFY_DISABLED, .fault = SMTPSCOPE_FAULT_NOBODY});
 }
 
 /* RFC 5321 3.2: a client whose EHLO is refused should try HELO. Whether it does is seen later. */
 static uint32_t report_hello(struct smtpscope_judge *judge, const struct refused *refused)
 {
-    return report(judge, refused, (struct ground){ .rule = SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED, .reason = SMTPSCOPE_REASON_GAVE_UP,
-                                                   .fault = SMTPSCOPE_FAULT_SERVER });
+    return report(judge, refused,
+                  (struct ground){.rule = SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED,
+                                  .reason = SMTPSCOPE_REASON_GAVE_UP,
+                                  .fault = SMTPSCOPE_FAULT_SERVER});
 }
 
 /* What looks like an answer to a challenge, where none was: the AUTH before it was refused, and the client ignored that. */
@@ -293,7 +329,7 @@ static bool is_stray_answer(const struct refused *refused)
 
 uint32_t detect_verb(struct smtpscope_judge *judge, const struct refused *refused)
 {
-    struct ground ground = { .rule = SMTPSCOPE_RULE_REJECTION_UNKNOWN_COMMAND, .fault = SMTPSCOPE_FAULT_CLIENT };
+    struct ground ground = {.rule = SMTPSCOPE_RULE_REJECTION_UNKNOWN_COMMAND, .fault = SMTPSCOPE_FAULT_CLIENT};
 
     if (refused->code < 500 && !(smtpscope_verb_family(refused->verb) == SMTPSCOPE_FAMILY_TURNING && refused->code != 421))
         return 0;

@@ -19,7 +19,7 @@ struct violation {
 
 static struct violation in_order(void)
 {
-    return (struct violation){ .rule = NO_RULE };
+    return (struct violation){.rule = NO_RULE};
 }
 
 static struct violation of_mail(const struct smtpscope_judge *judge, const struct smtpscope_state *state)
@@ -27,11 +27,11 @@ static struct violation of_mail(const struct smtpscope_judge *judge, const struc
     const struct trouble *trouble = trouble_of(judge);
 
     if (state->hello == SMTPSCOPE_HELLO_NONE || judge->hello_stale)
-        return (struct violation){ state->tls || judge->hello_stale ? SMTPSCOPE_RULE_SEQUENCE_MAIL_AFTER_STARTTLS_WITHOUT_EHLO
-                                                                    : SMTPSCOPE_RULE_SEQUENCE_MAIL_BEFORE_HELO,
-                                   "EHLO", &trouble->hello, trouble->hello.note != 0, SMTPSCOPE_DOUBT_HELLO };
+        return (struct violation){state->tls || judge->hello_stale ? SMTPSCOPE_RULE_SEQUENCE_MAIL_AFTER_STARTTLS_WITHOUT_EHLO
+                                                                   : SMTPSCOPE_RULE_SEQUENCE_MAIL_BEFORE_HELO,
+                                  "EHLO", &trouble->hello, trouble->hello.note != 0, SMTPSCOPE_DOUBT_HELLO};
     if (state->transaction)
-        return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_NESTED_MAIL, "RSET", NULL, 0, SMTPSCOPE_DOUBT_TRANSACTION };
+        return (struct violation){SMTPSCOPE_RULE_SEQUENCE_NESTED_MAIL, "RSET", NULL, 0, SMTPSCOPE_DOUBT_TRANSACTION};
     return in_order();
 }
 
@@ -41,26 +41,28 @@ static struct violation of_rcpt(const struct smtpscope_judge *judge, const struc
 
     if (state->transaction)
         return in_order();
-    return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_RCPT_BEFORE_MAIL, "MAIL", &trouble->mail, trouble->mail.note != 0,
-                               SMTPSCOPE_DOUBT_TRANSACTION };
+    return (struct violation){SMTPSCOPE_RULE_SEQUENCE_RCPT_BEFORE_MAIL, "MAIL", &trouble->mail, trouble->mail.note != 0,
+                              SMTPSCOPE_DOUBT_TRANSACTION};
 }
 
-static struct violation of_data(const struct smtpscope_judge *judge, const struct smtpscope_state *state, enum smtpscope_verb verb)
+static struct violation of_data(const struct smtpscope_judge *judge, const struct smtpscope_state *state,
+                                enum smtpscope_verb verb)
 {
     const struct trouble *trouble = trouble_of(judge);
     bool mixed = verb == SMTPSCOPE_VERB_DATA ? state->bdat_open || state->binary : state->bdat_done && !state->transaction;
 
     if (mixed)
-        return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "BDAT LAST", NULL, 0, SMTPSCOPE_DOUBT_TRANSACTION };
+        return (struct violation){SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "BDAT LAST", NULL, 0,
+                                  SMTPSCOPE_DOUBT_TRANSACTION};
     if (!state->transaction)
-        return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_MAIL, "MAIL", &trouble->mail, trouble->mail.note != 0,
-                                   SMTPSCOPE_DOUBT_TRANSACTION };
+        return (struct violation){SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_MAIL, "MAIL", &trouble->mail, trouble->mail.note != 0,
+                                  SMTPSCOPE_DOUBT_TRANSACTION};
     if (state->rcpt_accepted)
         return in_order();
     if (!state->rcpt_deferred && !state->rcpt_refused)
-        return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_RCPT, "RCPT", NULL, 0, SMTPSCOPE_DOUBT_TRANSACTION };
-    return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT, "RCPT", trouble->rcpt, trouble->rcpt_count,
-                               SMTPSCOPE_DOUBT_TRANSACTION };
+        return (struct violation){SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_RCPT, "RCPT", NULL, 0, SMTPSCOPE_DOUBT_TRANSACTION};
+    return (struct violation){SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT, "RCPT", trouble->rcpt, trouble->rcpt_count,
+                              SMTPSCOPE_DOUBT_TRANSACTION};
 }
 
 /* The end of a message that DATA could begin although no recipient was accepted (RFC 2920 3.1 lets a server say 354). */
@@ -70,40 +72,43 @@ static struct violation of_end(const struct smtpscope_judge *judge, const struct
 
     if (!state->transaction || state->rcpt_accepted || !trouble->rcpt_count)
         return in_order();
-    return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT, "RCPT", trouble->rcpt, trouble->rcpt_count,
-                               SMTPSCOPE_DOUBT_TRANSACTION };
+    return (struct violation){SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT, "RCPT", trouble->rcpt, trouble->rcpt_count,
+                              SMTPSCOPE_DOUBT_TRANSACTION};
 }
 
 static struct violation of_auth(const struct smtpscope_state *state)
 {
     if (state->hello != SMTPSCOPE_HELLO_EHLO)
-        return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_AUTH_BEFORE_EHLO, "EHLO", NULL, 0, SMTPSCOPE_DOUBT_HELLO };
+        return (struct violation){SMTPSCOPE_RULE_SEQUENCE_AUTH_BEFORE_EHLO, "EHLO", NULL, 0, SMTPSCOPE_DOUBT_HELLO};
     if (state->authenticated)
-        return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_AUTH_TWICE, "", NULL, 0, SMTPSCOPE_DOUBT_AUTH };
+        return (struct violation){SMTPSCOPE_RULE_SEQUENCE_AUTH_TWICE, "", NULL, 0, SMTPSCOPE_DOUBT_AUTH};
     if (state->transaction)
-        return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_AUTH_IN_TRANSACTION, "RSET", NULL, 0, SMTPSCOPE_DOUBT_TRANSACTION };
+        return (struct violation){SMTPSCOPE_RULE_SEQUENCE_AUTH_IN_TRANSACTION, "RSET", NULL, 0, SMTPSCOPE_DOUBT_TRANSACTION};
     return in_order();
 }
 
 static struct violation of_starttls(const struct smtpscope_judge *judge, const struct smtpscope_state *state)
 {
     if (state->tls || judge->tls_granted)
-        return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_STARTTLS_TWICE, "", NULL, 0, SMTPSCOPE_DOUBT_TLS };
+        return (struct violation){SMTPSCOPE_RULE_SEQUENCE_STARTTLS_TWICE, "", NULL, 0, SMTPSCOPE_DOUBT_TLS};
     if (state->hello != SMTPSCOPE_HELLO_EHLO)
-        return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_STARTTLS_BEFORE_EHLO, "EHLO", NULL, 0, SMTPSCOPE_DOUBT_HELLO };
+        return (struct violation){SMTPSCOPE_RULE_SEQUENCE_STARTTLS_BEFORE_EHLO, "EHLO", NULL, 0, SMTPSCOPE_DOUBT_HELLO};
     if (state->transaction)
-        return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_STARTTLS_IN_TRANSACTION, "RSET", NULL, 0, SMTPSCOPE_DOUBT_TRANSACTION };
+        return (struct violation){SMTPSCOPE_RULE_SEQUENCE_STARTTLS_IN_TRANSACTION, "RSET", NULL, 0,
+                                  SMTPSCOPE_DOUBT_TRANSACTION};
     return in_order();
 }
 
-static struct violation violation_of(const struct smtpscope_judge *judge, enum smtpscope_verb verb, const struct smtpscope_state *state)
+static struct violation violation_of(const struct smtpscope_judge *judge, enum smtpscope_verb verb,
+                                     const struct smtpscope_state *state)
 {
     if (state->quit && verb != SMTPSCOPE_VERB_NONE)
-        return (struct violation){ SMTPSCOPE_RULE_SEQUENCE_COMMAND_AFTER_QUIT, "", NULL, 0, 0 };
+        return (struct violation){SMTPSCOPE_RULE_SEQUENCE_COMMAND_AFTER_QUIT, "", NULL, 0, 0};
     switch (verb) {
     case SMTPSCOPE_VERB_MAIL: return of_mail(judge, state);
     case SMTPSCOPE_VERB_RCPT: return of_rcpt(judge, state);
-    case SMTPSCOPE_VERB_DATA: case SMTPSCOPE_VERB_BDAT: return of_data(judge, state, verb);
+    case SMTPSCOPE_VERB_DATA:
+    case SMTPSCOPE_VERB_BDAT: return of_data(judge, state, verb);
     case SMTPSCOPE_VERB_EOD: return of_end(judge, state);
     case SMTPSCOPE_VERB_AUTH: return of_auth(state);
     case SMTPSCOPE_VERB_STARTTLS: return of_starttls(judge, state);
@@ -117,14 +122,14 @@ static const struct {
     enum smtpscope_rule rule;
     const char *missing;
 } spoken[] = {
-    { READING_SEQ_HELO, SMTPSCOPE_RULE_SEQUENCE_MAIL_BEFORE_HELO, "EHLO" },
-    { READING_SEQ_MAIL, SMTPSCOPE_RULE_SEQUENCE_RCPT_BEFORE_MAIL, "MAIL" },
-    { READING_SEQ_RCPT, SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_RCPT, "RCPT" },
-    { READING_NO_VALID_RCPT, SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT, "RCPT" },
-    { READING_NESTED_MAIL, SMTPSCOPE_RULE_SEQUENCE_NESTED_MAIL, "RSET" },
-    { READING_SEQ_BDAT, SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "BDAT LAST" },
-    { READING_AUTH_TWICE, SMTPSCOPE_RULE_SEQUENCE_AUTH_TWICE, "" },
-    { READING_TLS_TWICE, SMTPSCOPE_RULE_SEQUENCE_STARTTLS_TWICE, "" },
+    {READING_SEQ_HELO, SMTPSCOPE_RULE_SEQUENCE_MAIL_BEFORE_HELO, "EHLO"},
+    {READING_SEQ_MAIL, SMTPSCOPE_RULE_SEQUENCE_RCPT_BEFORE_MAIL, "MAIL"},
+    {READING_SEQ_RCPT, SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_RCPT, "RCPT"},
+    {READING_NO_VALID_RCPT, SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT, "RCPT"},
+    {READING_NESTED_MAIL, SMTPSCOPE_RULE_SEQUENCE_NESTED_MAIL, "RSET"},
+    {READING_SEQ_BDAT, SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "BDAT LAST"},
+    {READING_AUTH_TWICE, SMTPSCOPE_RULE_SEQUENCE_AUTH_TWICE, ""},
+    {READING_TLS_TWICE, SMTPSCOPE_RULE_SEQUENCE_STARTTLS_TWICE, ""},
 };
 
 static struct smtpscope_text text_of(const char *word)
@@ -133,14 +138,19 @@ static struct smtpscope_text text_of(const char *word)
 
     while (word[len])
         len++;
-    return (struct smtpscope_text){ word, len };
+    return (struct smtpscope_text){word, len};
 }
 
 static uint32_t report(struct smtpscope_judge *judge, const struct refused *refused, const struct violation *violation,
                        enum smtpscope_reason reason, uint32_t cause)
 {
-    struct ground ground = { .rule = violation->rule, .verdict = refused->verdict, .reason = reason, .cause = cause,
-                             .confidence = refused->confidence, .fault = SMTPSCOPE_FAULT_CLIENT, .exchange = refused->exchange };
+    struct ground ground = {.rule = violation->rule,
+                            .verdict = refused->verdict,
+                            .reason = reason,
+                            .cause = cause,
+                            .confidence = refused->confidence,
+                            .fault = SMTPSCOPE_FAULT_CLIENT,
+                            .exchange = refused->exchange};
     struct note *note;
 
     if (violation->missing[0]) {
@@ -155,7 +165,7 @@ static uint32_t detect_spoken(struct smtpscope_judge *judge, const struct refuse
 {
     for (size_t i = 0; i < sizeof spoken / sizeof *spoken; i++)
         if (spoken[i].reading == refused->reading) {
-            struct violation violation = { .rule = spoken[i].rule, .missing = spoken[i].missing };
+            struct violation violation = {.rule = spoken[i].rule, .missing = spoken[i].missing};
             struct refused likely = *refused;
 
             likely.confidence = SMTPSCOPE_LIKELY;
@@ -188,11 +198,25 @@ bool is_about_order(const struct refused *refused)
     if (reading_is_order(refused->reading) || (refused->reading == READING_NOT_OFFERED && refused->code >= 500))
         return true;
     switch (refused->code) {
-    case 500: case 501: case 502: case 503: case 504: case 521: case 555: return true;
-    case 550: case 551: case 552: case 553: case 554:
-        return refused->reply->enhanced_subject == 5 || (!reading_is_reason(refused->reading) && refused->reply->enhanced_subject != 7);
-    case 450: case 451: case 452: /* RFC 3463: X.5 is the protocol's; without words or that, it is the mail that must wait */
-        return !reading_is_reason(refused->reading) && (refused->reply->enhanced_subject == 5 || !refused->reply->enhanced_class);
+    case 500:
+    case 501:
+    case 502:
+    case 503:
+    case 504:
+    case 521:
+    case 555: return true;
+    case 550:
+    case 551:
+    case 552:
+    case 553:
+    case 554:
+        return refused->reply->enhanced_subject == 5 ||
+               (!reading_is_reason(refused->reading) && refused->reply->enhanced_subject != 7);
+    case 450:
+    case 451:
+    case 452: /* RFC 3463: X.5 is the protocol's; without words or that, it is the mail that must wait */
+        return !reading_is_reason(refused->reading) &&
+               (refused->reply->enhanced_subject == 5 || !refused->reply->enhanced_class);
     }
     return false;
 }
@@ -233,9 +257,9 @@ uint32_t detect_sequence(struct smtpscope_judge *judge, const struct refused *re
     if (refused->before->doubt & violation.doubt || refused->verb == SMTPSCOPE_VERB_NONE)
         return detect_spoken(judge, refused);
     if (violation.rule == NO_RULE && refused->reading == READING_SEQ_BDAT)
-        violation = (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "BDAT LAST", NULL, 0, 0 };
+        violation = (struct violation){SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "BDAT LAST", NULL, 0, 0};
     else if (violation.rule == NO_RULE && is_behind_refused_chunk(judge, refused))
-        violation = (struct violation){ SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "RSET", &trouble_of(judge)->chunk, 1, 0 };
+        violation = (struct violation){SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "RSET", &trouble_of(judge)->chunk, 1, 0};
     last = violation.root_count ? &violation.roots[violation.root_count - 1] : NULL;
     if (violation.rule == NO_RULE || !is_about_order(refused) || is_unreadable(refused) || is_unknown_bdat(refused))
         return 0;
@@ -269,15 +293,20 @@ static enum smtpscope_reason reason_in_order(const struct refused *refused)
 uint32_t detect_refused_in_order(struct smtpscope_judge *judge, const struct refused *refused)
 {
     enum smtpscope_reason reason = reason_in_order(refused);
-    struct ground ground = { .rule = SMTPSCOPE_RULE_SEQUENCE_REFUSED_IN_ORDER, .verdict = refused->verdict, .reason = reason,
-                             .confidence = refused->confidence, .fault = SMTPSCOPE_FAULT_SERVER, .exchange = refused->exchange };
+    struct ground ground = {.rule = SMTPSCOPE_RULE_SEQUENCE_REFUSED_IN_ORDER,
+                            .verdict = refused->verdict,
+                            .reason = reason,
+                            .confidence = refused->confidence,
+                            .fault = SMTPSCOPE_FAULT_SERVER,
+                            .exchange = refused->exchange};
     bool words = reading_is_order(refused->reading) && refused->reading != READING_CLOSED_TO_CLIENT;
     struct note *note;
 
     if ((refused->code != 503 && !(words && refused->code >= 500)) || refused->reading == READING_RELAY_DENIED ||
         refused->reading == READING_MAILBOX_UNKNOWN)
         return 0; /* the mail is refused, under the wrong code */
-    if (reason == SMTPSCOPE_REASON_AUTH_REQUIRED || reason == SMTPSCOPE_REASON_TLS_REQUIRED || reason == SMTPSCOPE_REASON_EHLO_REQUIRED)
+    if (reason == SMTPSCOPE_REASON_AUTH_REQUIRED || reason == SMTPSCOPE_REASON_TLS_REQUIRED ||
+        reason == SMTPSCOPE_REASON_EHLO_REQUIRED)
         ground.fault = SMTPSCOPE_FAULT_CLIENT;
     if (refused->before->doubt) {
         ground.confidence = SMTPSCOPE_LIKELY;
@@ -293,7 +322,8 @@ void judge_tolerated(struct smtpscope_judge *judge, const struct smtpscope_excha
     struct violation violation = violation_of(judge, exchange->command->verb, exchange->before);
     struct note *note;
 
-    if (violation.rule == NO_RULE || judge->doubtful || exchange->before->doubt || exchange->command->verb == SMTPSCOPE_VERB_EOD)
+    if (violation.rule == NO_RULE || judge->doubtful || exchange->before->doubt ||
+        exchange->command->verb == SMTPSCOPE_VERB_EOD)
         return;
     /* In flight before the replies to the RCPTs: RFC 2920 3.1 allows the client to send it and the server to say 354. */
     if (violation.rule == SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT && violation.root_count &&
@@ -302,9 +332,8 @@ void judge_tolerated(struct smtpscope_judge *judge, const struct smtpscope_excha
     if (exchange->command->verb == SMTPSCOPE_VERB_BDAT && violation.rule != SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_MAIL &&
         exchange->before->bdat_open)
         return;
-    note = note_find(judge, report(judge, &(struct refused){ .exchange = exchange, .verdict = SMTPSCOPE_VERDICT_TOLERATED },
-                                   &violation,
-                                   SMTPSCOPE_REASON_NONE, 0));
+    note = note_find(judge, report(judge, &(struct refused){.exchange = exchange, .verdict = SMTPSCOPE_VERDICT_TOLERATED},
+                                   &violation, SMTPSCOPE_REASON_NONE, 0));
     if (!note)
         return;
     if (violation.rule == SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT)

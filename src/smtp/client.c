@@ -76,13 +76,19 @@ static void secret_of_auth(struct smtpscope_session *session, bool mechanism, co
 static void command_hide(struct smtpscope_command *command, enum smtpscope_verb verb)
 {
     *command = (struct smtpscope_command){
-        .verb = verb, .len = command->len, .offset = command->offset, .acked = command->acked, .time = command->time,
-        .packet = command->packet, .circumstances = command->circumstances,
+        .verb = verb,
+        .len = command->len,
+        .offset = command->offset,
+        .acked = command->acked,
+        .time = command->time,
+        .packet = command->packet,
+        .circumstances = command->circumstances,
         .oddities = command->oddities & (SMTPSCOPE_COMMAND_BARE_LF | SMTPSCOPE_COMMAND_UNTERMINATED),
     };
 }
 
-static const char *alien_name_of(const struct smtpscope_session *session, enum smtpscope_alien alien, const char *line, size_t len)
+static const char *alien_name_of(const struct smtpscope_session *session, enum smtpscope_alien alien, const char *line,
+                                 size_t len)
 {
     bool vague = alien == SMTPSCOPE_ALIEN_BINARY || alien == SMTPSCOPE_ALIEN_TEXT;
     const char *name = NULL;
@@ -102,8 +108,11 @@ static void alien_check(struct smtpscope_session *session, const struct place *p
     if (alien == SMTPSCOPE_ALIEN_NONE)
         return;
     session->alien = (uint8_t)alien;
-    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_ALIEN, .time = place->time, .packet = place->packet,
-                                                 .alien = alien, .alien_name = alien_name_of(session, alien, line, len) });
+    fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_ALIEN,
+                                                .time = place->time,
+                                                .packet = place->packet,
+                                                .alien = alien,
+                                                .alien_name = alien_name_of(session, alien, line, len)});
 }
 
 /* Puts what was parsed in its place: an alien's line, a possible secret, a command. */
@@ -114,12 +123,13 @@ static void command_classify(struct smtpscope_session *session, struct smtpscope
 
     alien_check(session, place, line, len);
     if (session->alien && known)
-        fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_CROSS, .time = command->time,
-                                                     .packet = command->packet, .command = command });
+        fact_tell(session,
+                  &(struct smtpscope_fact){
+                      .type = SMTPSCOPE_FACT_CROSS, .time = command->time, .packet = command->packet, .command = command});
     if (session->alien && !known) {
         command->verb = SMTPSCOPE_VERB_RAW;
         command->name.len = 0;
-        command->argument = (struct smtpscope_text){ line, alien_shown(line, line_text(line, len)) };
+        command->argument = (struct smtpscope_text){line, alien_shown(line, line_text(line, len))};
     }
     if (known) {
         session->secret = command->verb == SMTPSCOPE_VERB_AUTH;
@@ -150,9 +160,10 @@ static void after_command(struct smtpscope_session *session, const struct smtpsc
     }
 }
 
-static void client_line(struct smtpscope_session *session, const char *line, size_t len, uint64_t total, const struct place *place)
+static void client_line(struct smtpscope_session *session, const char *line, size_t len, uint64_t total,
+                        const struct place *place)
 {
-    struct smtpscope_command command = { 0 };
+    struct smtpscope_command command = {0};
 
     command_fill(session, &command, line, len, total, place);
     if (session->client == CLIENT_ANSWER) {
@@ -162,10 +173,11 @@ static void client_line(struct smtpscope_session *session, const char *line, siz
         command_classify(session, &command, place, line, len);
     }
     if (command.circumstances & SMTPSCOPE_COMMAND_EARLY)
-        fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_COMMAND, .time = place->time, .packet = place->packet,
-                                                     .command = &command });
-    if ((command.verb == SMTPSCOPE_VERB_EHLO || command.verb == SMTPSCOPE_VERB_HELO) && command.path.len && session->name_hash &&
-        (uint32_t)hash_octets(command.path.at, command.path.len, 0) == session->name_hash)
+        fact_tell(session,
+                  &(struct smtpscope_fact){
+                      .type = SMTPSCOPE_FACT_COMMAND, .time = place->time, .packet = place->packet, .command = &command});
+    if ((command.verb == SMTPSCOPE_VERB_EHLO || command.verb == SMTPSCOPE_VERB_HELO) && command.path.len &&
+        session->name_hash && (uint32_t)hash_octets(command.path.at, command.path.len, 0) == session->name_hash)
         command.oddities |= SMTPSCOPE_COMMAND_NAME_OF_SERVER;
     if (command.verb == SMTPSCOPE_VERB_ANSWER || session->cut)
         secret_note(session, line, len);
@@ -205,8 +217,11 @@ bool client_keep_line(struct smtpscope_session *session, const char *data, size_
 
 static void end_of_data(struct smtpscope_session *session, struct transaction *transaction, const struct place *place)
 {
-    struct smtpscope_command command = { .verb = SMTPSCOPE_VERB_EOD, .offset = place->offset, .acked = place->acked,
-                                         .time = place->time, .packet = place->packet };
+    struct smtpscope_command command = {.verb = SMTPSCOPE_VERB_EOD,
+                                        .offset = place->offset,
+                                        .acked = place->acked,
+                                        .time = place->time,
+                                        .packet = place->packet};
     struct pending *entry;
 
     transaction_scanned(session, transaction);
@@ -274,8 +289,10 @@ static bool tls_is_likely(const struct smtpscope_session *session, const char *d
 static size_t take_tls(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
     bool tls = tls_is_likely(session, data, len);
-    struct smtpscope_fact fact = { .type = SMTPSCOPE_FACT_TLS, .time = place->time, .packet = place->packet,
-                                   .tls = tls ? SMTPSCOPE_TLS_STARTED : SMTPSCOPE_TLS_NOT_FOLLOWED };
+    struct smtpscope_fact fact = {.type = SMTPSCOPE_FACT_TLS,
+                                  .time = place->time,
+                                  .packet = place->packet,
+                                  .tls = tls ? SMTPSCOPE_TLS_STARTED : SMTPSCOPE_TLS_NOT_FOLLOWED};
 
     if (tls) {
         side_opaque(session, SMTPSCOPE_CLIENT, place->offset);
@@ -397,8 +414,10 @@ void client_resolve(struct smtpscope_session *session, enum client_mode mode)
     }
     if (mode == CLIENT_TLS_WAIT && hold && hold->begin < hold->len && /* there may be but a gap */
         !tls_is_likely(session, hold->at + hold->begin, hold->len - hold->begin)) {
-        fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_TLS, .time = hold->place.time,
-                                                     .packet = hold->place.packet, .tls = SMTPSCOPE_TLS_COMMAND_INJECTION });
+        fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_TLS,
+                                                    .time = hold->place.time,
+                                                    .packet = hold->place.packet,
+                                                    .tls = SMTPSCOPE_TLS_COMMAND_INJECTION});
         kept_free(session, &session->rare->hold);
     }
     release(session);
@@ -429,9 +448,12 @@ void client_replay(struct smtpscope_session *session, struct kept *tail)
 /* What was lost may have been a command: a place in the queue that may take replies. */
 static void lost_push(struct smtpscope_session *session, uint64_t len, const struct place *place)
 {
-    struct smtpscope_command lost = { .verb = SMTPSCOPE_VERB_NONE, .circumstances = SMTPSCOPE_COMMAND_LOST,
-                                      .offset = place->offset, .acked = place->acked, .time = place->time,
-                                      .packet = place->packet };
+    struct smtpscope_command lost = {.verb = SMTPSCOPE_VERB_NONE,
+                                     .circumstances = SMTPSCOPE_COMMAND_LOST,
+                                     .offset = place->offset,
+                                     .acked = place->acked,
+                                     .time = place->time,
+                                     .packet = place->packet};
 
     lost.len = (uint32_t)(len < UINT32_MAX ? len : UINT32_MAX);
     queue_push(session, &lost);
@@ -462,8 +484,12 @@ void client_gap(struct smtpscope_session *session, uint64_t len, const struct pl
             tail_free(session, session->transaction);
         }
         return;
-    case CLIENT_OPAQUE: case CLIENT_TLS_WAIT: return;
-    case CLIENT_COMMANDS: case CLIENT_ANSWER: case CLIENT_HOLDING: case CLIENT_GUESSING: break;
+    case CLIENT_OPAQUE:
+    case CLIENT_TLS_WAIT: return;
+    case CLIENT_COMMANDS:
+    case CLIENT_ANSWER:
+    case CLIENT_HOLDING:
+    case CLIENT_GUESSING: break;
     }
     if (session->client == CLIENT_HOLDING) { /* a gap in what is held: told when it is known what it is a gap in */
         if (rare_need(session) && kept_append(session, &session->rare->hold, "", 0, HOLD_MAX, place)) {
@@ -488,7 +514,7 @@ void client_close(struct smtpscope_session *session)
     chunk_decide(session);
     line = line_of(session, SMTPSCOPE_CLIENT);
     if (line && line->len && (session->client == CLIENT_COMMANDS || session->client == CLIENT_ANSWER)) {
-        struct smtpscope_command command = { .oddities = SMTPSCOPE_COMMAND_UNTERMINATED };
+        struct smtpscope_command command = {.oddities = SMTPSCOPE_COMMAND_UNTERMINATED};
 
         command_fill(session, &command, line->at, line->len, line->total, &line->place);
         if (session->client == CLIENT_ANSWER || (session->secret && command.verb <= SMTPSCOPE_VERB_ANSWER))

@@ -20,15 +20,15 @@
 /* What an octet may be part of. Bits: those of a line say which closer looks it needs, and most lines need none. */
 enum kind {
     KIND_NUL = 1 << 0,
-    KIND_CONTROL = 1 << 1,   /* no text: below SP, without HT, CR and LF */
+    KIND_CONTROL = 1 << 1, /* no text: below SP, without HT, CR and LF */
     KIND_EIGHT_BIT = 1 << 2,
-    KIND_QUOTING = 1 << 3,   /* a quoted local part */
-    KIND_SHELL = 1 << 4,     /* an exploit */
+    KIND_QUOTING = 1 << 3, /* a quoted local part */
+    KIND_SHELL = 1 << 4,   /* an exploit */
     KIND_SPACE = 1 << 5,
     KIND_ALPHA = 1 << 6,
-    KIND_WORD = 1 << 7,      /* letters, digits, hyphen: a keyword */
-    KIND_NAME = 1 << 8,      /* a host name. Not RFC: the underscore is common and harmless */
-    KIND_DOTTED = 1 << 9,    /* an IPv4 address */
+    KIND_WORD = 1 << 7,   /* letters, digits, hyphen: a keyword */
+    KIND_NAME = 1 << 8,   /* a host name. Not RFC: the underscore is common and harmless */
+    KIND_DOTTED = 1 << 9, /* an IPv4 address */
     KIND_DOT = 1 << 10,
     KIND_COLON = 1 << 11,
 };
@@ -41,6 +41,7 @@ enum kind {
 #define TIMES_26(kind) TIMES_8(kind), TIMES_8(kind), TIMES_8(kind), TIMES_2(kind)
 #define TIMES_64(kind) TIMES_26(kind), TIMES_26(kind), TIMES_8(kind), TIMES_2(kind), TIMES_2(kind)
 
+/* clang-format off */
 static const uint16_t kinds[256] = {
     ['\0'] = KIND_NUL | KIND_CONTROL, [0x01] = TIMES_8(KIND_CONTROL), ['\t'] = KIND_SPACE,
     [0x0b] = TIMES_2(KIND_CONTROL), [0x0e] = TIMES_8(KIND_CONTROL), TIMES_8(KIND_CONTROL), TIMES_2(KIND_CONTROL),
@@ -49,6 +50,7 @@ static const uint16_t kinds[256] = {
     [';'] = KIND_SHELL, ['A'] = TIMES_26(ALPHA), ['\\'] = KIND_QUOTING, ['_'] = KIND_NAME, ['`'] = KIND_SHELL,
     ['a'] = TIMES_26(ALPHA), ['|'] = KIND_SHELL, [0x80] = TIMES_64(HIGH), TIMES_64(HIGH),
 };
+/* clang-format on */
 
 static unsigned kind_of(char c)
 {
@@ -142,7 +144,7 @@ static void body_parse(struct smtpscope_command *command, const char *at, size_t
     if (binary)
         command->parameters |= SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_BINARYMIME);
     else if (!eight && !starts_with(at, len, "BODY=7BIT"))
-        command->unknown_parameter = (struct smtpscope_text){ at, len };
+        command->unknown_parameter = (struct smtpscope_text){at, len};
 }
 
 static void parameter_parse(struct smtpscope_command *command, const char *at, size_t len)
@@ -159,7 +161,7 @@ static void parameter_parse(struct smtpscope_command *command, const char *at, s
         command->oddities |= SMTPSCOPE_COMMAND_BAD_PARAMETER;
     command->parameters |= extension;
     if (!extension && !command->unknown_parameter.len)
-        command->unknown_parameter = (struct smtpscope_text){ at, len };
+        command->unknown_parameter = (struct smtpscope_text){at, len};
     if (extension == SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SIZE)) {
         command->declared_size = number(at + keyword + 1, len > keyword ? len - keyword - 1 : 0, &valid);
         command->has_size = valid;
@@ -191,8 +193,8 @@ static bool looks_like_exploit(const char *path, size_t len)
 
     for (size_t i = 0; i + 1 < len; i++) {
         quoted ^= path[i] == '"';
-        if ((path[i] == '$' && (path[i + 1] == '{' || path[i + 1] == '(')) || path[i] == '`' ||
-            (path[i] == ';' && !quoted) || (path[i] == '|' && i == 0))
+        if ((path[i] == '$' && (path[i + 1] == '{' || path[i + 1] == '(')) || path[i] == '`' || (path[i] == ';' && !quoted) ||
+            (path[i] == '|' && i == 0))
             return true;
     }
     return false;
@@ -257,13 +259,13 @@ static void path_parse(struct smtpscope_command *command, unsigned seen, const c
     close = at < end && *at == '<' ? path_close(seen, at + 1, end) : NULL;
     begin = at;
     if (close) {
-        command->path = (struct smtpscope_text){ begin + 1, (size_t)(close - begin - 1) };
+        command->path = (struct smtpscope_text){begin + 1, (size_t)(close - begin - 1)};
         parameters_parse(command, close + 1, end);
     } else {
         command->oddities |= SMTPSCOPE_COMMAND_NO_PATH;
         while (at < end && !is_space(*at))
             at++;
-        command->path = (struct smtpscope_text){ begin, (size_t)(at - begin) };
+        command->path = (struct smtpscope_text){begin, (size_t)(at - begin)};
         parameters_parse(command, at, end);
     }
     path_measure(command, seen);
@@ -341,9 +343,9 @@ static void auth_parse(struct smtpscope_command *command, const char *at, const 
     while (at < end && !is_space(*at))
         at++;
     if (is_mechanism(begin, (size_t)(at - begin)))
-        command->argument = (struct smtpscope_text){ begin, (size_t)(at - begin) };
+        command->argument = (struct smtpscope_text){begin, (size_t)(at - begin)};
     else
-        command->argument = (struct smtpscope_text){ "", 0 };
+        command->argument = (struct smtpscope_text){"", 0};
 }
 
 static bool has_word(const char *at, const char *end, const char *word)
@@ -357,7 +359,7 @@ static bool has_word(const char *at, const char *end, const char *word)
 /* Credentials in the words of POP3, IMAP and FTP, sent to the wrong port. */
 static bool is_foreign_login(const char *word, size_t len)
 {
-    static const char *const words[] = { "PASS", "LOGIN", "AUTHENTICATE", "APOP" };
+    static const char *const words[] = {"PASS", "LOGIN", "AUTHENTICATE", "APOP"};
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strlen(words[i]) == len && starts_with(word, len, words[i]))
@@ -386,7 +388,7 @@ static void argument_parse(struct smtpscope_command *command, unsigned seen, con
     else if (command->verb == SMTPSCOPE_VERB_XLINK2STATE && has_word(at, end, "CHUNK"))
         command->oddities |= SMTPSCOPE_COMMAND_EXPLOIT;
     else if (command->verb == SMTPSCOPE_VERB_EHLO || command->verb == SMTPSCOPE_VERB_HELO) {
-        command->path = (struct smtpscope_text){ at, (size_t)(end - at) };
+        command->path = (struct smtpscope_text){at, (size_t)(end - at)};
         name_check(command);
     }
 }
@@ -427,10 +429,10 @@ void command_parse(struct smtpscope_command *command, const char *line, size_t l
     command->verb = word_len ? verb_find(at, word_len) : SMTPSCOPE_VERB_RAW;
     if (at == end)
         command->oddities |= SMTPSCOPE_COMMAND_EMPTY;
-    command->name = (struct smtpscope_text){ word, word_len };
+    command->name = (struct smtpscope_text){word, word_len};
     for (at += word_len; at < end && is_space(*at);)
         at++;
-    command->argument = (struct smtpscope_text){ at, (size_t)(end - at) };
+    command->argument = (struct smtpscope_text){at, (size_t)(end - at)};
     if (command->verb > SMTPSCOPE_VERB_ANSWER) {
         argument_parse(command, seen, at, end);
     } else if (is_foreign_login(word, word_len)) {
@@ -457,12 +459,16 @@ static const struct alien_row {
     char prefix[14];
     uint8_t len, alien; /* enum smtpscope_alien */
 } aliens[] = {
-#define ROW(prefix, alien) { prefix, sizeof prefix - 1, SMTPSCOPE_ALIEN_##alien }
-    ROW("GET /", HTTP), ROW("POST /", HTTP), ROW("HEAD /", HTTP), ROW("PUT /", HTTP), ROW("CONNECT ", HTTP), ROW("GET http", HTTP),
-    ROW("POST http", HTTP), ROW("OPTIONS /", HTTP), ROW("OPTIONS *", HTTP), ROW("PRI * HTTP/2", HTTP), ROW("DELETE /", HTTP),
-    ROW("HEAD http", HTTP), ROW("PATCH /", HTTP), ROW("TRACE /", HTTP), ROW("PROPFIND /", HTTP),
-    ROW("SSH-", SSH), ROW("OPTIONS sip:", SIP), ROW("INVITE sip:", SIP), ROW("REGISTER sip:", SIP),
-    ROW("\x16\x03\x01", TLS), ROW("\x16\x03\x02", TLS), ROW("\x16\x03\x03", TLS), ROW("\x16\x03\x04", TLS), ROW("\x16\x03\x00", TLS),
+#define ROW(prefix, alien)                                                                                                     \
+    {                                                                                                                          \
+        prefix, sizeof prefix - 1, SMTPSCOPE_ALIEN_##alien                                                                     \
+    }
+    ROW("GET /", HTTP),       ROW("POST /", HTTP),       ROW("HEAD /", HTTP),       ROW("PUT /", HTTP),
+    ROW("CONNECT ", HTTP),    ROW("GET http", HTTP),     ROW("POST http", HTTP),    ROW("OPTIONS /", HTTP),
+    ROW("OPTIONS *", HTTP),   ROW("PRI * HTTP/2", HTTP), ROW("DELETE /", HTTP),     ROW("HEAD http", HTTP),
+    ROW("PATCH /", HTTP),     ROW("TRACE /", HTTP),      ROW("PROPFIND /", HTTP),   ROW("SSH-", SSH),
+    ROW("OPTIONS sip:", SIP), ROW("INVITE sip:", SIP),   ROW("REGISTER sip:", SIP), ROW("\x16\x03\x01", TLS),
+    ROW("\x16\x03\x02", TLS), ROW("\x16\x03\x03", TLS),  ROW("\x16\x03\x04", TLS),  ROW("\x16\x03\x00", TLS),
 #undef ROW
 };
 
@@ -513,9 +519,10 @@ enum smtpscope_alien alien_of(const char *line, size_t len)
 
 const char *smtpscope_alien_name(enum smtpscope_alien alien)
 {
-    static const char *const names[] = { [SMTPSCOPE_ALIEN_NONE] = "", [SMTPSCOPE_ALIEN_HTTP] = "HTTP",
-        [SMTPSCOPE_ALIEN_TLS] = "TLS", [SMTPSCOPE_ALIEN_SSH] = "SSH", [SMTPSCOPE_ALIEN_SIP] = "SIP",
-        [SMTPSCOPE_ALIEN_BINARY] = "binary", [SMTPSCOPE_ALIEN_TEXT] = "text" };
+    static const char *const names[] = {
+        [SMTPSCOPE_ALIEN_NONE] = "",    [SMTPSCOPE_ALIEN_HTTP] = "HTTP", [SMTPSCOPE_ALIEN_TLS] = "TLS",
+        [SMTPSCOPE_ALIEN_SSH] = "SSH",  [SMTPSCOPE_ALIEN_SIP] = "SIP",   [SMTPSCOPE_ALIEN_BINARY] = "binary",
+        [SMTPSCOPE_ALIEN_TEXT] = "text"};
 
     return names[alien];
 }

@@ -59,8 +59,8 @@ static void line_join(struct smtpscope_session *session, enum smtpscope_side sid
     kept_free(session, &line);
 }
 
-size_t line_take(struct smtpscope_session *session, enum smtpscope_side side, const char *data, size_t len, const struct place *place,
-                 line_reader *reader)
+size_t line_take(struct smtpscope_session *session, enum smtpscope_side side, const char *data, size_t len,
+                 const struct place *place, line_reader *reader)
 {
     const char *lf = memchr(data, '\n', len);
     size_t take = lf ? (size_t)(lf - data) + 1 : len;

@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-static const struct smtpscope_command no_command = { .verb = SMTPSCOPE_VERB_NONE, .name = { "", 0 }, .argument = { "", 0 },
-                                                     .path = { "", 0 }, .unknown_parameter = { "", 0 } };
+static const struct smtpscope_command no_command = {
+    .verb = SMTPSCOPE_VERB_NONE, .name = {"", 0}, .argument = {"", 0}, .path = {"", 0}, .unknown_parameter = {"", 0}};
 
 static void transaction_reset(struct smtpscope_state *state)
 {
@@ -62,7 +62,7 @@ static void state_hello(struct smtpscope_state *state, enum smtpscope_hello hell
     if (reply->oddities & SMTPSCOPE_REPLY_UNFINISHED)
         state->doubt |= SMTPSCOPE_DOUBT_EXTENSIONS;
     else
-        state->doubt &= (uint8_t)~(SMTPSCOPE_DOUBT_HELLO | SMTPSCOPE_DOUBT_EXTENSIONS);
+        state->doubt &= (uint8_t) ~(SMTPSCOPE_DOUBT_HELLO | SMTPSCOPE_DOUBT_EXTENSIONS);
 }
 
 static void state_rcpt(struct smtpscope_state *state, uint16_t code)
@@ -127,8 +127,7 @@ static void state_apply(struct smtpscope_state *state, enum smtpscope_verb verb,
             state->hello = SMTPSCOPE_HELLO_NONE;
         }
         break;
-    default: /* no other command changes the state */
-        break;
+    default: /* no other command changes the state */ break;
     }
 }
 
@@ -136,16 +135,21 @@ static void exchange_tell(struct smtpscope_session *session, const struct smtpsc
                           const struct smtpscope_reply *reply, const struct smtpscope_state *before,
                           const struct pending *entry, bool greeting)
 {
-    struct smtpscope_exchange exchange = { .index = session->exchanges++, .command = command, .reply = reply, .before = before,
-                                           .after = &session->state, .greeting = greeting };
+    struct smtpscope_exchange exchange = {.index = session->exchanges++,
+                                          .command = command,
+                                          .reply = reply,
+                                          .before = before,
+                                          .after = &session->state,
+                                          .greeting = greeting};
 
     if (entry) {
         exchange.behind = entry->behind;
         exchange.previous = (enum smtpscope_verb)entry->previous;
     }
     session->ready = reply->code == 220;
-    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_EXCHANGE, .time = reply->time, .packet = reply->packet,
-                                                 .exchange = &exchange });
+    fact_tell(session,
+              &(struct smtpscope_fact){
+                  .type = SMTPSCOPE_FACT_EXCHANGE, .time = reply->time, .packet = reply->packet, .exchange = &exchange});
 }
 
 static void greeting_arrived(struct smtpscope_session *session, const struct smtpscope_reply *reply)
@@ -171,7 +175,8 @@ static void message_answered(struct smtpscope_session *session, uint16_t code, u
     transaction_end(session, outcome_of(code), code, exchange);
 }
 
-static void bdat_answered(struct smtpscope_session *session, const struct smtpscope_command *command, uint16_t code, uint32_t index)
+static void bdat_answered(struct smtpscope_session *session, const struct smtpscope_command *command, uint16_t code,
+                          uint32_t index)
 {
     struct transaction *transaction = session->transaction;
     uint64_t sent = chunk_sent(session, command);
@@ -229,8 +234,7 @@ static void consequences(struct smtpscope_session *session, enum smtpscope_verb 
         if (good)
             transaction_abandon(session);
         break;
-    default: /* the others end no transaction */
-        break;
+    default: /* the others end no transaction */ break;
     }
 }
 

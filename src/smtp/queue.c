@@ -39,19 +39,19 @@ static const char *part_read(const char *from, void *part, size_t len)
     return from + len;
 }
 
-static const struct smtpscope_text text_none = { "", 0 };
+static const struct smtpscope_text text_none = {"", 0};
 
 /* Where `inner` stands in `outer`; of what is not in it, nothing. */
 static struct span span_of(const struct smtpscope_text *inner, const char *outer, size_t len)
 {
     if (inner->at < outer || inner->at + inner->len > outer + len)
-        return (struct span){ 0, 0 };
-    return (struct span){ (uint16_t)(inner->at - outer), (uint16_t)inner->len };
+        return (struct span){0, 0};
+    return (struct span){(uint16_t)(inner->at - outer), (uint16_t)inner->len};
 }
 
 static struct smtpscope_text text_of(struct span span, const char *outer)
 {
-    return (struct smtpscope_text){ outer + span.at, span.len };
+    return (struct smtpscope_text){outer + span.at, span.len};
 }
 
 static void upper_case(char *at, size_t len)
@@ -95,11 +95,16 @@ void pending_read(const struct queue *queue, const struct pending *entry, struct
 {
     const char *at = (const char *)(entry + 1);
     struct place place = queue->place;
-    struct span path = { 0, 0 }, unknown = { 0, 0 };
+    struct span path = {0, 0}, unknown = {0, 0};
 
     *command = (struct smtpscope_command){
-        .verb = (enum smtpscope_verb)entry->verb, .has_size = entry->has_size, .last = entry->is_last, .eight_bit = entry->eight_bit,
-        .len = entry->len, .oddities = entry->oddities, .circumstances = entry->circumstances,
+        .verb = (enum smtpscope_verb)entry->verb,
+        .has_size = entry->has_size,
+        .last = entry->is_last,
+        .eight_bit = entry->eight_bit,
+        .len = entry->len,
+        .oddities = entry->oddities,
+        .circumstances = entry->circumstances,
     };
     place.offset += entry->offset;
     if (entry->parts & PART_PLACE)
@@ -116,10 +121,10 @@ void pending_read(const struct queue *queue, const struct pending *entry, struct
     command->acked = place.acked;
     command->time = place.time;
     command->packet = place.packet;
-    command->name = (struct smtpscope_text){ verb_has_name(entry->verb) ? smtpscope_verb_name(command->verb) : at, entry->name };
+    command->name = (struct smtpscope_text){verb_has_name(entry->verb) ? smtpscope_verb_name(command->verb) : at, entry->name};
     if (!verb_has_name(entry->verb))
         at += entry->name;
-    command->argument = (struct smtpscope_text){ at, entry->argument };
+    command->argument = (struct smtpscope_text){at, entry->argument};
     command->path = path.len ? text_of(path, at) : text_none;
     command->unknown_parameter = unknown.len ? text_of(unknown, at) : text_none;
 }
@@ -237,7 +242,7 @@ static void entry_write_parts(struct pending *entry, const struct smtpscope_comm
 /* A new entry, in its place; `argument`: as much of the command's as is kept. NULL: out of memory. */
 static struct pending *entry_add(struct smtpscope_session *session, const struct smtpscope_command *command, size_t argument)
 {
-    struct place place = { .offset = command->offset, .acked = command->acked, .packet = command->packet, .time = command->time };
+    struct place place = {.offset = command->offset, .acked = command->acked, .packet = command->packet, .time = command->time};
     size_t size = sizeof(struct pending) + (verb_has_name(command->verb) ? 0 : command->name.len) + argument;
     unsigned parts = parts_of(command, &size);
     struct pending *entry;
@@ -253,11 +258,18 @@ static struct pending *entry_add(struct smtpscope_session *session, const struct
         session->queue->place = place;
     entry = queue_insert(session->queue, command->offset, (uint32_t)size);
     *entry = (struct pending){
-        .offset = parts & PART_PLACE ? 0 : (uint32_t)(place.offset - session->queue->place.offset), .len = command->len,
-        .oddities = command->oddities, .argument = (uint16_t)argument, .size = (uint16_t)size,
+        .offset = parts & PART_PLACE ? 0 : (uint32_t)(place.offset - session->queue->place.offset),
+        .len = command->len,
+        .oddities = command->oddities,
+        .argument = (uint16_t)argument,
+        .size = (uint16_t)size,
         .name = (uint8_t)command->name.len,
-        .verb = (uint8_t)command->verb, .circumstances = command->circumstances, .parts = (uint8_t)parts,
-        .has_size = command->has_size, .is_last = command->last, .eight_bit = command->eight_bit,
+        .verb = (uint8_t)command->verb,
+        .circumstances = command->circumstances,
+        .parts = (uint8_t)parts,
+        .has_size = command->has_size,
+        .is_last = command->last,
+        .eight_bit = command->eight_bit,
     };
     entry_write_parts(entry, command, &place);
     return entry;
@@ -266,14 +278,19 @@ static struct pending *entry_add(struct smtpscope_session *session, const struct
 /* The command is not kept: a place that takes its reply stands for it, and for all that follow until there is room again. */
 static struct pending *push_failed(struct smtpscope_session *session, const struct smtpscope_command *command)
 {
-    struct smtpscope_command lost = { .verb = SMTPSCOPE_VERB_NONE, .circumstances = SMTPSCOPE_COMMAND_LOST,
-                                      .offset = command->offset, .len = command->len, .acked = command->acked,
-                                      .time = command->time, .packet = command->packet };
+    struct smtpscope_command lost = {.verb = SMTPSCOPE_VERB_NONE,
+                                     .circumstances = SMTPSCOPE_COMMAND_LOST,
+                                     .offset = command->offset,
+                                     .len = command->len,
+                                     .acked = command->acked,
+                                     .time = command->time,
+                                     .packet = command->packet};
 
     session->state.doubt |= SMTPSCOPE_DOUBT_ALL;
     if (!session->queue || !is_lost(entry_last(session)))
         entry_add(session, &lost, 0);
-    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_OVERFLOW, .time = command->time, .packet = command->packet });
+    fact_tell(session,
+              &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_OVERFLOW, .time = command->time, .packet = command->packet});
     return NULL;
 }
 
@@ -282,7 +299,9 @@ struct pending *queue_push(struct smtpscope_session *session, const struct smtps
     size_t argument = command->argument.len < SMTPSCOPE_ARGUMENT_MAX ? command->argument.len : SMTPSCOPE_ARGUMENT_MAX;
     uint32_t octets = (uint32_t)(command->name.len + argument);
     const struct queue *queue = session->queue;
-    uint8_t previous = queue ? entry_last(session)->verb : session->was_held ? rare_of(session)->held_behind : SMTPSCOPE_VERB_NONE;
+    uint8_t previous = queue               ? entry_last(session)->verb
+                       : session->was_held ? rare_of(session)->held_behind
+                                           : SMTPSCOPE_VERB_NONE;
     struct pending *entry;
 
     if ((queue && (queue->count >= PENDING_MAX || queue->octets + octets > PENDING_OCTETS_MAX)) ||
@@ -346,7 +365,8 @@ static bool was_received(const struct queue *queue, const struct pending *entry,
 }
 
 /* Behind a lost command: does the reply answer the lost one, or the one after it? */
-static struct pending *match_behind_lost(struct queue *queue, struct pending *lost, const struct smtpscope_reply *reply, uint64_t acked)
+static struct pending *match_behind_lost(struct queue *queue, struct pending *lost, const struct smtpscope_reply *reply,
+                                         uint64_t acked)
 {
     struct pending *next = pending_next(queue, lost);
     enum smtpscope_verb implied;

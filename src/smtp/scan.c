@@ -23,14 +23,14 @@
 #include <string.h>
 
 static const uint8_t lookalikes[3][3] = {
-    [END_CRLF] = { [END_LF] = SMTPSCOPE_LOOKALIKE_CRLF_LF, [END_CR] = SMTPSCOPE_LOOKALIKE_CRLF_CR },
-    [END_LF] = { SMTPSCOPE_LOOKALIKE_LF_CRLF, SMTPSCOPE_LOOKALIKE_LF_LF, SMTPSCOPE_LOOKALIKE_LF_CR },
-    [END_CR] = { SMTPSCOPE_LOOKALIKE_CR_CRLF, SMTPSCOPE_LOOKALIKE_CR_LF, SMTPSCOPE_LOOKALIKE_CR_CR },
+    [END_CRLF] = {[END_LF] = SMTPSCOPE_LOOKALIKE_CRLF_LF, [END_CR] = SMTPSCOPE_LOOKALIKE_CRLF_CR},
+    [END_LF] = {SMTPSCOPE_LOOKALIKE_LF_CRLF, SMTPSCOPE_LOOKALIKE_LF_LF, SMTPSCOPE_LOOKALIKE_LF_CR},
+    [END_CR] = {SMTPSCOPE_LOOKALIKE_CR_CRLF, SMTPSCOPE_LOOKALIKE_CR_LF, SMTPSCOPE_LOOKALIKE_CR_CR},
 };
 
 void scan_start(struct scan *scan)
 {
-    *scan = (struct scan){ .state = EOL, .before = END_CRLF };
+    *scan = (struct scan){.state = EOL, .before = END_CRLF};
 }
 
 void scan_resume(struct scan *scan, uint64_t lost)
@@ -257,7 +257,8 @@ static size_t skip_clean(const struct scan_version *version, struct scan *scan, 
     return end;
 }
 
-enum scan_event scan_sweep_as(const struct scan_version *version, struct scan *scan, const uint8_t *data, size_t len, size_t *used)
+enum scan_event scan_sweep_as(const struct scan_version *version, struct scan *scan, const uint8_t *data, size_t len,
+                              size_t *used)
 {
     bool in_blocks = version->clean != NULL && len > SCAN_BLOCK;
     size_t at = 0, stretch = in_blocks ? 1 : len; /* the vectors look at the octet before, and the first has none at hand */
@@ -281,10 +282,10 @@ enum scan_event scan_sweep_as(const struct scan_version *version, struct scan *s
 
 static const struct scan_version versions[] = {
 #ifdef SCAN_X86
-    { "avx2", scan_clean_avx2 },
-    { "sse2", scan_clean_sse2 },
+    {"avx2", scan_clean_avx2},
+    {"sse2", scan_clean_sse2},
 #endif
-    { "portable", NULL },
+    {"portable", NULL},
 };
 
 static const struct scan_version *version_best(void)

@@ -17,8 +17,8 @@ struct scan {
 };
 
 /* The oddities that a sweep finds. */
-#define SCAN_ODDITIES                                                                                                               \
-    (SMTPSCOPE_DATA_BARE_LF | SMTPSCOPE_DATA_BARE_CR | SMTPSCOPE_DATA_NUL | SMTPSCOPE_DATA_EIGHT_BIT |                              \
+#define SCAN_ODDITIES                                                                                                          \
+    (SMTPSCOPE_DATA_BARE_LF | SMTPSCOPE_DATA_BARE_CR | SMTPSCOPE_DATA_NUL | SMTPSCOPE_DATA_EIGHT_BIT |                         \
      SMTPSCOPE_DATA_LINE_TOO_LONG | SMTPSCOPE_DATA_LOOKALIKE)
 
 enum scan_event { SCAN_MORE, SCAN_END, SCAN_LOOKALIKE };
@@ -40,6 +40,7 @@ enum scan_event scan_sweep(struct scan *scan, const uint8_t *data, size_t len, s
 struct scan_version;
 const struct scan_version *scan_version(unsigned index);
 const char *scan_version_name(const struct scan_version *version);
-enum scan_event scan_sweep_as(const struct scan_version *version, struct scan *scan, const uint8_t *data, size_t len, size_t *used);
+enum scan_event scan_sweep_as(const struct scan_version *version, struct scan *scan, const uint8_t *data, size_t len,
+                              size_t *used);
 
 #endif

@@ -22,7 +22,8 @@ AVX2 static inline __m256i odd_32(const uint8_t *data, const struct allowed *all
     *lf = ends;
     may_end = _mm256_or_si256(_mm256_cmpeq_epi8(before, _mm256_set1_epi8('\r')), _mm256_and_si256(ends, allowed->lf_alone));
     dot_behind = _mm256_and_si256(_mm256_cmpeq_epi8(here, _mm256_set1_epi8('.')), _mm256_cmpeq_epi8(before, line_end));
-    octet = _mm256_subs_epu8(_mm256_sub_epi8(here, _mm256_set1_epi8(1)), allowed->octet_max); /* 0 wraps around to the highest of all */
+    octet = _mm256_subs_epu8(_mm256_sub_epi8(here, _mm256_set1_epi8(1)),
+                             allowed->octet_max); /* 0 wraps around to the highest of all */
     return _mm256_or_si256(_mm256_or_si256(_mm256_xor_si256(ends, may_end), dot_behind), octet);
 }
 
@@ -38,7 +39,7 @@ AVX2 static inline bool block_clean(const uint8_t *data, const struct allowed *a
 AVX2 size_t scan_clean_avx2(struct scan_lines *caller, const uint8_t *data, size_t at, size_t len)
 {
     struct scan_lines lines = *caller; /* in registers */
-    const struct allowed allowed = { _mm256_set1_epi8((char)(lines.octet_max - 1)), _mm256_set1_epi8((char)lines.lf_alone) };
+    const struct allowed allowed = {_mm256_set1_epi8((char)(lines.octet_max - 1)), _mm256_set1_epi8((char)lines.lf_alone)};
     uint64_t lf;
 
     while (at + SCAN_BLOCK <= len && block_clean(data + at, &allowed, &lf) && scan_lines_block(&lines, at, lf))

@@ -37,7 +37,7 @@ static inline bool block_clean(const uint8_t *data, const struct allowed *allowe
 size_t scan_clean_sse2(struct scan_lines *caller, const uint8_t *data, size_t at, size_t len)
 {
     struct scan_lines lines = *caller; /* in registers */
-    const struct allowed allowed = { _mm_set1_epi8((char)(lines.octet_max - 1)), _mm_set1_epi8((char)lines.lf_alone) };
+    const struct allowed allowed = {_mm_set1_epi8((char)(lines.octet_max - 1)), _mm_set1_epi8((char)lines.lf_alone)};
     uint64_t lf;
 
     while (at + SCAN_BLOCK <= len && block_clean(data + at, &allowed, &lf) && scan_lines_block(&lines, at, lf))

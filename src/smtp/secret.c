@@ -33,7 +33,7 @@ static uint64_t hash_add(uint64_t hash, char c)
 
 static struct secret secret_of(const char *at, size_t len)
 {
-    struct secret secret = { .len = (uint32_t)(len < TELLING_MIN ? len : TELLING_MIN) };
+    struct secret secret = {.len = (uint32_t)(len < TELLING_MIN ? len : TELLING_MIN)};
 
     for (size_t i = 0; i < secret.len; i++)
         secret.hash = hash_add(secret.hash, at[i]);
@@ -54,7 +54,7 @@ static int base64_digit(char c)
 /* What the base64 text says behind its last NUL; a length of 0 when it is none. */
 static struct secret secret_decoded(const char *at, size_t len)
 {
-    struct secret secret = { 0 };
+    struct secret secret = {0};
     uint32_t bits = 0;
     unsigned count = 0;
 
@@ -65,7 +65,7 @@ static struct secret secret_decoded(const char *at, size_t len)
         char c;
 
         if (digit < 0)
-            return (struct secret){ 0 };
+            return (struct secret){0};
         bits = bits << 6 | (uint32_t)digit;
         count += 6;
         if (count < 8)
@@ -73,9 +73,9 @@ static struct secret secret_decoded(const char *at, size_t len)
         count -= 8;
         c = (char)(bits >> count & 0xff);
         if (!c)
-            secret = (struct secret){ 0 };
+            secret = (struct secret){0};
         else if (secret.len < TELLING_MIN)
-            secret = (struct secret){ hash_add(secret.hash, c), secret.len + 1 };
+            secret = (struct secret){hash_add(secret.hash, c), secret.len + 1};
     }
     return secret;
 }

@@ -145,8 +145,8 @@ static void lines_finish(struct smtpscope_session *session)
     struct reply_lines *lines = session->reply;
 
     session->reply = NULL;
-    lines->reply.text = (struct smtpscope_text){ lines->text, lines->len };
-    lines->reply.first = (struct smtpscope_text){ lines->text, lines->first };
+    lines->reply.text = (struct smtpscope_text){lines->text, lines->len};
+    lines->reply.first = (struct smtpscope_text){lines->text, lines->first};
     reply_arrived(session, &lines->reply, lines->acked);
     memory_free(session->config->allocator, lines);
 }
@@ -205,9 +205,15 @@ static void lines_begin(struct smtpscope_session *session, const struct line *li
 static void reply_begin(struct smtpscope_session *session, const struct line *line, uint64_t end, const struct place *place)
 {
     struct smtpscope_reply reply = {
-        .code = line->code, .enhanced_class = line->enhanced_class, .enhanced_subject = line->enhanced_subject,
-        .enhanced_detail = line->enhanced_detail, .oddities = line->oddities, .offset = place->offset, .end = end,
-        .time = place->time, .packet = place->packet,
+        .code = line->code,
+        .enhanced_class = line->enhanced_class,
+        .enhanced_subject = line->enhanced_subject,
+        .enhanced_detail = line->enhanced_detail,
+        .oddities = line->oddities,
+        .offset = place->offset,
+        .end = end,
+        .time = place->time,
+        .packet = place->packet,
     };
 
     if (line->code && !line->last) {
@@ -215,13 +221,14 @@ static void reply_begin(struct smtpscope_session *session, const struct line *li
         return;
     }
     reply.lines = 1;
-    reply.text = reply.first = (struct smtpscope_text){ line->text, line->len };
+    reply.text = reply.first = (struct smtpscope_text){line->text, line->len};
     reply_arrived(session, &reply, place->acked);
 }
 
-static void server_line(struct smtpscope_session *session, const char *at, size_t len, uint64_t total, const struct place *place)
+static void server_line(struct smtpscope_session *session, const char *at, size_t len, uint64_t total,
+                        const struct place *place)
 {
-    struct line line = { 0 };
+    struct line line = {0};
 
     if (total > REPLY_LINE_MAX)
         line.oddities |= SMTPSCOPE_REPLY_TOO_LONG;
@@ -256,7 +263,7 @@ static void server_line(struct smtpscope_session *session, const char *at, size_
 static size_t take_middle(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
 {
     uint16_t code = session->reply->reply.code;
-    const char prefix[4] = { (char)('0' + code / 100), (char)('0' + code / 10 % 10), (char)('0' + code % 10), '-' };
+    const char prefix[4] = {(char)('0' + code / 100), (char)('0' + code / 10 % 10), (char)('0' + code % 10), '-'};
     const char *at = data, *end = data + len, *lf;
 
     while (end - at > (ptrdiff_t)sizeof prefix + 2 && !memcmp(at, prefix, sizeof prefix) && at[sizeof prefix + 1] != '.' &&
@@ -296,8 +303,10 @@ static size_t take_tls(struct smtpscope_session *session, const char *data, size
         session->server = SERVER_REPLIES;
         return 0;
     }
-    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_TLS, .time = place->time, .packet = place->packet,
-                                                 .tls = SMTPSCOPE_TLS_RESPONSE_INJECTION });
+    fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_TLS,
+                                                .time = place->time,
+                                                .packet = place->packet,
+                                                .tls = SMTPSCOPE_TLS_RESPONSE_INJECTION});
     session->injected = true;
     return len;
 }

@@ -33,8 +33,8 @@ void fact_tell(struct smtpscope_session *session, const struct smtpscope_fact *f
     session->config->fact(session->config->ctx, session, fact);
 }
 
-struct smtpscope_session *smtpscope_session_new(const struct smtpscope_session_config *config, const struct smtpscope_flow *flow,
-                                                void *user)
+struct smtpscope_session *smtpscope_session_new(const struct smtpscope_session_config *config,
+                                                const struct smtpscope_flow *flow, void *user)
 {
     struct smtpscope_session *session = memory_new(config->allocator, sizeof *session);
 
@@ -48,8 +48,8 @@ struct smtpscope_session *smtpscope_session_new(const struct smtpscope_session_c
         session->client = CLIENT_GUESSING;
         session->resync = true;
     }
-    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_OPEN, .time = flow->first_time,
-                                                 .packet = flow->first_packet, .flow = flow });
+    fact_tell(session, &(struct smtpscope_fact){
+                           .type = SMTPSCOPE_FACT_OPEN, .time = flow->first_time, .packet = flow->first_packet, .flow = flow});
     return session;
 }
 
@@ -100,7 +100,7 @@ void side_opaque(struct smtpscope_session *session, enum smtpscope_side side, ui
 
 void smtpscope_session_feed(struct smtpscope_session *session, const struct smtpscope_octets *octets)
 {
-    struct place place = { .offset = octets->offset, .acked = octets->acked, .packet = octets->packet, .time = octets->time };
+    struct place place = {.offset = octets->offset, .acked = octets->acked, .packet = octets->packet, .time = octets->time};
 
     if (!is_opaque(session, octets->side))
         session->next[octets->side] = octets->offset + octets->len;
@@ -116,8 +116,8 @@ void smtpscope_session_feed(struct smtpscope_session *session, const struct smtp
 void smtpscope_session_gap(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset, uint64_t len,
                            smtpscope_time time, uint64_t packet)
 {
-    struct place place = { .offset = offset, .acked = session->next[!side], .packet = packet, .time = time };
-    struct smtpscope_gap gap = { .side = side, .offset = offset, .len = len, .phase = "commands" };
+    struct place place = {.offset = offset, .acked = session->next[!side], .packet = packet, .time = time};
+    struct smtpscope_gap gap = {.side = side, .offset = offset, .len = len, .phase = "commands"};
 
     if (is_opaque(session, side))
         gap.phase = "tls";
@@ -127,7 +127,7 @@ void smtpscope_session_gap(struct smtpscope_session *session, enum smtpscope_sid
         gap.phase = "message";
     if (!is_opaque(session, side) && rare_need(session))
         session->rare->lost[side] += len;
-    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_GAP, .time = time, .packet = packet, .gap = &gap });
+    fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_GAP, .time = time, .packet = packet, .gap = &gap});
     if (side == SMTPSCOPE_CLIENT)
         client_gap(session, len, &place);
     else
@@ -136,12 +136,12 @@ void smtpscope_session_gap(struct smtpscope_session *session, enum smtpscope_sid
         session->next[side] = offset + len;
 }
 
-void smtpscope_session_conflict(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset, smtpscope_time time,
-                                uint64_t packet)
+void smtpscope_session_conflict(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset,
+                                smtpscope_time time, uint64_t packet)
 {
-    struct smtpscope_gap gap = { .side = side, .offset = offset, .phase = "" };
+    struct smtpscope_gap gap = {.side = side, .offset = offset, .phase = ""};
 
-    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_CONFLICT, .time = time, .packet = packet, .gap = &gap });
+    fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_CONFLICT, .time = time, .packet = packet, .gap = &gap});
 }
 
 void smtpscope_session_clock_stepped(struct smtpscope_session *session, smtpscope_time delta)
@@ -185,7 +185,8 @@ static void message_close(struct smtpscope_session *session)
     else if (!transaction->sent || (session->quit_sent && !complete && session->client != CLIENT_DATA))
         transaction_abandon(session);
     else
-        transaction_end(session, complete && session->client != CLIENT_BDAT ? SMTPSCOPE_OUTCOME_UNKNOWN : SMTPSCOPE_OUTCOME_LOST, 0,
+        transaction_end(session,
+                        complete && session->client != CLIENT_BDAT ? SMTPSCOPE_OUTCOME_UNKNOWN : SMTPSCOPE_OUTCOME_LOST, 0,
                         UINT32_MAX);
 }
 
@@ -194,13 +195,14 @@ static void unanswered_tell(struct smtpscope_session *session, const struct pend
     struct smtpscope_command command;
 
     pending_read(session->queue, entry, &command);
-    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_UNANSWERED, .time = command.time, .packet = command.packet,
-                                                 .command = &command });
+    fact_tell(session,
+              &(struct smtpscope_fact){
+                  .type = SMTPSCOPE_FACT_UNANSWERED, .time = command.time, .packet = command.packet, .command = &command});
 }
 
 void smtpscope_session_close(struct smtpscope_session *session, const struct smtpscope_ending *ending)
 {
-    struct smtpscope_end end = { .ending = ending, .state = &session->state, .last_octets = session->last_octets };
+    struct smtpscope_end end = {.ending = ending, .state = &session->state, .last_octets = session->last_octets};
 
     session->ending = ending;
     session->closing = true;
@@ -220,8 +222,8 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
         end.lost[side] = rare_of(session)->lost[side];
         end.octets[side] = session->next[side] - end.lost[side];
     }
-    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_END, .time = ending->time, .packet = ending->packet,
-                                                 .end = &end });
+    fact_tell(session, &(struct smtpscope_fact){
+                           .type = SMTPSCOPE_FACT_END, .time = ending->time, .packet = ending->packet, .end = &end});
 }
 
 const char *smtpscope_state_name(const struct smtpscope_state *state)

@@ -16,10 +16,10 @@ struct place {
 struct kept {
     char *at;
     size_t begin, len, capacity; /* begin: of what was not read again yet */
-    uint64_t total; /* octets that came, also those beyond the bound */
-    struct place place; /* of the first */
-    bool smuggled;      /* they stood behind a look-alike */
-    bool sealed;        /* a gap followed: what came behind it is only counted */
+    uint64_t total;              /* octets that came, also those beyond the bound */
+    struct place place;          /* of the first */
+    bool smuggled;               /* they stood behind a look-alike */
+    bool sealed;                 /* a gap followed: what came behind it is only counted */
 };
 
 /* A part of a text. */
@@ -29,26 +29,26 @@ struct span {
 
 /* A command that waits for its reply, as it is kept: see queue.c, and pending_read(). */
 struct pending {
-    uint32_t offset;     /* in the client's stream, from the queue's place */
-    uint32_t len;        /* of the line */
+    uint32_t offset; /* in the client's stream, from the queue's place */
+    uint32_t len;    /* of the line */
     uint32_t oddities;
-    uint16_t argument;   /* octets of it that are kept */
-    uint16_t size;       /* octets of the entry */
+    uint16_t argument; /* octets of it that are kept */
+    uint16_t size;     /* octets of the entry */
     uint16_t behind;
     uint8_t verb, circumstances;
-    uint8_t previous;    /* the command right before it, when that was unanswered; VERB_NONE */
-    uint8_t name;        /* its length */
-    uint8_t parts;       /* enum part, see queue.c */
+    uint8_t previous; /* the command right before it, when that was unanswered; VERB_NONE */
+    uint8_t name;     /* its length */
+    uint8_t parts;    /* enum part, see queue.c */
     bool has_size : 1, is_last : 1, eight_bit : 1;
-    bool absorbed : 1;   /* a reply was given to it, and it is a lost command */
+    bool absorbed : 1;       /* a reply was given to it, and it is a lost command */
     bool maybe_answered : 1; /* its reply may be among octets that the capture lacks */
 };
 
 /* The commands that wait, ordered by offset. There is one when a command waits; most sessions have none, and pay nothing. */
 struct queue {
-    struct place place;  /* of the first command since there is a queue; what was sent with it shares it */
+    struct place place;        /* of the first command since there is a queue; what was sent with it shares it */
     uint32_t begin, last, end; /* of `entries`: the first one, the last one, behind it */
-    uint32_t octets : 18; /* of all entries' texts */
+    uint32_t octets : 18;      /* of all entries' texts */
     uint32_t count : 13;
     bool maybe_answered : 1; /* some entries are marked so */
     _Alignas(struct pending) char entries[];
@@ -59,7 +59,7 @@ struct secrets;     /* what must not come back in a reply's text, see secret.c *
 
 /* What is odd in the text of a message; few have any of it. */
 struct odd {
-    struct kept *tail; /* what stands behind an end-of-data look-alike */
+    struct kept *tail;       /* what stands behind an end-of-data look-alike */
     uint64_t offset, packet; /* of the first oddity */
 };
 
@@ -70,25 +70,25 @@ struct odd {
 struct transaction {
     smtpscope_time time;
     uint64_t packet, offset, size, declared_size;
-    uint64_t stuffed;   /* see struct scan */
-    struct scan *scan;  /* while its text is sent */
+    uint64_t stuffed;  /* see struct scan */
+    struct scan *scan; /* while its text is sent */
     struct odd *odd;
     uint32_t recipients_accepted, recipients_deferred, recipients_refused;
     uint32_t exchange, longest_line;
-    uint32_t end;       /* of `texts` */
+    uint32_t end; /* of `texts` */
     uint16_t recipient_count, mail_from, code, oddities;
     uint16_t outcome : 3, lookalike : 4;
     bool sent : 1, bdat : 1, has_declared_size : 1, body_8bitmime : 1, smtputf8 : 1;
-    bool doubtful : 1;  /* its MAIL was not seen */
-    bool early : 1;     /* its first octets were sent before the 354 */
-    bool closing : 1;   /* `exchange` is a 421 that came while the message was sent */
-    char texts[];       /* the sender's path, of `mail_from` octets; of each recipient struct rcpt and the path */
+    bool doubtful : 1; /* its MAIL was not seen */
+    bool early : 1;    /* its first octets were sent before the 354 */
+    bool closing : 1;  /* `exchange` is a 421 that came while the message was sent */
+    char texts[];      /* the sender's path, of `mail_from` octets; of each recipient struct rcpt and the path */
 };
 
 enum client_mode {
     CLIENT_COMMANDS,
-    CLIENT_ANSWER,   /* the next line answers a 334 */
-    CLIENT_HOLDING,  /* behind DATA, STARTTLS or AUTH: the reply decides what the octets are */
+    CLIENT_ANSWER,  /* the next line answers a 334 */
+    CLIENT_HOLDING, /* behind DATA, STARTTLS or AUTH: the reply decides what the octets are */
     CLIENT_DATA,
     CLIENT_BDAT,
     CLIENT_GUESSING, /* after a gap or a midstream start: the next octets decide */
@@ -100,42 +100,42 @@ enum server_mode { SERVER_REPLIES, SERVER_TLS_WAIT, SERVER_OPAQUE };
 
 /* What few sessions need, made when the first of it is. Then it stays. */
 struct rare {
-    struct kept *line[2];        /* that straddles two calls */
-    struct kept *hold;           /* CLIENT_HOLDING */
-    struct secrets *secrets;     /* once AUTH was sent */
-    struct transaction *suspect; /* an answered message whose look-alike may have been taken */
+    struct kept *line[2];            /* that straddles two calls */
+    struct kept *hold;               /* CLIENT_HOLDING */
+    struct secrets *secrets;         /* once AUTH was sent */
+    struct transaction *suspect;     /* an answered message whose look-alike may have been taken */
     uint64_t bdat_left, bdat_offset; /* of the chunk being sent: octets to come, and where its command stands */
-    uint64_t lost[2];            /* clear-text octets that the capture lacks */
-    bool bdat_refused;           /* the chunk may not be sent: its first octets tell */
-    uint8_t held_behind;         /* enum smtpscope_verb: behind which command */
+    uint64_t lost[2];                /* clear-text octets that the capture lacks */
+    bool bdat_refused;               /* the chunk may not be sent: its first octets tell */
+    uint8_t held_behind;             /* enum smtpscope_verb: behind which command */
 };
 
 /* There may be a million, most of them idle: what is here is paid by each. */
 struct smtpscope_session {
     const struct smtpscope_session_config *config;
     const struct smtpscope_flow *flow;
-    uint64_t next[2];  /* the stream offset of the next octet of each side; once it is opaque, of its first */
+    uint64_t next[2]; /* the stream offset of the next octet of each side; once it is opaque, of its first */
     union {
         smtpscope_time last_octets;
         const struct smtpscope_ending *ending; /* while it closes */
     };
-    uint8_t client;    /* enum client_mode */
-    uint8_t alien;     /* enum smtpscope_alien */
-    uint8_t server : 2; /* enum server_mode */
-    bool greeted : 1;  /* the greeting was seen, or is past */
-    bool secret : 1;   /* an AUTH is about: lines that are no commands may be its answers */
+    uint8_t client;        /* enum client_mode */
+    uint8_t alien;         /* enum smtpscope_alien */
+    uint8_t server : 2;    /* enum server_mode */
+    bool greeted : 1;      /* the greeting was seen, or is past */
+    bool secret : 1;       /* an AUTH is about: lines that are no commands may be its answers */
     bool secrets_lost : 1; /* no memory to know them by: no text is shown any more */
-    bool cut : 1;      /* the line being read may lack its beginning */
-    bool smuggled : 1; /* the octets being read stood behind a look-alike */
-    bool was_held : 1; /* the octets being read were held */
+    bool cut : 1;          /* the line being read may lack its beginning */
+    bool smuggled : 1;     /* the octets being read stood behind a look-alike */
+    bool was_held : 1;     /* the octets being read were held */
     bool quit_sent : 1;
-    bool resync : 1;   /* the server's next line may be the rest of one that was cut */
+    bool resync : 1;       /* the server's next line may be the rest of one that was cut */
     bool early_reply : 1;  /* the message being sent was answered already */
     bool client_seen : 1;  /* client octets were seen */
     bool not_followed : 1; /* a 220 to STARTTLS, by TLS */
     bool injected : 1;     /* server octets in clear stood behind such a 220 */
-    bool any_verb : 1; /* a command of the table was seen */
-    bool ready : 1;    /* the last reply was a 220 */
+    bool any_verb : 1;     /* a command of the table was seen */
+    bool ready : 1;        /* the last reply was a 220 */
     bool closing : 1;
     uint32_t exchanges;
     struct queue *queue; /* NULL: no command waits */
@@ -197,10 +197,11 @@ bool kept_append(const struct smtpscope_session *session, struct kept **kept, co
                  const struct place *place);
 void kept_free(const struct smtpscope_session *session, struct kept **kept);
 /* What reads a line: `len` octets of it, of the `total` that came, with its end if it has one. */
-typedef void line_reader(struct smtpscope_session *session, const char *line, size_t len, uint64_t total, const struct place *place);
+typedef void line_reader(struct smtpscope_session *session, const char *line, size_t len, uint64_t total,
+                         const struct place *place);
 /* Takes one line, or the part of it that is there. Returns the octets used. */
-size_t line_take(struct smtpscope_session *session, enum smtpscope_side side, const char *data, size_t len, const struct place *place,
-                 line_reader *reader);
+size_t line_take(struct smtpscope_session *session, enum smtpscope_side side, const char *data, size_t len,
+                 const struct place *place, line_reader *reader);
 
 /* secret.c */
 /* Remembers what must not come back: a line inside AUTH, or what follows its mechanism. */

@@ -91,7 +91,8 @@ static char *texts_grow(struct smtpscope_session *session, size_t octets)
 }
 
 /* `texts`: octets of them that there is to be room for. */
-static struct transaction *transaction_new(struct smtpscope_session *session, smtpscope_time time, uint64_t packet, size_t texts)
+static struct transaction *transaction_new(struct smtpscope_session *session, smtpscope_time time, uint64_t packet,
+                                           size_t texts)
 {
     struct transaction *transaction;
 
@@ -163,11 +164,16 @@ void transaction_add(struct smtpscope_session *session, const struct smtpscope_c
     transaction->recipients_refused += outcome == SMTPSCOPE_OUTCOME_REFUSED;
     if (transaction->recipient_count >= RECIPIENTS_MAX)
         return;
-    recipient_keep(session, &rcpt->path, &(struct rcpt){
-        .exchange = exchange, .path = (uint16_t)rcpt->path.len, .code = reply->code & 0x3ffu,
-        .enhanced_class = reply->enhanced_class & 7u, .outcome = outcome & 7, .enhanced_subject = reply->enhanced_subject,
-        .enhanced_detail = reply->enhanced_detail,
-    });
+    recipient_keep(session, &rcpt->path,
+                   &(struct rcpt){
+                       .exchange = exchange,
+                       .path = (uint16_t)rcpt->path.len,
+                       .code = reply->code & 0x3ffu,
+                       .enhanced_class = reply->enhanced_class & 7u,
+                       .outcome = outcome & 7,
+                       .enhanced_subject = reply->enhanced_subject,
+                       .enhanced_detail = reply->enhanced_detail,
+                   });
 }
 
 static void recipients_read(const struct transaction *transaction, struct smtpscope_recipient *to)
@@ -179,9 +185,13 @@ static void recipients_read(const struct transaction *transaction, struct smtpsc
         memcpy(&rcpt, at, sizeof rcpt);
         at += sizeof rcpt;
         *to = (struct smtpscope_recipient){
-            .path = { at, rcpt.path }, .code = rcpt.code, .enhanced_class = rcpt.enhanced_class,
-            .enhanced_subject = rcpt.enhanced_subject, .enhanced_detail = rcpt.enhanced_detail,
-            .outcome = (enum smtpscope_outcome)rcpt.outcome, .exchange = rcpt.exchange,
+            .path = {at, rcpt.path},
+            .code = rcpt.code,
+            .enhanced_class = rcpt.enhanced_class,
+            .enhanced_subject = rcpt.enhanced_subject,
+            .enhanced_detail = rcpt.enhanced_detail,
+            .outcome = (enum smtpscope_outcome)rcpt.outcome,
+            .exchange = rcpt.exchange,
         };
         at += rcpt.path;
     }
@@ -190,16 +200,29 @@ static void recipients_read(const struct transaction *transaction, struct smtpsc
 static struct smtpscope_message message_of(const struct transaction *transaction)
 {
     struct smtpscope_message message = {
-        .mail_from = { transaction->mail_from ? transaction->texts : "", transaction->mail_from },
-        .recipient_total = (size_t)transaction->recipients_accepted + transaction->recipients_deferred + transaction->recipients_refused,
+        .mail_from = {transaction->mail_from ? transaction->texts : "", transaction->mail_from},
+        .recipient_total =
+            (size_t)transaction->recipients_accepted + transaction->recipients_deferred + transaction->recipients_refused,
         .recipients_accepted = transaction->recipients_accepted,
-        .recipients_deferred = transaction->recipients_deferred, .recipients_refused = transaction->recipients_refused,
-        .sent = transaction->sent, .bdat = transaction->bdat, .size = transaction->size, .content = transaction->size,
-        .declared_size = transaction->declared_size, .has_declared_size = transaction->has_declared_size,
-        .outcome = (enum smtpscope_outcome)transaction->outcome, .code = transaction->code, .exchange = transaction->exchange,
-        .oddities = transaction->oddities, .lookalike = (enum smtpscope_lookalike)transaction->lookalike,
-        .body_8bitmime = transaction->body_8bitmime, .smtputf8 = transaction->smtputf8, .offset = transaction->offset,
-        .longest_line = transaction->longest_line, .time = transaction->time, .packet = transaction->packet,
+        .recipients_deferred = transaction->recipients_deferred,
+        .recipients_refused = transaction->recipients_refused,
+        .sent = transaction->sent,
+        .bdat = transaction->bdat,
+        .size = transaction->size,
+        .content = transaction->size,
+        .declared_size = transaction->declared_size,
+        .has_declared_size = transaction->has_declared_size,
+        .outcome = (enum smtpscope_outcome)transaction->outcome,
+        .code = transaction->code,
+        .exchange = transaction->exchange,
+        .oddities = transaction->oddities,
+        .lookalike = (enum smtpscope_lookalike)transaction->lookalike,
+        .body_8bitmime = transaction->body_8bitmime,
+        .smtputf8 = transaction->smtputf8,
+        .offset = transaction->offset,
+        .longest_line = transaction->longest_line,
+        .time = transaction->time,
+        .packet = transaction->packet,
     };
 
     if (!message.bdat && message.exchange != UINT32_MAX && message.size >= TERMINATOR + transaction->stuffed)
@@ -226,8 +249,9 @@ static void transaction_tell(struct smtpscope_session *session, struct transacti
         message.recipients = recipients;
         message.recipient_count = transaction->recipient_count;
     }
-    fact_tell(session, &(struct smtpscope_fact){ .type = SMTPSCOPE_FACT_MESSAGE, .time = message.time,
-                                                 .packet = message.packet, .message = &message });
+    fact_tell(session,
+              &(struct smtpscope_fact){
+                  .type = SMTPSCOPE_FACT_MESSAGE, .time = message.time, .packet = message.packet, .message = &message});
     if (recipients != few)
         memory_free(allocator, recipients);
     transaction_free(session, transaction);
@@ -294,15 +318,15 @@ void transaction_abandon(struct smtpscope_session *session)
 
 const char *smtpscope_outcome_name(enum smtpscope_outcome outcome)
 {
-    static const char *const names[] = { "accepted", "deferred", "refused", "lost", "unknown" };
+    static const char *const names[] = {"accepted", "deferred", "refused", "lost", "unknown"};
 
     return names[outcome];
 }
 
 const char *smtpscope_lookalike_name(enum smtpscope_lookalike lookalike)
 {
-    static const char *const names[] = { NULL, "LF.LF", "LF.CRLF", "CRLF.LF", "CR.CRLF", "CR.CR", "CRLF.CR", "LF.CR", "CR.LF",
-                                         "a look-alike with NUL" };
+    static const char *const names[] = {NULL,    "LF.LF",   "LF.CRLF", "CRLF.LF", "CR.CRLF",
+                                        "CR.CR", "CRLF.CR", "LF.CR",   "CR.LF",   "a look-alike with NUL"};
 
     return names[lookalike];
 }

@@ -17,13 +17,14 @@ struct verb_row {
 };
 
 static const struct verb_row verbs[SMTPSCOPE_VERBS] = {
-    [SMTPSCOPE_VERB_NONE] = { NULL, SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0 },
-    [SMTPSCOPE_VERB_RAW] = { "(raw)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0 },
-    [SMTPSCOPE_VERB_UNKNOWN] = { NULL, SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0 },
-    [SMTPSCOPE_VERB_EOD] = { ".", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_NO, "250", 0 },
-    [SMTPSCOPE_VERB_ANSWER] = { "(auth)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, HOLD, ARGUMENT_NO, "235 334", 0 },
-#define VERB(id, name, family, extension, holds, argument, success, detail)                                                   \
-    [SMTPSCOPE_VERB_##id] = { name, SMTPSCOPE_FAMILY_##family, SMTPSCOPE_EXT_##extension, holds, ARGUMENT_##argument, success, detail },
+    [SMTPSCOPE_VERB_NONE] = {NULL, SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0},
+    [SMTPSCOPE_VERB_RAW] = {"(raw)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0},
+    [SMTPSCOPE_VERB_UNKNOWN] = {NULL, SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0},
+    [SMTPSCOPE_VERB_EOD] = {".", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_NO, "250", 0},
+    [SMTPSCOPE_VERB_ANSWER] = {"(auth)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, HOLD, ARGUMENT_NO, "235 334", 0},
+#define VERB(id, name, family, extension, holds, argument, success, detail)                                                    \
+    [SMTPSCOPE_VERB_##                                                                                                         \
+        id] = {name, SMTPSCOPE_FAMILY_##family, SMTPSCOPE_EXT_##extension, holds, ARGUMENT_##argument, success, detail},
 #include "smtpscope/verbs.def"
 };
 
@@ -39,7 +40,10 @@ static const struct parameter_row {
     size_t len;
     enum smtpscope_extension extension;
 } parameters[] = {
-#define ROW(verb, keyword, extension) { SMTPSCOPE_VERB_##verb, keyword, sizeof keyword - 1, SMTPSCOPE_EXT_##extension }
+#define ROW(verb, keyword, extension)                                                                                          \
+    {                                                                                                                          \
+        SMTPSCOPE_VERB_##verb, keyword, sizeof keyword - 1, SMTPSCOPE_EXT_##extension                                          \
+    }
     ROW(MAIL, "SIZE", SIZE),
     ROW(MAIL, "BODY", EIGHTBITMIME),
     ROW(MAIL, "SMTPUTF8", SMTPUTF8),
@@ -131,16 +135,16 @@ static bool same_letters(const char *text, const char *upper_case, size_t len)
  */
 #define WORD_LEN(word) (sizeof word - 1)
 #define HEAD_LEN(word) (WORD_LEN(word) < sizeof(uint32_t) ? WORD_LEN(word) : sizeof(uint32_t))
-#define BEGINS_WITH(text, len, head, word)                                                                                    \
-    (((head) & word_head("\377\377\377\377", HEAD_LEN(word))) == word_head(word, HEAD_LEN(word)) &&                           \
-     (len) >= WORD_LEN(word) && (!memcmp(text, word, WORD_LEN(word)) || same_letters(text, word, WORD_LEN(word))))
+#define BEGINS_WITH(text, len, head, word)                                                                                     \
+    (((head)&word_head("\377\377\377\377", HEAD_LEN(word))) == word_head(word, HEAD_LEN(word)) && (len) >= WORD_LEN(word) &&   \
+     (!memcmp(text, word, WORD_LEN(word)) || same_letters(text, word, WORD_LEN(word))))
 
 enum smtpscope_verb verb_find(const char *name, size_t len)
 {
     uint32_t head = word_head(name, len);
 
-#define VERB(id, word, family, extension, holds, argument, success, detail)                                                   \
-    if (len == WORD_LEN(word) && BEGINS_WITH(name, len, head, word))                                                          \
+#define VERB(id, word, family, extension, holds, argument, success, detail)                                                    \
+    if (len == WORD_LEN(word) && BEGINS_WITH(name, len, head, word))                                                           \
         return SMTPSCOPE_VERB_##id;
 #include "smtpscope/verbs.def"
     return SMTPSCOPE_VERB_UNKNOWN;
@@ -156,8 +160,8 @@ uint64_t extension_find(const char *text, size_t len)
 {
     uint32_t head = word_head(text, len);
 
-#define EXTENSION(id, word, source)                                                                                           \
-    if (BEGINS_WITH(text, len, head, word) && (len == WORD_LEN(word) || is_keyword_end(text[WORD_LEN(word)])))                \
+#define EXTENSION(id, word, source)                                                                                            \
+    if (BEGINS_WITH(text, len, head, word) && (len == WORD_LEN(word) || is_keyword_end(text[WORD_LEN(word)])))                 \
         return SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_##id);
 #include "smtpscope/extensions.def"
     return 0;
@@ -187,19 +191,21 @@ bool smtpscope_verb_allows(enum smtpscope_verb verb, uint16_t code)
 enum smtpscope_verb reply_implies(const struct smtpscope_reply *reply)
 {
     uint64_t known = 0;
-    struct smtpscope_state state = { 0 };
+    struct smtpscope_state state = {0};
 
     switch (reply->code) {
     case 354: return SMTPSCOPE_VERB_DATA;
     case 221: return SMTPSCOPE_VERB_QUIT;
-    case 334: case 235: return SMTPSCOPE_VERB_AUTH;
+    case 334:
+    case 235: return SMTPSCOPE_VERB_AUTH;
     case 220: return SMTPSCOPE_VERB_STARTTLS;
     case 250: break;
     default: return SMTPSCOPE_VERB_NONE;
     }
     if (reply->enhanced_class == 2 && reply->enhanced_subject == 1)
-        return reply->enhanced_detail == 0 ? SMTPSCOPE_VERB_MAIL
-               : reply->enhanced_detail == 5 ? SMTPSCOPE_VERB_RCPT : SMTPSCOPE_VERB_NONE;
+        return reply->enhanced_detail == 0   ? SMTPSCOPE_VERB_MAIL
+               : reply->enhanced_detail == 5 ? SMTPSCOPE_VERB_RCPT
+                                             : SMTPSCOPE_VERB_NONE;
     if (reply->lines > 1) {
         extensions_parse(&state, reply);
         known = state.extensions;

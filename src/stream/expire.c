@@ -58,7 +58,7 @@ static bool due_push(struct smtpscope_streams *streams, struct flow *flow)
         return false;
     for (at = due->count++; at && due->flows[(at - 1) / 2].first_packet > flow->public.first_packet; at = (at - 1) / 2)
         due->flows[at] = due->flows[(at - 1) / 2];
-    due->flows[at] = (struct due_flow){ .first_packet = flow->public.first_packet, .flow = flow };
+    due->flows[at] = (struct due_flow){.first_packet = flow->public.first_packet, .flow = flow};
     return true;
 }
 

@@ -31,12 +31,12 @@ struct blocked {
 struct half {
     uint64_t delivered; /* octets told of, gaps included: the stream offset of `nxt` */
     uint32_t nxt;
-    uint32_t acked; /* the highest acknowledgement of this direction's octets that the other side has sent */
+    uint32_t acked;       /* the highest acknowledgement of this direction's octets that the other side has sent */
     struct recent recent; /* what stands before `nxt` */
-    bool known : 1; /* nxt is known */
-    bool seen : 1;  /* at least one segment of this direction was captured */
+    bool known : 1;       /* nxt is known */
+    bool seen : 1;        /* at least one segment of this direction was captured */
     bool has_acked : 1;
-    bool fin : 1;   /* the FIN was delivered */
+    bool fin : 1; /* the FIN was delivered */
 };
 
 /*
@@ -65,9 +65,9 @@ struct flow {
     smtpscope_time fin_time;  /* of the first FIN */
     uint64_t last_packet;
     uint32_t place, prev, next;
-    uint32_t hash;            /* as in its slot */
-    uint32_t syn_nxt;         /* what a SYN inside the connection would begin with; only its answer makes it one */
-    uint16_t list;            /* enum flow_list; from LIST_IDLE on, one of the wheel's */
+    uint32_t hash;    /* as in its slot */
+    uint32_t syn_nxt; /* what a SYN inside the connection would begin with; only its answer makes it one */
+    uint16_t list;    /* enum flow_list; from LIST_IDLE on, one of the wheel's */
     uint8_t fin_by : 1, reset_by : 1;
     bool fin_seen : 1, reset : 1, syn_pending : 1;
     bool followed : 1; /* opened() was called */
@@ -96,7 +96,7 @@ struct due {
     struct due_flow {
         uint64_t first_packet;
         struct flow *flow;
-    } *flows;
+    } * flows;
     size_t count, capacity;
 };
 
@@ -109,8 +109,8 @@ struct smtpscope_streams {
     struct slot *slots; /* open addressing, linear probing; capacity a power of two */
     size_t capacity, used;
     struct flow_queue lists[LISTS];
-    uint64_t idle_span;    /* of due times, that one of the idle lists is for */
-    uint64_t idle_passed;  /* the due time, in spans, before which no idle list has anything */
+    uint64_t idle_span;   /* of due times, that one of the idle lists is for */
+    uint64_t idle_passed; /* the due time, in spans, before which no idle list has anything */
     struct flow **slabs;
     size_t slab_count, slab_room;
     uint32_t places; /* given out so far */

@@ -125,11 +125,15 @@ static void deliver_octets(struct smtpscope_streams *streams, struct flow *flow,
 static void deliver_piece(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                           const struct piece *piece)
 {
-    deliver_octets(streams, flow, &(struct smtpscope_octets){
-        .side = side, .data = piece->data, .len = piece->len,
-        .acked = acked_offset(&flow->half[!side], piece->has_ack, piece->ack),
-        .time = piece->time, .packet = piece->packet,
-    });
+    deliver_octets(streams, flow,
+                   &(struct smtpscope_octets){
+                       .side = side,
+                       .data = piece->data,
+                       .len = piece->len,
+                       .acked = acked_offset(&flow->half[!side], piece->has_ack, piece->ack),
+                       .time = piece->time,
+                       .packet = piece->packet,
+                   });
 }
 
 /* Changes the piece: what is left of it was delivered. */
@@ -160,8 +164,15 @@ static bool ack_is_covered(const struct half *other, bool has_ack, uint32_t ack)
 
 static struct piece held_piece(const struct held *held)
 {
-    return (struct piece){ .data = held->data, .seq = held->seq, .ack = held->ack, .len = held->len, .missing = held->missing,
-                           .has_ack = held->has_ack, .fin = held->fin, .time = held->time, .packet = held->packet };
+    return (struct piece){.data = held->data,
+                          .seq = held->seq,
+                          .ack = held->ack,
+                          .len = held->len,
+                          .missing = held->missing,
+                          .has_ack = held->has_ack,
+                          .fin = held->fin,
+                          .time = held->time,
+                          .packet = held->packet};
 }
 
 /* The first segment of this side that is held, or NULL. */
@@ -375,8 +386,15 @@ static void held_insert(struct smtpscope_streams *streams, struct blocked *block
 
     if (!held)
         return; /* it becomes a gap */
-    *held = (struct held){ .next = *at, .time = piece->time, .packet = piece->packet, .seq = piece->seq, .ack = piece->ack,
-                           .len = piece->len, .missing = piece->missing, .has_ack = piece->has_ack, .fin = piece->fin };
+    *held = (struct held){.next = *at,
+                          .time = piece->time,
+                          .packet = piece->packet,
+                          .seq = piece->seq,
+                          .ack = piece->ack,
+                          .len = piece->len,
+                          .missing = piece->missing,
+                          .has_ack = piece->has_ack,
+                          .fin = piece->fin};
     if (piece->len)
         memcpy(held->data, piece->data, piece->len);
     *at = held;
@@ -456,10 +474,15 @@ static void segment_plain(struct smtpscope_streams *streams, struct flow *flow, 
     flow->half[side].seen = true;
     note_ack(other, segment->ack);
     if (segment->len)
-        deliver_octets(streams, flow, &(struct smtpscope_octets){
-            .side = side, .data = segment->data, .len = segment->len, .acked = acked_offset(other, true, segment->ack),
-            .time = segment->time, .packet = segment->packet,
-        });
+        deliver_octets(streams, flow,
+                       &(struct smtpscope_octets){
+                           .side = side,
+                           .data = segment->data,
+                           .len = segment->len,
+                           .acked = acked_offset(other, true, segment->ack),
+                           .time = segment->time,
+                           .packet = segment->packet,
+                       });
 }
 
 /* Apart, so that what nearly every segment does is the shorter. */
@@ -468,9 +491,15 @@ __attribute__((noinline)) static void segment_any(struct smtpscope_streams *stre
 {
     struct half *half = &flow->half[side], *other = &flow->half[!side];
     bool syn = segment->flags & SMTPSCOPE_TCP_SYN;
-    struct piece piece = { .data = segment->data, .seq = segment->seq + syn, .ack = segment->ack, .len = segment->len,
-                           .missing = segment->missing, .has_ack = segment->flags & SMTPSCOPE_TCP_ACK,
-                           .fin = segment->flags & SMTPSCOPE_TCP_FIN, .time = segment->time, .packet = segment->packet };
+    struct piece piece = {.data = segment->data,
+                          .seq = segment->seq + syn,
+                          .ack = segment->ack,
+                          .len = segment->len,
+                          .missing = segment->missing,
+                          .has_ack = segment->flags & SMTPSCOPE_TCP_ACK,
+                          .fin = segment->flags & SMTPSCOPE_TCP_FIN,
+                          .time = segment->time,
+                          .packet = segment->packet};
 
     if (segment->flags & SMTPSCOPE_TCP_RST) { /* RFC 9293 3.5.3: its text explains the reset, it is not in the stream */
         piece.len = piece.missing = 0;

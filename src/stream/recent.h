@@ -76,7 +76,7 @@ static inline void recent_keep(struct recent *recent, uint64_t seed, const uint8
     } else if (len <= RECENT_LINES) {
         recent_keep_lines(recent, seed, data, len);
     } else {
-        *recent = (struct recent){ .chunks = { chunk_make(seed, data + (len - RECENT_OCTETS), RECENT_OCTETS) } };
+        *recent = (struct recent){.chunks = {chunk_make(seed, data + (len - RECENT_OCTETS), RECENT_OCTETS)}};
     }
 }
 

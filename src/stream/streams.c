@@ -9,10 +9,10 @@
 
 #include "base/memory.h"
 
-#define DEFAULT_FLOWS (4u << 20)        /* the most that fit beside their sessions in a few GiB */
-#define DEFAULT_HELD (64u << 20)        /* octets held out of order, all flows together */
+#define DEFAULT_FLOWS (4u << 20)              /* the most that fit beside their sessions in a few GiB */
+#define DEFAULT_HELD (64u << 20)              /* octets held out of order, all flows together */
 #define DEFAULT_IDLE (900 * SMTPSCOPE_SECOND) /* RFC 5321 4.5.3.2: the longest wait is 10 minutes */
-#define EMBRYOS (256u << 10) /* of a scan; real clients send within a second or two */
+#define EMBRYOS (256u << 10)                  /* of a scan; real clients send within a second or two */
 
 struct smtpscope_streams *smtpscope_streams_new(const struct smtpscope_stream_config *config)
 {
@@ -50,9 +50,13 @@ void smtpscope_streams_free(struct smtpscope_streams *streams)
 static void flow_close(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why)
 {
     struct smtpscope_ending ending = {
-        .why = why, .by = (enum smtpscope_side)(flow->reset ? flow->reset_by : flow->fin_by),
-        .fin = { flow->half[0].fin, flow->half[1].fin }, .seen = { flow->half[0].seen, flow->half[1].seen },
-        .fin_time = flow->fin_time, .time = flow->last_time, .packet = flow->last_packet,
+        .why = why,
+        .by = (enum smtpscope_side)(flow->reset ? flow->reset_by : flow->fin_by),
+        .fin = {flow->half[0].fin, flow->half[1].fin},
+        .seen = {flow->half[0].seen, flow->half[1].seen},
+        .fin_time = flow->fin_time,
+        .time = flow->last_time,
+        .packet = flow->last_packet,
     };
 
     if (flow->closed)
@@ -213,7 +217,8 @@ void flow_close_if_done(struct smtpscope_streams *streams, struct flow *flow)
 
 static bool opens(const struct smtpscope_segment *segment)
 {
-    return (segment->flags & SMTPSCOPE_TCP_SYN) || ((segment->len || segment->missing) && !(segment->flags & SMTPSCOPE_TCP_RST));
+    return (segment->flags & SMTPSCOPE_TCP_SYN) ||
+           ((segment->len || segment->missing) && !(segment->flags & SMTPSCOPE_TCP_RST));
 }
 
 static void flow_clock_stepped(struct smtpscope_streams *streams, struct flow *flow, smtpscope_time delta)

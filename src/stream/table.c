@@ -57,7 +57,8 @@ struct flow *flow_find(const struct smtpscope_streams *streams, const struct smt
     if (!streams->capacity)
         return NULL;
     for (size_t at = (uint32_t)hash & mask; streams->slots[at].place; at = (at + 1) & mask)
-        if (streams->slots[at].hash == (uint32_t)hash && flow_is(flow = flow_at(streams, streams->slots[at].place), segment, side))
+        if (streams->slots[at].hash == (uint32_t)hash &&
+            flow_is(flow = flow_at(streams, streams->slots[at].place), segment, side))
             return flow;
     return NULL;
 }
@@ -182,7 +183,7 @@ struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash)
     memset(flow, 0, sizeof *flow);
     flow->place = place;
     flow->hash = (uint32_t)hash;
-    slot_insert(streams->slots, streams->capacity - 1, (struct slot){ .hash = flow->hash, .place = place });
+    slot_insert(streams->slots, streams->capacity - 1, (struct slot){.hash = flow->hash, .place = place});
     streams->used++;
     flow_enlist(streams, flow, LIST_EMBRYO);
     return flow;
@@ -202,7 +203,7 @@ static void slot_delete(struct smtpscope_streams *streams, size_t at)
             at = next;
         }
     }
-    slots[at] = (struct slot){ 0 };
+    slots[at] = (struct slot){0};
 }
 
 void flow_remove(struct smtpscope_streams *streams, struct flow *flow)

@@ -23,10 +23,10 @@ struct text {
 };
 
 static const struct text texts[] = {
-    { "text", 50, 76, "\r\n", 0, 0 },
-    { "base64", 76, 76, "\r\n", 0, 0 },
-    { "8bit", 50, 76, "\r\n", 0x80, SMTPSCOPE_DATA_EIGHT_BIT },
-    { "bare-lf", 50, 76, "\n", 0, SMTPSCOPE_DATA_BARE_LF },
+    {"text", 50, 76, "\r\n", 0, 0},
+    {"base64", 76, 76, "\r\n", 0, 0},
+    {"8bit", 50, 76, "\r\n", 0x80, SMTPSCOPE_DATA_EIGHT_BIT},
+    {"bare-lf", 50, 76, "\n", 0, SMTPSCOPE_DATA_BARE_LF},
 };
 
 struct memory {
@@ -130,7 +130,7 @@ static int text_measure(const struct text *text, const struct memory *memory, un
 int main(int argc, char **argv)
 {
     unsigned turns = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 5;
-    struct memory memory = { .len = (argc > 1 ? strtoul(argv[1], NULL, 10) : 1024) << 20 };
+    struct memory memory = {.len = (argc > 1 ? strtoul(argv[1], NULL, 10) : 1024) << 20};
     int result = 0;
 
     memory.data = malloc(memory.len);

@@ -54,7 +54,7 @@ static int64_t output_drain(int fd)
 static int command_measure(const char *file, char **command)
 {
     bool wants_first = strcmp(file, "-f") == 0;
-    int in = open("/dev/null", O_RDONLY | O_CLOEXEC), ends[2] = { -1, -1 }, status;
+    int in = open("/dev/null", O_RDONLY | O_CLOEXEC), ends[2] = {-1, -1}, status;
     int64_t begin, first = -1;
     struct rusage usage;
     pid_t child;

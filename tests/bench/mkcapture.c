@@ -86,7 +86,7 @@ static void sessions_run(struct wire *wire, struct session *sessions, struct tot
 static int capture_write(int fd, const struct parameters *parameters)
 {
     struct session *sessions = calloc(parameters->concurrency, sizeof *sessions);
-    struct totals totals = { 0 };
+    struct totals totals = {0};
     struct wire wire;
     int result;
 
@@ -103,7 +103,7 @@ static int capture_write(int fd, const struct parameters *parameters)
 
 int main(int argc, char **argv)
 {
-    struct parameters parameters = { .sessions = 1000, .concurrency = 100, .message = 12000, .findings = 10, .seed = 1 };
+    struct parameters parameters = {.sessions = 1000, .concurrency = 100, .message = 12000, .findings = 10, .seed = 1};
     const char *path;
     int fd = STDOUT_FILENO;
 

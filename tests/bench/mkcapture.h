@@ -19,11 +19,11 @@ struct parameters {
     unsigned concurrency; /* sessions open at a time */
     uint32_t message;     /* octets of a message's text */
     unsigned findings;    /* of 100 sessions, how many have something wrong */
-    unsigned silent;      /* of 100 sessions, how many say nothing more behind EHLO and stay open; they count for no concurrency */
-    unsigned other;       /* of 100 packets, how many are no SMTP */
-    unsigned reordered;   /* of 1000 segments, how many come behind the next one */
-    unsigned resent;      /* of 1000 segments, how many are lost on their way, before or behind the tap, and sent again */
-    unsigned lacking;     /* of 1000 segments, how many the capture lacks */
+    unsigned silent; /* of 100 sessions, how many say nothing more behind EHLO and stay open; they count for no concurrency */
+    unsigned other;  /* of 100 packets, how many are no SMTP */
+    unsigned reordered; /* of 1000 segments, how many come behind the next one */
+    unsigned resent;    /* of 1000 segments, how many are lost on their way, before or behind the tap, and sent again */
+    unsigned lacking;   /* of 1000 segments, how many the capture lacks */
     uint64_t seed;
 };
 
@@ -74,9 +74,10 @@ void wire_acknowledge(struct wire *wire, struct tcp *tcp);
 int wire_end(struct wire *wire);
 
 /* --- sessions */
-struct template {
-    unsigned findings;  /* that it raises */
-    bool delivers;      /* has a message */
+struct template
+{
+    unsigned findings; /* that it raises */
+    bool delivers;     /* has a message */
     bool stays_open;
     const char *const *script;
 };

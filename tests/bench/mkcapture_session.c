@@ -16,9 +16,9 @@
 #define PAGE_LEN (1 << 16)
 #define END_MAX 5 /* CRLF . CRLF */
 
-#define BEGIN                                                                                                                       \
-    "S220 mx.example ESMTP Postfix\r\n", "CEHLO client%.example\r\n",                                                               \
-        "S250-mx.example\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-ETRN\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n"         \
+#define BEGIN                                                                                                                  \
+    "S220 mx.example ESMTP Postfix\r\n", "CEHLO client%.example\r\n",                                                          \
+        "S250-mx.example\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-ETRN\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n"    \
         "250-DSN\r\n250 CHUNKING\r\n"
 #define END "CQUIT\r\n", "S221 2.0.0 Bye\r\n", NULL
 
@@ -38,26 +38,31 @@ static const char *const greylisted[] = {
     END,
 };
 static const char *const out_of_order[] = {
-    BEGIN,
-    "CRCPT TO:<joe%@mx.example>\r\n",
-    "S503 5.5.1 Error: need MAIL command\r\n",
-    "CDATA\r\n",
-    "S503 5.5.1 Error: need RCPT command\r\n",
-    END,
+    BEGIN,       "CRCPT TO:<joe%@mx.example>\r\n",          "S503 5.5.1 Error: need MAIL command\r\n",
+    "CDATA\r\n", "S503 5.5.1 Error: need RCPT command\r\n", END,
 };
 static const char *const not_implemented[] = {
-    BEGIN, "CVRFY joe%\r\n", "S502 5.5.1 VRFY command is disabled\r\n", "CMAIL FROM:<alice%@client.example>\r\n",
-    "S250 2.1.0 Ok\r\n", "CRCPT TO:<joe%@mx.example>\r\n", "S250 2.1.5 Ok\r\n", "CDATA\r\n", "S354 Go ahead\r\n", "B",
-    "S250 2.0.0 Ok: queued as 4F2A1C8D9E%\r\n", END,
+    BEGIN,
+    "CVRFY joe%\r\n",
+    "S502 5.5.1 VRFY command is disabled\r\n",
+    "CMAIL FROM:<alice%@client.example>\r\n",
+    "S250 2.1.0 Ok\r\n",
+    "CRCPT TO:<joe%@mx.example>\r\n",
+    "S250 2.1.5 Ok\r\n",
+    "CDATA\r\n",
+    "S354 Go ahead\r\n",
+    "B",
+    "S250 2.0.0 Ok: queued as 4F2A1C8D9E%\r\n",
+    END,
 };
-static const char *const greeted[] = { BEGIN, NULL };
+static const char *const greeted[] = {BEGIN, NULL};
 
-static const struct template sound = { .delivers = true, .script = delivered };
-static const struct template silent = { .stays_open = true, .script = greeted };
+static const struct template sound = {.delivers = true, .script = delivered};
+static const struct template silent = {.stays_open = true, .script = greeted};
 static const struct template faulty[] = {
-    { .findings = 1, .script = greylisted },
-    { .findings = 2, .script = out_of_order },
-    { .findings = 1, .delivers = true, .script = not_implemented },
+    {.findings = 1, .script = greylisted},
+    {.findings = 2, .script = out_of_order},
+    {.findings = 1, .delivers = true, .script = not_implemented},
 };
 
 static const struct template *template_choose(struct wire *wire)
@@ -76,9 +81,9 @@ void session_begin(struct session *session, struct wire *wire, struct totals *to
     *session = (struct session){
         .template = template_choose(wire),
         .number = number,
-        .tcp = { .client = 0xc6120000u + (number & 0x1ffff), /* 198.18.0.0/15, RFC 2544; with the port unique up to 16 million */
-                 .port = (uint16_t)(1024 + number % 64000),
-                 .seq = { (uint32_t)chance_next(&wire->chance), (uint32_t)chance_next(&wire->chance) } },
+        .tcp = {.client = 0xc6120000u + (number & 0x1ffff), /* 198.18.0.0/15, RFC 2544; with the port unique up to 16 million */
+                .port = (uint16_t)(1024 + number % 64000),
+                .seq = {(uint32_t)chance_next(&wire->chance), (uint32_t)chance_next(&wire->chance)}},
     };
     totals->findings += session->template->findings;
     totals->messages += session->template->delivers;
@@ -107,9 +112,9 @@ static size_t said_expand(char *said, const char *text, uint32_t number)
 /* Text in lines of 50 to 76 octets and a CRLF, as people's mail has it; the same in every message of every capture. */
 static void page_fill(char *page)
 {
-    static const char *const words[] = { "the", "a", "of", "message", "queue", "to", "which", "server", "waits", "for",
-                                         "not", "and", "letters", "in", "recipients", "that" };
-    struct chance chance = { 1 };
+    static const char *const words[] = {"the",   "a",   "of",  "message", "queue",   "to", "which",      "server",
+                                        "waits", "for", "not", "and",     "letters", "in", "recipients", "that"};
+    struct chance chance = {1};
     size_t line = 0;
 
     for (size_t at = 0; at < PAGE_LEN;) {

@@ -65,7 +65,7 @@ static uint8_t *record_room(struct wire *wire)
 static void record_commit(struct wire *wire, uint8_t *record, size_t len)
 {
     uint32_t frame = (uint32_t)(len - 16);
-    uint32_t head[4] = { (uint32_t)(START_S + wire->time / 1000000), (uint32_t)(wire->time % 1000000), frame, frame };
+    uint32_t head[4] = {(uint32_t)(START_S + wire->time / 1000000), (uint32_t)(wire->time % 1000000), frame, frame};
 
     memcpy(record, head, sizeof head);
     wire->time += 1 + (chance_next(&wire->chance) & 7);
@@ -89,7 +89,7 @@ static unsigned header_checksum(const uint8_t *header)
 
 static uint8_t *ip_build(uint8_t *frame, uint8_t protocol, uint32_t from, uint32_t to, size_t len)
 {
-    static const uint8_t ethernet[14] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08, 0x00 };
+    static const uint8_t ethernet[14] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08, 0x00};
     uint8_t *ip = frame + sizeof ethernet;
 
     memcpy(frame, ethernet, sizeof ethernet);
@@ -137,17 +137,21 @@ static void other_write(struct wire *wire)
         uint16_t port, len; /* of a server; behind the transport's header */
         bool from_server;
     } kinds[] = {
-        { 6, TCP_ACK, 443, SEGMENT_MAX, true }, { 6, TCP_ACK, 443, SEGMENT_MAX, true },
-        { 6, TCP_PSH_ACK, 443, 517, false },    { 6, TCP_ACK, 443, 0, false },
-        { 17, 0, 443, 1250, true },             { 17, 0, 443, 40, false },
-        { 17, 0, 53, 33, false },               { 6, TCP_ACK, 993, 120, true },
+        {6, TCP_ACK, 443, SEGMENT_MAX, true},
+        {6, TCP_ACK, 443, SEGMENT_MAX, true},
+        {6, TCP_PSH_ACK, 443, 517, false},
+        {6, TCP_ACK, 443, 0, false},
+        {17, 0, 443, 1250, true},
+        {17, 0, 443, 40, false},
+        {17, 0, 53, 33, false},
+        {6, TCP_ACK, 993, 120, true},
     };
     uint64_t random = chance_next(&wire->chance);
     unsigned kind = random & 7, from_server = kinds[kind].from_server, header = kinds[kind].protocol == 6 ? 20 : 8;
-    uint32_t ends[2] = { 0x0a000000 | (uint32_t)(random >> 8 & 0xffff), 0xcb007100 | (uint32_t)(random >> 24 & 0xff) };
+    uint32_t ends[2] = {0x0a000000 | (uint32_t)(random >> 8 & 0xffff), 0xcb007100 | (uint32_t)(random >> 24 & 0xff)};
     uint8_t *record = record_room(wire);
-    uint8_t *transport = ip_build(record + 16, kinds[kind].protocol, ends[from_server], ends[1 - from_server],
-                                  header + kinds[kind].len);
+    uint8_t *transport =
+        ip_build(record + 16, kinds[kind].protocol, ends[from_server], ends[1 - from_server], header + kinds[kind].len);
 
     put16(transport + 2 * from_server, 32768 | (unsigned)(random >> 32 & 0x7fff));
     put16(transport + 2 * (1 - from_server), kinds[kind].port);
@@ -197,9 +201,9 @@ static bool held_set(struct tcp *tcp, const uint8_t *record, size_t len, uint32_
 
 int wire_begin(struct wire *wire, int fd, const struct parameters *parameters)
 {
-    const uint32_t head[6] = { 0xa1b2c3d4, 2 | 4 << 16, 0, 0, 65535, LINKTYPE_ETHERNET };
+    const uint32_t head[6] = {0xa1b2c3d4, 2 | 4 << 16, 0, 0, 65535, LINKTYPE_ETHERNET};
 
-    *wire = (struct wire){ .fd = fd, .parameters = parameters, .chance = { parameters->seed * 0x9e3779b97f4a7c15u | 1 } };
+    *wire = (struct wire){.fd = fd, .parameters = parameters, .chance = {parameters->seed * 0x9e3779b97f4a7c15u | 1}};
     wire->buffer = malloc(WIRE_BUFFER);
     if (wire->buffer == NULL)
         return -1;
@@ -234,7 +238,8 @@ bool wire_text(struct wire *wire, struct tcp *tcp, const void *data, size_t len)
     if (tcp->held == NULL && chance_of(&wire->chance, parameters->reordered, 1000))
         waits = held_set(tcp, record, record_len, seq, 1);
     else if (tcp->held == NULL && chance_of(&wire->chance, parameters->resent, 1000))
-        waits = held_set(tcp, record, record_len, seq, RESENT_BEHIND) && chance_next(&wire->chance) & 1; /* lost before the tap */
+        waits =
+            held_set(tcp, record, record_len, seq, RESENT_BEHIND) && chance_next(&wire->chance) & 1; /* lost before the tap */
     else if (tcp->held != NULL)
         tcp->held->behind--;
     if (!waits)

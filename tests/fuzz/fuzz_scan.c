@@ -10,7 +10,7 @@
 /* Any text, made denser: most octets of a random input would be nothing that matters. */
 static uint8_t dense(uint8_t octet)
 {
-    static const uint8_t telling[] = { '\r', '\n', '.', 0, 'a', '\r', '\n', 0xe4 };
+    static const uint8_t telling[] = {'\r', '\n', '.', 0, 'a', '\r', '\n', 0xe4};
 
     return octet & 0x40 ? octet : telling[octet & 7];
 }

@@ -75,10 +75,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct reader reader = { data, size };
+    struct reader reader = {data, size};
     uint8_t head = octet_take(&reader);
-    struct smtpscope_ending ending = { .why = (enum smtpscope_close)((head >> 1 & 7) % (SMTPSCOPE_CLOSE_EVICTED + 1)),
-                                       .by = (enum smtpscope_side)(head >> 4 & 1), .seen = { true, true } };
+    struct smtpscope_ending ending = {.why = (enum smtpscope_close)((head >> 1 & 7) % (SMTPSCOPE_CLOSE_EVICTED + 1)),
+                                      .by = (enum smtpscope_side)(head >> 4 & 1),
+                                      .seen = {true, true}};
 
     follow.tells = head & 0x20;
     follow_init(&follow, NULL, head & 1);

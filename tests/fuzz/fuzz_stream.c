@@ -9,9 +9,21 @@
 #define FLOWS 8
 
 static const uint8_t flags[16] = {
-    SMTPSCOPE_TCP_ACK, SMTPSCOPE_TCP_ACK, SMTPSCOPE_TCP_ACK, SMTPSCOPE_TCP_ACK, SMTPSCOPE_TCP_ACK | SMTPSCOPE_TCP_PSH,
-    SMTPSCOPE_TCP_SYN, SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK, SMTPSCOPE_TCP_FIN | SMTPSCOPE_TCP_ACK, SMTPSCOPE_TCP_RST,
-    SMTPSCOPE_TCP_RST | SMTPSCOPE_TCP_ACK, 0, SMTPSCOPE_TCP_FIN, SMTPSCOPE_TCP_ACK, SMTPSCOPE_TCP_ACK, SMTPSCOPE_TCP_ACK,
+    SMTPSCOPE_TCP_ACK,
+    SMTPSCOPE_TCP_ACK,
+    SMTPSCOPE_TCP_ACK,
+    SMTPSCOPE_TCP_ACK,
+    SMTPSCOPE_TCP_ACK | SMTPSCOPE_TCP_PSH,
+    SMTPSCOPE_TCP_SYN,
+    SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK,
+    SMTPSCOPE_TCP_FIN | SMTPSCOPE_TCP_ACK,
+    SMTPSCOPE_TCP_RST,
+    SMTPSCOPE_TCP_RST | SMTPSCOPE_TCP_ACK,
+    0,
+    SMTPSCOPE_TCP_FIN,
+    SMTPSCOPE_TCP_ACK,
+    SMTPSCOPE_TCP_ACK,
+    SMTPSCOPE_TCP_ACK,
     SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_FIN | SMTPSCOPE_TCP_RST,
 };
 
@@ -19,10 +31,16 @@ static void segment_feed(struct smtpscope_streams *streams, uint32_t next[FLOWS]
                          smtpscope_time time, uint64_t packet)
 {
     unsigned flow = at[0] & 7u, side = at[0] >> 3 & 1u;
-    struct smtpscope_endpoint ends[2] = { record_end(flow, 1024), record_end(100, flow & 1 ? 25 : 587) };
+    struct smtpscope_endpoint ends[2] = {record_end(flow, 1024), record_end(100, flow & 1 ? 25 : 587)};
     struct smtpscope_segment segment = {
-        .src = ends[side], .dst = ends[!side], .flags = flags[at[0] >> 4], .seq = next[flow][side] + (uint32_t)(int8_t)at[1],
-        .ack = next[flow][!side] + (uint32_t)(int8_t)at[2], .missing = at[4] & 0x80 ? at[4] & 0x7fu : 0, .time = time, .packet = packet,
+        .src = ends[side],
+        .dst = ends[!side],
+        .flags = flags[at[0] >> 4],
+        .seq = next[flow][side] + (uint32_t)(int8_t)at[1],
+        .ack = next[flow][!side] + (uint32_t)(int8_t)at[2],
+        .missing = at[4] & 0x80 ? at[4] & 0x7fu : 0,
+        .time = time,
+        .packet = packet,
     };
     uint8_t *data;
 
@@ -36,13 +54,15 @@ static void segment_feed(struct smtpscope_streams *streams, uint32_t next[FLOWS]
     free(data);
 }
 
-static void stats_check(const struct smtpscope_streams *streams, const struct records *records, const struct smtpscope_stream_config *config)
+static void stats_check(const struct smtpscope_streams *streams, const struct records *records,
+                        const struct smtpscope_stream_config *config)
 {
     struct smtpscope_stream_stats stats;
 
     smtpscope_streams_stats(streams, &stats);
     assert(stats.flows == records->opened && stats.flows_now >= records->opened - records->closed); /* some are not told yet */
-    assert(stats.flows_now <= config->max_flows && stats.held_now <= config->max_held + 256 && stats.held_max >= stats.held_now);
+    assert(stats.flows_now <= config->max_flows && stats.held_now <= config->max_held + 256 &&
+           stats.held_max >= stats.held_now);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -39,16 +39,21 @@ int main(void)
     const struct smtpscope_judge_config judge_config = {.finding = told};
     const struct smtpscope_session_config session_config = {.fact = judged};
     const struct smtpscope_flow flow = {.first_packet = 1};
-    const struct smtpscope_ending ending = {.why = SMTPSCOPE_CLOSE_FIN, .fin = {true, true}, .seen = {true, true}, .packet = LINES};
+    const struct smtpscope_ending ending = {
+        .why = SMTPSCOPE_CLOSE_FIN, .fin = {true, true}, .seen = {true, true}, .packet = LINES};
     struct smtpscope_judge *judge = smtpscope_judge_new(&judge_config);
     struct smtpscope_session *session = judge ? smtpscope_session_new(&session_config, &flow, judge) : NULL;
     uint64_t said[2] = {0, 0};
 
     for (size_t i = 0; session && i < LINES; i++) {
         enum smtpscope_side side = dialogue[i].side;
-        const struct smtpscope_octets octets = {
-            .side = side, .data = (const uint8_t *)dialogue[i].line, .len = strlen(dialogue[i].line), .offset = said[side],
-            .acked = said[!side], .time = (smtpscope_time)i * SMTPSCOPE_SECOND, .packet = i + 1};
+        const struct smtpscope_octets octets = {.side = side,
+                                                .data = (const uint8_t *)dialogue[i].line,
+                                                .len = strlen(dialogue[i].line),
+                                                .offset = said[side],
+                                                .acked = said[!side],
+                                                .time = (smtpscope_time)i * SMTPSCOPE_SECOND,
+                                                .packet = i + 1};
 
         smtpscope_session_feed(session, &octets);
         said[side] += octets.len;

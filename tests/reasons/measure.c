@@ -23,9 +23,9 @@ static const struct bar {
     const char *name;
     double right, wrong;
 } bars[] = {
-    { "all servers known", 97.0, 0.0 },
-    { "leave one server out", 75.0, 3.0 },
-    { "leave one server out, and all that it alone bears out", 0.0, 100.0 },
+    {"all servers known", 97.0, 0.0},
+    {"leave one server out", 75.0, 3.0},
+    {"leave one server out, and all that it alone bears out", 0.0, 100.0},
 };
 enum mode { ALL_KNOWN, NAMED_OUT, BORNE_OUT };
 
@@ -39,21 +39,29 @@ static const struct label {
     const char *class;
     enum reading reading;
 } labels[] = {
-    { "sequence: no EHLO or HELO yet", READING_SEQ_HELO }, { "sequence: nested MAIL", READING_NESTED_MAIL },
-    { "sequence: no MAIL yet", READING_SEQ_MAIL }, { "sequence: no RCPT yet", READING_SEQ_RCPT },
-    { "sequence: BDAT", READING_SEQ_BDAT }, { "sequence: AUTH twice", READING_AUTH_TWICE },
-    { "sequence: STARTTLS twice", READING_TLS_TWICE }, { "sequence: not inside a transaction", READING_IN_TRANSACTION },
-    { "sequence: collateral of refused recipients", READING_NO_VALID_RCPT }, { "sequence: EHLO twice", READING_DUPLICATE_HELO },
-    { "rejection: extension not offered", READING_NOT_OFFERED }, { "rejection: parameter", READING_PARAMETER },
-    { "pipelining", READING_PIPELINING }, { "pipelining or early talker", READING_PIPELINING },
-    { "command: line too long", READING_LINE_TOO_LONG }, { "refusal: policy", READING_POLICY },
+    {"sequence: no EHLO or HELO yet", READING_SEQ_HELO},
+    {"sequence: nested MAIL", READING_NESTED_MAIL},
+    {"sequence: no MAIL yet", READING_SEQ_MAIL},
+    {"sequence: no RCPT yet", READING_SEQ_RCPT},
+    {"sequence: BDAT", READING_SEQ_BDAT},
+    {"sequence: AUTH twice", READING_AUTH_TWICE},
+    {"sequence: STARTTLS twice", READING_TLS_TWICE},
+    {"sequence: not inside a transaction", READING_IN_TRANSACTION},
+    {"sequence: collateral of refused recipients", READING_NO_VALID_RCPT},
+    {"sequence: EHLO twice", READING_DUPLICATE_HELO},
+    {"rejection: extension not offered", READING_NOT_OFFERED},
+    {"rejection: parameter", READING_PARAMETER},
+    {"pipelining", READING_PIPELINING},
+    {"pipelining or early talker", READING_PIPELINING},
+    {"command: line too long", READING_LINE_TOO_LONG},
+    {"refusal: policy", READING_POLICY},
 };
 
 /* The software as a session's greeting would tell it, from the collection's column. */
 static const char *software_of(const char *column)
 {
-    static const char *const names[] = { "Postfix", "Exim", "Sendmail", "Haraka", "hMailServer", "Dovecot", "aiosmtpd", "Gmail",
-                                         "Comcast", "OpenSMTPD", "Exchange", "qmail", "rspamd", "postgrey" };
+    static const char *const names[] = {"Postfix", "Exim",    "Sendmail",  "Haraka",   "hMailServer", "Dovecot", "aiosmtpd",
+                                        "Gmail",   "Comcast", "OpenSMTPD", "Exchange", "qmail",       "rspamd",  "postgrey"};
 
     for (size_t i = 0; i < COUNT(names); i++)
         if (!strncmp(column, names[i], strlen(names[i])))
@@ -66,9 +74,9 @@ static enum smtpscope_verb verb_of(const char *stage)
     static const struct {
         const char *stage;
         enum smtpscope_verb verb;
-    } rows[] = { { "MAIL", SMTPSCOPE_VERB_MAIL }, { "RCPT", SMTPSCOPE_VERB_RCPT }, { "EOM", SMTPSCOPE_VERB_EOD },
-                 { "DATA", SMTPSCOPE_VERB_DATA }, { "AUTH", SMTPSCOPE_VERB_AUTH }, { "STARTTLS", SMTPSCOPE_VERB_STARTTLS },
-                 { "VRFY", SMTPSCOPE_VERB_VRFY }, { "HELO", SMTPSCOPE_VERB_HELO }, { "XCLIENT", SMTPSCOPE_VERB_XCLIENT } };
+    } rows[] = {{"MAIL", SMTPSCOPE_VERB_MAIL}, {"RCPT", SMTPSCOPE_VERB_RCPT}, {"EOM", SMTPSCOPE_VERB_EOD},
+                {"DATA", SMTPSCOPE_VERB_DATA}, {"AUTH", SMTPSCOPE_VERB_AUTH}, {"STARTTLS", SMTPSCOPE_VERB_STARTTLS},
+                {"VRFY", SMTPSCOPE_VERB_VRFY}, {"HELO", SMTPSCOPE_VERB_HELO}, {"XCLIENT", SMTPSCOPE_VERB_XCLIENT}};
 
     for (size_t i = 0; i < COUNT(rows); i++)
         if (!strncmp(stage, rows[i].stage, strlen(rows[i].stage)))
@@ -79,7 +87,7 @@ static enum smtpscope_verb verb_of(const char *stage)
 /* "450 4.7.1 text" as the follower would give it. */
 static struct smtpscope_reply reply_of(const char *line)
 {
-    struct smtpscope_reply reply = { .code = (uint16_t)strtoul(line, NULL, 10), .lines = 1 };
+    struct smtpscope_reply reply = {.code = (uint16_t)strtoul(line, NULL, 10), .lines = 1};
     unsigned klass, subject, detail;
     const char *text = line + 4;
     int used = 0;
@@ -90,7 +98,7 @@ static struct smtpscope_reply reply_of(const char *line)
         reply.enhanced_detail = (uint16_t)detail;
         text += used + (text[used] == ' ');
     }
-    reply.text = reply.first = (struct smtpscope_text){ text, strlen(text) };
+    reply.text = reply.first = (struct smtpscope_text){text, strlen(text)};
     return reply;
 }
 
@@ -106,7 +114,8 @@ static enum verdict judge_reason(const char *word, enum smtpscope_verb verb, con
     return reason == SMTPSCOPE_REASON_UNSPECIFIED ? ABSTAINED : WRONG;
 }
 
-static enum verdict judge_reading(enum reading wanted, const struct smtpscope_reply *reply, const char *server, const bool *without)
+static enum verdict judge_reading(enum reading wanted, const struct smtpscope_reply *reply, const char *server,
+                                  const bool *without)
 {
     enum reading reading = reading_without(reply, server, without);
 
@@ -149,7 +158,7 @@ static int compare(const void *a, const void *b)
 
 static bool report(const struct bar *bar, struct tally *tallies, size_t count)
 {
-    struct tally sum = { .class = "deferral and refusal reasons" };
+    struct tally sum = {.class = "deferral and refusal reasons"};
     double all, right, wrong;
 
     qsort(tallies, count, sizeof *tallies, compare);
@@ -211,8 +220,9 @@ static void show(const struct labelled *line, enum verdict verdict, const bool *
     struct smtpscope_reply reply = reply_of(line->fields[3]);
     const char *known = without ? "" : software_of(line->fields[0]);
 
-    printf("%s: %s, %s: wanted %s, got %s\n    %s\n", verdict == WRONG ? "wrong" : "abstained", line->fields[0], line->fields[1],
-           line->fields[2], smtpscope_reason_name(reason_without(verb_of(line->fields[1]), &reply, known, without)), line->fields[3]);
+    printf("%s: %s, %s: wanted %s, got %s\n    %s\n", verdict == WRONG ? "wrong" : "abstained", line->fields[0],
+           line->fields[1], line->fields[2],
+           smtpscope_reason_name(reason_without(verb_of(line->fields[1]), &reply, known, without)), line->fields[3]);
 }
 
 static bool measure(enum mode mode, struct labelled *lines, size_t line_count, bool verbose)

@@ -11,8 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define INPUT_MAX 65536u     /* libFuzzer's habit is 4096; a message may be longer */
-#define MUTANTS_EACH 400u    /* keeps a target under a second or two with the sanitizers */
+#define INPUT_MAX 65536u  /* libFuzzer's habit is 4096; a message may be longer */
+#define MUTANTS_EACH 400u /* keeps a target under a second or two with the sanitizers */
 #define MUTANTS_OF_NOTHING 2000u
 
 static uint64_t random_state = 0x9e3779b97f4a7c15u;
@@ -59,16 +59,13 @@ static size_t input_mutate(uint8_t *data, size_t size)
         if (size > 0)
             data[at] = telling[random_below(sizeof telling)];
         return size;
-    case 2: /* fewer */
-        memmove(data + at, data + at + len, size - at - len);
-        return size - len;
+    case 2: /* fewer */ memmove(data + at, data + at + len, size - at - len); return size - len;
     case 3: /* a part twice */
         if (size + len > INPUT_MAX)
             return size;
         memmove(data + at + len, data + at, size - at);
         return size + len;
-    case 4: /* cut off */
-        return at;
+    case 4: /* cut off */ return at;
     default: /* one more */
         if (size == INPUT_MAX)
             return size;
@@ -111,7 +108,8 @@ static unsigned folder_run(const char *folder)
     int count = scandir(folder, &entries, NULL, alphasort);
     for (int i = 0; i < count; i++) {
         char path[4096];
-        if (entries[i]->d_name[0] != '.' && snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name) < (int)sizeof path) {
+        if (entries[i]->d_name[0] != '.' &&
+            snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name) < (int)sizeof path) {
             file_run(path);
             files++;
         }

@@ -28,8 +28,8 @@ struct follow {
     uint64_t packet;
     uint32_t exchanges, findings, told;
     bool ended;
-    bool starved;          /* memory may fail: what was dropped need not be covered */
-    unsigned long touched; /* so that no compiler leaves the reading out */
+    bool starved;                      /* memory may fail: what was dropped need not be covered */
+    unsigned long touched;             /* so that no compiler leaves the reading out */
     uint8_t covered[FOLLOW_EXCHANGES]; /* enum follow_exchange */
     /* What the test wants to see as well; may be NULL. Kept by follow_init(). */
     void (*fact)(void *ctx, const struct smtpscope_fact *fact);
@@ -102,19 +102,22 @@ static inline void follow_fact(void *ctx, struct smtpscope_session *session, con
     assert(!follow->ended && smtpscope_session_user(session) == follow);
     switch (fact->type) {
     case SMTPSCOPE_FACT_OPEN: assert(fact->flow == &follow->flow); break;
-    case SMTPSCOPE_FACT_COMMAND: case SMTPSCOPE_FACT_UNANSWERED: case SMTPSCOPE_FACT_CROSS:
-        follow_command(follow, fact->command);
-        break;
+    case SMTPSCOPE_FACT_COMMAND:
+    case SMTPSCOPE_FACT_UNANSWERED:
+    case SMTPSCOPE_FACT_CROSS: follow_command(follow, fact->command); break;
     case SMTPSCOPE_FACT_EXCHANGE: follow_exchange(follow, fact->exchange); break;
     case SMTPSCOPE_FACT_MESSAGE: follow_message(follow, fact->message); break;
-    case SMTPSCOPE_FACT_GAP: case SMTPSCOPE_FACT_CONFLICT: assert(fact->gap->phase != NULL); break;
+    case SMTPSCOPE_FACT_GAP:
+    case SMTPSCOPE_FACT_CONFLICT: assert(fact->gap->phase != NULL); break;
     case SMTPSCOPE_FACT_END:
         assert(fact->end->exchanges == follow->exchanges);
         for (int side = 0; side < 2; side++)
             assert(fact->end->octets[side] + fact->end->lost[side] <= follow->sent[side]);
         follow->ended = true;
         break;
-    case SMTPSCOPE_FACT_TLS: case SMTPSCOPE_FACT_ALIEN: case SMTPSCOPE_FACT_OVERFLOW: break;
+    case SMTPSCOPE_FACT_TLS:
+    case SMTPSCOPE_FACT_ALIEN:
+    case SMTPSCOPE_FACT_OVERFLOW: break;
     }
     if (follow->fact)
         follow->fact(follow->ctx, fact);
@@ -154,18 +157,18 @@ static inline void follow_finding(void *ctx, const struct smtpscope_finding *fin
 static inline void follow_init(struct follow *follow, const struct smtpscope_allocator *allocator, bool midstream)
 {
     static const struct smtpscope_endpoint ends[2] = {
-        { .addr = { [10] = 0xff, [11] = 0xff, [12] = 192, [13] = 0, [14] = 2, [15] = 1 }, .port = 40000 },
-        { .addr = { [10] = 0xff, [11] = 0xff, [12] = 192, [13] = 0, [14] = 2, [15] = 2 }, .port = 25 },
+        {.addr = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 0, [14] = 2, [15] = 1}, .port = 40000},
+        {.addr = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 0, [14] = 2, [15] = 2}, .port = 25},
     };
 
     memset(follow, 0, offsetof(struct follow, fact));
     follow->starved = allocator != NULL;
     follow->time = 1700000000 * SMTPSCOPE_SECOND;
     follow->packet = 1;
-    follow->flow = (struct smtpscope_flow){ .side = { ends[0], ends[1] }, .first_packet = 1, .first_time = follow->time,
-                                            .midstream = midstream };
-    follow->session_config = (struct smtpscope_session_config){ .allocator = allocator, .fact = follow_fact, .ctx = follow };
-    follow->judge_config = (struct smtpscope_judge_config){ .allocator = allocator, .finding = follow_finding, .ctx = follow };
+    follow->flow = (struct smtpscope_flow){
+        .side = {ends[0], ends[1]}, .first_packet = 1, .first_time = follow->time, .midstream = midstream};
+    follow->session_config = (struct smtpscope_session_config){.allocator = allocator, .fact = follow_fact, .ctx = follow};
+    follow->judge_config = (struct smtpscope_judge_config){.allocator = allocator, .finding = follow_finding, .ctx = follow};
     follow->judge = smtpscope_judge_new(&follow->judge_config);
     follow->session = smtpscope_session_new(&follow->session_config, &follow->flow, follow);
 }
@@ -174,8 +177,12 @@ static inline void follow_init(struct follow *follow, const struct smtpscope_all
 static inline void follow_feed(struct follow *follow, enum smtpscope_side side, const void *data, size_t len, uint64_t unread)
 {
     struct smtpscope_octets octets = {
-        .side = side, .data = data, .len = len, .offset = follow->sent[side],
-        .acked = follow->sent[!side] > unread ? follow->sent[!side] - unread : 0, .time = follow->time,
+        .side = side,
+        .data = data,
+        .len = len,
+        .offset = follow->sent[side],
+        .acked = follow->sent[!side] > unread ? follow->sent[!side] - unread : 0,
+        .time = follow->time,
         .packet = ++follow->packet,
     };
 

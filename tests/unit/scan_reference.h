@@ -41,16 +41,17 @@ static inline size_t reference_skip_nul(const uint8_t *text, size_t len, size_t 
 static inline enum smtpscope_lookalike reference_name(enum reference_end before, enum reference_end after, bool nul)
 {
     static const uint8_t names[3][3] = {
-        { SMTPSCOPE_LOOKALIKE_NONE, SMTPSCOPE_LOOKALIKE_CRLF_LF, SMTPSCOPE_LOOKALIKE_CRLF_CR },
-        { SMTPSCOPE_LOOKALIKE_LF_CRLF, SMTPSCOPE_LOOKALIKE_LF_LF, SMTPSCOPE_LOOKALIKE_LF_CR },
-        { SMTPSCOPE_LOOKALIKE_CR_CRLF, SMTPSCOPE_LOOKALIKE_CR_LF, SMTPSCOPE_LOOKALIKE_CR_CR },
+        {SMTPSCOPE_LOOKALIKE_NONE, SMTPSCOPE_LOOKALIKE_CRLF_LF, SMTPSCOPE_LOOKALIKE_CRLF_CR},
+        {SMTPSCOPE_LOOKALIKE_LF_CRLF, SMTPSCOPE_LOOKALIKE_LF_LF, SMTPSCOPE_LOOKALIKE_LF_CR},
+        {SMTPSCOPE_LOOKALIKE_CR_CRLF, SMTPSCOPE_LOOKALIKE_CR_LF, SMTPSCOPE_LOOKALIKE_CR_CR},
     };
 
     return nul ? SMTPSCOPE_LOOKALIKE_NUL : (enum smtpscope_lookalike)names[before][after];
 }
 
 /* The next event at or behind `at`, where a line begins behind a line end of the kind `before`; `nul_after_cr`: see scan.c. */
-static inline struct reference reference_next(const uint8_t *text, size_t len, size_t at, enum reference_end before, bool nul_after_cr)
+static inline struct reference reference_next(const uint8_t *text, size_t len, size_t at, enum reference_end before,
+                                              bool nul_after_cr)
 {
     bool begins = true;
 
@@ -66,7 +67,7 @@ static inline struct reference reference_next(const uint8_t *text, size_t len, s
             if (after != REFERENCE_NONE) {
                 enum smtpscope_lookalike name = reference_name(before, after, dot > at || behind > dot + 1);
 
-                return (struct reference){ name ? SCAN_LOOKALIKE : SCAN_END, name, end, after };
+                return (struct reference){name ? SCAN_LOOKALIKE : SCAN_END, name, end, after};
             }
         }
         after = reference_end_at(text, len, at, &end);
@@ -75,7 +76,7 @@ static inline struct reference reference_next(const uint8_t *text, size_t len, s
             before = after;
         at = begins ? end : at + 1;
     }
-    return (struct reference){ SCAN_MORE, SMTPSCOPE_LOOKALIKE_NONE, len, before };
+    return (struct reference){SCAN_MORE, SMTPSCOPE_LOOKALIKE_NONE, len, before};
 }
 
 /* The oddities of single octets in [0, len), by position alone. A CR at the end is not judged yet. */
@@ -101,8 +102,7 @@ static inline bool reference_same(const struct scan *a, const struct scan *b)
 
 /* One step of a version of the sweep and of the portable one: they stand alike in every member. */
 static inline enum scan_event reference_sweep(const struct scan_version *version, struct scan scans[2], const uint8_t *text,
-                                              size_t len,
-                                              size_t *used)
+                                              size_t len, size_t *used)
 {
     const struct scan_version *portable = version;
     enum scan_event event = scan_sweep_as(version, &scans[0], text, len, used), event_portable;

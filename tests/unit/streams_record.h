@@ -24,9 +24,9 @@ struct records {
     struct record *first;
     size_t opened, closed;
     unsigned long touched;
-    bool refuse;      /* opened() follows nothing */
+    bool refuse; /* opened() follows nothing */
     bool show_acked;
-    char log[4096];   /* "open c0:abc s0:def c3+5 s3! close:FIN/c(cs)" */
+    char log[4096]; /* "open c0:abc s0:def c3+5 s3! close:FIN/c(cs)" */
     size_t log_len;
     uint8_t *copy[2]; /* of the last flow's octets, when there is room */
     size_t copy_size;
@@ -73,15 +73,15 @@ static inline void record_octets(void *ctx, void *user, const struct smtpscope_o
         memcpy(records->copy[octets->side] + octets->offset, octets->data, octets->len);
     record->offset[octets->side] += octets->len;
     record->octets[octets->side] += octets->len;
-    snprintf(word, sizeof word, "%c%llu:%.*s%s", "cs"[octets->side], (unsigned long long)octets->offset,
-             octets->len > 40 ? 1 : (int)octets->len, (const char *)octets->data, octets->len > 40 ? ".." : "");
+    snprintf(word, sizeof word, "%c%llu:%.*s%s", "cs"[octets->side], (unsigned long long)octets -> offset,
+             octets -> len > 40 ? 1 : (int)octets -> len, (const char *)octets -> data, octets -> len > 40 ? ".." : "");
     record_log(records, word);
     snprintf(word, sizeof word, records->show_acked ? "(%llu) " : " ", (unsigned long long)octets->acked);
     record_log(records, word);
 }
 
-static inline void record_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
-                              uint64_t packet)
+static inline void record_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len,
+                              smtpscope_time time, uint64_t packet)
 {
     struct records *records = ctx;
     struct record *record = user;
@@ -96,7 +96,8 @@ static inline void record_gap(void *ctx, void *user, enum smtpscope_side side, u
     record_log(records, word);
 }
 
-static inline void record_conflict(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time, uint64_t packet)
+static inline void record_conflict(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time,
+                                   uint64_t packet)
 {
     struct record *record = user;
     char word[64];
@@ -110,7 +111,7 @@ static inline void record_conflict(void *ctx, void *user, enum smtpscope_side si
 
 static inline void record_closed(void *ctx, void *user, const struct smtpscope_ending *ending)
 {
-    static const char *const names[] = { "FIN", "RST", "IDLE", "END", "REUSED", "EVICTED" };
+    static const char *const names[] = {"FIN", "RST", "IDLE", "END", "REUSED", "EVICTED"};
     struct records *records = ctx;
     struct record *record = user, **at = &records->first;
     char word[64];
@@ -118,7 +119,7 @@ static inline void record_closed(void *ctx, void *user, const struct smtpscope_e
     assert(!record->closed && ending->why <= SMTPSCOPE_CLOSE_EVICTED);
     assert(ending->why != SMTPSCOPE_CLOSE_FIN || ending->fin[0] || ending->fin[1]);
     records->closed++;
-    snprintf(word, sizeof word, "close:%s/%c(%s%s) ", names[ending->why], "cs"[ending->by], ending->fin[0] ? "c" : "",
+    snprintf(word, sizeof word, "close:%s/%c(%s%s) ", names[ending->why], "cs"[ending->by], ending -> fin[0] ? "c" : "",
              ending->fin[1] ? "s" : "");
     record_log(records, word);
     while (*at != record)
@@ -128,7 +129,11 @@ static inline void record_closed(void *ctx, void *user, const struct smtpscope_e
 }
 
 static const struct smtpscope_stream_events record_events = {
-    .opened = record_opened, .octets = record_octets, .gap = record_gap, .conflict = record_conflict, .closed = record_closed,
+    .opened = record_opened,
+    .octets = record_octets,
+    .gap = record_gap,
+    .conflict = record_conflict,
+    .closed = record_closed,
 };
 
 /* A configuration that watches ports 25 and 587 and records into `records`. */
@@ -138,13 +143,13 @@ static inline struct smtpscope_stream_config record_config(struct records *recor
 
     ports[25 / 8] |= 1u << 25 % 8;
     ports[587 / 8] |= 1u << 587 % 8;
-    return (struct smtpscope_stream_config){ .events = &record_events, .ctx = records, .ports = ports, .hash_seed = 7 };
+    return (struct smtpscope_stream_config){.events = &record_events, .ctx = records, .ports = ports, .hash_seed = 7};
 }
 
 /* An end of the test network; `host` tells the addresses apart. */
 static inline struct smtpscope_endpoint record_end(uint32_t host, uint16_t port)
 {
-    struct smtpscope_endpoint end = { .addr = { [10] = 0xff, [11] = 0xff, [12] = 10 }, .port = port };
+    struct smtpscope_endpoint end = {.addr = {[10] = 0xff, [11] = 0xff, [12] = 10}, .port = port};
 
     end.addr[13] = (uint8_t)(host >> 16);
     end.addr[14] = (uint8_t)(host >> 8);

@@ -129,8 +129,8 @@ static void every_code_has_advice(void **state)
 }
 
 static const uint16_t wanted_codes[] = {
-    211, 214, 220, 221, 235, 250, 251, 252, 253, 334, 354, 355, 421, 432, 435, 450, 451, 452, 453, 454, 455, 458, 459,
-    500, 501, 502, 503, 504, 521, 525, 530, 534, 535, 538, 550, 551, 552, 553, 554, 555, 556,
+    211, 214, 220, 221, 235, 250, 251, 252, 253, 334, 354, 355, 421, 432, 435, 450, 451, 452, 453, 454, 455,
+    458, 459, 500, 501, 502, 503, 504, 521, 525, 530, 534, 535, 538, 550, 551, 552, 553, 554, 555, 556,
 };
 
 static void the_codes_of_the_rfcs_are_there(void **state)
@@ -171,7 +171,8 @@ static void settings_of_the_server_come_alone(void **state)
     for (size_t i = 0; i < count; i++)
         check_text(all[i].software, "setting", all[i].text);
     assert_int_equal(smtpscope_advice_settings(SMTPSCOPE_RULE_DEFERRAL_GREYLISTED, SMTPSCOPE_REASON_GREYLISTED,
-                                               "Postfix postscreen", own, 40), 1);
+                                               "Postfix postscreen", own, 40),
+                     1);
     assert_string_equal(own[0].software, "Postfix");
     assert_int_equal(smtpscope_advice_settings(SMTPSCOPE_RULE_DEFERRAL_GREYLISTED, SMTPSCOPE_REASON_NONE, "aiosmtpd", own, 40),
                      count);
@@ -271,7 +272,9 @@ static int back_to_english(void **state)
 
 static void a_detail_is_cut_between_characters(void **state)
 {
-    struct smtpscope_finding finding = {.detail = SMTPSCOPE_DETAIL_NAME_INVALID, .detail_text = "m\xc3\xbc" "ll"};
+    struct smtpscope_finding finding = {.detail = SMTPSCOPE_DETAIL_NAME_INVALID,
+                                        .detail_text = "m\xc3\xbc"
+                                                       "ll"};
     char whole[40];
     size_t len = smtpscope_advice_detail(&finding, whole, sizeof whole);
 
@@ -307,8 +310,9 @@ static char *run(enum task task, const char *a, const char *b, bool json, int wa
 
     fflush(stderr);
     dup2(fileno(errors), STDERR_FILENO);
-    status = task == EXPLAIN ? explain_topic(a, json, out) : task == COMPARE ? explain_compare(a, b, json, out)
-                                                                              : explain_rules(json, out);
+    status = task == EXPLAIN   ? explain_topic(a, json, out)
+             : task == COMPARE ? explain_compare(a, b, json, out)
+                               : explain_rules(json, out);
     fflush(stderr);
     dup2(saved, STDERR_FILENO);
     close(saved);
@@ -462,9 +466,14 @@ static void everything_can_be_explained(void **state)
 
 static void compare_says_what_differs(void **state)
 {
-    static const char *const wants[] = {"450 Mailbox unavailable", "502 Command not implemented", "transient (4yz)",
-                                        "permanent (5yz)", "the sender's side", "yes, the same message may be accepted later",
-                                        "the mailbox or a policy stands in the way", "does not offer it"};
+    static const char *const wants[] = {"450 Mailbox unavailable",
+                                        "502 Command not implemented",
+                                        "transient (4yz)",
+                                        "permanent (5yz)",
+                                        "the sender's side",
+                                        "yes, the same message may be accepted later",
+                                        "the mailbox or a policy stands in the way",
+                                        "does not offer it"};
     char complaint[1000], *text = run(COMPARE, "450", "502", false, 0, complaint);
 
     (void)state;

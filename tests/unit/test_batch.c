@@ -22,7 +22,8 @@ static void compare(const uint8_t *octets, size_t len)
     if (pcap == NULL) {
         bool cut = strstr(reason, "truncated dump file") != NULL;
 
-        if (strcmp(error, cut ? "ends within its header" : reason) != 0 && strstr(reason, "unknown file format") == NULL && len >= 4)
+        if (strcmp(error, cut ? "ends within its header" : reason) != 0 && strstr(reason, "unknown file format") == NULL &&
+            len >= 4)
             fail_msg("\"%s\", libpcap says \"%s\"", error, reason);
         return;
     }

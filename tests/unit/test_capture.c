@@ -74,7 +74,8 @@ static void test_refused(void **state)
     } cases[] = {
         {"", 0, "is empty"},
         {"abc", 3, "is no capture file: pcap or pcapng, as it is or in gzip or zstd"},
-        {"220 mail.example.org ESMTP\r\n250 nothing of the kind\r\n", 52, "is no capture file: pcap or pcapng, as it is or in gzip or zstd"},
+        {"220 mail.example.org ESMTP\r\n250 nothing of the kind\r\n", 52,
+         "is no capture file: pcap or pcapng, as it is or in gzip or zstd"},
         {"\xd4\xc3\xb2\xa1\2\0\4\0\0\0", 10, "ends within its header"},
         {"\x1f\x8b\x08\0\0\0\0\0\0", 9, "the gzip data ends too early"},
         {"\x1f\x8b\x09\0\0\0\0\0\0\3zz", 12, "the gzip data is damaged: unknown compression method"},

@@ -175,9 +175,12 @@ static void globs_match(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_rule_has_a_sound_row),    cmocka_unit_test(identifiers_are_unique_and_found),
-        cmocka_unit_test(reason_words_are_unique),       cmocka_unit_test(details_are_named_and_simple),
-        cmocka_unit_test(what_is_counted_has_a_plural),  cmocka_unit_test(words_are_the_documented_ones),
+        cmocka_unit_test(every_rule_has_a_sound_row),
+        cmocka_unit_test(identifiers_are_unique_and_found),
+        cmocka_unit_test(reason_words_are_unique),
+        cmocka_unit_test(details_are_named_and_simple),
+        cmocka_unit_test(what_is_counted_has_a_plural),
+        cmocka_unit_test(words_are_the_documented_ones),
         cmocka_unit_test(globs_match),
     };
 

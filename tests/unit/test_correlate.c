@@ -10,8 +10,9 @@
 #define HOUR 3600
 
 /* One session with one message: when, who, and what the server says to RCPT and to the message. NULL: not so far. */
-struct try {
-    int64_t at; /* seconds */
+struct
+try {
+    int64_t at;                /* seconds */
     uint8_t client[2], server; /* the last two octets of the client's address, the last of the server's */
     const char *rcpt, *end;
 };
@@ -22,35 +23,55 @@ static const struct series {
     int64_t end; /* of the capture */
     const char *want;
 } series[] = {
-    { "accepted at once", { { 1, { 0, 1 }, 9, "250 ok", "250 ok" } }, 9 * HOUR, "" },
-    { "deferred, then accepted",
-      { { 1, { 0, 1 }, 9, "450 later", NULL }, { 601, { 0, 1 }, 9, "250 ok", "250 ok" } }, 9 * HOUR, "deferral.resolved:600 " },
-    { "from the same network, at another exchanger",
-      { { 1, { 0, 1 }, 9, "450 later", NULL }, { 11, { 0, 7 }, 8, "450 later", NULL }, { 601, { 0, 200 }, 9, "250 ok", "250 ok" } },
-      9 * HOUR, "deferral.resolved:600 " },
-    { "from another network it is another's", { { 1, { 0, 1 }, 9, "450 later", NULL }, { 601, { 1, 1 }, 9, "250 ok", "250 ok" } }, HOUR, "" },
-    { "tried again too soon, told once",
-      { { 1, { 0, 1 }, 9, "450 later", NULL }, { 6, { 0, 1 }, 9, "450 later", NULL }, { 12, { 0, 1 }, 9, "450 later", NULL } },
-      HOUR, "deferral.retry-too-soon:5 " },
-    { "tried again after a minute", { { 1, { 0, 1 }, 9, "450 later", NULL }, { 61, { 0, 1 }, 9, "450 later", NULL } }, HOUR, "" },
-    { "many tries in many hours",
-      { { 1, { 0, 1 }, 9, "450 a", NULL }, { HOUR, { 0, 1 }, 9, "450 b", NULL }, { 2 * HOUR, { 0, 1 }, 9, "450 c", NULL },
-        { 3 * HOUR, { 0, 1 }, 9, "450 d", NULL }, { 4 * HOUR, { 0, 1 }, 9, "450 e", NULL }, { 5 * HOUR, { 0, 1 }, 9, "450 f", NULL },
-        { 6 * HOUR, { 0, 1 }, 9, "450 g", NULL } },
-      7 * HOUR, "deferral.persistent:6 " },
-    { "never tried again", { { 1, { 0, 1 }, 9, "450 later", NULL } }, 1 + 4 * HOUR, "deferral.abandoned:14400 " },
-    { "the capture ended too early to know", { { 1, { 0, 1 }, 9, "450 later", NULL } }, 4 * HOUR, "" },
-    { "refused for good later", { { 1, { 0, 1 }, 9, "450 later", NULL }, { 301, { 0, 1 }, 9, "550 never", NULL } }, 9 * HOUR,
-      "deferral.turned-permanent:300 " },
-    { "deferred after the message, refused after it later",
-      { { 1, { 0, 1 }, 9, "250 ok", "451 later" }, { 301, { 0, 1 }, 9, "250 ok", "554 never" } }, 9 * HOUR, "deferral.turned-permanent:300 " },
-    { "an unanswered message settles nothing",
-      { { 1, { 0, 1 }, 9, "450 later", NULL }, { 301, { 0, 1 }, 9, "250 ok", "" }, { 601, { 0, 1 }, 9, "250 ok", "250 ok" } },
-      9 * HOUR, "deferral.resolved:600 " },
-    { "and again from the start", 
-      { { 1, { 0, 1 }, 9, "450 later", NULL }, { 601, { 0, 1 }, 9, "250 ok", "250 ok" }, { 1201, { 0, 1 }, 9, "450 later", NULL },
-        { 1801, { 0, 1 }, 9, "250 ok", "250 ok" } },
-      9 * HOUR, "deferral.resolved:600 deferral.resolved:600 " },
+    {"accepted at once", {{1, {0, 1}, 9, "250 ok", "250 ok"}}, 9 * HOUR, ""},
+    {"deferred, then accepted",
+     {{1, {0, 1}, 9, "450 later", NULL}, {601, {0, 1}, 9, "250 ok", "250 ok"}},
+     9 * HOUR,
+     "deferral.resolved:600 "},
+    {"from the same network, at another exchanger",
+     {{1, {0, 1}, 9, "450 later", NULL}, {11, {0, 7}, 8, "450 later", NULL}, {601, {0, 200}, 9, "250 ok", "250 ok"}},
+     9 * HOUR,
+     "deferral.resolved:600 "},
+    {"from another network it is another's",
+     {{1, {0, 1}, 9, "450 later", NULL}, {601, {1, 1}, 9, "250 ok", "250 ok"}},
+     HOUR,
+     ""},
+    {"tried again too soon, told once",
+     {{1, {0, 1}, 9, "450 later", NULL}, {6, {0, 1}, 9, "450 later", NULL}, {12, {0, 1}, 9, "450 later", NULL}},
+     HOUR,
+     "deferral.retry-too-soon:5 "},
+    {"tried again after a minute", {{1, {0, 1}, 9, "450 later", NULL}, {61, {0, 1}, 9, "450 later", NULL}}, HOUR, ""},
+    {"many tries in many hours",
+     {{1, {0, 1}, 9, "450 a", NULL},
+      {HOUR, {0, 1}, 9, "450 b", NULL},
+      {2 * HOUR, {0, 1}, 9, "450 c", NULL},
+      {3 * HOUR, {0, 1}, 9, "450 d", NULL},
+      {4 * HOUR, {0, 1}, 9, "450 e", NULL},
+      {5 * HOUR, {0, 1}, 9, "450 f", NULL},
+      {6 * HOUR, {0, 1}, 9, "450 g", NULL}},
+     7 * HOUR,
+     "deferral.persistent:6 "},
+    {"never tried again", {{1, {0, 1}, 9, "450 later", NULL}}, 1 + 4 * HOUR, "deferral.abandoned:14400 "},
+    {"the capture ended too early to know", {{1, {0, 1}, 9, "450 later", NULL}}, 4 * HOUR, ""},
+    {"refused for good later",
+     {{1, {0, 1}, 9, "450 later", NULL}, {301, {0, 1}, 9, "550 never", NULL}},
+     9 * HOUR,
+     "deferral.turned-permanent:300 "},
+    {"deferred after the message, refused after it later",
+     {{1, {0, 1}, 9, "250 ok", "451 later"}, {301, {0, 1}, 9, "250 ok", "554 never"}},
+     9 * HOUR,
+     "deferral.turned-permanent:300 "},
+    {"an unanswered message settles nothing",
+     {{1, {0, 1}, 9, "450 later", NULL}, {301, {0, 1}, 9, "250 ok", ""}, {601, {0, 1}, 9, "250 ok", "250 ok"}},
+     9 * HOUR,
+     "deferral.resolved:600 "},
+    {"and again from the start",
+     {{1, {0, 1}, 9, "450 later", NULL},
+      {601, {0, 1}, 9, "250 ok", "250 ok"},
+      {1201, {0, 1}, 9, "450 later", NULL},
+      {1801, {0, 1}, 9, "250 ok", "250 ok"}},
+     9 * HOUR,
+     "deferral.resolved:600 deferral.resolved:600 "},
 };
 
 static struct follow follow;
@@ -69,7 +90,8 @@ static void on_finding(void *ctx, const struct smtpscope_finding *finding)
     size_t len = strlen(log_words);
 
     (void)ctx;
-    assert_true(finding->flow && finding->detail_text && finding->command && finding->argument && finding->text && finding->state);
+    assert_true(finding->flow && finding->detail_text && finding->command && finding->argument && finding->text &&
+                finding->state);
     assert_true(finding->exchange_count >= finding->evidence_count);
     snprintf(log_words + len, sizeof log_words - len, "%s:%llu ", smtpscope_rule_info(finding->rule)->id,
              (unsigned long long)finding->detail_number);
@@ -77,7 +99,7 @@ static void on_finding(void *ctx, const struct smtpscope_finding *finding)
 
 static void correlate_begin(void)
 {
-    correlate = correlate_new(&(struct correlate_config){ .finding = on_finding });
+    correlate = correlate_new(&(struct correlate_config){.finding = on_finding});
     assert_non_null(correlate);
     log_words[0] = '\0';
 }
@@ -104,7 +126,7 @@ static void session_begin(int64_t at, const uint8_t client[2], uint8_t server)
 
 static void session_end(void)
 {
-    struct smtpscope_ending ending = { .why = SMTPSCOPE_CLOSE_FIN, .seen = { true, true }, .time = follow.time };
+    struct smtpscope_ending ending = {.why = SMTPSCOPE_CLOSE_FIN, .seen = {true, true}, .time = follow.time};
 
     follow_close(&follow, &ending);
 }
@@ -146,7 +168,7 @@ static void test_series(void **unused)
 /* More recipients than the table holds: the oldest are forgotten, counted, and the newest still known. */
 static void test_table_overflow(void **unused)
 {
-    static const uint8_t client[2] = { 0, 1 };
+    static const uint8_t client[2] = {0, 1};
     char rcpt[64];
     unsigned count = 90000, per_session = 500;
 
@@ -164,7 +186,7 @@ static void test_table_overflow(void **unused)
         session_end();
     }
     assert_true(correlate_forgotten(correlate) > 10000 && correlate_forgotten(correlate) < count);
-    try_replay(&(struct try){ count + 100, { 0, 1 }, 9, "250 ok", "250 ok" }, rcpt);
+    try_replay(&(struct try){count + 100, {0, 1}, 9, "250 ok", "250 ok"}, rcpt);
     log_words[sizeof "deferral.resolved" - 1] = '\0';
     assert_string_equal(log_words, "deferral.resolved");
     correlate_free(correlate);
@@ -172,15 +194,19 @@ static void test_table_overflow(void **unused)
 
 static const struct offer_row {
     const char *label;
-    struct { int64_t at; uint8_t client, server; bool offered; } sessions[4];
+    struct {
+        int64_t at;
+        uint8_t client, server;
+        bool offered;
+    } sessions[4];
     const char *want;
 } offers[] = {
-    { "offered to one, not to another", { { 1, 1, 9, true }, { 61, 2, 9, false } }, "security.starttls-stripped:60 " },
-    { "told once a client", { { 1, 1, 9, true }, { 61, 2, 9, false }, { 71, 2, 9, false } }, "security.starttls-stripped:60 " },
-    { "never offered", { { 1, 1, 9, false }, { 61, 2, 9, false } }, "" },
-    { "another server", { { 1, 1, 9, true }, { 61, 2, 8, false } }, "" },
-    { "the same client: it changed", { { 1, 1, 9, true }, { 61, 1, 9, false } }, "" },
-    { "more than a day ago", { { 1, 1, 9, true }, { 1 + 24 * HOUR, 2, 9, false } }, "" },
+    {"offered to one, not to another", {{1, 1, 9, true}, {61, 2, 9, false}}, "security.starttls-stripped:60 "},
+    {"told once a client", {{1, 1, 9, true}, {61, 2, 9, false}, {71, 2, 9, false}}, "security.starttls-stripped:60 "},
+    {"never offered", {{1, 1, 9, false}, {61, 2, 9, false}}, ""},
+    {"another server", {{1, 1, 9, true}, {61, 2, 8, false}}, ""},
+    {"the same client: it changed", {{1, 1, 9, true}, {61, 1, 9, false}}, ""},
+    {"more than a day ago", {{1, 1, 9, true}, {1 + 24 * HOUR, 2, 9, false}}, ""},
 };
 
 static void test_starttls_vanished(void **unused)
@@ -189,7 +215,8 @@ static void test_starttls_vanished(void **unused)
     for (size_t i = 0; i < unit_count(offers); i++) {
         correlate_begin();
         for (size_t j = 0; j < unit_count(offers[i].sessions) && offers[i].sessions[j].at; j++) {
-            session_begin(offers[i].sessions[j].at, (const uint8_t[]){ 0, offers[i].sessions[j].client }, offers[i].sessions[j].server);
+            session_begin(offers[i].sessions[j].at, (const uint8_t[]){0, offers[i].sessions[j].client},
+                          offers[i].sessions[j].server);
             say(SMTPSCOPE_CLIENT, "EHLO c.example");
             say(SMTPSCOPE_SERVER, offers[i].sessions[j].offered ? "250-mx\r\n250-SIZE\r\n250 STARTTLS" : "250-mx\r\n250 SIZE");
             session_end();
@@ -203,7 +230,9 @@ static void test_starttls_vanished(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_series), cmocka_unit_test(test_table_overflow), cmocka_unit_test(test_starttls_vanished),
+        cmocka_unit_test(test_series),
+        cmocka_unit_test(test_table_overflow),
+        cmocka_unit_test(test_starttls_vanished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -287,9 +287,9 @@ static uint32_t random_below(uint32_t end)
  */
 static void test_plainly_other(void **unused)
 {
-    static const char *const words[] = {"tcp ip4 eth", "tcp ip6 eth", "tcp ip4 eth vxlan ip4 eth", "tcp ip4 gtp ip6 eth",
-                                        "tcp ip4 vlan eth",
-                                        "tcp ip6 vlan eth", "tcp ip4 vlan vlan eth"};
+    static const char *const words[] = {"tcp ip4 eth",          "tcp ip6 eth",      "tcp ip4 eth vxlan ip4 eth",
+                                        "tcp ip4 gtp ip6 eth",  "tcp ip4 vlan eth", "tcp ip6 vlan eth",
+                                        "tcp ip4 vlan vlan eth"};
     struct decoder *quick = decoder_make(), *walk = decoder_make();
 
     (void)unused;
@@ -354,10 +354,16 @@ static void test_checksums(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),          cmocka_unit_test(test_every_cut), cmocka_unit_test(test_every_octet_changed),
-        cmocka_unit_test(test_cut_in_options), cmocka_unit_test(test_dismissed), cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_every_cut),
+        cmocka_unit_test(test_every_octet_changed),
+        cmocka_unit_test(test_cut_in_options),
+        cmocka_unit_test(test_dismissed),
+        cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_length_that_lies),
-        cmocka_unit_test(test_too_deep),       cmocka_unit_test(test_checksums), cmocka_unit_test(test_plainly_other),
+        cmocka_unit_test(test_too_deep),
+        cmocka_unit_test(test_checksums),
+        cmocka_unit_test(test_plainly_other),
     };
     return cmocka_run_group_tests_name("decode", tests, NULL, NULL);
 }

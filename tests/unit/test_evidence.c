@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
-#include <sys/resource.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #define ROOM ((size_t)1 << 20)
 #define OCTETS 200
@@ -396,9 +396,14 @@ static struct evidence_file *opened(const char *path, uint64_t octets, unsigned 
     struct evidence_file *file;
 
     *heard = (struct heard){0};
-    file = evidence_file_open(&(struct evidence_file_config){
-        .path = path, .octets = octets, .count = count, .begun = heard_begun, .gone = heard_gone, .failed = heard_failed,
-        .ctx = heard}, error);
+    file = evidence_file_open(&(struct evidence_file_config){.path = path,
+                                                             .octets = octets,
+                                                             .count = count,
+                                                             .begun = heard_begun,
+                                                             .gone = heard_gone,
+                                                             .failed = heard_failed,
+                                                             .ctx = heard},
+                              error);
     if (!file)
         fail_msg("%s: %s", path, error);
     return file;
@@ -615,15 +620,23 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_order_and_later), cmocka_unit_test(test_fragments),
-        cmocka_unit_test(test_not_written), cmocka_unit_test(test_port_used_again),
+        cmocka_unit_test(test_in_order_and_later),
+        cmocka_unit_test(test_fragments),
+        cmocka_unit_test(test_not_written),
+        cmocka_unit_test(test_port_used_again),
         cmocka_unit_test(test_disorder),
         cmocka_unit_test(test_dropped),
         cmocka_unit_test(test_closed_share),
-        cmocka_unit_test(test_what_gives_way),     cmocka_unit_test(test_lingers),     cmocka_unit_test(test_long_message),
-        cmocka_unit_test(test_one_file),           cmocka_unit_test(test_nothing),     cmocka_unit_test(test_names),
-        cmocka_unit_test(test_link_types),         cmocka_unit_test(test_moved),
-        cmocka_unit_test(test_no_room),     cmocka_unit_test(test_cannot_be_created),
+        cmocka_unit_test(test_what_gives_way),
+        cmocka_unit_test(test_lingers),
+        cmocka_unit_test(test_long_message),
+        cmocka_unit_test(test_one_file),
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_link_types),
+        cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_cannot_be_created),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

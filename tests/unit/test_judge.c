@@ -12,55 +12,104 @@ static const struct judge_row {
     const char *want[4]; /* each stands in the row of findings "rule.idSEVERITY*count+folded<", < when it has a cause */
     const char *unwanted;
 } rows[] = {
-    { "a clean session", false,
-      { S("220 mx\r\n"), C("EHLO c.example\r\n"), S("250 mx\r\n"), ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n.\r\n"), S("250 ok\r\n"),
-        C("QUIT\r\n"), S("221 bye\r\n") },
-      { "" }, "*" },
-    { "the same deferral three times is one finding", false,
-      { HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("250 ok\r\n"), C("RCPT TO:<b>\r\n"), S("450 4.2.0 busy\r\n"), C("RCPT TO:<c>\r\n"), S("450 4.2.0 busy\r\n"),
-        C("RCPT TO:<d>\r\n"), S("450 4.2.0 busy\r\n"), C("QUIT\r\n"), S("221 bye\r\n") },
-      { "W*3+0" }, "W*1" },
-    { "DATA pipelined behind refused recipients is folded under them", false,
-      { HELLO, C("MAIL FROM:<a@c.example>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"), S("250 ok\r\n550 5.1.1 no\r\n550 5.1.1 no\r\n503 5.5.1 none\r\n"),
-        C("QUIT\r\n"), S("221 bye\r\n") },
-      { "refusal.mailboxE*2+1" }, "data-without" },
-    { "DATA behind two kinds of refusals is folded under both", false,
-      { HELLO, C("MAIL FROM:<a@c.example>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"),
-        S("250 ok\r\n550 5.1.1 user unknown\r\n450 4.7.1 greylisted, come back later\r\n554 5.5.1 no valid recipients\r\n"), C("QUIT\r\n"), S("221 bye\r\n") },
-      { "refusal.mailboxE*1+1", "deferral.greylistedW*1+1" }, "data-without" },
-    { "DATA after the refusals were read: the client ignored them", false,
-      { HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("250 ok\r\n"), C("RCPT TO:<b>\r\n"), S("550 5.1.1 no\r\n"), C("DATA\r\n"), S("503 5.5.1 none\r\n"),
-        C("QUIT\r\n"), S("221 bye\r\n") },
-      { "refusal.mailboxE*1+0", "sequence.data-without-valid-recipientW*1+0<" }, NULL },
-    { "RCPT and DATA behind a refused MAIL, pipelined", false,
-      { HELLO, C("MAIL FROM:<a@c.example>\r\nRCPT TO:<b>\r\nDATA\r\n"), S("451 4.3.0 later\r\n503 need MAIL\r\n503 need MAIL\r\n"), C("QUIT\r\n"), S("221 bye\r\n") },
-      { "deferral.server-errorW*1+2" }, "sequence" },
-    { "RCPT after a refused MAIL was read", false,
-      { HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("550 5.7.1 no\r\n"), C("RCPT TO:<b>\r\n"), S("503 need MAIL\r\n"), C("QUIT\r\n"), S("221 bye\r\n") },
-      { "refusal.policyE*1+0", "sequence.rcpt-before-mailW*1+0<" }, NULL },
-    { "out of order, certain", false, { HELLO, C("RCPT TO:<b>\r\n"), S("503 need MAIL\r\n"), C("QUIT\r\n"), S("221 bye\r\n") },
-      { "sequence.rcpt-before-mailW*1+0" }, "<" },
-    { "in order, and 503", false, { HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("503 hm\r\n"), C("QUIT\r\n"), S("221 bye\r\n") },
-      { "sequence.refused-in-orderW*1" }, NULL },
-    { "out of order, and let pass", false, { S("220 mx\r\n"), C("MAIL FROM:<a@c.example>\r\n"), S("250 ok\r\n"), C("QUIT\r\n"), S("221 bye\r\n") },
-      { "sequence.mail-before-heloN*1" }, "mail-before-heloW" },
-    { "a refusal in midstream is no error of the order", true,
-      { S("250 ok\r\n"), C("DATA\r\n"), S("503 5.5.1 what\r\n"), C("QUIT\r\n"), S("221 bye\r\n") }, { "transport.midstream" }, "E*" },
-    { "every code above 400 is covered, known or not", false,
-      { HELLO, C("NOOP\r\n"), S("599 a\r\n"), C("NOOP\r\n"), S("499 b\r\n"), C("NOOP\r\n"), S("777 c\r\n"), C("FROB\r\n"), S("999 d\r\n"), C("QUIT\r\n"), S("500 e\r\n") },
-      { "" }, NULL },
-    { "details with NULs in them", false,
-      { HELLO, C("MAIL FROM:<a> X\r\n"), S("555 no\r\n"), C("MAIL FROM:<a> X\0YYYYYYYYYYYYYYYYYYYYYYYY\r\n"), S("555 no\r\n"), C("QUIT\r\n"), S("221 x\r\n") },
-      { "" }, NULL },
-    { "a gap in the message does not weaken what is known", false,
-      { HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x"), C_GAP(50), C("\r\n.\r\n"), S("554 5.7.1 spam\r\n"), C("QUIT\r\n"), S("221 bye\r\n") },
-      { "refusal.policyE*1", "transport.gapN*1" }, NULL },
-    { "closed inside a message", false, { HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n") }, { "data.connection-lostE*1" }, "reply.missing" },
-    { "closed before the answer", false, { HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n.\r\n") }, { "data.outcome-unknownW*1" }, "reply.missing" },
-    { "smuggling that was taken", false,
-      { HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("a\n.\nMAIL FROM:<e>\r\nRCPT TO:<f>\r\nDATA\r\nb\r\n.\r\n"),
-        S("250 one\r\n250 ok\r\n250 ok\r\n354 go\r\n250 two\r\n"), C("QUIT\r\n"), S("221 bye\r\n") },
-      { "data.smugglingE*1" }, NULL },
+    {"a clean session",
+     false,
+     {S("220 mx\r\n"), C("EHLO c.example\r\n"), S("250 mx\r\n"), ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n.\r\n"),
+      S("250 ok\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     {""},
+     "*"},
+    {"the same deferral three times is one finding",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("250 ok\r\n"), C("RCPT TO:<b>\r\n"), S("450 4.2.0 busy\r\n"),
+      C("RCPT TO:<c>\r\n"), S("450 4.2.0 busy\r\n"), C("RCPT TO:<d>\r\n"), S("450 4.2.0 busy\r\n"), C("QUIT\r\n"),
+      S("221 bye\r\n")},
+     {"W*3+0"},
+     "W*1"},
+    {"DATA pipelined behind refused recipients is folded under them",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"),
+      S("250 ok\r\n550 5.1.1 no\r\n550 5.1.1 no\r\n503 5.5.1 none\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     {"refusal.mailboxE*2+1"},
+     "data-without"},
+    {"DATA behind two kinds of refusals is folded under both",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"),
+      S("250 ok\r\n550 5.1.1 user unknown\r\n450 4.7.1 greylisted, come back later\r\n554 5.5.1 no valid recipients\r\n"),
+      C("QUIT\r\n"), S("221 bye\r\n")},
+     {"refusal.mailboxE*1+1", "deferral.greylistedW*1+1"},
+     "data-without"},
+    {"DATA after the refusals were read: the client ignored them",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("250 ok\r\n"), C("RCPT TO:<b>\r\n"), S("550 5.1.1 no\r\n"), C("DATA\r\n"),
+      S("503 5.5.1 none\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     {"refusal.mailboxE*1+0", "sequence.data-without-valid-recipientW*1+0<"},
+     NULL},
+    {"RCPT and DATA behind a refused MAIL, pipelined",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example>\r\nRCPT TO:<b>\r\nDATA\r\n"),
+      S("451 4.3.0 later\r\n503 need MAIL\r\n503 need MAIL\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     {"deferral.server-errorW*1+2"},
+     "sequence"},
+    {"RCPT after a refused MAIL was read",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("550 5.7.1 no\r\n"), C("RCPT TO:<b>\r\n"), S("503 need MAIL\r\n"),
+      C("QUIT\r\n"), S("221 bye\r\n")},
+     {"refusal.policyE*1+0", "sequence.rcpt-before-mailW*1+0<"},
+     NULL},
+    {"out of order, certain",
+     false,
+     {HELLO, C("RCPT TO:<b>\r\n"), S("503 need MAIL\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     {"sequence.rcpt-before-mailW*1+0"},
+     "<"},
+    {"in order, and 503",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("503 hm\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     {"sequence.refused-in-orderW*1"},
+     NULL},
+    {"out of order, and let pass",
+     false,
+     {S("220 mx\r\n"), C("MAIL FROM:<a@c.example>\r\n"), S("250 ok\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     {"sequence.mail-before-heloN*1"},
+     "mail-before-heloW"},
+    {"a refusal in midstream is no error of the order",
+     true,
+     {S("250 ok\r\n"), C("DATA\r\n"), S("503 5.5.1 what\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     {"transport.midstream"},
+     "E*"},
+    {"every code above 400 is covered, known or not",
+     false,
+     {HELLO, C("NOOP\r\n"), S("599 a\r\n"), C("NOOP\r\n"), S("499 b\r\n"), C("NOOP\r\n"), S("777 c\r\n"), C("FROB\r\n"),
+      S("999 d\r\n"), C("QUIT\r\n"), S("500 e\r\n")},
+     {""},
+     NULL},
+    {"details with NULs in them",
+     false,
+     {HELLO, C("MAIL FROM:<a> X\r\n"), S("555 no\r\n"), C("MAIL FROM:<a> X\0YYYYYYYYYYYYYYYYYYYYYYYY\r\n"), S("555 no\r\n"),
+      C("QUIT\r\n"), S("221 x\r\n")},
+     {""},
+     NULL},
+    {"a gap in the message does not weaken what is known",
+     false,
+     {HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x"), C_GAP(50), C("\r\n.\r\n"), S("554 5.7.1 spam\r\n"),
+      C("QUIT\r\n"), S("221 bye\r\n")},
+     {"refusal.policyE*1", "transport.gapN*1"},
+     NULL},
+    {"closed inside a message",
+     false,
+     {HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n")},
+     {"data.connection-lostE*1"},
+     "reply.missing"},
+    {"closed before the answer",
+     false,
+     {HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n.\r\n")},
+     {"data.outcome-unknownW*1"},
+     "reply.missing"},
+    {"smuggling that was taken",
+     false,
+     {HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("a\n.\nMAIL FROM:<e>\r\nRCPT TO:<f>\r\nDATA\r\nb\r\n.\r\n"),
+      S("250 one\r\n250 ok\r\n250 ok\r\n354 go\r\n250 two\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     {"data.smugglingE*1"},
+     NULL},
 };
 
 static void row_check(const struct judge_row *row, size_t cut, const struct log *log)
@@ -74,7 +123,7 @@ static void row_check(const struct judge_row *row, size_t cut, const struct log 
 
 static void test_rows(void **unused)
 {
-    static const size_t cuts[] = { 0, 1, 3, 17 };
+    static const size_t cuts[] = {0, 1, 3, 17};
     static struct log log;
 
     (void)unused;
@@ -90,7 +139,7 @@ static void test_rows(void **unused)
 static void test_many_kinds_of_trouble(void **unused)
 {
     static struct follow follow;
-    struct smtpscope_ending ending = { .why = SMTPSCOPE_CLOSE_FIN, .seen = { true, true } };
+    struct smtpscope_ending ending = {.why = SMTPSCOPE_CLOSE_FIN, .seen = {true, true}};
     char line[80];
 
     (void)unused;
@@ -150,21 +199,21 @@ static void held_finding(void *ctx, const struct smtpscope_finding *finding)
 /* In octets, before the session ends. */
 static size_t judge_holds(const struct step *steps)
 {
-    struct held held = { 0, 0 };
-    struct smtpscope_allocator allocator = { held_resize, &held };
-    struct smtpscope_judge_config judge_config = { .allocator = &allocator, .finding = held_finding };
-    struct smtpscope_session_config session_config = { .fact = held_fact };
-    struct smtpscope_ending ending = { .why = SMTPSCOPE_CLOSE_FIN, .seen = { true, true } };
-    struct smtpscope_flow flow = { .first_packet = 1 };
+    struct held held = {0, 0};
+    struct smtpscope_allocator allocator = {held_resize, &held};
+    struct smtpscope_judge_config judge_config = {.allocator = &allocator, .finding = held_finding};
+    struct smtpscope_session_config session_config = {.fact = held_fact};
+    struct smtpscope_ending ending = {.why = SMTPSCOPE_CLOSE_FIN, .seen = {true, true}};
+    struct smtpscope_flow flow = {.first_packet = 1};
     struct smtpscope_judge *judge = smtpscope_judge_new(&judge_config);
     struct smtpscope_session *session = smtpscope_session_new(&session_config, &flow, judge);
-    uint64_t sent[2] = { 0, 0 };
+    uint64_t sent[2] = {0, 0};
     size_t held_before;
 
     for (; steps->text; steps++) {
         enum smtpscope_side side = steps->side == 'C' ? SMTPSCOPE_CLIENT : SMTPSCOPE_SERVER;
-        struct smtpscope_octets octets = { .side = side, .data = (const uint8_t *)steps->text, .len = steps->len,
-                                           .offset = sent[side], .acked = sent[!side] };
+        struct smtpscope_octets octets = {
+            .side = side, .data = (const uint8_t *)steps->text, .len = steps->len, .offset = sent[side], .acked = sent[!side]};
 
         sent[side] += steps->len;
         smtpscope_session_feed(session, &octets);
@@ -179,8 +228,9 @@ static size_t judge_holds(const struct step *steps)
 
 static void test_memory(void **unused)
 {
-    static const struct step well[] = { HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n.\r\n"), S("250 ok\r\n"),
-                                       C("QUIT\r\n"), S("221 bye\r\n"), { 0 } };
+    static const struct step well[] = {HELLO,           ENVELOPE,         C("DATA\r\n"),
+                                       S("354 go\r\n"), C("x\r\n.\r\n"),  S("250 ok\r\n"),
+                                       C("QUIT\r\n"),   S("221 bye\r\n"), {0}};
     static const struct step refused[] = {HELLO,         C("VRFY x\r\n"),  S("502 5.5.1 VRFY command is disabled\r\n"),
                                           C("QUIT\r\n"), S("221 bye\r\n"), {0}};
     size_t idle = judge_holds(well), troubled = judge_holds(refused);
@@ -193,7 +243,9 @@ static void test_memory(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows), cmocka_unit_test(test_many_kinds_of_trouble), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_many_kinds_of_trouble),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

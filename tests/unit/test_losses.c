@@ -170,9 +170,20 @@ static void no_community_id(const struct smtpscope_flow *flow, char id[OUTPUT_CO
 static struct smtpscope_finding loss_of(uint64_t packets)
 {
     return (struct smtpscope_finding){
-        .rule = SMTPSCOPE_RULE_TRANSPORT_CAPTURE_DROPS, .severity = SMTPSCOPE_WARNING, .fault = SMTPSCOPE_FAULT_NETWORK,
-        .detail = SMTPSCOPE_DETAIL_KERNEL_DROPS, .detail_text = "", .detail_number = packets, .count = 1, .time = WALL,
-        .last_time = WALL, .command = "", .argument = "", .text = "", .state = "", .server = "",
+        .rule = SMTPSCOPE_RULE_TRANSPORT_CAPTURE_DROPS,
+        .severity = SMTPSCOPE_WARNING,
+        .fault = SMTPSCOPE_FAULT_NETWORK,
+        .detail = SMTPSCOPE_DETAIL_KERNEL_DROPS,
+        .detail_text = "",
+        .detail_number = packets,
+        .count = 1,
+        .time = WALL,
+        .last_time = WALL,
+        .command = "",
+        .argument = "",
+        .text = "",
+        .state = "",
+        .server = "",
     };
 }
 
@@ -185,9 +196,12 @@ static char *text_of(const struct output_format *format, bool finish)
     char *text = NULL;
     size_t len;
     FILE *stream = open_memstream(&text, &len);
-    struct output *output = output_new(&(struct output_config){
-        .format = format, .write = output_to_stream, .ctx = stream, .packets = &packets, .community_id = no_community_id,
-        .columns = 80});
+    struct output *output = output_new(&(struct output_config){.format = format,
+                                                               .write = output_to_stream,
+                                                               .ctx = stream,
+                                                               .packets = &packets,
+                                                               .community_id = no_community_id,
+                                                               .columns = 80});
 
     assert_non_null(output);
     for (uint64_t i = 1; i <= 5; i++) {
@@ -212,8 +226,8 @@ static char *text_of(const struct output_format *format, bool finish)
 
 static void in_json(void **state)
 {
-    static const char *const nulls[] = {"session", "src_ip", "src_port", "dest_ip", "dest_port", "proto", "community_id",
-                                        "side", "offset", "packet", "file", "last_packet", "exchange", "cause"};
+    static const char *const nulls[] = {"session", "src_ip", "src_port", "dest_ip", "dest_port",   "proto",    "community_id",
+                                        "side",    "offset", "packet",   "file",    "last_packet", "exchange", "cause"};
     char *text = text_of(&output_json, false), *line = strtok(text, "\n");
     size_t losses = 0, others = 0;
 

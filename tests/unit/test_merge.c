@@ -219,11 +219,8 @@ static void test_a_turn_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_order_at_the_end),
-        cmocka_unit_test(test_waits_for_others),
-        cmocka_unit_test(test_gives_up),
-        cmocka_unit_test(test_a_turn_ends),
+        cmocka_unit_test(test_order),    cmocka_unit_test(test_order_at_the_end), cmocka_unit_test(test_waits_for_others),
+        cmocka_unit_test(test_gives_up), cmocka_unit_test(test_a_turn_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

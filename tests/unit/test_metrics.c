@@ -135,8 +135,15 @@ static void snapshot_fill(struct metrics_snapshot *snapshot)
                             .count = 4,
                             .sum = 3600020500000,
                             .classes = {[1] = 3, [3] = 1}};
-    snapshot->evidence = (struct metrics_evidence){
-        .kept = 69, .packets = 61, .octets = 6200, .files = 63, .lost = 64, .cut = 65, .left_out = 66, .evicted = 67, .held = 68};
+    snapshot->evidence = (struct metrics_evidence){.kept = 69,
+                                                   .packets = 61,
+                                                   .octets = 6200,
+                                                   .files = 63,
+                                                   .lost = 64,
+                                                   .cut = 65,
+                                                   .left_out = 66,
+                                                   .evicted = 67,
+                                                   .held = 68};
     snapshot->output_count = 2;
     strcpy(snapshot->outputs[0].name, "file:/var/log/a \"b\"\\\n\xff");
     snapshot->outputs[0].stats =

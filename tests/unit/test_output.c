@@ -440,7 +440,7 @@ static void updates(void **state)
     fflush(bench.stream);
     assert_string_equal(bench.text,
                         "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt  192.0.2.200:53732 -> 192.0.2.10:25"
-                                    "  packet 13, 7 times\n");
+                        "  packet 13, 7 times\n");
     output_finding(bench.output, &second); /* the first of its kind all the same */
     fflush(bench.stream);
     assert_non_null(strstr(bench.text, "1 session, 2 times"));
@@ -472,18 +472,19 @@ static void live_lines(void **state)
     fflush(bench.stream);
     lines = strstr(bench.text, "\n\n2026-");
     assert_non_null(lines);
-    assert_string_equal(lines, "\n\n"
-        "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt  192.0.2.200:53732 -> 192.0.2.10:25  packet 14\n"
-        "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt  192.0.2.200:53732 -> 192.0.2.10:25  packet 15\n"
-        "      C: DATA  S: 503 5.5.1 Error: need RCPT command  => missing step: RCPT\n\n"
-        "Summary\n"
-        "  Input      eth0, eth1, 1 packet, 1970-01-01 00:00:00Z - 1970-01-01 00:00:00Z\n"
-        "  Sessions   0: nothing on the watched ports; try --ports or --detect\n"
-        "  Messages   0\n"
-        "  Recipients 0\n"
-        "  Findings   0\n"
-        "  Certainty  nothing in the capture limits it\n\n"
-        "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt  192.0.2.200:53732 -> 192.0.2.10:25  packet 14\n");
+    assert_string_equal(
+        lines, "\n\n"
+               "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt  192.0.2.200:53732 -> 192.0.2.10:25  packet 14\n"
+               "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt  192.0.2.200:53732 -> 192.0.2.10:25  packet 15\n"
+               "      C: DATA  S: 503 5.5.1 Error: need RCPT command  => missing step: RCPT\n\n"
+               "Summary\n"
+               "  Input      eth0, eth1, 1 packet, 1970-01-01 00:00:00Z - 1970-01-01 00:00:00Z\n"
+               "  Sessions   0: nothing on the watched ports; try --ports or --detect\n"
+               "  Messages   0\n"
+               "  Recipients 0\n"
+               "  Findings   0\n"
+               "  Certainty  nothing in the capture limits it\n\n"
+               "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt  192.0.2.200:53732 -> 192.0.2.10:25  packet 14\n");
     bench_fini(&bench);
 }
 
@@ -501,10 +502,11 @@ static void live_reason(void **state)
     output_finding(bench.output, &first);
     output_finding(bench.output, &second);
     fflush(bench.stream);
-    assert_string_equal(strstr(bench.text, "\n\n2026-"), "\n\n"
-        "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt (client-ignored-reply)  "
-        "192.0.2.200:53732 -> 192.0.2.10:25  packet 14\n"
-        "      C: DATA  S: 503 5.5.1\n");
+    assert_string_equal(strstr(bench.text, "\n\n2026-"),
+                        "\n\n"
+                        "2026-11-21 21:45:21.976Z  WARNING  sequence.data-before-rcpt (client-ignored-reply)  "
+                        "192.0.2.200:53732 -> 192.0.2.10:25  packet 14\n"
+                        "      C: DATA  S: 503 5.5.1\n");
     bench_fini(&bench);
 }
 
@@ -712,8 +714,8 @@ static void write_errors_are_kept(void **state)
     if (!full)
         skip();
     setvbuf(full, NULL, _IONBF, 0);
-    output = output_new(&(struct output_config){.format = &output_json, .write = output_to_stream, .ctx = full,
-                                                .packets = &packets, .community_id = no_community_id});
+    output = output_new(&(struct output_config){
+        .format = &output_json, .write = output_to_stream, .ctx = full, .packets = &packets, .community_id = no_community_id});
     output_finding(output, &finding);
     output_finish(output, &(struct summary){0});
     assert_int_equal(output_error(output), ENOSPC);

@@ -158,9 +158,8 @@ static void test_real(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_runs_on),     cmocka_unit_test(test_set),
-        cmocka_unit_test(test_set_while_idle), cmocka_unit_test(test_small_steps),
-        cmocka_unit_test(test_no_step),     cmocka_unit_test(test_set_with_two_rings),
+        cmocka_unit_test(test_runs_on),     cmocka_unit_test(test_set),     cmocka_unit_test(test_set_while_idle),
+        cmocka_unit_test(test_small_steps), cmocka_unit_test(test_no_step), cmocka_unit_test(test_set_with_two_rings),
         cmocka_unit_test(test_real),
     };
 

@@ -9,12 +9,12 @@
 
 #include <pthread.h>
 
-static const char *const servers[] = { "", "Postfix", "Exim", "Exchange", "Gmail" };
+static const char *const servers[] = {"", "Postfix", "Exim", "Exchange", "Gmail"};
 
 static void texts_agree(const struct phrase_table *table, const char *at, size_t len)
 {
     struct unit_guarded guarded = unit_guarded_init(at, len);
-    struct smtpscope_text text = { (const char *)guarded.data, len };
+    struct smtpscope_text text = {(const char *)guarded.data, len};
     static struct words words;
 
     memset(&words, 0xa5, sizeof words);
@@ -50,7 +50,7 @@ static size_t phrase_write(char *to, const char *pattern)
 
 static void test_each_phrase(void **unused)
 {
-    const struct phrase_table *const tables[] = { &reply_phrases, &software_phrases };
+    const struct phrase_table *const tables[] = {&reply_phrases, &software_phrases};
     char text[512];
 
     (void)unused;
@@ -61,7 +61,7 @@ static void test_each_phrase(void **unused)
             size_t len = phrase_write(text, phrase->pattern);
 
             texts_agree(tables[i], text, len);
-            words_read(&words, &(struct smtpscope_text){ text, len });
+            words_read(&words, &(struct smtpscope_text){text, len});
             if (phrase_first(tables[i], &words, phrase->codes == TEMPORARY, phrase->server, NULL) > row)
                 fail_msg("\"%s\" is not found in itself", phrase->pattern);
         }
@@ -137,7 +137,7 @@ static void *first_user(void *row)
     static const char text[] = "450 4.2.0 greylisted, see the page";
     struct words words;
 
-    words_read(&words, &(struct smtpscope_text){ text, sizeof text - 1 });
+    words_read(&words, &(struct smtpscope_text){text, sizeof text - 1});
     pthread_barrier_wait(&together);
     *(size_t *)row = phrase_first(&reply_phrases, &words, true, "", NULL);
     return NULL;
@@ -164,7 +164,9 @@ static void test_threads(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads), cmocka_unit_test(test_each_phrase), cmocka_unit_test(test_mixtures),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_each_phrase),
+        cmocka_unit_test(test_mixtures),
         cmocka_unit_test(test_repetition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,9 @@ static uint32_t random_below(uint32_t end)
 struct model {
     uint8_t octets[STREAM_OCTETS];
     uint32_t end;
-    struct { uint32_t begin, end; } chunks[RECENT_CHUNKS];
+    struct {
+        uint32_t begin, end;
+    } chunks[RECENT_CHUNKS];
     unsigned count;
 };
 
@@ -75,7 +77,7 @@ static bool resend(struct model *model, const struct recent *recent, bool *told)
 
 static uint32_t segment_len(void)
 {
-    static const uint32_t tops[] = { 3, 40, 100, RECENT_CHUNKS * RECENT_OCTETS + 2, RECENT_LINES + 2, 1460 };
+    static const uint32_t tops[] = {3, 40, 100, RECENT_CHUNKS * RECENT_OCTETS + 2, RECENT_LINES + 2, 1460};
 
     return 1 + random_below(tops[random_below(unit_count(tops))]);
 }
@@ -114,7 +116,7 @@ static void test_random(void **unused)
 /* The constants of the hash, in each of a chunk's words: a product that they make zero would hide what stands beside them. */
 static void test_nothing_hides_others(void **unused)
 {
-    static const uint64_t words[] = { 0x9e3779b97f4a7c15u, 0xe7037ed1a0b428dbu, 0, UINT64_MAX };
+    static const uint64_t words[] = {0x9e3779b97f4a7c15u, 0xe7037ed1a0b428dbu, 0, UINT64_MAX};
 
     (void)unused;
     for (size_t i = 0; i < unit_count(words); i++)
@@ -123,7 +125,7 @@ static void test_nothing_hides_others(void **unused)
 
             for (uint64_t seed = 0; seed < 20000; seed++) {
                 uint64_t key = hash_mix(seed, 1);
-                uint8_t data[RECENT_OCTETS] = { 0 };
+                uint8_t data[RECENT_OCTETS] = {0};
                 uint16_t first;
 
                 memcpy(data + at, &words[i], sizeof words[i]);
@@ -144,7 +146,7 @@ static void test_order_counts(void **unused)
     (void)unused;
     for (uint64_t seed = 0; seed < 20000; seed++) {
         const uint64_t differ = 0x9e3779b97f4a7c15u ^ 0xe7037ed1a0b428dbu;
-        uint64_t words[RECENT_OCTETS / 8] = { seed, 3 }, changed[RECENT_OCTETS / 8] = { 3 ^ differ, seed ^ differ };
+        uint64_t words[RECENT_OCTETS / 8] = {seed, 3}, changed[RECENT_OCTETS / 8] = {3 ^ differ, seed ^ differ};
         uint64_t key = hash_mix(seed, 2);
 
         same += chunk_make(key, (uint8_t *)words, sizeof words) == chunk_make(key, (uint8_t *)changed, sizeof changed);

@@ -24,8 +24,7 @@ static void take(void *ctx, const struct smtpscope_finding *finding, const struc
     (void)ctx;
     *to = (struct told){.finding = *finding, .flow = *finding->flow, .clients = *clients};
     snprintf(to->text, sizeof to->text, "%s|%s|%s|%s|%u", finding->detail_text, finding->command, finding->argument,
-             finding->text,
-             finding->exchange_count ? finding->exchanges[finding->exchange_count - 1] : 0);
+             finding->text, finding->exchange_count ? finding->exchanges[finding->exchange_count - 1] : 0);
 }
 
 /* One that is made anew for each call, in memory that dies with it. */
@@ -45,8 +44,7 @@ struct made {
 
 static struct smtpscope_endpoint endpoint(unsigned host, uint16_t port)
 {
-    return (struct smtpscope_endpoint){
-        .addr = {[10] = 0xff, 0xff, 192, 0, (uint8_t)(host >> 8), (uint8_t)host}, .port = port};
+    return (struct smtpscope_endpoint){.addr = {[10] = 0xff, 0xff, 192, 0, (uint8_t)(host >> 8), (uint8_t)host}, .port = port};
 }
 
 static void give(struct repeats *repeats, const struct made *made, smtpscope_time now)
@@ -55,14 +53,31 @@ static void give(struct repeats *repeats, const struct made *made, smtpscope_tim
                                   .first_packet = made->session};
     uint32_t exchanges[] = {3, 7};
     char detail[] = "detail", command[] = "RCPT", argument[] = "TO:<a@b>", text[] = "busy";
-    struct smtpscope_finding finding = {
-        .rule = made->rule, .severity = made->severity, .reason = made->reason, .fault = made->fault, .verdict = made->verdict,
-        .detail = made->detail, .confidence = made->likely ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN, .id = made->id,
-        .count = made->count ? made->count : 1, .folded = made->folded, .told = made->told, .flow = &flow, .time = made->time,
-        .last_time = made->last_time ? made->last_time : made->time, .packet = made->session + 5,
-        .last_packet = made->session + 9,
-        .detail_text = detail, .command = command, .argument = argument, .text = text, .state = "", .server = "",
-        .exchanges = exchanges, .exchange_count = unit_count(exchanges), .evidence_count = 1};
+    struct smtpscope_finding finding = {.rule = made->rule,
+                                        .severity = made->severity,
+                                        .reason = made->reason,
+                                        .fault = made->fault,
+                                        .verdict = made->verdict,
+                                        .detail = made->detail,
+                                        .confidence = made->likely ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN,
+                                        .id = made->id,
+                                        .count = made->count ? made->count : 1,
+                                        .folded = made->folded,
+                                        .told = made->told,
+                                        .flow = &flow,
+                                        .time = made->time,
+                                        .last_time = made->last_time ? made->last_time : made->time,
+                                        .packet = made->session + 5,
+                                        .last_packet = made->session + 9,
+                                        .detail_text = detail,
+                                        .command = command,
+                                        .argument = argument,
+                                        .text = text,
+                                        .state = "",
+                                        .server = "",
+                                        .exchanges = exchanges,
+                                        .exchange_count = unit_count(exchanges),
+                                        .evidence_count = 1};
 
     repeats_finding(repeats, &finding, now, WINDOW);
     memset(detail, 'x', sizeof detail - 1);
@@ -86,9 +101,15 @@ static void test_one_of_many(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 12; i++)
-        give(repeats, &(struct made){.session = 100 * (i + 1), .id = 1, .count = 2, .folded = 1, .client = i % 8,
-                                     .time = 10 * i + 5,
-                                     .severity = i == 6 ? SMTPSCOPE_ERROR : SMTPSCOPE_WARNING, .likely = i == 3},
+        give(repeats,
+             &(struct made){.session = 100 * (i + 1),
+                            .id = 1,
+                            .count = 2,
+                            .folded = 1,
+                            .client = i % 8,
+                            .time = 10 * i + 5,
+                            .severity = i == 6 ? SMTPSCOPE_ERROR : SMTPSCOPE_WARNING,
+                            .likely = i == 3},
              (smtpscope_time)i * SMTPSCOPE_SECOND);
     repeats_tick(repeats, WINDOW - 1);
     assert_int_equal(told_count, 0);
@@ -158,8 +179,17 @@ static void test_told_again(void **state)
     (void)state;
     give(repeats, &(struct made){.session = 1, .id = 4, .count = 2, .time = 10}, 0);
     give(repeats, &(struct made){.session = 2, .id = 4, .count = 1, .time = 20}, 1);
-    give(repeats, &(struct made){.session = 1, .id = 4, .count = 7, .folded = 3, .time = 10, .last_time = 90, .told = true,
-                                 .severity = SMTPSCOPE_ERROR, .reason = (enum smtpscope_reason)1}, 2);
+    give(repeats,
+         &(struct made){.session = 1,
+                        .id = 4,
+                        .count = 7,
+                        .folded = 3,
+                        .time = 10,
+                        .last_time = 90,
+                        .told = true,
+                        .severity = SMTPSCOPE_ERROR,
+                        .reason = (enum smtpscope_reason)1},
+         2);
     give(repeats, &(struct made){.session = 3, .id = 4, .count = 50, .told = true}, 3); /* not of this window */
     give(repeats, &(struct made){.session = 1, .id = 5, .count = 50, .told = true}, 3);
     repeats_tick(repeats, WINDOW);

@@ -16,26 +16,26 @@ static const struct lookalike_row {
     enum smtpscope_lookalike want_lookalike;
     size_t want_used; /* up to and with the line end behind the dot */
 } lookalikes[] = {
-    { "the end", TEXT("a\r\n.\r\nQ"), SCAN_END, SMTPSCOPE_LOOKALIKE_NONE, 6 },
-    { "the end of an empty message", TEXT(".\r\nQ"), SCAN_END, SMTPSCOPE_LOOKALIKE_NONE, 3 },
-    { "the end behind an empty line", TEXT("\r\n.\r\nQ"), SCAN_END, SMTPSCOPE_LOOKALIKE_NONE, 5 },
-    { "the end behind a lone CR", TEXT("a\r\r\n.\r\nQ"), SCAN_END, SMTPSCOPE_LOOKALIKE_NONE, 7 },
-    { "LF.LF", TEXT("a\n.\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_LF_LF, 4 },
-    { "LF.CRLF", TEXT("a\n.\r\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_LF_CRLF, 5 },
-    { "LF.CR", TEXT("a\n.\rQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_LF_CR, 4 },
-    { "CRLF.LF", TEXT("a\r\n.\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_CRLF_LF, 5 },
-    { "CRLF.CR", TEXT("a\r\n.\rQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_CRLF_CR, 5 },
-    { "CR.CRLF", TEXT("a\r.\r\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_CR_CRLF, 5 },
-    { "CR.LF", TEXT("a\r.\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_CR_LF, 4 },
-    { "CR.CR", TEXT("a\r.\rQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_CR_CR, 4 },
-    { "CRLF.CRLF with a NUL before the dot", TEXT("a\r\n\0.\r\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_NUL, 7 },
-    { "CRLF.CRLF with NULs behind the dot", TEXT("a\r\n.\0\0\r\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_NUL, 8 },
-    { "LF.LF with a NUL", TEXT("a\n.\0\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_NUL, 5 },
-    { "a stuffed dot", TEXT("a\r\n..\r\nb"), SCAN_MORE, SMTPSCOPE_LOOKALIKE_NONE, 8 },
-    { "a dot with a space", TEXT("a\r\n. \r\nb"), SCAN_MORE, SMTPSCOPE_LOOKALIKE_NONE, 8 },
-    { "a dot inside a line", TEXT("a.\r\nb"), SCAN_MORE, SMTPSCOPE_LOOKALIKE_NONE, 5 },
-    { "a dot, then nothing", TEXT("a\r\n."), SCAN_MORE, SMTPSCOPE_LOOKALIKE_NONE, 4 },
-    { "a dot and a CR, then nothing", TEXT("a\r\n.\r"), SCAN_MORE, SMTPSCOPE_LOOKALIKE_NONE, 5 },
+    {"the end", TEXT("a\r\n.\r\nQ"), SCAN_END, SMTPSCOPE_LOOKALIKE_NONE, 6},
+    {"the end of an empty message", TEXT(".\r\nQ"), SCAN_END, SMTPSCOPE_LOOKALIKE_NONE, 3},
+    {"the end behind an empty line", TEXT("\r\n.\r\nQ"), SCAN_END, SMTPSCOPE_LOOKALIKE_NONE, 5},
+    {"the end behind a lone CR", TEXT("a\r\r\n.\r\nQ"), SCAN_END, SMTPSCOPE_LOOKALIKE_NONE, 7},
+    {"LF.LF", TEXT("a\n.\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_LF_LF, 4},
+    {"LF.CRLF", TEXT("a\n.\r\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_LF_CRLF, 5},
+    {"LF.CR", TEXT("a\n.\rQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_LF_CR, 4},
+    {"CRLF.LF", TEXT("a\r\n.\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_CRLF_LF, 5},
+    {"CRLF.CR", TEXT("a\r\n.\rQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_CRLF_CR, 5},
+    {"CR.CRLF", TEXT("a\r.\r\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_CR_CRLF, 5},
+    {"CR.LF", TEXT("a\r.\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_CR_LF, 4},
+    {"CR.CR", TEXT("a\r.\rQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_CR_CR, 4},
+    {"CRLF.CRLF with a NUL before the dot", TEXT("a\r\n\0.\r\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_NUL, 7},
+    {"CRLF.CRLF with NULs behind the dot", TEXT("a\r\n.\0\0\r\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_NUL, 8},
+    {"LF.LF with a NUL", TEXT("a\n.\0\nQ"), SCAN_LOOKALIKE, SMTPSCOPE_LOOKALIKE_NUL, 5},
+    {"a stuffed dot", TEXT("a\r\n..\r\nb"), SCAN_MORE, SMTPSCOPE_LOOKALIKE_NONE, 8},
+    {"a dot with a space", TEXT("a\r\n. \r\nb"), SCAN_MORE, SMTPSCOPE_LOOKALIKE_NONE, 8},
+    {"a dot inside a line", TEXT("a.\r\nb"), SCAN_MORE, SMTPSCOPE_LOOKALIKE_NONE, 5},
+    {"a dot, then nothing", TEXT("a\r\n."), SCAN_MORE, SMTPSCOPE_LOOKALIKE_NONE, 4},
+    {"a dot and a CR, then nothing", TEXT("a\r\n.\r"), SCAN_MORE, SMTPSCOPE_LOOKALIKE_NONE, 5},
 };
 
 static enum scan_event sweep_pieces(struct scan *scan, const uint8_t *text, size_t len, size_t cut, size_t *at)
@@ -77,16 +77,16 @@ static const struct oddity_row {
     uint32_t want_oddities;
     uint64_t want_odd_at, want_longest, want_stuffed;
 } oddities[] = {
-    { "plain text", TEXT("one\r\nthree\r\n.\r\n"), 0, 0, 7, 0 },
-    { "bare LF", TEXT("one\ntwo\r\n.\r\n"), SMTPSCOPE_DATA_BARE_LF, 3, 5, 0 },
-    { "bare CR", TEXT("one\rtwo\r\n.\r\n"), SMTPSCOPE_DATA_BARE_CR, 3, 9, 0 },
-    { "two CRs before LF", TEXT("one\r\r\n.\r\n"), SMTPSCOPE_DATA_BARE_CR, 3, 6, 0 },
-    { "NUL", TEXT("a\0b\r\n.\r\n"), SMTPSCOPE_DATA_NUL, 1, 5, 0 },
-    { "NUL behind CR", TEXT("ab\r\0\r\n.\r\n"), SMTPSCOPE_DATA_NUL | SMTPSCOPE_DATA_BARE_CR, 2, 6, 0 },
-    { "eighth bit", TEXT("na\xc3\xafve\r\n.\r\n"), SMTPSCOPE_DATA_EIGHT_BIT, 2, 8, 0 },
-    { "eighth bit at the start", TEXT("\xff\r\n.\r\n"), SMTPSCOPE_DATA_EIGHT_BIT, 0, 3, 0 },
-    { "stuffed dots", TEXT("..a\r\n..\r\n.b\r\n.\r\n"), 0, 0, 4, 3 },
-    { "a look-alike ended by CR", TEXT("\r\n.\rabc\r\n.\r\n"), SMTPSCOPE_DATA_BARE_CR | SMTPSCOPE_DATA_LOOKALIKE, 3, 5, 0 },
+    {"plain text", TEXT("one\r\nthree\r\n.\r\n"), 0, 0, 7, 0},
+    {"bare LF", TEXT("one\ntwo\r\n.\r\n"), SMTPSCOPE_DATA_BARE_LF, 3, 5, 0},
+    {"bare CR", TEXT("one\rtwo\r\n.\r\n"), SMTPSCOPE_DATA_BARE_CR, 3, 9, 0},
+    {"two CRs before LF", TEXT("one\r\r\n.\r\n"), SMTPSCOPE_DATA_BARE_CR, 3, 6, 0},
+    {"NUL", TEXT("a\0b\r\n.\r\n"), SMTPSCOPE_DATA_NUL, 1, 5, 0},
+    {"NUL behind CR", TEXT("ab\r\0\r\n.\r\n"), SMTPSCOPE_DATA_NUL | SMTPSCOPE_DATA_BARE_CR, 2, 6, 0},
+    {"eighth bit", TEXT("na\xc3\xafve\r\n.\r\n"), SMTPSCOPE_DATA_EIGHT_BIT, 2, 8, 0},
+    {"eighth bit at the start", TEXT("\xff\r\n.\r\n"), SMTPSCOPE_DATA_EIGHT_BIT, 0, 3, 0},
+    {"stuffed dots", TEXT("..a\r\n..\r\n.b\r\n.\r\n"), 0, 0, 4, 3},
+    {"a look-alike ended by CR", TEXT("\r\n.\rabc\r\n.\r\n"), SMTPSCOPE_DATA_BARE_CR | SMTPSCOPE_DATA_LOOKALIKE, 3, 5, 0},
 };
 
 static void test_oddities(void **unused)
@@ -119,10 +119,10 @@ static const struct line_row {
     size_t octets; /* of text, without the line end */
     bool want_too_long;
 } lines[] = {
-    { "998 and CRLF", 998, false },
-    { "999 and CRLF", 999, true },
-    { "one more than a block", 1009, true },
-    { "a megabyte", 1 << 20, true },
+    {"998 and CRLF", 998, false},
+    {"999 and CRLF", 999, true},
+    {"one more than a block", 1009, true},
+    {"a megabyte", 1 << 20, true},
 };
 
 static void test_line_length(void **unused)
@@ -185,14 +185,14 @@ static void test_guard_pages(void **unused)
 /* What the vectors must not run over: each telling octet, alone and before each other one, at every place, from every begin. */
 static void test_every_place(void **unused)
 {
-    static const uint8_t telling[] = { '\r', '\n', '.', 0, 0x80, 0xff, 'x' };
+    static const uint8_t telling[] = {'\r', '\n', '.', 0, 0x80, 0xff, 'x'};
     enum { LEN = 300, FIRST = 60, LAST = 210 };
     uint8_t *text = clean_text(LEN);
 
     (void)unused;
     for (size_t at = FIRST; at < LAST; at++)
         for (size_t i = 0; i < sizeof telling * sizeof telling; i++) {
-            uint8_t kept[2] = { text[at], text[at + 1] };
+            uint8_t kept[2] = {text[at], text[at + 1]};
 
             text[at] = telling[i / sizeof telling];
             text[at + 1] = telling[i % sizeof telling];
@@ -206,8 +206,8 @@ static void test_every_place(void **unused)
 /* Once an oddity is noted, more of its kind are for the vectors too. */
 static void test_every_place_again(void **unused)
 {
-    static const char *const noted[] = { "a\nb", "a\xe4z", "a\n\xe4z", "a\rb" };
-    static const uint8_t telling[] = { '\r', '\n', '.', 0, 0xe4 };
+    static const char *const noted[] = {"a\nb", "a\xe4z", "a\n\xe4z", "a\rb"};
+    static const uint8_t telling[] = {'\r', '\n', '.', 0, 0xe4};
     enum { LEN = 300 };
 
     (void)unused;
@@ -280,7 +280,7 @@ static void test_mostly_clean(void **unused)
     (void)unused;
     assert_non_null(text);
     for (unsigned round = 0; round < 3000; round++) {
-        size_t longest = (size_t[]){ 3, 30, 63, 64, 80, 200, 1100 }[random_next(&state) % 7], at = 0;
+        size_t longest = (size_t[]){3, 30, 63, 64, 80, 200, 1100}[random_next(&state) % 7], at = 0;
         size_t odds = random_next(&state) % 4 ? random_next(&state) % 12 : 0;
 
         while (at < LEN) {
@@ -331,12 +331,17 @@ static void test_resume(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lookalikes_at_every_cut), cmocka_unit_test(test_oddities),
-        cmocka_unit_test(test_line_length), cmocka_unit_test(test_guard_pages),
-        cmocka_unit_test(test_every_place), cmocka_unit_test(test_every_place_again),
-        cmocka_unit_test(test_lookalikes_among_blocks), cmocka_unit_test(test_mostly_clean),
+        cmocka_unit_test(test_lookalikes_at_every_cut),
+        cmocka_unit_test(test_oddities),
+        cmocka_unit_test(test_line_length),
+        cmocka_unit_test(test_guard_pages),
+        cmocka_unit_test(test_every_place),
+        cmocka_unit_test(test_every_place_again),
+        cmocka_unit_test(test_lookalikes_among_blocks),
+        cmocka_unit_test(test_mostly_clean),
         cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_agrees_with_reference), cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_agrees_with_reference),
+        cmocka_unit_test(test_resume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

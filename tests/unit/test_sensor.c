@@ -7,10 +7,14 @@
 static void test_totals(void **state)
 {
     const struct sensor_totals workers[] = {
-        {.summary = {.packets = 1, .first_time = 20, .last_time = 30}, .capture = {.received = 5, .dropped = 1}, .clock_steps = 2,
+        {.summary = {.packets = 1, .first_time = 20, .last_time = 30},
+         .capture = {.received = 5, .dropped = 1},
+         .clock_steps = 2,
          .lost = 3},
         {.clock_steps = 1}, /* it has seen no packet, and has yet to notice the second step */
-        {.summary = {.packets = 2, .first_time = 10, .last_time = 25}, .capture = {.received = 7, .dropped = 2}, .clock_steps = 2},
+        {.summary = {.packets = 2, .first_time = 10, .last_time = 25},
+         .capture = {.received = 7, .dropped = 2},
+         .clock_steps = 2},
     };
     struct sensor_totals all = {0};
 

@@ -23,15 +23,32 @@ struct step {
     uint32_t gap;    /* instead of text */
     uint32_t unread; /* octets of the other side that the sender had not acknowledged yet */
 };
-#define C(text) { 'C', text, sizeof(text) - 1, 0, 0 }
-#define S(text) { 'S', text, sizeof(text) - 1, 0, 0 }
-#define C_GAP(octets) { 'C', NULL, 0, octets, 0 }
-#define S_GAP(octets) { 'S', NULL, 0, octets, 0 }
-#define C_BLIND(text, octets) { 'C', text, sizeof(text) - 1, 0, octets }
+#define C(text)                                                                                                                \
+    {                                                                                                                          \
+        'C', text, sizeof(text) - 1, 0, 0                                                                                      \
+    }
+#define S(text)                                                                                                                \
+    {                                                                                                                          \
+        'S', text, sizeof(text) - 1, 0, 0                                                                                      \
+    }
+#define C_GAP(octets)                                                                                                          \
+    {                                                                                                                          \
+        'C', NULL, 0, octets, 0                                                                                                \
+    }
+#define S_GAP(octets)                                                                                                          \
+    {                                                                                                                          \
+        'S', NULL, 0, octets, 0                                                                                                \
+    }
+#define C_BLIND(text, octets)                                                                                                  \
+    {                                                                                                                          \
+        'C', text, sizeof(text) - 1, 0, octets                                                                                 \
+    }
 
 /* The usual beginning. */
-#define HELLO S("220 mx.example ESMTP\r\n"), C("EHLO c.example\r\n"), \
-    S("250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-STARTTLS\r\n250-AUTH PLAIN LOGIN CRAM-MD5\r\n250 CHUNKING\r\n")
+#define HELLO                                                                                                                  \
+    S("220 mx.example ESMTP\r\n"), C("EHLO c.example\r\n"),                                                                    \
+        S("250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-STARTTLS\r\n250-AUTH PLAIN LOGIN CRAM-MD5\r\n250 "         \
+          "CHUNKING\r\n")
 #define HELLO_LOG "greeting=220 EHLO[c.example]=250 "
 #define ENVELOPE C("MAIL FROM:<a@c.example>\r\n"), S("250 2.1.0 Ok\r\n"), C("RCPT TO:<b@mx.example>\r\n"), S("250 2.1.5 Ok\r\n")
 #define ENVELOPE_LOG "MAIL[FROM:<a@c.example>]=250 RCPT[TO:<b@mx.example>]=250 "
@@ -135,11 +152,12 @@ static inline void log_message(struct log *log, const struct smtpscope_message *
 
 static inline void log_fact(void *ctx, const struct smtpscope_fact *fact)
 {
-    static const char *const tls[] = { "started", "command-injection", "response-injection", "not-followed" };
+    static const char *const tls[] = {"started", "command-injection", "response-injection", "not-followed"};
     struct log *log = ctx;
 
     switch (fact->type) {
-    case SMTPSCOPE_FACT_OPEN: case SMTPSCOPE_FACT_END: return;
+    case SMTPSCOPE_FACT_OPEN:
+    case SMTPSCOPE_FACT_END: return;
     case SMTPSCOPE_FACT_COMMAND:
         log_word(log, "(");
         log_command(log, fact->command);
@@ -185,13 +203,13 @@ static inline void log_finding(void *ctx, const struct smtpscope_finding *findin
 {
     static const char letters[] = "EWNI";
     struct log *log = ctx;
-    const char *texts[] = { finding->command, finding->argument, finding->text, finding->detail_text };
+    const char *texts[] = {finding->command, finding->argument, finding->text, finding->detail_text};
     char word[160];
 
     for (size_t i = 0; i < unit_count(texts); i++)
-        log_check(log, (struct smtpscope_text){ texts[i], strlen(texts[i]) });
-    snprintf(word, sizeof word, "%s%c*%u+%u%s ", smtpscope_rule_info(finding->rule)->id, letters[finding->severity], finding->count,
-             finding->folded, finding->cause ? "<" : "");
+        log_check(log, (struct smtpscope_text){texts[i], strlen(texts[i])});
+    snprintf(word, sizeof word, "%s%c*%u+%u%s ", smtpscope_rule_info(finding->rule)->id, letters[finding->severity],
+             finding->count, finding->folded, finding->cause ? "<" : "");
     log_put(log->rules, sizeof log->rules, &log->rules_len, word, strlen(word));
 }
 
@@ -216,11 +234,11 @@ static inline void step_feed(struct follow *follow, const struct step *step, siz
 }
 
 /* Replays the steps in pieces of `cut` octets (0: each step whole) and closes by the client's FIN. */
-static inline void steps_replay(const struct step *steps, bool midstream, size_t cut, const struct smtpscope_allocator *allocator,
-                                struct log *log)
+static inline void steps_replay(const struct step *steps, bool midstream, size_t cut,
+                                const struct smtpscope_allocator *allocator, struct log *log)
 {
     static struct follow follow;
-    struct smtpscope_ending ending = { .why = SMTPSCOPE_CLOSE_FIN, .fin = { true, true }, .seen = { true, true } };
+    struct smtpscope_ending ending = {.why = SMTPSCOPE_CLOSE_FIN, .fin = {true, true}, .seen = {true, true}};
 
     log->words_len = log->rules_len = 0;
     log->words[0] = log->rules[0] = '\0';
@@ -243,7 +261,7 @@ static inline void steps_replay(const struct step *steps, bool midstream, size_t
 /* Every conversation at every cut has the wanted facts. */
 static inline void conversations_run(const struct conversation *rows, size_t count)
 {
-    static const size_t cuts[] = { 0, 1, 2, 3, 5, 7, 16, 61 };
+    static const size_t cuts[] = {0, 1, 2, 3, 5, 7, 16, 61};
     static struct log log;
     bool failed = false;
 

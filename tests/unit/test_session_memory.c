@@ -8,18 +8,24 @@
 #include "streams_record.h"
 
 static const struct conversation talks[] = {
-    { "a message, pipelined", false,
-      { HELLO, C("MAIL FROM:<a>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"),
-       S("250 ok\r\n450 4.7.1 greylisted\r\n250 ok\r\n354 go\r\n"),
-        C("x\n.\nMAIL FROM:<e>\r\n.\r\nQUIT\r\n"), S("250 one\r\n250 two\r\n221 bye\r\n") }, NULL },
-    { "AUTH and STARTTLS", false,
-      { HELLO, C("AUTH LOGIN\r\n"), S("334 VXNlcm5hbWU6\r\n"), C("dGltQGMuZXhhbXBsZQ==\r\n"), S("535 no dGltQGMuZXhhbXBsZQ==\r\n"),
-        C("STARTTLS\r\nNOOP\r\n"), S("220 go\r\n"), C("\x16\x03\x01 x") }, NULL },
-    { "chunks, refusals, gaps", false,
-      { HELLO, ENVELOPE, C("BDAT 6\r\nabcdef"), S("250 ok\r\n"), C_GAP(40), S("503 no\r\n"), C("BDAT 9 LAST\r\n"), S("503 no\r\n"), C("QUIT\r\n"),
-        S_GAP(5), C("VRFY x\r\n"), S("502 no\r\n") }, NULL },
-    { "another protocol, early", false, { C("GET / HTTP/1.1\r\nMAIL FROM:<a>\r\n"), S("220-x\r\n554 no\r\n500 no\r\n") }, NULL },
-    { "from the middle on", true, { C("text\r\n.\r\n"), S("451 later\r\n"), C("RCPT TO:<a>\r\n"), S("503 need MAIL\r\n") }, NULL },
+    {"a message, pipelined",
+     false,
+     {HELLO, C("MAIL FROM:<a>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"),
+      S("250 ok\r\n450 4.7.1 greylisted\r\n250 ok\r\n354 go\r\n"), C("x\n.\nMAIL FROM:<e>\r\n.\r\nQUIT\r\n"),
+      S("250 one\r\n250 two\r\n221 bye\r\n")},
+     NULL},
+    {"AUTH and STARTTLS",
+     false,
+     {HELLO, C("AUTH LOGIN\r\n"), S("334 VXNlcm5hbWU6\r\n"), C("dGltQGMuZXhhbXBsZQ==\r\n"),
+      S("535 no dGltQGMuZXhhbXBsZQ==\r\n"), C("STARTTLS\r\nNOOP\r\n"), S("220 go\r\n"), C("\x16\x03\x01 x")},
+     NULL},
+    {"chunks, refusals, gaps",
+     false,
+     {HELLO, ENVELOPE, C("BDAT 6\r\nabcdef"), S("250 ok\r\n"), C_GAP(40), S("503 no\r\n"), C("BDAT 9 LAST\r\n"),
+      S("503 no\r\n"), C("QUIT\r\n"), S_GAP(5), C("VRFY x\r\n"), S("502 no\r\n")},
+     NULL},
+    {"another protocol, early", false, {C("GET / HTTP/1.1\r\nMAIL FROM:<a>\r\n"), S("220-x\r\n554 no\r\n500 no\r\n")}, NULL},
+    {"from the middle on", true, {C("text\r\n.\r\n"), S("451 later\r\n"), C("RCPT TO:<a>\r\n"), S("503 need MAIL\r\n")}, NULL},
 };
 
 /* Fails the n-th request; `rest`: and all behind it. */
@@ -49,9 +55,9 @@ static void *failing_resize(void *ctx, void *memory, size_t size)
 /* The session and its judge; returns whether a request failed. */
 static bool talk_starved(const struct conversation *talk, size_t cut, bool tells, struct failing *failing)
 {
-    static const char *const secrets[] = { "dGltQGMuZXhhbXBsZQ" };
+    static const char *const secrets[] = {"dGltQGMuZXhhbXBsZQ"};
     static struct log log;
-    struct smtpscope_allocator allocator = { failing_resize, failing };
+    struct smtpscope_allocator allocator = {failing_resize, failing};
 
     log.label = talk->label;
     log.tells = tells;
@@ -63,14 +69,14 @@ static bool talk_starved(const struct conversation *talk, size_t cut, bool tells
 
 static void test_every_request_fails(void **unused)
 {
-    static const size_t cuts[] = { 0, 1, 7 };
+    static const size_t cuts[] = {0, 1, 7};
     size_t runs = 0;
 
     (void)unused;
     for (size_t i = 0; i < unit_count(talks); i++)
         for (size_t j = 0; j < 4 * unit_count(cuts); j++)
             for (size_t n = 1;; n++, runs++) {
-                struct failing failing = { .n = n, .rest = j % 2 };
+                struct failing failing = {.n = n, .rest = j % 2};
 
                 if (!talk_starved(&talks[i], cuts[j / 4], j / 2 % 2, &failing))
                     break;
@@ -80,11 +86,13 @@ static void test_every_request_fails(void **unused)
 
 /* An idle session: behind EHLO, behind a message, inside TLS. */
 static const struct conversation idle[] = {
-    { "after EHLO", false, { HELLO }, NULL },
-    { "after a message, pipelined", false,
-      { HELLO, C("MAIL FROM:<a>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"), S("250 ok\r\n450 4.7.1 greylisted\r\n250 ok\r\n354 go\r\n"),
-        C("x\r\n.\r\n"), S("250 one\r\n") }, NULL },
-    { "inside TLS", false, { HELLO, C("STARTTLS\r\n"), S("220 go\r\n"), C("\x16\x03\x01 x"), S("\x16\x03\x03 x") }, NULL },
+    {"after EHLO", false, {HELLO}, NULL},
+    {"after a message, pipelined",
+     false,
+     {HELLO, C("MAIL FROM:<a>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"),
+      S("250 ok\r\n450 4.7.1 greylisted\r\n250 ok\r\n354 go\r\n"), C("x\r\n.\r\n"), S("250 one\r\n")},
+     NULL},
+    {"inside TLS", false, {HELLO, C("STARTTLS\r\n"), S("220 go\r\n"), C("\x16\x03\x01 x"), S("\x16\x03\x03 x")}, NULL},
 };
 
 /* A million of them are to fit in memory: 600 octets each, with the flow, the judge and what joins them. */
@@ -121,25 +129,26 @@ static void test_idle_session_is_small(void **unused)
 
     (void)unused;
     for (size_t i = 0; i < unit_count(idle); i++) {
-        struct counting counting = { 0 };
-        struct smtpscope_allocator allocator = { counting_resize, &counting };
-        struct smtpscope_session_config config = { &allocator, idle_fact, NULL };
+        struct counting counting = {0};
+        struct smtpscope_allocator allocator = {counting_resize, &counting};
+        struct smtpscope_session_config config = {&allocator, idle_fact, NULL};
         struct smtpscope_session *session = smtpscope_session_new(&config, &flow, NULL);
-        uint64_t next[2] = { 0 };
+        uint64_t next[2] = {0};
 
         for (const struct step *step = idle[i].steps; step->text; step++) {
             bool server = step->side == 'S';
-            struct smtpscope_octets octets = { .side = server ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT,
+            struct smtpscope_octets octets = {.side = server ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT,
                                               .data = (const uint8_t *)step->text,
-                                               .len = step->len, .offset = next[server], .acked = next[!server] };
+                                              .len = step->len,
+                                              .offset = next[server],
+                                              .acked = next[!server]};
 
             smtpscope_session_feed(session, &octets);
             next[server] += step->len;
         }
         if (counting.blocks != 1 || counting.first > IDLE_OCTETS_MAX)
             fail_msg("%s: %zu blocks, the session has %zu octets, want 1 and at most %d", idle[i].label, counting.blocks,
-                     counting.first,
-                     IDLE_OCTETS_MAX);
+                     counting.first, IDLE_OCTETS_MAX);
         smtpscope_session_free(session);
         assert_int_equal(counting.blocks, 0);
     }
@@ -183,13 +192,15 @@ static void joined_octets(void *ctx, void *user, const struct smtpscope_octets *
     smtpscope_session_feed(user, octets);
 }
 
-static void joined_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time, uint64_t packet)
+static void joined_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
+                       uint64_t packet)
 {
     (void)ctx;
     smtpscope_session_gap(user, side, offset, len, time, packet);
 }
 
-static void joined_conflict(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time, uint64_t packet)
+static void joined_conflict(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time,
+                            uint64_t packet)
 {
     (void)ctx;
     smtpscope_session_conflict(user, side, offset, time, packet);
@@ -209,10 +220,17 @@ static void joined_closed(void *ctx, void *user, const struct smtpscope_ending *
 static void step_send(struct smtpscope_streams *streams, const struct step *step, uint32_t next[2], uint64_t packet)
 {
     bool server = step->side == 'S';
-    struct smtpscope_endpoint ends[2] = { record_end(1, 40000), record_end(2, 25) };
+    struct smtpscope_endpoint ends[2] = {record_end(1, 40000), record_end(2, 25)};
     struct smtpscope_segment segment = {
-        .src = ends[server], .dst = ends[!server], .flags = SMTPSCOPE_TCP_ACK, .seq = next[server], .ack = next[!server],
-        .data = (const uint8_t *)step->text, .len = step->len, .time = SMTPSCOPE_SECOND + (smtpscope_time)packet, .packet = packet,
+        .src = ends[server],
+        .dst = ends[!server],
+        .flags = SMTPSCOPE_TCP_ACK,
+        .seq = next[server],
+        .ack = next[!server],
+        .data = (const uint8_t *)step->text,
+        .len = step->len,
+        .time = SMTPSCOPE_SECOND + (smtpscope_time)packet,
+        .packet = packet,
     };
 
     next[server] += step->len + step->gap;
@@ -222,16 +240,17 @@ static void step_send(struct smtpscope_streams *streams, const struct step *step
 
 static void test_joined_stages(void **unused)
 {
-    static const struct smtpscope_stream_events events = { joined_opened, joined_octets, joined_gap, joined_conflict, joined_closed };
+    static const struct smtpscope_stream_events events = {joined_opened, joined_octets, joined_gap, joined_conflict,
+                                                          joined_closed};
 
     (void)unused;
     for (size_t i = 0; i < unit_count(talks); i++)
         for (size_t n = 1;; n++) {
-            struct failing failing = { .n = n };
-            struct smtpscope_allocator allocator = { failing_resize, &failing };
-            struct joined joined = { { &allocator, joined_fact, NULL }, { &allocator, joined_finding, NULL }, 0, 0 };
+            struct failing failing = {.n = n};
+            struct smtpscope_allocator allocator = {failing_resize, &failing};
+            struct joined joined = {{&allocator, joined_fact, NULL}, {&allocator, joined_finding, NULL}, 0, 0};
             struct smtpscope_stream_config config = record_config(NULL);
-            uint32_t next[2] = { 5, 7 };
+            uint32_t next[2] = {5, 7};
             struct smtpscope_streams *streams;
 
             config.allocator = &allocator;
@@ -252,8 +271,7 @@ static void test_joined_stages(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_every_request_fails),
-                                       cmocka_unit_test(test_idle_session_is_small),
-                                      cmocka_unit_test(test_joined_stages) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_request_fails), cmocka_unit_test(test_idle_session_is_small),
+                                       cmocka_unit_test(test_joined_stages)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

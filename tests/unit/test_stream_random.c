@@ -15,23 +15,33 @@ static uint32_t random_below(uint32_t end)
     return (uint32_t)(random_state >> 32) % end;
 }
 
-static void segment_feed(struct smtpscope_streams *streams, uint32_t host, bool server, uint8_t flags, uint32_t seq, uint32_t ack,
-                         const uint8_t *data, size_t len, smtpscope_time time)
+static void segment_feed(struct smtpscope_streams *streams, uint32_t host, bool server, uint8_t flags, uint32_t seq,
+                         uint32_t ack, const uint8_t *data, size_t len, smtpscope_time time)
 {
-    struct smtpscope_endpoint ends[2] = { record_end(host, 40000), record_end(0xffff, 25) };
-    struct smtpscope_segment segment = { .src = ends[server], .dst = ends[!server], .flags = flags, .seq = seq, .ack = ack,
-                                         .data = data, .len = (uint32_t)len, .time = time, .packet = 1 };
+    struct smtpscope_endpoint ends[2] = {record_end(host, 40000), record_end(0xffff, 25)};
+    struct smtpscope_segment segment = {.src = ends[server],
+                                        .dst = ends[!server],
+                                        .flags = flags,
+                                        .seq = seq,
+                                        .ack = ack,
+                                        .data = data,
+                                        .len = (uint32_t)len,
+                                        .time = time,
+                                        .packet = 1};
 
     smtpscope_streams_segment(streams, &segment);
 }
 
 /* --- conservation: octets and gaps make up the stream, in order, once only */
 
-#define TALK 64u      /* segments of a conversation */
+#define TALK 64u /* segments of a conversation */
 #define TALK_OCTETS (TALK * 60u)
 
 struct talk {
-    struct { bool server; uint32_t at, len, ack; } parts[TALK];
+    struct {
+        bool server;
+        uint32_t at, len, ack;
+    } parts[TALK];
     uint8_t octets[2][TALK_OCTETS];
     uint32_t len[2];
 };
@@ -79,8 +89,8 @@ static void talk_feed(struct smtpscope_streams *streams, const struct talk *talk
                      talk->octets[server] + talk->parts[part].at, talk->parts[part].len, SMTPSCOPE_SECOND + i);
     }
     for (int server = 0; server < 2; server++)
-        segment_feed(streams, 1, server, SMTPSCOPE_TCP_FIN | SMTPSCOPE_TCP_ACK, isn + talk->len[server], isn + talk->len[!server], NULL, 0,
-                     2 * SMTPSCOPE_SECOND);
+        segment_feed(streams, 1, server, SMTPSCOPE_TCP_FIN | SMTPSCOPE_TCP_ACK, isn + talk->len[server],
+                     isn + talk->len[!server], NULL, 0, 2 * SMTPSCOPE_SECOND);
 }
 
 /* What was told of the flow that has just been closed. */
@@ -99,7 +109,8 @@ static void closed_and_kept(void *ctx, void *user, const struct smtpscope_ending
 
 static uint8_t kept[2][TALK_OCTETS], lost[2][TALK_OCTETS];
 
-static void gap_marked(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time, uint64_t packet)
+static void gap_marked(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
+                       uint64_t packet)
 {
     assert_true(offset + len <= TALK_OCTETS);
     memset(lost[side] + offset, 1, len);
@@ -262,8 +273,8 @@ static void test_failing_memory(void **unused)
 
     (void)unused;
     for (size_t n = 0, failed = 1; failed; n++) {
-        struct unit_failing failing = { .countdown = n };
-        struct smtpscope_allocator allocator = { unit_failing_resize, &failing };
+        struct unit_failing failing = {.countdown = n};
+        struct smtpscope_allocator allocator = {unit_failing_resize, &failing};
         struct smtpscope_stream_config config = record_config(&records);
         struct smtpscope_streams *streams;
 
@@ -288,8 +299,8 @@ static void test_failing_memory(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conservation), cmocka_unit_test(test_many_flows), cmocka_unit_test(test_max_flows),
-        cmocka_unit_test(test_max_held), cmocka_unit_test(test_large_segments), cmocka_unit_test(test_failing_memory),
+        cmocka_unit_test(test_conservation), cmocka_unit_test(test_many_flows),     cmocka_unit_test(test_max_flows),
+        cmocka_unit_test(test_max_held),     cmocka_unit_test(test_large_segments), cmocka_unit_test(test_failing_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

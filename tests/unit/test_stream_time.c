@@ -28,7 +28,7 @@ static void tell(struct tale *tale, const struct smtpscope_flow *flow, char what
 {
     assert_true(tale->count < TOLD_MAX);
     tale->told[tale->count++] =
-        (struct told){ .step = tale->step, .first_packet = flow->first_packet, .of = { a, b, c, d }, .what = what };
+        (struct told){.step = tale->step, .first_packet = flow->first_packet, .of = {a, b, c, d}, .what = what};
 }
 
 static void *on_opened(void *ctx, const struct smtpscope_flow *flow)
@@ -65,15 +65,19 @@ static void on_clock_stepped(void *ctx, void *user, smtpscope_time delta)
 }
 
 static const struct smtpscope_stream_events events = {
-    .opened = on_opened, .octets = on_octets, .gap = on_gap, .conflict = on_conflict, .closed = on_closed,
+    .opened = on_opened,
+    .octets = on_octets,
+    .gap = on_gap,
+    .conflict = on_conflict,
+    .closed = on_closed,
     .clock_stepped = on_clock_stepped,
 };
 
 static struct smtpscope_stream_config tale_config(struct tale *tale, struct told *told)
 {
-    static uint8_t ports[8192] = { [25 / 8] = 1u << 25 % 8 };
+    static uint8_t ports[8192] = {[25 / 8] = 1u << 25 % 8};
 
-    *tale = (struct tale){ .told = told };
+    *tale = (struct tale){.told = told};
     return (struct smtpscope_stream_config){
         .events = &events, .ctx = tale, .ports = ports, .hash_seed = 7, .idle = 100 * SMTPSCOPE_SECOND};
 }
@@ -115,16 +119,21 @@ static smtpscope_time random_step(void)
 {
     uint32_t of = random_below(1000);
 
-    return of < 900 ? random_below(20) * (SMTPSCOPE_SECOND / 1000) : of < 990 ? random_below(3000) * (SMTPSCOPE_SECOND / 1000)
-                                                                     : random_below(150) * SMTPSCOPE_SECOND;
+    return of < 900   ? random_below(20) * (SMTPSCOPE_SECOND / 1000)
+           : of < 990 ? random_below(3000) * (SMTPSCOPE_SECOND / 1000)
+                      : random_below(150) * SMTPSCOPE_SECOND;
 }
 
 /* Flags by chance: mostly plain, and what opens and ends a connection often enough that all its ways are gone. */
 static uint8_t random_flags(void)
 {
     static const uint8_t rare[] = {
-        SMTPSCOPE_TCP_SYN, SMTPSCOPE_TCP_SYN, SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK, SMTPSCOPE_TCP_FIN | SMTPSCOPE_TCP_ACK,
-        SMTPSCOPE_TCP_FIN | SMTPSCOPE_TCP_ACK, SMTPSCOPE_TCP_RST,
+        SMTPSCOPE_TCP_SYN,
+        SMTPSCOPE_TCP_SYN,
+        SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK,
+        SMTPSCOPE_TCP_FIN | SMTPSCOPE_TCP_ACK,
+        SMTPSCOPE_TCP_FIN | SMTPSCOPE_TCP_ACK,
+        SMTPSCOPE_TCP_RST,
     };
 
     return random_below(6) ? SMTPSCOPE_TCP_ACK : rare[random_below(sizeof rare)];
@@ -200,9 +209,8 @@ static void assert_told(const struct told *got, const struct told *want)
 {
     if (got->what != want->what || told_order(got, want) || memcmp(got->of, want->of, sizeof got->of))
         fail_msg("got %c at %llu of the flow from %llu, want %c at %llu of the flow from %llu", got->what,
-                 (unsigned long long)got->step,
-                 (unsigned long long)got->first_packet, want->what, (unsigned long long)want->step,
-                 (unsigned long long)want->first_packet);
+                 (unsigned long long)got->step, (unsigned long long)got->first_packet, want->what,
+                 (unsigned long long)want->step, (unsigned long long)want->first_packet);
 }
 
 static void test_workers(void **unused)
@@ -212,9 +220,9 @@ static void test_workers(void **unused)
 
     (void)unused;
     for (unsigned round = 0; round < 10; round++) {
-        unsigned workers = 2 + round % (WORKERS_MAX - 1), ends[SMTPSCOPE_CLOSE_EVICTED + 1] = { 0 };
+        unsigned workers = 2 + round % (WORKERS_MAX - 1), ends[SMTPSCOPE_CLOSE_EVICTED + 1] = {0};
         struct tale whole, parts[WORKERS_MAX];
-        size_t at[WORKERS_MAX] = { 0 };
+        size_t at[WORKERS_MAX] = {0};
 
         capture_make(frames);
         capture_follow(frames, &whole, whole_told, 0, 1);
@@ -369,8 +377,7 @@ static void assert_order(const struct tale *tale, size_t from, size_t falls)
     for (size_t i = from + 1; i < tale->count; i++)
         if (tale->told[i].first_packet < tale->told[i - 1].first_packet && falls-- == 0)
             fail_msg("%c of the flow from %llu behind that from %llu", tale->told[i].what,
-                     (unsigned long long)tale->told[i].first_packet,
-                     (unsigned long long)tale->told[i - 1].first_packet);
+                     (unsigned long long)tale->told[i].first_packet, (unsigned long long)tale->told[i - 1].first_packet);
 }
 
 static void test_order(void **unused)
@@ -417,7 +424,7 @@ static void test_order_without_memory(void **unused)
     static struct told told[TOLD_MAX];
     const unsigned flows = 1000;
     bool stingy = false;
-    struct smtpscope_allocator allocator = { stingy_resize, &stingy };
+    struct smtpscope_allocator allocator = {stingy_resize, &stingy};
     struct tale tale;
     struct smtpscope_stream_config config = tale_config(&tale, told);
     struct smtpscope_streams *streams;
@@ -441,7 +448,7 @@ static void test_order_without_memory(void **unused)
 
 static void test_hash(void **unused)
 {
-    unsigned low[64] = { 0 }, high[64] = { 0 };
+    unsigned low[64] = {0}, high[64] = {0};
     const unsigned count = 64 * 256;
 
     (void)unused;
@@ -494,9 +501,9 @@ static void test_likely_user(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_workers), cmocka_unit_test(test_leap), cmocka_unit_test(test_idle_exactly),
-        cmocka_unit_test(test_clock_stepped), cmocka_unit_test(test_order), cmocka_unit_test(test_order_without_memory),
-        cmocka_unit_test(test_hash), cmocka_unit_test(test_likely_user),
+        cmocka_unit_test(test_workers),       cmocka_unit_test(test_leap),        cmocka_unit_test(test_idle_exactly),
+        cmocka_unit_test(test_clock_stepped), cmocka_unit_test(test_order),       cmocka_unit_test(test_order_without_memory),
+        cmocka_unit_test(test_hash),          cmocka_unit_test(test_likely_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

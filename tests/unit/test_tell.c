@@ -23,17 +23,15 @@ static struct run {
 
 static void finding_write(char *to, const struct smtpscope_finding *finding)
 {
-    int len = snprintf(to, FINDING_TEXT_MAX,
-                       "%u<%u %s %d %d %d %d %d %s %llu *%u+%u [%lld %llu] [%lld %llu] %d %llu (%s|%s|%u %u.%u.%u|%s) %s %s:",
-                       finding->id, finding->cause, smtpscope_rule_info(finding->rule)->id, finding->severity, finding->verdict,
-                       finding->reason, finding->confidence, finding->fault, finding->detail_text,
-                       (unsigned long long)finding->detail_number, finding->count, finding->folded, (long long)finding->time,
-                       (unsigned long long)finding->packet, (long long)finding->last_time,
-                       (unsigned long long)finding->last_packet,
-                       finding->side, (unsigned long long)finding->offset, finding->command, finding->argument, finding->code,
-                       finding->enhanced_class, finding->enhanced_subject, finding->enhanced_detail, finding->text,
-                       finding->state,
-                       finding->server);
+    int len = snprintf(
+        to, FINDING_TEXT_MAX,
+        "%u<%u %s %d %d %d %d %d %s %llu *%u+%u [%lld %llu] [%lld %llu] %d %llu (%s|%s|%u %u.%u.%u|%s) %s %s:", finding->id,
+        finding->cause, smtpscope_rule_info(finding->rule)->id, finding->severity, finding->verdict, finding->reason,
+        finding->confidence, finding->fault, finding->detail_text, (unsigned long long)finding->detail_number, finding->count,
+        finding->folded, (long long)finding->time, (unsigned long long)finding->packet, (long long)finding->last_time,
+        (unsigned long long)finding->last_packet, finding->side, (unsigned long long)finding->offset, finding->command,
+        finding->argument, finding->code, finding->enhanced_class, finding->enhanced_subject, finding->enhanced_detail,
+        finding->text, finding->state, finding->server);
 
     for (size_t i = 0; i < finding->exchange_count && len < FINDING_TEXT_MAX; i++)
         len += snprintf(to + len, FINDING_TEXT_MAX - (size_t)len, "%s%u", i == finding->evidence_count ? ";" : ",",
@@ -62,8 +60,11 @@ static void run_begin(struct run *run, bool tells)
 
 static void run_end(struct run *run)
 {
-    struct smtpscope_ending ending = { .why = SMTPSCOPE_CLOSE_FIN, .fin = { true, true }, .seen = { true, true },
-                                       .time = run->follow.time, .packet = run->follow.packet };
+    struct smtpscope_ending ending = {.why = SMTPSCOPE_CLOSE_FIN,
+                                      .fin = {true, true},
+                                      .seen = {true, true},
+                                      .time = run->follow.time,
+                                      .packet = run->follow.packet};
 
     follow_close(&run->follow, &ending);
 }
@@ -114,7 +115,7 @@ static void both_say(enum smtpscope_side side, const char *octets, size_t len)
 /* The escapes that matter to SMTP: \r \n \0 and \xNN; others stand for themselves. Returns the length. */
 static size_t unescape(char *text, size_t len)
 {
-    static const char letters[] = "rn0t", octets[] = { '\r', '\n', '\0', '\t' };
+    static const char letters[] = "rn0t", octets[] = {'\r', '\n', '\0', '\t'};
     size_t used = 0;
 
     for (size_t at = 0; at < len; at++) {
@@ -160,7 +161,7 @@ static void line_play(char *line, const char *name, struct tally *tally, bool *s
 static void test_dialogues(void **unused)
 {
     static char line[65536];
-    struct tally tally = { 0, 0, 0 };
+    struct tally tally = {0, 0, 0};
     glob_t names;
 
     (void)unused;
@@ -188,26 +189,31 @@ static const struct row {
     struct step steps[STEPS_MAX];
     bool changed;
 } rows[] = {
-    { "nothing changes", { HELLO, C("VRFY x\r\n"), S("502 no\r\n"), C("QUIT\r\n"), S("221 bye\r\n") }, false },
-    { "counted once more", { HELLO, C("FROB\r\n"), S("500 no\r\n"), C("FROB\r\n"), S("500 no\r\n"), C("QUIT\r\n"),
-                            S("221 bye\r\n") }, true },
-    { "a symptom is folded",
-      { HELLO, C("MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n"), S("250 ok\r\n550 5.1.1 no\r\n"), S("503 5.5.1 none\r\n"),
-       C("QUIT\r\n"), S("221 bye\r\n") }, true },
-    { "severity and reason: HELO behind a refused EHLO",
-      { S("220 mx\r\n"), C("EHLO c.example\r\n"), S("502 no\r\n"), C("HELO c.example\r\n"), S("250 mx\r\n"), C("QUIT\r\n"),
-       S("221 bye\r\n") }, true },
-    { "the verdict: early, and then taken", { C("EHLO c.example\r\n"), S("220 mx\r\n"), S("250 mx\r\n"), C("QUIT\r\n"),
-                                             S("221 bye\r\n") }, true },
-    { "the detail: one gap more", { HELLO, C_GAP(10), S("250 ok\r\n"), C_GAP(20), S("250 ok\r\n"), C("QUIT\r\n"),
-                                   S("221 bye\r\n") }, true },
+    {"nothing changes", {HELLO, C("VRFY x\r\n"), S("502 no\r\n"), C("QUIT\r\n"), S("221 bye\r\n")}, false},
+    {"counted once more",
+     {HELLO, C("FROB\r\n"), S("500 no\r\n"), C("FROB\r\n"), S("500 no\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     true},
+    {"a symptom is folded",
+     {HELLO, C("MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n"), S("250 ok\r\n550 5.1.1 no\r\n"), S("503 5.5.1 none\r\n"),
+      C("QUIT\r\n"), S("221 bye\r\n")},
+     true},
+    {"severity and reason: HELO behind a refused EHLO",
+     {S("220 mx\r\n"), C("EHLO c.example\r\n"), S("502 no\r\n"), C("HELO c.example\r\n"), S("250 mx\r\n"), C("QUIT\r\n"),
+      S("221 bye\r\n")},
+     true},
+    {"the verdict: early, and then taken",
+     {C("EHLO c.example\r\n"), S("220 mx\r\n"), S("250 mx\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     true},
+    {"the detail: one gap more",
+     {HELLO, C_GAP(10), S("250 ok\r\n"), C_GAP(20), S("250 ok\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     true},
 };
 
 static void test_rows(void **unused)
 {
     (void)unused;
     for (size_t i = 0; i < unit_count(rows); i++) {
-        struct tally tally = { 0, 0, 0 };
+        struct tally tally = {0, 0, 0};
 
         both_begin();
         for (size_t j = 0; j < STEPS_MAX && (rows[i].steps[j].text || rows[i].steps[j].gap); j++) {
@@ -222,6 +228,6 @@ static void test_rows(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows), cmocka_unit_test(test_dialogues) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_dialogues)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
