@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# libmicrohttpd is loaded when metrics are wanted (src/output/httpd.h): its header, and the name that the loader knows it by.
+# libmicrohttpd is loaded when metrics are wanted (src/output/metrics/httpd.h): its header, and the name that the loader knows it by.
 pkg_check_modules(MICROHTTPD REQUIRED libmicrohttpd)
 find_library(MICROHTTPD_LIBRARY microhttpd HINTS ${MICROHTTPD_LIBRARY_DIRS} REQUIRED)
 file(REAL_PATH "${MICROHTTPD_LIBRARY}" microhttpd_file)

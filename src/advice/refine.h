@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which reason speaks for a rule: shared by the texts and the settings. */
-#ifndef SMTPSCOPE_ADVICE_REFINE_H
-#define SMTPSCOPE_ADVICE_REFINE_H
+#ifndef ADVICE_REFINE_H
+#define ADVICE_REFINE_H
 
 #include "smtpscope/rule.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How the stage marks and looks up its texts. */
-#ifndef SMTPSCOPE_ADVICE_TEXT_H
-#define SMTPSCOPE_ADVICE_TEXT_H
+#ifndef ADVICE_TEXT_H
+#define ADVICE_TEXT_H
 
 #include <libintl.h>
 #include <stddef.h>

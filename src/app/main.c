@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* smtpscope: the program. What it can do is in options.h; the work is in analyse.c, watch.c and explain.c. */
-#include "app/analyse.h"
-#include "app/complain.h"
-#include "app/explain.h"
-#include "app/list.h"
-#include "app/options.h"
-#include "app/usage.h"
-#include "app/watch.h"
-#include "app/words.h"
+#include "app/explain/explain.h"
+#include "app/explain/list.h"
+#include "app/files/analyse.h"
+#include "app/live/watch.h"
+#include "app/options/options.h"
+#include "app/options/usage.h"
+#include "app/process/language.h"
+#include "app/process/warn_user.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "capture/evidence_file.h"
 
-#include "capture/words.h"
+#include "base/gettext.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "capture/feed.h"
 
-#include "capture/words.h"
+#include "base/gettext.h"
 
 #include <assert.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE 1 /* fopencookie */
 #include "capture/input.h"
 
-#include "capture/words.h"
+#include "base/gettext.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 #define _DEFAULT_SOURCE 1 /* pcap.h uses u_int */
 #include "capture/live.h"
 
+#include "base/gettext.h"
 #include "capture/fanout.h"
-#include "capture/words.h"
 
 #include <errno.h>
 #include <limits.h>

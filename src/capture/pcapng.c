@@ -10,8 +10,8 @@
  */
 #include "capture/pcapng.h"
 
+#include "base/gettext.h"
 #include "base/reader.h"
-#include "capture/words.h"
 
 #include <pcap/dlt.h>
 #include <stdlib.h>

@@ -2,11 +2,11 @@
 #define _DEFAULT_SOURCE 1 /* pcap.h uses u_int */
 #include "capture/savefile.h"
 
+#include "base/gettext.h"
 #include "capture/classic.h"
 #include "capture/feed.h"
 #include "capture/input.h"
 #include "capture/pcapng.h"
-#include "capture/words.h"
 
 #include <assert.h>
 #include <inttypes.h>

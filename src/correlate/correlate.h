@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Outcomes of many sessions -> findings across sessions: what became of a deferral, what a server stopped offering, patient attacks. */
-#ifndef CORRELATE_H
-#define CORRELATE_H
+#ifndef CORRELATE_CORRELATE_H
+#define CORRELATE_CORRELATE_H
 
 #include "correlate/trace.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "output/format.h"
 
-#include "output/digits.h"
+#include "base/digits.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef OUTPUT_FORMAT_H
 #define OUTPUT_FORMAT_H
 
-#include "output/writer.h"
+#include "base/writer.h"
 #include "smtpscope/session.h"
 
 /* RFC 3339 in UTC with `digits` (0, 3, 9) of the second's fraction: "2026-11-21T22:05:22.030000000Z". */

@@ -3,9 +3,9 @@
  * JSON Lines. What is the same for many lines is written once and copied: the endpoints of a session, what the findings of a
  * kind have in common. Each line goes out with one write.
  */
+#include "output/finding_cache.h"
 #include "output/format.h"
 #include "output/json_writer.h"
-#include "output/kinds.h"
 #include "output/output_format.h"
 #include "smtpscope/advice.h"
 

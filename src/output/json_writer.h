@@ -6,7 +6,7 @@
 #ifndef OUTPUT_JSON_WRITER_H
 #define OUTPUT_JSON_WRITER_H
 
-#include "output/writer.h"
+#include "base/writer.h"
 #include "smtpscope/types.h"
 
 /* '{' or '[', as the next element, or as the value of the key that was put last. */

@@ -3,7 +3,7 @@
 #ifndef OUTPUT_LAYOUT_H
 #define OUTPUT_LAYOUT_H
 
-#include "output/writer.h"
+#include "base/writer.h"
 #include "smtpscope/rule.h"
 
 enum paint { PAINT_PLAIN, PAINT_BOLD, PAINT_FAINT, PAINT_RED, PAINT_YELLOW, PAINT_CYAN, PAINT_GREEN };

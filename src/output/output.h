@@ -3,8 +3,8 @@
 #ifndef OUTPUT_OUTPUT_H
 #define OUTPUT_OUTPUT_H
 
-#include "output/packets.h"
-#include "output/record.h"
+#include "base/packet_numbering.h"
+#include "output/session_record.h"
 #include "output/summary.h"
 #include "smtpscope/finding.h"
 

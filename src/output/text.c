@@ -2,9 +2,9 @@
 /* Text for people. Sessions and messages are printed as they come; findings when all are known, a group at a time. */
 #include "output/text.h"
 
+#include "base/gettext.h"
 #include "output/format.h"
 #include "output/output_format.h"
-#include "output/words.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One kind of finding: what, how often, whose fault, a few sessions, what it means, what to do. At most a screen. */
+#include "base/gettext.h"
 #include "output/format.h"
 #include "output/text.h"
-#include "output/words.h"
 #include "smtpscope/advice.h"
 
 #include <string.h>

@@ -3,10 +3,10 @@
  * Text for people who look on while packets come in: the first finding of a kind in full, with what to do about it, each
  * further one, and what is only context, on a line or two. Sessions and messages as in the text of a file.
  */
+#include "base/gettext.h"
 #include "output/format.h"
 #include "output/output_format.h"
 #include "output/text.h"
-#include "output/words.h"
 #include "smtpscope/advice.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A session as a dialogue, a message as a line. */
+#include "base/gettext.h"
 #include "output/format.h"
 #include "output/text.h"
-#include "output/words.h"
 
 static enum paint reply_paint(unsigned code)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The end of every text: what was looked at, what became of the mail, what was found, how far to trust it. */
+#include "base/gettext.h"
 #include "output/format.h"
 #include "output/text.h"
-#include "output/words.h"
 
 #include <stddef.h>
 #include <string.h>

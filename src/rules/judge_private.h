@@ -3,7 +3,7 @@
 #ifndef RULES_JUDGE_PRIVATE_H
 #define RULES_JUDGE_PRIVATE_H
 
-#include "reading.h"
+#include "reply_meaning.h"
 #include "smtpscope/judge.h"
 
 /* What may change of a finding after it was told, as it was told. */

@@ -3,7 +3,7 @@
 #ifndef RULES_PHRASES_H
 #define RULES_PHRASES_H
 
-#include "reading.h"
+#include "reply_meaning.h"
 
 #define TEXT_MAX_READ 1024
 #define WORDS_MAX 192 /* behind so many no phrase is looked for */

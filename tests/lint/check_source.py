@@ -29,7 +29,7 @@ LIBRARIES = {
     r"jansson\.h": {"output", "app"},
     r"cap-ng\.h|seccomp\.h|systemd/.*": {"app"},
     r"microhttpd\.h": {"output"},
-    r"libintl\.h": {"capture", "advice", "output", "app"},
+    r"libintl\.h": {"base", "advice"},
 }
 CORE = {"stream", "smtp", "rules", "advice"}
 CLOCK = "base/clock.h"

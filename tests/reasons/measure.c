@@ -7,7 +7,7 @@
  * of all servers in the collection only this one bears out; it has no bar, as it leaves out plain English ("internal error").
  * Exit status 1 when a figure misses its bar.
  */
-#include "rules/reading.h"
+#include "rules/reply_meaning.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,10 +4,10 @@
  * when FILTER is "filter", then does ACTION. Status 0: it was done; 1: it failed, and "errno NAME" is printed; a signal else.
  */
 #define _GNU_SOURCE /* unshare(2), strerrorname_np(3) */
-#include "app/notify.h"
-#include "app/options.h"
-#include "app/privileges.h"
-#include "output/metrics.h"
+#include "app/process/notify.h"
+#include "app/options/options.h"
+#include "app/process/privileges.h"
+#include "output/metrics/metrics.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

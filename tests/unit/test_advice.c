@@ -4,8 +4,8 @@
 
 #include "smtpscope/advice.h"
 
-#include "app/explain.h"
-#include "app/words.h"
+#include "app/explain/explain.h"
+#include "app/process/language.h"
 
 /* A text is a sentence or more; four words are the least that says something. */
 static void check_text(const char *of, const char *field, const char *text)

@@ -2,7 +2,7 @@
 /* The way from a worker to who publishes: what was sent comes in order; what finds no room, or no reader, is counted as lost. */
 #include "unit.h"
 
-#include "app/lane.h"
+#include "app/handoff/report_queue.h"
 
 struct road {
     pthread_mutex_t lock;

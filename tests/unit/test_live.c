@@ -6,7 +6,7 @@
 #define _GNU_SOURCE 1 /* unshare */
 #include "live_frames.h"
 
-#include "app/privileges.h"
+#include "app/process/privileges.h"
 #include "capture/interfaces.h"
 #include "capture/live.h"
 

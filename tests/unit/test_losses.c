@@ -2,8 +2,8 @@
 /* The program's own losses as findings: transport.capture-drops and transport.output-lost, with made counts. */
 #include "unit.h"
 
-#include "app/losses.h"
-#include "app/outbox.h"
+#include "app/publish/own_losses.h"
+#include "app/handoff/report_buffer.h"
 #include "output/output.h"
 #include "smtpscope/advice.h"
 

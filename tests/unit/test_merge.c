@@ -2,7 +2,7 @@
 /* The order in which what several workers say is published, whatever the pace of each. */
 #include "unit.h"
 
-#include "app/merge.h"
+#include "app/handoff/report_merge.h"
 
 #include <stdlib.h>
 #include <time.h>

@@ -2,7 +2,7 @@
 /* The metrics: each number where it belongs, the text format to the letter, and clients that mean no good. */
 #include "unit.h"
 
-#include "output/metrics.h"
+#include "output/metrics/metrics.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* The clock of packets: what is a step of the machine's clock, and what only looks like one. */
 #include "unit.h"
 
-#include "app/packet_clock.h"
+#include "app/live/packet_clock.h"
 
 #define SECOND SMTPSCOPE_SECOND
 #define BEGIN (1700000000 * SECOND)

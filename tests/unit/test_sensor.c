@@ -2,7 +2,7 @@
 /* What the workers of a live run have counted, as one. */
 #include "unit.h"
 
-#include "app/sensor.h"
+#include "app/live/live_worker.h"
 
 static void test_totals(void **state)
 {

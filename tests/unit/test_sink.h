@@ -8,7 +8,7 @@
 
 #include "unit.h"
 
-#include "output/sink.h"
+#include "output/sink/sink.h"
 
 #include <errno.h>
 #include <fcntl.h>

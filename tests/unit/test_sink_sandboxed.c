@@ -5,9 +5,9 @@
  */
 #include "unit.h"
 
-#include "app/sandbox.h"
-#include "output/metrics.h"
-#include "output/sink.h"
+#include "app/process/sandbox.h"
+#include "output/metrics/metrics.h"
+#include "output/sink/sink.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

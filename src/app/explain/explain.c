@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* rules and explain: from the tables of the library to a page of text or a JSON document. */
+#include "app/explain/explain.h"
+
+#include "smtpscope/advice.h"
+
+#include "app/explain/explain_codes.h"
+#include "app/explain/explain_near.h"
+#include "app/explain/explain_page.h"
+#include "app/process/warn_user.h"
+#include "base/gettext.h"
+
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define SETTINGS_HANG 18u /* as wide as "Dovecot submission" needs */
+#define SETTINGS_MAX 32u
+
+static json_t *json_of_rule_info(enum smtpscope_rule rule)
+{
+    const struct smtpscope_rule_info *info = smtpscope_rule_info(rule);
+
+    return json_pack("{ss ss ss ss? ss}", "rule", info->id, "family", info->family, "severity",
+                     smtpscope_severity_name(info->severity), "reference", info->reference, "summary",
+                     smtpscope_advice_summary(rule));
+}
+
+/* One object a line, as all JSON output: the rules that `glob` matches; NULL: all of them. */
+static int put_json_rules(const char *glob, FILE *out)
+{
+    int status = 0;
+
+    for (int i = 0; i < SMTPSCOPE_RULES && status == 0; i++)
+        if (glob == NULL || smtpscope_rule_matches((enum smtpscope_rule)i, glob))
+            status = page_json(json_of_rule_info((enum smtpscope_rule)i), out);
+    return status;
+}
+
+static json_t *json_of_settings(enum smtpscope_rule rule, enum smtpscope_reason reason)
+{
+    struct smtpscope_setting settings[SETTINGS_MAX];
+    size_t count = smtpscope_advice_settings(rule, reason, "", settings, COUNT(settings));
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("{ss ss}", "software", settings[i].software, "text", settings[i].text));
+    return list;
+}
+
+/* --- rules --- */
+
+static void put_rules(FILE *out, const char *glob)
+{
+    for (int i = 0; i < SMTPSCOPE_RULES; i++) {
+        const struct smtpscope_rule_info *info = smtpscope_rule_info((enum smtpscope_rule)i);
+
+        if (glob != NULL && !smtpscope_rule_matches((enum smtpscope_rule)i, glob))
+            continue;
+        fprintf(out, "%-8s %-42s %s", smtpscope_severity_name(info->severity), info->id,
+                smtpscope_advice_summary((enum smtpscope_rule)i));
+        if (info->reference != NULL)
+            fprintf(out, " (%s)", info->reference);
+        putc('\n', out);
+    }
+}
+
+/* Not filled: a line a rule is what grep and sort want. */
+int explain_rules(bool json, FILE *out)
+{
+    if (json)
+        return put_json_rules(NULL, out);
+    put_rules(out, NULL);
+    return 0;
+}
+
+/* --- explain a rule or a reason --- */
+
+static void put_side(const struct page *page, const char *heading, const char *first, const char *then)
+{
+    const char *first_label = _("First: "), *then_label = _("Then: ");
+
+    fprintf(page->out, "\n%s\n", heading);
+    page_labelled(page, 2, 2 + page_columns(first_label, strlen(first_label)), first_label, first);
+    page_labelled(page, 2, 2 + page_columns(then_label, strlen(then_label)), then_label, then);
+}
+
+static void put_settings(const struct page *page, enum smtpscope_rule rule, enum smtpscope_reason reason)
+{
+    struct smtpscope_setting settings[SETTINGS_MAX];
+    size_t count = smtpscope_advice_settings(rule, reason, "", settings, COUNT(settings));
+
+    if (count == 0)
+        return;
+    fprintf(page->out, "\n%s\n", _("Settings"));
+    for (size_t i = 0; i < count; i++)
+        page_labelled(page, 2, 3 + SETTINGS_HANG, settings[i].software, settings[i].text);
+}
+
+static void put_advice(const struct page *page, enum smtpscope_rule rule, enum smtpscope_reason reason)
+{
+    struct smtpscope_advice advice;
+
+    smtpscope_advice_rule(rule, reason, &advice);
+    page_section(page, _("What it means"), advice.meaning);
+    page_section(page, _("When it is seen"), advice.seen);
+    page_section(page, _("Who should act first"), explain_fault(advice.audience));
+    put_side(page, _("On the sender's side"), advice.sender_first, advice.sender_then);
+    put_side(page, _("On the receiver's side"), advice.receiver_first, advice.receiver_then);
+    put_settings(page, rule, reason);
+}
+
+static int json_add_advice(json_t *object, enum smtpscope_rule rule, enum smtpscope_reason reason)
+{
+    struct smtpscope_advice advice;
+    json_t *part;
+
+    smtpscope_advice_rule(rule, reason, &advice);
+    part = json_pack("{ss ss ss s{ss ss} s{ss ss} so}", "meaning", advice.meaning, "seen", advice.seen, "acts",
+                     smtpscope_fault_name(advice.audience), "sender", "first", advice.sender_first, "then", advice.sender_then,
+                     "receiver", "first", advice.receiver_first, "then", advice.receiver_then, "settings",
+                     json_of_settings(rule, reason));
+    return json_object_update_new(object, part);
+}
+
+static int explain_rule(enum smtpscope_rule rule, bool json, FILE *out)
+{
+    const struct smtpscope_rule_info *info = smtpscope_rule_info(rule);
+    struct page page = page_of(out);
+
+    if (json) {
+        json_t *object = json_of_rule_info(rule);
+
+        json_object_set_new(object, "type", json_string("rule"));
+        json_add_advice(object, rule, SMTPSCOPE_REASON_NONE);
+        return page_json(object, out);
+    }
+    fprintf(out, "%s\n", info->id);
+    page_filled(&page, 2, smtpscope_advice_summary(rule));
+    fprintf(out, "  %s%s%s\n", smtpscope_severity_name(info->severity), info->reference == NULL ? "" : ", ",
+            info->reference == NULL ? "" : info->reference);
+    put_advice(&page, rule, SMTPSCOPE_REASON_NONE);
+    return 0;
+}
+
+/* A rule under which the reason speaks for itself: its deferral, or one of those that take every other reason. */
+static enum smtpscope_rule rule_of_reason(enum smtpscope_reason reason)
+{
+    for (int i = 0; i < SMTPSCOPE_RULES; i++) {
+        const struct smtpscope_rule_info *info = smtpscope_rule_info((enum smtpscope_rule)i);
+
+        if (strcmp(info->family, "deferral") == 0 && strcmp(info->id + strlen("deferral."), smtpscope_reason_name(reason)) == 0)
+            return (enum smtpscope_rule)i;
+    }
+    return reason == SMTPSCOPE_REASON_UNKNOWN ? SMTPSCOPE_RULE_SEQUENCE_REFUSED_IN_ORDER : SMTPSCOPE_RULE_REFUSAL_UNSPECIFIED;
+}
+
+static int explain_reason(enum smtpscope_reason reason, bool json, FILE *out)
+{
+    enum smtpscope_rule rule = rule_of_reason(reason);
+    enum smtpscope_retry retry = smtpscope_reason_retry(reason);
+    struct page page = page_of(out);
+
+    if (json) {
+        json_t *object = json_pack("{ss ss ss}", "type", "reason", "reason", smtpscope_reason_name(reason), "retry",
+                                   smtpscope_retry_name(retry));
+
+        json_add_advice(object, rule, reason);
+        return page_json(object, out);
+    }
+    fprintf(out, "%s\n", smtpscope_reason_name(reason));
+    put_advice(&page, rule, reason);
+    page_section(&page, _("Does it help to send again?"), explain_retry(retry));
+    return 0;
+}
+
+/* --- finding out what a topic is --- */
+
+/* The only rule that is called so behind its family, or -1. */
+static int rule_find_by_name(const char *name)
+{
+    int found = -1;
+
+    for (int i = 0; i < SMTPSCOPE_RULES; i++) {
+        const struct smtpscope_rule_info *info = smtpscope_rule_info((enum smtpscope_rule)i);
+
+        if (strcmp(info->id + strlen(info->family) + 1, name) == 0) {
+            if (found >= 0)
+                return -1;
+            found = i;
+        }
+    }
+    return found;
+}
+
+static enum smtpscope_reason reason_find(const char *word)
+{
+    for (int i = SMTPSCOPE_REASON_NONE + 1; i < SMTPSCOPE_REASONS; i++)
+        if (strcmp(smtpscope_reason_name((enum smtpscope_reason)i), word) == 0)
+            return (enum smtpscope_reason)i;
+    return SMTPSCOPE_REASON_NONE;
+}
+
+static bool any_rule_matches(const char *glob)
+{
+    for (int i = 0; i < SMTPSCOPE_RULES; i++)
+        if (smtpscope_rule_matches((enum smtpscope_rule)i, glob))
+            return true;
+    return false;
+}
+
+static int complain_unknown(const char *topic)
+{
+    struct explain_near near;
+    char list[256] = "";
+    size_t len = 0;
+
+    explain_near_find(topic, &near);
+    for (size_t i = 0; i < near.count && len < sizeof list; i++)
+        len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i == 0 ? "" : ", ", near.word[i]);
+    if (near.count == 0)
+        complain(_("no code, rule or reason is called '%s': 'smtpscope rules' lists the rules"), topic);
+    else
+        complain(_("no code, rule or reason is called '%s'; near to it: %s"), topic, list);
+    return 2;
+}
+
+int explain_topic(const char *topic, bool json, FILE *out)
+{
+    int rule = smtpscope_rule_find(topic);
+
+    if (explain_is_number(topic))
+        return explain_number(topic, json, out);
+    if (rule < 0 && reason_find(topic) != SMTPSCOPE_REASON_NONE)
+        return explain_reason(reason_find(topic), json, out);
+    if (rule < 0)
+        rule = rule_find_by_name(topic);
+    if (rule >= 0)
+        return explain_rule((enum smtpscope_rule)rule, json, out);
+    if (!any_rule_matches(topic))
+        return complain_unknown(topic);
+    if (json)
+        return put_json_rules(topic, out);
+    put_rules(out, topic);
+    return 0;
+}

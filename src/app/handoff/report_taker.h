@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the sessions of one worker have to say, in order. Taken at once where there is one worker (publish.h), or carried to the
+ * thread that publishes (outbox.h).
+ */
+#ifndef APP_HANDOFF_REPORT_TAKER_H
+#define APP_HANDOFF_REPORT_TAKER_H
+
+#include "correlate/trace.h"
+#include "output/output.h"
+
+/* All that is passed is valid during the call only. */
+struct report {
+    void (*finding)(void *ctx, const struct smtpscope_finding *finding);
+    /* For the correlation across sessions. */
+    void (*trace)(void *ctx, const struct trace *trace);
+    /* A finished line about the flow, in the format with this index (sessions.h). */
+    void (*line)(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line);
+    void *ctx;
+};
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The interfaces of one worker. Of several, frames come in the order of their times: a tap gives each direction of a connection
+ * on an interface of its own, and a reply must not be read before its command.
+ */
+#ifndef APP_LIVE_INTERFACE_SET_H
+#define APP_LIVE_INTERFACE_SET_H
+
+#include "capture/live.h"
+
+/* Tap pairs come in twos; more interfaces than this belong on several machines. */
+#define INTERFACES_MAX 16
+
+struct tap {
+    struct live *live;
+    const char *name;
+    bool down, failed;
+    bool ahead; /* `next` waits for its turn */
+    struct frame next;
+};
+
+struct taps {
+    struct tap items[INTERFACES_MAX];
+    size_t count;
+    bool first;             /* worker's: says and counts what all of them see, interfaces that go and come */
+    smtpscope_time checked; /* by the monotonic clock */
+};
+
+/* What taps_dispatch() returns when an interface has failed for good: half of what was to be seen may be missing from now on. */
+#define TAPS_FAILED (-1)
+
+/* Opens one more, which is alone or one of several. The name stays the caller's. false: told on standard error. */
+bool taps_add(struct taps *taps, const struct live_config *config, bool several);
+void taps_close(struct taps *taps);
+
+/* Hands frames on, and returns their number; waits a tenth of a second for some. */
+int taps_dispatch(struct taps *taps, void (*take)(void *ctx, const struct frame *frame), void *ctx);
+/* Makes the waiting of taps_dispatch() short, or the next one's. From any thread. */
+void taps_break(struct taps *taps);
+/* A frame that has been on the wire is handed on so long afterwards at the latest. */
+smtpscope_time taps_delay(const struct taps *taps);
+/* Of all interfaces together; what they themselves have lost, with the first worker only. */
+void taps_stats(const struct taps *taps, struct live_stats *stats);
+
+#endif

@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Workers capture and follow, each on its own thread (sensor.c); this thread publishes, looks after outputs and metrics, and
+ * takes the signals. Nothing that a reader of ours does, or leaves undone, reaches the workers: every queue between them is
+ * bounded.
+ */
+#include "app/live/watch.h"
+
+#include "app/handoff/report_merge.h"
+#include "app/live/live_worker.h"
+#include "app/process/notify.h"
+#include "app/process/privileges.h"
+#include "app/process/warn_user.h"
+#include "app/publish/evidence_writer.h"
+#include "app/publish/outputs.h"
+#include "app/publish/own_losses.h"
+#include "app/publish/stage_counters.h"
+#include "base/clock.h"
+#include "base/gettext.h"
+#include "base/writer.h"
+#include "capture/filter.h"
+
+#include <errno.h>
+#include <signal.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MILLISECOND (SMTPSCOPE_SECOND / 1000)
+/* Signals are looked for so often; reports wake this thread by themselves. */
+#define WAIT_NS (100 * MILLISECOND)
+/* Findings of a session that belong together come within a round trip; a finding must be out within a second. */
+#define PATIENCE (200 * MILLISECOND)
+/* A finding across sessions may come when its session has closed; and segments straggle in. */
+#define EVIDENCE_LINGER (60 * SMTPSCOPE_SECOND)
+/* Outputs and metrics have so long to get what is left. */
+#define CLOSE_MS 5000
+/* Outputs that a reload replaces have less: reports wait meanwhile, and workers queue no more than a few seconds of them. */
+#define REPLACED_MS 500
+/* glibc's own first idea of what is large. */
+#define LARGE_BLOCK (128 << 10)
+
+struct watch {
+    struct options *options;
+    int argc;
+    char **argv;
+    struct options fixed; /* what the workers read: a copy that stays as it is while the options are reloaded */
+    char *filter;
+    char *watched;                 /* "eth0, eth1" */
+    struct packets packets;        /* none: what comes from an interface stands in no file */
+    struct evidence_run *evidence; /* NULL: not wanted */
+    struct outputs *outputs;
+    struct publisher *publisher;
+    struct metrics *metrics;
+    struct metrics_snapshot snapshot;
+    struct sensor *sensors[WORKERS_MAX];
+    struct merge merge;
+    unsigned count;
+    struct output_config formats[SESSIONS_FORMATS];
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    smtpscope_time next_second, next_stats, next_watchdog;
+    struct sensor_totals totals;
+    struct losses losses;
+    bool stop, failed;
+};
+
+/* --- statistics */
+
+static void watch_gather(struct watch *watch)
+{
+    watch->totals = (struct sensor_totals){0};
+    for (unsigned i = 0; i < watch->count; i++) {
+        struct sensor_totals totals;
+
+        sensor_totals(watch->sensors[i], &totals);
+        sensor_totals_add(&watch->totals, &totals);
+    }
+    summary_add(&watch->totals.summary, publisher_summary(watch->publisher));
+}
+
+static void watch_stats(struct watch *watch, void (*show)(struct watch *watch, const struct summary *summary))
+{
+    const struct sensor_totals *totals = &watch->totals;
+    struct stages stages = {0};
+    struct summary summary;
+
+    watch_gather(watch);
+    summary = totals->summary;
+    summary.watched = watch->watched;
+    summary.dropped = totals->capture.dropped + totals->capture.interface_dropped;
+    summary.unknown_links = totals->decoder.unknown_links;
+    summary.damaged_segments = totals->decoder.damaged;
+    stages_capture(&stages, &totals->capture, totals->clock_steps, totals->lost);
+    stages_decode(&stages, &totals->decoder);
+    stages_stream(&stages, &totals->streams);
+    if (watch->fixed.detect)
+        stages_detect(&stages, &totals->detect);
+    stages_evidence(&stages, watch->evidence);
+    stages_show(&stages, &summary);
+    show(watch, &summary);
+}
+
+static void show_on_outputs(struct watch *watch, const struct summary *summary)
+{
+    outputs_stats(watch->outputs, summary);
+}
+
+static int write_to_stderr(void *ctx, const struct output_line *line)
+{
+    (void)ctx;
+    return write(STDERR_FILENO, line->at, line->len) < 0 ? errno : 0;
+}
+
+/* SIGUSR1: the totals for whoever stands before it, or reads the journal. */
+static void show_on_stderr(struct watch *watch, const struct summary *summary)
+{
+    struct output_config config = outputs_config(watch->options, &watch->packets, FORMAT_TEXT);
+    struct output *output;
+
+    config.write = write_to_stderr;
+    output = output_new(&config);
+    if (output)
+        output_finish(output, summary);
+    output_free(output);
+}
+
+static void watch_metrics(struct watch *watch)
+{
+    struct metrics_snapshot *snapshot = &watch->snapshot;
+
+    if (!watch->metrics)
+        return;
+    snapshot->packets = watch->totals.summary.packets;
+    snapshot->octets = watch->totals.summary.octets;
+    snapshot->kernel_drops = watch->totals.capture.dropped;
+    snapshot->interface_drops = watch->totals.capture.interface_dropped;
+    snapshot->last_packet = watch->totals.summary.last_time;
+    snapshot->summary = watch->totals.summary;
+    snapshot->streams = watch->totals.streams;
+    snapshot->reply_times = watch->totals.reply_times;
+    if (watch->evidence)
+        evidence_run_metrics(watch->evidence, &snapshot->evidence);
+    snapshot->output_count = 0;
+    outputs_metrics(watch->outputs, snapshot);
+    metrics_publish(watch->metrics, snapshot);
+}
+
+static void watch_count_finding(void *ctx, const struct smtpscope_finding *finding)
+{
+    metrics_finding(&((struct watch *)ctx)->snapshot, finding);
+}
+
+/* --- losses of our own */
+
+static void watch_count_losses(void *ctx, struct loss_counts *counts)
+{
+    struct watch *watch = ctx;
+
+    counts->kernel = watch->totals.capture.dropped;
+    counts->interface = watch->totals.capture.interface_dropped;
+    counts->reports = watch->totals.lost;
+    outputs_lost(watch->outputs, counts);
+}
+
+static void watch_loss(void *ctx, const struct smtpscope_finding *finding)
+{
+    struct report report = publisher_report(((struct watch *)ctx)->publisher);
+
+    report.finding(report.ctx, finding);
+}
+
+/* As gathered last. `all`: without the pause between two of a kind, because what they are about ends. */
+static void watch_losses(struct watch *watch, bool all)
+{
+    losses_look(&watch->losses, clock_monotonic(), clock_read(CLOCK_REALTIME), all);
+}
+
+/* --- opening */
+
+/* What the packets of findings stand for; those of sessions and messages have no place. */
+static const struct packets *watch_packets(const struct watch *watch)
+{
+    return watch->evidence ? evidence_run_packets(watch->evidence) : &watch->packets;
+}
+
+static bool watch_filter(struct watch *watch)
+{
+    uint16_t tunnels[64];
+    size_t count = decoder_tunnel_ports(tunnels, sizeof tunnels / sizeof tunnels[0]);
+
+    watch->filter = filter_text(&(struct filter_config){
+        .ports = watch->options->detect ? NULL : watch->options->ports,
+        .encapsulated = watch->options->encapsulated,
+        .tunnels = tunnels,
+        .tunnel_count = count,
+    });
+    if (!watch->filter)
+        complain(_("out of memory"));
+    return watch->filter != NULL;
+}
+
+static bool watch_name(struct watch *watch)
+{
+    const struct options *options = watch->options;
+    struct writer names = {0};
+
+    for (size_t i = 0; i < options->interface_count; i++) {
+        writer_string(&names, i ? ", " : "");
+        writer_string(&names, options->interfaces[i]);
+    }
+    writer_char(&names, '\0');
+    watch->watched = names.failed ? NULL : strdup(names.at);
+    writer_fini(&names);
+    if (!watch->watched)
+        complain(_("out of memory"));
+    return watch->watched != NULL;
+}
+
+static bool watch_new_evidence(struct watch *watch, unsigned workers, uint64_t seed)
+{
+    if (!watch->options->evidence)
+        return true;
+    watch->evidence = evidence_run_new(&(struct evidence_run_config){
+        .options = &watch->fixed, .stores = workers, .hash_seed = seed, .numbers = true, .linger = EVIDENCE_LINGER});
+    return watch->evidence;
+}
+
+static bool watch_open_sensors(struct watch *watch)
+{
+    unsigned workers = options_workers(watch->options);
+    uint64_t seed = 0;
+
+    if (getentropy(&seed, sizeof seed))
+        seed = 0;
+    if (!watch_new_evidence(watch, workers, seed))
+        return false;
+    for (; watch->count < workers; watch->count++) {
+        watch->sensors[watch->count] = sensor_open(&(struct sensor_config){
+            .options = &watch->fixed,
+            .filter = watch->filter,
+            .index = watch->count,
+            .workers = workers,
+            .first = watch->sensors[0],
+            .lock = &watch->lock,
+            .changed = &watch->changed,
+            .sessions = {.options = &watch->fixed,
+                         .hash_seed = seed,
+                         .workers = workers,
+                         .patience = PATIENCE,
+                         .evidence = evidence_run_store(watch->evidence, watch->count),
+                         .formats = watch->formats,
+                         .format_count = watch->fixed.sessions || watch->fixed.messages ? SESSIONS_FORMATS : 0},
+        });
+        if (!watch->sensors[watch->count])
+            return false;
+        merge_add(&watch->merge, sensor_lane(watch->sensors[watch->count]));
+    }
+    return true;
+}
+
+static bool watch_open_metrics(struct watch *watch)
+{
+    char error[SINK_ERROR_SIZE];
+
+    if (!watch->options->metrics)
+        return true;
+    watch->metrics = metrics_open(watch->options->metrics, error, sizeof error);
+    if (!watch->metrics)
+        complain("--metrics %s", error);
+    return watch->metrics != NULL;
+}
+
+static bool watch_open_publisher(struct watch *watch)
+{
+    watch->publisher = publisher_new(watch->options);
+    if (!watch->publisher) {
+        complain(_("out of memory"));
+        return false;
+    }
+    publisher_watch(watch->publisher, watch_count_finding, watch);
+    publisher_evidence(watch->publisher, watch->evidence);
+    outputs_publish(watch->outputs, watch->publisher);
+    return true;
+}
+
+/* What needs privileges first; then they are given up; then outputs, as the user who will rotate and reopen them. */
+static bool watch_open(struct watch *watch)
+{
+    struct privileges privileges;
+
+    watch->losses.config = (struct losses_config){.count = watch_count_losses, .finding = watch_loss, .ctx = watch};
+    for (size_t format = 0; format < SESSIONS_FORMATS; format++)
+        watch->formats[format] = outputs_config(watch->options, &watch->packets, format);
+    if (!privileges_lookup(&privileges, watch->options->user) || !watch_filter(watch) || !watch_name(watch) ||
+        !watch_open_sensors(watch) || !watch_open_metrics(watch) || !privileges_drop(&privileges, watch->options->sandbox))
+        return false;
+    if (watch->evidence && !evidence_run_open(watch->evidence)) {
+        privileges_explain(&privileges);
+        return false;
+    }
+    watch->outputs = outputs_open(watch->options, watch_packets(watch));
+    if (!watch->outputs) {
+        privileges_explain(&privileges);
+        return false;
+    }
+    if (!watch_open_publisher(watch))
+        return false;
+    if (!watch->metrics || metrics_serve(watch->metrics))
+        return true;
+    complain(_("out of memory"));
+    return false;
+}
+
+/* --- the loop */
+
+/* true: there was something to publish. */
+static bool watch_publish(struct watch *watch)
+{
+    struct report report = publisher_report(watch->publisher);
+
+    return merge_publish(&watch->merge, &report);
+}
+
+static void watch_wait(struct watch *watch)
+{
+    smtpscope_time until = clock_monotonic() + WAIT_NS;
+    struct timespec deadline = {.tv_sec = (time_t)(until / SMTPSCOPE_SECOND), .tv_nsec = (long)(until % SMTPSCOPE_SECOND)};
+
+    merge_wait(&watch->merge, &deadline);
+}
+
+/* false: all stays as it is. */
+static bool watch_read_config(struct watch *watch)
+{
+    struct options fresh;
+    struct outputs *outputs;
+    bool same;
+
+    if (!options_reload(watch->options, &fresh, watch->argc, watch->argv))
+        return false;
+    same = options_same_outputs(watch->options, &fresh);
+    outputs = same ? watch->outputs : outputs_open(&fresh, watch_packets(watch));
+    if (!outputs) {
+        options_fini(&fresh);
+        return false;
+    }
+    if (!same) {
+        watch_losses(watch, true);
+        losses_new_outputs(&watch->losses);
+        outputs_publish(outputs, watch->publisher);
+        outputs_close(watch->outputs, REPLACED_MS);
+        watch->outputs = outputs;
+    }
+    options_fini(watch->options);
+    *watch->options = fresh;
+    return true;
+}
+
+/* SIGHUP. */
+static void watch_reload(struct watch *watch)
+{
+    notify_reloading();
+    outputs_reopen(watch->outputs);
+    if (watch->evidence)
+        evidence_run_reopen(watch->evidence);
+    if (watch->options->config && watch_read_config(watch))
+        complain(_("the configuration was read anew"));
+    else if (watch->options->config)
+        complain(_("the configuration stays as it was"));
+    notify_ready(NULL);
+}
+
+/* Finishing may take a while where an output is slow: the next SIGINT or SIGTERM ends the program. */
+static void watch_give_signals_back(void)
+{
+    sigset_t both;
+
+    sigemptyset(&both);
+    sigaddset(&both, SIGINT);
+    sigaddset(&both, SIGTERM);
+    pthread_sigmask(SIG_UNBLOCK, &both, NULL);
+}
+
+static void watch_signal(struct watch *watch, int number)
+{
+    switch (number) {
+    case SIGHUP: watch_reload(watch); break;
+    case SIGUSR1: watch_stats(watch, show_on_stderr); break;
+    default:
+        watch->stop = true;
+        watch_give_signals_back();
+        break;
+    }
+}
+
+/* Those that watch_signal() knows. */
+static sigset_t watch_signal_set(void)
+{
+    sigset_t all;
+
+    sigemptyset(&all);
+    sigaddset(&all, SIGHUP);
+    sigaddset(&all, SIGUSR1);
+    sigaddset(&all, SIGINT);
+    sigaddset(&all, SIGTERM);
+    return all;
+}
+
+static void watch_signals(struct watch *watch)
+{
+    static const struct timespec at_once = {0};
+    sigset_t all = watch_signal_set();
+    int number;
+
+    while (!watch->stop && (number = sigtimedwait(&all, NULL, &at_once)) > 0)
+        watch_signal(watch, number);
+}
+
+static void watch_tick(struct watch *watch)
+{
+    smtpscope_time now = clock_monotonic(), interval = notify_watchdog_interval();
+
+    publisher_tick(watch->publisher, now);
+    if (now >= watch->next_second) {
+        watch->next_second = now + SMTPSCOPE_SECOND;
+        watch_gather(watch);
+        watch_losses(watch, false);
+        outputs_look(watch->outputs);
+        watch_metrics(watch);
+        notify_again();
+        if (watch->evidence)
+            evidence_run_tick(watch->evidence);
+    }
+    if (watch->options->stats_interval && now >= watch->next_stats) {
+        if (watch->next_stats)
+            watch_stats(watch, show_on_outputs);
+        watch->next_stats = now + watch->options->stats_interval;
+    }
+    if (interval && now >= watch->next_watchdog) {
+        watch->next_watchdog = now + interval / 2;
+        notify_watchdog();
+    }
+    for (unsigned i = 0; i < watch->count; i++)
+        watch->failed |= sensor_failed(watch->sensors[i]);
+    watch->stop |= watch->failed || outputs_broken(watch->outputs);
+}
+
+/* Workers close what is open, and hand on what that brings. */
+static void watch_finish(struct watch *watch)
+{
+    struct sensor_totals *totals = &watch->totals;
+    uint64_t open;
+
+    watch_gather(watch);
+    open = totals->streams.flows_now;
+    notify_stopping(NULL);
+    for (unsigned i = 0; i < watch->count; i++)
+        sensor_stop(watch->sensors[i]);
+    while (!merge_is_done(&watch->merge))
+        if (!watch_publish(watch))
+            watch_wait(watch);
+    publisher_finish(watch->publisher, totals->summary.last_time);
+    if (watch->evidence)
+        evidence_run_finish(watch->evidence);
+    watch_gather(watch);
+    watch_losses(watch, true);
+    watch_stats(watch, show_on_outputs);
+    complain(_("stopped; packets: %llu, dropped by the kernel: %llu; sessions: %llu, still open: %llu; findings: %llu"),
+             (unsigned long long)totals->summary.packets, (unsigned long long)totals->capture.dropped,
+             (unsigned long long)totals->summary.sessions, (unsigned long long)open,
+             (unsigned long long)summary_findings(&totals->summary));
+}
+
+static void watch_run(struct watch *watch)
+{
+    complain(ngettext("watching %s with %u worker", "watching %s with %u workers", watch->count), watch->watched, watch->count);
+    for (unsigned i = 0; i < watch->count && !watch->stop; i++)
+        watch->failed = watch->stop = !sensor_start(watch->sensors[i]);
+    if (!watch->stop)
+        notify_ready(NULL);
+    while (!watch->stop) {
+        watch_signals(watch);
+        if (!watch_publish(watch))
+            watch_wait(watch);
+        watch_tick(watch);
+    }
+    watch_finish(watch);
+}
+
+/*
+ * What is large goes back to the system when it is freed. Left alone, glibc learns from the first such block to keep them,
+ * between others that stay: the memory of a busy minute would be kept for months.
+ */
+static void give_memory_back(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+#endif
+}
+
+static bool watch_init(struct watch *watch)
+{
+    pthread_condattr_t attributes;
+    sigset_t all = watch_signal_set();
+
+    /* All threads inherit it: watch_signals() takes them. */
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    /* The machine's clock may be set; waiting must not notice. */
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&watch->lock, NULL);
+    pthread_cond_init(&watch->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    give_memory_back();
+    return watch_open(watch);
+}
+
+static void watch_fini(struct watch *watch)
+{
+    merge_fini(&watch->merge);
+    for (unsigned i = watch->count; i-- > 0;)
+        sensor_close(watch->sensors[i]);
+    metrics_stop(watch->metrics);
+    outputs_close(watch->outputs, CLOSE_MS);
+    publisher_free(watch->publisher);
+    evidence_run_free(watch->evidence);
+    packets_fini(&watch->packets);
+    free(watch->watched);
+    free(watch->filter);
+    options_fini(&watch->fixed);
+}
+
+static enum status watch_status(const struct watch *watch)
+{
+    if (watch->failed)
+        return STATUS_FAILED;
+    if (watch->options->fail_on >= 0 && (int)publisher_worst(watch->publisher) <= watch->options->fail_on)
+        return STATUS_FOUND;
+    return STATUS_DONE;
+}
+
+enum status watch(struct options *options, int argc, char **argv)
+{
+    struct watch *watch = calloc(1, sizeof *watch);
+    enum status status = STATUS_FAILED;
+
+    if (!watch || !options_copy(&watch->fixed, options)) {
+        complain(_("out of memory"));
+        free(watch);
+        return STATUS_FAILED;
+    }
+    watch->options = options;
+    watch->argc = argc;
+    watch->argv = argv;
+    if (watch_init(watch)) {
+        watch_run(watch);
+        status = watch_status(watch);
+    }
+    watch_fini(watch);
+    free(watch);
+    return status;
+}

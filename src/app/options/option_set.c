@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "app/options/option_set.h"
+
+#include "app/options/values.h"
+#include "app/process/warn_user.h"
+#include "base/gettext.h"
+
+#include <pcap/pcap.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Every packet of a tap; the expression is compiled for real on the interface itself. */
+#define ANY_LENGTH 262144
+
+static const char *const yes_no[] = {"no", "yes", NULL};
+static const char *const languages[] = {"en", "fr", "de", NULL};
+
+/* The position of `word` in `words`; -1 after saying what is allowed. */
+static int choose(const struct setting *setting, const char *word, const char *const *words)
+{
+    char allowed[128];
+    size_t len = 0;
+
+    for (int i = 0; words[i]; i++)
+        if (!strcmp(word, words[i]))
+            return i;
+    for (int i = 0; words[i] && len < sizeof allowed; i++)
+        len += (size_t)snprintf(allowed + len, sizeof allowed - len, "%s%s", i ? ", " : "", words[i]);
+    complain(_("%s %s: write one of %s"), setting->where, word, allowed);
+    return -1;
+}
+
+static void *field(const struct setting *setting)
+{
+    return (char *)setting->options + setting->row->offset;
+}
+
+/* Into a field of any width, an enum's and a bool's too. */
+static bool store(const struct setting *setting, uint64_t number)
+{
+    switch (setting->row->size) {
+    case sizeof(bool): *(bool *)field(setting) = number; return true;
+    case sizeof(unsigned): memcpy(field(setting), &(unsigned){(unsigned)number}, sizeof(unsigned)); return true;
+    default: memcpy(field(setting), &number, sizeof number); return true;
+    }
+}
+
+bool set_flag(const struct setting *setting, const char *value)
+{
+    int chosen = choose(setting, value, yes_no);
+
+    return chosen >= 0 && store(setting, chosen ? setting->row->flag : !setting->row->flag);
+}
+
+bool set_task(const struct setting *setting, const char *value)
+{
+    (void)value;
+    setting->options->task = setting->row->task;
+    return true;
+}
+
+static bool append(const struct setting *setting, const char *copy)
+{
+    size_t *count = (size_t *)(void *)((char *)setting->options + setting->row->count_offset);
+    const char ***list = field(setting);
+    const char **grown = realloc(*list, (*count + 1) * sizeof *grown);
+
+    if (!grown)
+        return false;
+    *list = grown;
+    grown[(*count)++] = copy;
+    return true;
+}
+
+bool set_string(const struct setting *setting, const char *value)
+{
+    char *copy = strdup(value);
+
+    if (copy && setting->row->storage == OPTION_LIST && append(setting, copy))
+        return true;
+    if (copy && setting->row->storage == OPTION_STRING) {
+        option_clear(setting->row, setting->options);
+        *(const char **)field(setting) = copy;
+        return true;
+    }
+    free(copy);
+    complain(_("out of memory"));
+    return false;
+}
+
+bool set_word(const struct setting *setting, const char *value)
+{
+    if (*value)
+        return set_string(setting, value);
+    complain(_("%s: its value is empty"), setting->where);
+    return false;
+}
+
+bool set_choice(const struct setting *setting, const char *value)
+{
+    int chosen = choose(setting, value, setting->row->words);
+
+    return chosen >= 0 && store(setting, (uint64_t)chosen);
+}
+
+bool set_severity(const struct setting *setting, const char *value)
+{
+    const char *names[SMTPSCOPE_SEVERITIES + 1] = {0};
+    int chosen;
+
+    for (int i = 0; i < SMTPSCOPE_SEVERITIES; i++)
+        names[i] = smtpscope_severity_name((enum smtpscope_severity)i);
+    chosen = choose(setting, value, names);
+    return chosen >= 0 && store(setting, (uint64_t)chosen);
+}
+
+const char *option_language(const char *word)
+{
+    for (size_t i = 0; languages[i]; i++)
+        if (!strcmp(word, languages[i]))
+            return languages[i];
+    return NULL;
+}
+
+bool set_language(const struct setting *setting, const char *value)
+{
+    return choose(setting, value, languages) >= 0 && set_string(setting, value);
+}
+
+bool set_number(const struct setting *setting, const char *value)
+{
+    const struct option_row *row = setting->row;
+    uint64_t number = 0;
+
+    if (row->zero && !strcmp(value, row->zero))
+        return store(setting, 0);
+    if (value_number(value, row->max, &number) && number >= row->min)
+        return store(setting, number * (row->unit ? row->unit : 1));
+    if (row->zero)
+        complain(_("%s %s: write %s or a number from %llu to %llu"), setting->where, value, row->zero,
+                 (unsigned long long)row->min, (unsigned long long)row->max);
+    else
+        complain(_("%s %s: write a number from %llu to %llu"), setting->where, value, (unsigned long long)row->min,
+                 (unsigned long long)row->max);
+    return false;
+}
+
+bool set_size(const struct setting *setting, const char *value)
+{
+    uint64_t octets;
+
+    if (value_size(value, &octets))
+        return store(setting, octets);
+    complain(_("%s %s: write octets, as in 500K, 10M, 2G"), setting->where, value);
+    return false;
+}
+
+bool set_time(const struct setting *setting, const char *value)
+{
+    smtpscope_time time;
+
+    if (value_time(value, &time))
+        return store(setting, (uint64_t)time);
+    complain(_("%s %s: write a time, as in 60s, 5m, 2h; 0 is off"), setting->where, value);
+    return false;
+}
+
+bool set_ports(const struct setting *setting, const char *value)
+{
+    if (value_ports(value, setting->options->ports))
+        return true;
+    complain(_("%s %s: write port numbers and ranges, as in 25,587,2500-2599"), setting->where, value);
+    return false;
+}
+
+bool set_rule(const struct setting *setting, const char *value)
+{
+    for (int rule = 0; rule < SMTPSCOPE_RULES; rule++)
+        if (smtpscope_rule_matches((enum smtpscope_rule)rule, value))
+            return set_string(setting, value);
+    complain(_("%s %s: no rule has such a name; 'smtpscope rules' lists them all"), setting->where, value);
+    return false;
+}
+
+/* Once is enough: twice would double what is found or written. */
+static bool set_once(const struct setting *setting, const char *const *list, size_t count, const char *value)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!strcmp(list[i], value)) {
+            complain(_("%s %s: given twice"), setting->where, value);
+            return false;
+        }
+    }
+    return set_word(setting, value);
+}
+
+bool set_interface(const struct setting *setting, const char *value)
+{
+    const char *const *list = setting->options->interfaces;
+    size_t count = setting->options->interface_count;
+
+    if (count && (!strcmp(value, "any") || !strcmp(list[0], "any"))) {
+        complain(_("%s %s: any is all of them; write either any or names"), setting->where, value);
+        return false;
+    }
+    return set_once(setting, list, count, value);
+}
+
+/*
+ * What an expression may say depends on the link: "ether host" means nothing on a tunnel, "wlan type" nothing on Ethernet.
+ * One that fits none of the usual ones is wrong everywhere.
+ */
+bool set_filter(const struct setting *setting, const char *value)
+{
+    static const int links[] = {DLT_EN10MB, DLT_LINUX_SLL2, DLT_RAW, DLT_IEEE802_11_RADIO};
+    struct bpf_program code;
+    char why[PCAP_ERRBUF_SIZE] = "";
+
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+        pcap_t *pcap = pcap_open_dead(links[i], ANY_LENGTH);
+        int wrong = pcap ? pcap_compile(pcap, &code, value, 1, PCAP_NETMASK_UNKNOWN) : -1;
+
+        if (!wrong)
+            pcap_freecode(&code);
+        else if (pcap && !*why)
+            snprintf(why, sizeof why, "%s", pcap_geterr(pcap));
+        if (pcap)
+            pcap_close(pcap);
+        if (!wrong)
+            return set_string(setting, value);
+    }
+    complain(_("%s %s: %s; pcap-filter(7) says what to write"), setting->where, value, why);
+    return false;
+}
+
+bool set_output(const struct setting *setting, const char *value)
+{
+    if (value_output(value))
+        return set_once(setting, setting->options->outputs, setting->options->output_count, value);
+    complain(_("%s %s: write -, file:PATH, unix:PATH, journald, syslog, syslog:udp:HOST:PORT or syslog:tcp:HOST:PORT"),
+             setting->where, value);
+    return false;
+}
+
+bool set_metrics(const struct setting *setting, const char *value)
+{
+    if (value_address_port(value))
+        return set_string(setting, value);
+    complain(_("%s %s: write an address and a port, as in 127.0.0.1:9425 or [::1]:9425"), setting->where, value);
+    return false;
+}
+
+bool set_user(const struct setting *setting, const char *value)
+{
+    if (getpwnam(value))
+        return set_string(setting, value);
+    complain(_("%s %s: there is no such user"), setting->where, value);
+    return false;
+}

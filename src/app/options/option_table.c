@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "app/options/option_table.h"
+
+#include "app/options/option_set.h"
+#include "app/process/warn_user.h"
+#include "base/gettext.h"
+#include "base/unlike.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILES (1U << TASK_ANALYSE)
+#define LIVE (1U << TASK_WATCH)
+#define BOTH (FILES | LIVE)
+#define LISTING (1U << TASK_INTERFACES)
+#define CATALOGUE (1U << TASK_RULES | 1U << TASK_EXPLAIN | 1U << TASK_COMPARE)
+#define ANY (BOTH | LISTING | CATALOGUE)
+
+#define PLAIN(field)                                                                                                           \
+    .storage = OPTION_PLAIN, .offset = offsetof(struct options, field), .size = sizeof((struct options *)0)->field
+#define STRING(field) .storage = OPTION_STRING, .offset = offsetof(struct options, field)
+#define LIST(field, count)                                                                                                     \
+    .storage = OPTION_LIST, .offset = offsetof(struct options, field), .count_offset = offsetof(struct options, count)
+
+/* tcpdump's own limit on a packet, MAXIMUM_SNAPLEN of libpcap. */
+#define SNAPSHOT_MAX 262144
+/* libpcap takes the buffer's octets in an int. */
+#define BUFFER_KIB_MAX (INT32_MAX / 1024)
+/* 600 octets each are then 60 GB. */
+#define SESSIONS_MAX 100000000
+#define FILES_KEPT_MAX 10000
+/* tcpdump's unit of -C. */
+#define MEGABYTE 1000000
+#define MEGABYTES_MAX 1000000
+
+static const char *const formats[] = {"text", "json", NULL};
+static const char *const colours[] = {[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always", [COLOUR_NEVER] = "never", NULL};
+
+const struct option_row option_table[OPTION_COUNT] = {
+    [OPTION_READ] = {"read", "FILE...", N_("captures, also .gz or .zst; - is standard input"), FILES, 'r', .set = set_word,
+                     LIST(files, file_count)},
+    [OPTION_INTERFACE] = {"interface", "IFACE", N_("watch an interface, or any; repeatable"), LIVE, 'i', .in_file = true,
+                          .set = set_interface, LIST(interfaces, interface_count)},
+    [OPTION_LIST_INTERFACES] = {"list-interfaces", NULL, N_("list the interfaces"), LISTING, 'D', .set = set_task,
+                                .task = TASK_INTERFACES},
+    [OPTION_FILTER] = {"filter", "EXPRESSION", N_("only such packets, see pcap-filter(7)"), LIVE, .in_file = true,
+                       .set = set_filter, STRING(expression)},
+    [OPTION_PORTS] = {"ports", "LIST", N_("of servers, as in 25,587,2500-2599 (25,587)"), BOTH, .in_file = true,
+                      .set = set_ports, PLAIN(ports)},
+    [OPTION_DETECT] = {"detect", NULL, N_("find SMTP on other ports, too"), BOTH, .in_file = true, .flag = true,
+                       .set = set_flag, PLAIN(detect)},
+    [OPTION_NO_PROMISCUOUS_MODE] = {"no-promiscuous-mode", NULL, N_("only packets for this machine"), LIVE, 'p',
+                                    .in_file = true, .flag = false, .set = set_flag, PLAIN(promiscuous)},
+    [OPTION_SNAPSHOT_LENGTH] = {"snapshot-length", "N", N_("octets of each packet; 0: all (0)"), LIVE, 's', .in_file = true,
+                                .set = set_number, .max = SNAPSHOT_MAX, PLAIN(snapshot_length)},
+    [OPTION_BUFFER_SIZE] = {"buffer-size", "KIB", N_("the kernel's buffer; 0: 32 MiB (0)"), LIVE, 'B', .in_file = true,
+                            .set = set_number, .max = BUFFER_KIB_MAX, PLAIN(buffer_kib)},
+    [OPTION_ENCAPSULATED] = {"encapsulated", NULL, N_("also packets in VLANs and tunnels"), LIVE, .in_file = true, .flag = true,
+                             .set = set_flag, PLAIN(encapsulated)},
+    [OPTION_VERIFY_CHECKSUMS] = {"verify-checksums", NULL, N_("leave out segments that arrived damaged"), BOTH, .in_file = true,
+                                 .flag = true, .set = set_flag, PLAIN(verify_checksums)},
+
+    [OPTION_RULE] = {"rule", "GLOB", N_("only such: deferral, 'sequence.*'; repeatable"), BOTH, .in_file = true, .live = true,
+                     .set = set_rule, LIST(globs, glob_count)},
+    [OPTION_MIN_SEVERITY] = {"min-severity", "LEVEL", N_("error, warning, notice, info and above (info)"), BOTH,
+                             .in_file = true, .live = true, .set = set_severity, PLAIN(min_severity)},
+    [OPTION_SESSIONS] = {"sessions", NULL, N_("each session: its commands and replies"), BOTH, .in_file = true, .flag = true,
+                         .set = set_flag, PLAIN(sessions)},
+    [OPTION_MESSAGES] = {"messages", NULL, N_("each message: what became of each recipient"), BOTH, .in_file = true,
+                         .flag = true, .set = set_flag, PLAIN(messages)},
+    [OPTION_SUMMARY] = {"summary", NULL, N_("totals, with --format json as well"), BOTH, .in_file = true, .flag = true,
+                        .set = set_flag, PLAIN(summary)},
+    [OPTION_AGGREGATE] = {"aggregate", "TIME", N_("like findings as one in 60s, 5m; 0: off (0)"), LIVE, .in_file = true,
+                          .live = true, .set = set_time, PLAIN(aggregate)},
+    [OPTION_STATS] = {"stats", "TIME", N_("statistics every 60s, 5m; 0: off (0)"), LIVE, .in_file = true, .live = true,
+                      .set = set_time, PLAIN(stats_interval)},
+    [OPTION_FORMAT] = {"format", "text|json", N_("for people, or one object a line (text)"), ANY, .in_file = true, .live = true,
+                       .set = set_choice, .words = formats, PLAIN(json)},
+    [OPTION_LANG] = {"lang", "en|fr|de", N_("the language (that of the environment)"), ANY, .in_file = true,
+                     .set = set_language, STRING(language)},
+    [OPTION_COLOR] = {"color", "WHEN", N_("auto (on a terminal), always, never"), ANY, .in_file = true, .set = set_choice,
+                      .words = colours, PLAIN(colour)},
+
+    [OPTION_OUTPUT] = {"output", "SPEC", N_("-, file:PATH, syslog, journald, unix:PATH"), BOTH, .in_file = true, .live = true,
+                       .set = set_output, LIST(outputs, output_count)},
+    [OPTION_ROTATE_SIZE] = {"rotate-size", "SIZE", N_("begin a new output file at 10M, 1G"), BOTH, .in_file = true,
+                            .live = true, .set = set_size, .needs = OPTION_OUTPUT, PLAIN(rotate_octets)},
+    [OPTION_ROTATE_COUNT] = {"rotate-count", "N", N_("old output files to keep (5)"), BOTH, .in_file = true, .live = true,
+                             .set = set_number, .min = 1, .max = FILES_KEPT_MAX, .needs = OPTION_ROTATE_SIZE,
+                             PLAIN(rotate_count)},
+    [OPTION_WRITE] = {"write", "FILE", N_("the packets of findings, as a capture"), BOTH, 'w', .in_file = true, .set = set_word,
+                      STRING(evidence)},
+    [OPTION_FILE_SIZE] = {"file-size", "MEGABYTES", N_("of one such capture, millions of octets"), BOTH, 'C', .in_file = true,
+                          .set = set_number, .min = 1, .max = MEGABYTES_MAX, .unit = MEGABYTE, .needs = OPTION_WRITE,
+                          PLAIN(evidence_octets)},
+    [OPTION_FILE_COUNT] = {"file-count", "N", N_("of them, then the oldest is overwritten"), BOTH, 'W', .in_file = true,
+                           .set = set_number, .min = 1, .max = FILES_KEPT_MAX, .needs = OPTION_FILE_SIZE,
+                           PLAIN(evidence_count)},
+    [OPTION_METRICS] = {"metrics", "ADDRESS:PORT", N_("counters for Prometheus, served there"), LIVE, .in_file = true,
+                        .set = set_metrics, STRING(metrics)},
+
+    [OPTION_CONFIG] = {"config", "FILE", N_("options from there: smtpscope.conf(5)"), BOTH, 'c', .set = set_word,
+                       STRING(config)},
+    [OPTION_CHECK_CONFIG] = {"check-config", NULL, N_("only say whether that file is right"), 1U << TASK_CHECK_CONFIG,
+                             .set = set_task, .task = TASK_CHECK_CONFIG, .needs = OPTION_CONFIG},
+    [OPTION_WORKERS] = {"workers", "N|auto", N_("threads that analyse (-i: 1, -r: auto)"), BOTH, .in_file = true,
+                        .set = set_number, .min = 1, .max = WORKERS_MAX, .zero = "auto", PLAIN(workers)},
+    [OPTION_MAX_SESSIONS] = {"max-sessions", "N", N_("followed at a time, the least useful give way"), BOTH, .in_file = true,
+                             .set = set_number, .min = 1, .max = SESSIONS_MAX, PLAIN(max_sessions)},
+    [OPTION_USER] = {"user", "NAME", N_("whom root becomes (smtpscope, else nobody)"), LIVE, .in_file = true, .set = set_user,
+                     STRING(user)},
+    [OPTION_NO_SANDBOX] = {"no-sandbox", NULL, N_("without the filter on system calls"), LIVE, .in_file = true, .flag = false,
+                           .set = set_flag, PLAIN(sandbox)},
+    [OPTION_FAIL_ON] = {"fail-on", "LEVEL", N_("status 1 when something so severe was found"), BOTH, .in_file = true,
+                        .set = set_severity, PLAIN(fail_on)},
+    [OPTION_HELP] = {"help", NULL, NULL, ANY, 'h', .set = set_task, .task = TASK_HELP},
+    [OPTION_VERSION] = {"version", NULL, NULL, ANY, .set = set_task, .task = TASK_VERSION},
+};
+
+const struct option_row *option_find(const char *name)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        if (!strcmp(option_table[i].name, name))
+            return &option_table[i];
+    return NULL;
+}
+
+const char *option_near(const char *name)
+{
+    size_t best = UNLIKE_MAX, unlike;
+    const char *near = NULL;
+
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        unlike = unlikeness(name, option_table[i].name);
+        if (unlike < best) {
+            best = unlike;
+            near = option_table[i].name;
+        }
+    }
+    return near;
+}
+
+static const void *field(const struct option_row *row, const struct options *options)
+{
+    return (const char *)options + row->offset;
+}
+
+static void *field_of(const struct option_row *row, struct options *options)
+{
+    return (char *)options + row->offset;
+}
+
+static size_t count(const struct option_row *row, const struct options *options)
+{
+    return *(const size_t *)(const void *)((const char *)options + row->count_offset);
+}
+
+/* The strings of a field: one or none, or a list's. */
+static const char *const *strings(const struct option_row *row, const struct options *options, size_t *many)
+{
+    const char *const *string = field(row, options);
+
+    if (row->storage == OPTION_STRING) {
+        *many = *string ? 1 : 0;
+        return string;
+    }
+    *many = count(row, options);
+    return *(const char *const *const *)field(row, options);
+}
+
+bool option_equal(const struct option_row *row, const struct options *a, const struct options *b)
+{
+    const char *const *some, *const *others;
+    size_t many, other_many;
+
+    if (row->storage == OPTION_PLAIN)
+        return !memcmp(field(row, a), field(row, b), row->size);
+    some = strings(row, a, &many);
+    others = strings(row, b, &other_many);
+    if (many != other_many)
+        return false;
+    for (size_t i = 0; i < many; i++)
+        if (strcmp(some[i], others[i]))
+            return false;
+    return true;
+}
+
+bool option_copy(const struct option_row *row, struct options *to, const struct options *from)
+{
+    const struct setting setting = {.options = to, .row = row};
+    const char *const *all;
+    size_t many;
+
+    if (row->storage == OPTION_PLAIN) {
+        memcpy(field_of(row, to), field(row, from), row->size);
+        return true;
+    }
+    option_clear(row, to);
+    all = strings(row, from, &many);
+    for (size_t i = 0; i < many; i++)
+        if (!set_string(&setting, all[i]))
+            return false;
+    return true;
+}
+
+static void discard(const char *string)
+{
+    free((void *)(uintptr_t)string); /* ours; const is for its readers */
+}
+
+void option_clear(const struct option_row *row, struct options *options)
+{
+    const char **string = field_of(row, options);
+    size_t *many = (size_t *)(void *)((char *)options + row->count_offset);
+
+    if (row->storage == OPTION_STRING) {
+        discard(*string);
+        *string = NULL;
+    } else if (row->storage == OPTION_LIST) {
+        const char ***list = field_of(row, options);
+
+        for (size_t i = 0; i < *many; i++)
+            discard((*list)[i]);
+        free(*list);
+        *list = NULL;
+        *many = 0;
+    }
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The one table of options: getopt's arrays, the configuration file's names, --help and the checks all come out of it. */
+#ifndef APP_OPTIONS_OPTION_TABLE_H
+#define APP_OPTIONS_OPTION_TABLE_H
+
+#include "app/options/options.h"
+
+/* In the order of --help. */
+enum option_id {
+    OPTION_READ,
+    OPTION_INTERFACE,
+    OPTION_LIST_INTERFACES,
+    OPTION_FILTER,
+    OPTION_PORTS,
+    OPTION_DETECT,
+    OPTION_NO_PROMISCUOUS_MODE,
+    OPTION_SNAPSHOT_LENGTH,
+    OPTION_BUFFER_SIZE,
+    OPTION_ENCAPSULATED,
+    OPTION_VERIFY_CHECKSUMS,
+    OPTION_RULE,
+    OPTION_MIN_SEVERITY,
+    OPTION_SESSIONS,
+    OPTION_MESSAGES,
+    OPTION_SUMMARY,
+    OPTION_AGGREGATE,
+    OPTION_STATS,
+    OPTION_FORMAT,
+    OPTION_LANG,
+    OPTION_COLOR,
+    OPTION_OUTPUT,
+    OPTION_ROTATE_SIZE,
+    OPTION_ROTATE_COUNT,
+    OPTION_WRITE,
+    OPTION_FILE_SIZE,
+    OPTION_FILE_COUNT,
+    OPTION_METRICS,
+    OPTION_CONFIG,
+    OPTION_CHECK_CONFIG,
+    OPTION_WORKERS,
+    OPTION_MAX_SESSIONS,
+    OPTION_USER,
+    OPTION_NO_SANDBOX,
+    OPTION_FAIL_ON,
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTION_COUNT,
+};
+
+/* What the field in struct options is. */
+enum option_storage {
+    OPTION_PLAIN,  /* compared and copied as it is */
+    OPTION_STRING, /* const char *, owned */
+    OPTION_LIST,   /* const char **, owned with its strings, and a size_t: the option may be repeated */
+};
+
+struct option_row;
+
+/* A value on its way into its field. */
+struct setting {
+    struct options *options;
+    const struct option_row *row;
+    const char *where; /* what a message begins with: "--ports", "FILE:12: ports" */
+};
+
+struct option_row {
+    const char *name;     /* the long option, and the name in the configuration file */
+    const char *argument; /* as --help names it; NULL: a flag, in the file yes or no */
+    const char *help;     /* in English; NULL: not listed */
+    unsigned tasks;       /* 1U << enum task, of those that it means something to */
+    char letter;          /* '\0': none */
+    bool in_file;         /* may stand in the configuration file */
+    bool live;            /* may change at SIGHUP */
+    bool flag;            /* what a flag sets its bool to */
+    enum task task;       /* what the program does instead, with set_task() */
+    enum option_storage storage;
+    size_t offset, size; /* the field in struct options */
+    size_t count_offset; /* a list's count */
+    /* Has to be given as well; OPTION_READ, which no option needs, for none. */
+    enum option_id needs;
+    /* The value into the field; false after saying what is wrong and what to write. */
+    bool (*set)(const struct setting *setting, const char *value);
+    const char *const *words; /* of a choice, ending with NULL */
+    uint64_t min, max, unit;  /* of a number; a unit of 0 is 1 */
+    const char *zero;         /* the word for a number of 0 */
+};
+
+extern const struct option_row option_table[OPTION_COUNT];
+
+/* The row of a long name, or NULL. */
+const struct option_row *option_find(const char *name);
+/* The name most like `name`, or NULL when none is. */
+const char *option_near(const char *name);
+/* Are the two fields the same? */
+bool option_equal(const struct option_row *row, const struct options *a, const struct options *b);
+/* Sets the field of `to` to a copy of that of `from`; false for want of memory. */
+bool option_copy(const struct option_row *row, struct options *to, const struct options *from);
+/* Frees what the field owns, and empties it. */
+void option_clear(const struct option_row *row, struct options *options);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "app/options/usage.h"
+
+#include "app/options/option_table.h"
+#include "base/gettext.h"
+#include "detect/community_id.h"
+
+#include <jansson.h>
+#include <pcap/pcap.h>
+
+/* Behind the longest option. */
+#define TEXT_COLUMN 29
+
+/* The headings of --help, each in front of an option. */
+static const struct {
+    enum option_id before;
+    const char *text;
+} headings[] = {
+    {OPTION_READ, N_("Input:")},
+    {OPTION_RULE, N_("Findings:")},
+    {OPTION_OUTPUT, N_("Output:")},
+    {OPTION_CONFIG, N_("Running:")},
+};
+
+static void print_option(FILE *out, const struct option_row *row)
+{
+    int column = row->letter ? fprintf(out, "  -%c, --%s", row->letter, row->name) : fprintf(out, "  --%s", row->name);
+
+    if (row->argument)
+        column += fprintf(out, " %s", row->argument);
+    fprintf(out, "%*s%s\n", column < TEXT_COLUMN ? TEXT_COLUMN - column : 1, "", _(row->help));
+}
+
+void usage_help(FILE *out)
+{
+    fputs(_("smtpscope: what went wrong in SMTP sessions, whose fault it was, what to do\n"
+            "  smtpscope -r FILE... [OPTIONS]               analyse captures\n"
+            "  smtpscope -i IFACE [OPTIONS] [EXPRESSION]    watch an interface\n"
+            "  smtpscope rules | explain CODE|RULE|REASON | compare CODE CODE    look it up\n"),
+          out);
+    for (size_t i = 0, heading = 0; i < OPTION_COUNT; i++) {
+        if (!option_table[i].help)
+            continue;
+        if (heading < sizeof headings / sizeof headings[0] && headings[heading].before == (enum option_id)i)
+            fprintf(out, "%s\n", _(headings[heading++].text));
+        print_option(out, &option_table[i]);
+    }
+    fputs(_("Exit status: 0 done, 1 found (--fail-on), 2 wrong use or unreadable input,\n"
+            "3 analysed, but the input was damaged. More in smtpscope(1).\n"),
+          out);
+}
+
+void usage_version(FILE *out)
+{
+    fprintf(out, "smtpscope %s\n%s\nnDPI %s\njansson %s\n", SMTPSCOPE_VERSION, pcap_lib_version(), community_id_library(),
+            jansson_version_str());
+}

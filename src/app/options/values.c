@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "app/options/values.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define PORT_MAX 65535u
+#define PORTS_OCTETS 8192u
+/* Longer is a slip of the keyboard, and stays clear of the end of smtpscope_time. */
+#define SECONDS_MAX (366u * 86400u)
+
+/* A decimal number at `*at`, which moves behind it. */
+static bool take_number(const char **at, uint64_t max, uint64_t *number)
+{
+    uint64_t sum = 0;
+
+    if (**at < '0' || **at > '9')
+        return false;
+    for (; **at >= '0' && **at <= '9'; (*at)++) {
+        unsigned digit = (unsigned)(**at - '0');
+
+        if (digit > max || sum > (max - digit) / 10)
+            return false;
+        sum = sum * 10 + digit;
+    }
+    *number = sum;
+    return true;
+}
+
+bool value_number(const char *text, uint64_t max, uint64_t *number)
+{
+    return take_number(&text, max, number) && !*text;
+}
+
+/* A number and perhaps one of the letters of `units`, each of which stands for the factor beside it. */
+static bool take_quantity(const char *text, const char *units, const uint64_t *factors, uint64_t max, uint64_t *quantity)
+{
+    const char *unit;
+    uint64_t number, factor = 1;
+
+    if (!take_number(&text, max, &number))
+        return false;
+    if (*text) {
+        unit = strchr(units, *text);
+        if (!unit || text[1])
+            return false;
+        factor = factors[unit - units];
+    }
+    *quantity = number * factor;
+    return number <= max / factor;
+}
+
+bool value_size(const char *text, uint64_t *octets)
+{
+    static const uint64_t factors[] = {1u << 10, 1u << 20, 1u << 30, 1u << 10, 1u << 20, 1u << 30};
+
+    return take_quantity(text, "KMGkmg", factors, INT64_MAX, octets);
+}
+
+bool value_time(const char *text, smtpscope_time *time)
+{
+    static const uint64_t factors[] = {1, 60, 3600, 86400};
+    uint64_t seconds = 0;
+    bool right = take_quantity(text, "smhd", factors, SECONDS_MAX, &seconds);
+
+    if (right)
+        *time = (smtpscope_time)seconds * SMTPSCOPE_SECOND;
+    return right;
+}
+
+bool value_ports(const char *text, uint8_t *ports)
+{
+    uint64_t first, last;
+
+    memset(ports, 0, PORTS_OCTETS);
+    do {
+        text += *text == ',';
+        if (!take_number(&text, PORT_MAX, &first))
+            return false;
+        last = first;
+        if (*text == '-') {
+            text++;
+            if (!take_number(&text, PORT_MAX, &last))
+                return false;
+        }
+        if (!first || last < first || (*text && *text != ','))
+            return false;
+        for (uint64_t port = first; port <= last; port++)
+            ports[port / 8] |= (uint8_t)(1U << port % 8);
+    } while (*text);
+    return true;
+}
+
+/* "HOST:PORT" or "[IPv6]:PORT" into its parts, the brackets left out. */
+static bool value_host_port(const char *text, char host[VALUE_HOST_SIZE], uint16_t *port)
+{
+    const char *colon = strrchr(text, ':'), *begin = text, *end = colon;
+    uint64_t number;
+
+    if (!colon || !value_number(colon + 1, PORT_MAX, &number) || !number)
+        return false;
+    if (*begin == '[') {
+        begin++;
+        end--;
+        if (end < begin || *end != ']')
+            return false;
+    } else if (memchr(begin, ':', (size_t)(end - begin))) {
+        return false; /* which of the colons would be the last one of the address? */
+    }
+    if (end == begin || end - begin >= VALUE_HOST_SIZE)
+        return false;
+    memcpy(host, begin, (size_t)(end - begin));
+    host[end - begin] = '\0';
+    *port = (uint16_t)number;
+    return true;
+}
+
+bool value_address_port(const char *text)
+{
+    char host[VALUE_HOST_SIZE];
+    uint8_t address[sizeof(struct in6_addr)];
+    uint16_t port;
+
+    return value_host_port(text, host, &port) && inet_pton(*text == '[' ? AF_INET6 : AF_INET, host, address) == 1;
+}
+
+/* What stands behind `prefix` in `text`; NULL when it does not begin so. */
+static const char *behind(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) ? NULL : text + strlen(prefix);
+}
+
+/* "syslog" and "journald" go to the local socket; what follows is another one's path. */
+static bool is_local(const char *text, const char *word)
+{
+    const char *rest = behind(text, word);
+
+    return rest && (!*rest || (rest[0] == ':' && rest[1] == '/'));
+}
+
+bool value_output(const char *text)
+{
+    char host[VALUE_HOST_SIZE];
+    const char *rest;
+    uint16_t port;
+
+    if (!strcmp(text, "-") || is_local(text, "syslog") || is_local(text, "journald"))
+        return true;
+    if ((rest = behind(text, "file:")))
+        return *rest;
+    if ((rest = behind(text, "unix:")))
+        return *rest && strlen(rest) < sizeof((struct sockaddr_un *)0)->sun_path;
+    if ((rest = behind(text, "syslog:udp:")) || (rest = behind(text, "syslog:tcp:")))
+        return value_host_port(rest, host, &port);
+    return false;
+}

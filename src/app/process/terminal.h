@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How text for people fits where it goes. */
+#ifndef APP_PROCESS_TERMINAL_H
+#define APP_PROCESS_TERMINAL_H
+
+#include "app/options/options.h"
+
+#include <stdio.h>
+
+/* Columns of the terminal that `out` is, or that COLUMNS says, within what is read easily. */
+unsigned terminal_columns(FILE *out);
+/* Whether text to `out` is coloured: as --color says, else on a terminal unless NO_COLOR or TERM=dumb. */
+bool terminal_colour(const struct options *options, FILE *out);
+
+#endif

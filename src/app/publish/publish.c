@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "app/publish/publish.h"
+
+#include "correlate/correlate.h"
+#include "correlate/repeats.h"
+
+#include <stdlib.h>
+
+struct publisher {
+    const struct options *options;
+    struct correlate *correlate;
+    struct {
+        struct output *output;
+        size_t format;
+    } outputs[PUBLISHER_OUTPUTS_MAX];
+    size_t output_count;
+    void (*watch)(void *ctx, const struct smtpscope_finding *finding);
+    void *watch_ctx;
+    struct evidence_run *evidence;
+    struct repeats *repeats;
+    smtpscope_time now, window; /* of --aggregate: as last told; the length of the windows that are open */
+    struct summary summary;
+    enum smtpscope_severity worst;
+};
+
+static void publish_repeat(void *ctx, const struct smtpscope_finding *finding, const struct repeats_clients *clients)
+{
+    struct publisher *publisher = ctx;
+    struct smtpscope_finding one = *finding;
+    const struct output_clients shown = {.sample = clients->sample,
+                                         .sample_count = clients->sample_count,
+                                         .count = clients->count,
+                                         .more = clients->count == REPEATS_CLIENTS_MAX};
+
+    if (publisher->evidence)
+        evidence_run_one_file(publisher->evidence, &one);
+    for (size_t i = 0; i < publisher->output_count; i++)
+        output_repeat(publisher->outputs[i].output, &one, &shown);
+}
+
+/* Without --aggregate, or with another time, what was put together so far is told first. */
+static void publish_window(struct publisher *publisher)
+{
+    if (publisher->window == publisher->options->aggregate)
+        return;
+    repeats_flush(publisher->repeats);
+    publisher->window = publisher->options->aggregate;
+}
+
+static void publish_shown(struct publisher *publisher, const struct smtpscope_finding *finding)
+{
+    struct smtpscope_finding numbered = *finding;
+
+    /* What a run says of itself has no flow. */
+    bool alone = !publisher->options->aggregate || !finding->flow;
+
+    if (publisher->evidence && finding->flow)
+        evidence_run_finding(publisher->evidence, &numbered);
+    publish_window(publisher);
+    if (!alone)
+        repeats_finding(publisher->repeats, &numbered, publisher->now, publisher->window);
+    for (size_t i = 0; alone && i < publisher->output_count; i++)
+        output_finding(publisher->outputs[i].output, &numbered);
+}
+
+/*
+ * --rule chooses what is looked at, and so what --fail-on sees; --min-severity only what is shown. A finding that was told
+ * before and has changed goes to the outputs again, which call it an update; it counts once.
+ */
+static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
+{
+    struct publisher *publisher = ctx;
+
+    if (!options_select(publisher->options, finding->rule))
+        return;
+    if (finding->severity < publisher->worst)
+        publisher->worst = finding->severity;
+    if (finding->severity > publisher->options->min_severity) {
+        publisher->summary.hidden += !finding->told;
+        return;
+    }
+    if (!finding->told) {
+        summary_finding(&publisher->summary, finding);
+        if (publisher->watch)
+            publisher->watch(publisher->watch_ctx, finding);
+    }
+    publish_shown(publisher, finding);
+}
+
+static void publish_trace(void *ctx, const struct trace *trace)
+{
+    correlate_trace(((struct publisher *)ctx)->correlate, trace);
+}
+
+static void publish_line(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
+{
+    struct publisher *publisher = ctx;
+
+    (void)flow;
+    for (size_t i = 0; i < publisher->output_count; i++)
+        if (publisher->outputs[i].format == format)
+            output_pass(publisher->outputs[i].output, line);
+}
+
+struct publisher *publisher_new(const struct options *options)
+{
+    struct publisher *publisher = calloc(1, sizeof *publisher);
+
+    if (!publisher)
+        return NULL;
+    publisher->options = options;
+    publisher->worst = SMTPSCOPE_SEVERITIES;
+    publisher->correlate = correlate_new(&(struct correlate_config){.finding = publish_finding, .ctx = publisher});
+    publisher->repeats = repeats_new(&(struct repeats_config){.finding = publish_repeat, .ctx = publisher});
+    if (publisher->correlate && publisher->repeats)
+        return publisher;
+    publisher_free(publisher);
+    return NULL;
+}
+
+void publisher_free(struct publisher *publisher)
+{
+    if (!publisher)
+        return;
+    if (publisher->correlate)
+        correlate_free(publisher->correlate);
+    repeats_free(publisher->repeats);
+    free(publisher);
+}
+
+bool publisher_add(struct publisher *publisher, struct output *output, size_t format)
+{
+    if (publisher->output_count == PUBLISHER_OUTPUTS_MAX)
+        return false;
+    publisher->outputs[publisher->output_count].output = output;
+    publisher->outputs[publisher->output_count++].format = format;
+    return true;
+}
+
+void publisher_reset(struct publisher *publisher)
+{
+    publisher->output_count = 0;
+}
+
+void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding),
+                     void *ctx)
+{
+    publisher->watch = finding;
+    publisher->watch_ctx = ctx;
+    correlate_settle(publisher->correlate);
+}
+
+void publisher_evidence(struct publisher *publisher, struct evidence_run *run)
+{
+    publisher->evidence = run;
+}
+
+void publisher_tick(struct publisher *publisher, smtpscope_time now)
+{
+    publisher->now = now;
+    publish_window(publisher);
+    repeats_tick(publisher->repeats, now);
+}
+
+struct report publisher_report(struct publisher *publisher)
+{
+    return (struct report){.finding = publish_finding, .trace = publish_trace, .line = publish_line, .ctx = publisher};
+}
+
+void publisher_finish(struct publisher *publisher, smtpscope_time now)
+{
+    correlate_finish(publisher->correlate, now);
+    repeats_flush(publisher->repeats);
+}
+
+const struct summary *publisher_summary(struct publisher *publisher)
+{
+    publisher->summary.forgotten = correlate_forgotten(publisher->correlate);
+    return &publisher->summary;
+}
+
+enum smtpscope_severity publisher_worst(const struct publisher *publisher)
+{
+    return publisher->worst;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "app/publish/stage_counters.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define COUNTER(stats, name)                                                                                                   \
+    {                                                                                                                          \
+#name, (stats)->name                                                                                                   \
+    }
+#define COUNTERS(array) (array), sizeof(array) / sizeof(array)[0]
+
+static void stages_add(struct stages *stages, const char *name, const struct summary_counter *counters, size_t count)
+{
+    struct summary_counter *kept = stages->counters + stages->counter_count;
+
+    assert(stages->count < STAGES_MAX && count <= STAGES_COUNTERS_MAX - stages->counter_count);
+    memcpy(kept, counters, count * sizeof *counters);
+    stages->counter_count += count;
+    stages->items[stages->count++] = (struct summary_stage){name, kept, count};
+}
+
+void stages_capture(struct stages *stages, const struct live_stats *capture, uint64_t clock_steps, uint64_t lost)
+{
+    const struct summary_counter counters[] = {
+        COUNTER(capture, received),
+        COUNTER(capture, dropped),
+        COUNTER(capture, interface_dropped),
+        {"clock_steps", clock_steps},
+        {"lost", lost},
+    };
+
+    stages_add(stages, "capture", COUNTERS(counters));
+}
+
+void stages_decode(struct stages *stages, const struct decoder_stats *d)
+{
+    const struct summary_counter counters[] = {
+        COUNTER(d, frames),        COUNTER(d, segments),       COUNTER(d, dismissed),         COUNTER(d, malformed),
+        COUNTER(d, headers_cut),   COUNTER(d, held),           COUNTER(d, dropped),           COUNTER(d, too_deep),
+        COUNTER(d, unknown_links), COUNTER(d, snapped),        COUNTER(d, damaged),           COUNTER(d, fragments),
+        COUNTER(d, reassembled),   COUNTER(d, fragments_lost), COUNTER(d, datagrams_evicted),
+    };
+
+    stages_add(stages, "decode", COUNTERS(counters));
+}
+
+void stages_stream(struct stages *stages, const struct smtpscope_stream_stats *s)
+{
+    const struct summary_counter counters[] = {
+        COUNTER(s, segments),     COUNTER(s, octets),        COUNTER(s, flows),    COUNTER(s, flows_now),
+        COUNTER(s, out_of_order), COUNTER(s, retransmitted), COUNTER(s, gaps),     COUNTER(s, gap_octets),
+        COUNTER(s, conflicts),    COUNTER(s, evicted),       COUNTER(s, held_now), COUNTER(s, ignored),
+    };
+
+    stages_add(stages, "stream", COUNTERS(counters));
+}
+
+void stages_detect(struct stages *stages, const struct candidates_stats *d)
+{
+    const struct summary_counter counters[] = {
+        COUNTER(d, opened), COUNTER(d, followed), COUNTER(d, dismissed), COUNTER(d, undecided), COUNTER(d, evicted),
+    };
+
+    stages_add(stages, "detect", COUNTERS(counters));
+}
+
+void stages_evidence(struct stages *stages, struct evidence_run *run)
+{
+    struct metrics_evidence evidence;
+
+    if (!run)
+        return;
+    evidence_run_metrics(run, &evidence);
+    const struct summary_counter counters[] = {
+        {"kept", evidence.kept},         {"octets_now", evidence.held}, {"cut", evidence.cut},
+        {"left_out", evidence.left_out}, {"evicted", evidence.evicted}, {"written", evidence.packets},
+        {"files", evidence.files},       {"lost", evidence.lost},
+    };
+
+    stages_add(stages, "evidence", COUNTERS(counters));
+}
+
+void stages_show(const struct stages *stages, struct summary *summary)
+{
+    summary->stages = stages->items;
+    summary->stage_count = stages->count;
+}
