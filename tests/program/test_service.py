@@ -58,7 +58,7 @@ class Service(ProgramTest):
         for value in re.findall(r"(?m)^SystemCallFilter=(.*)$", self.text):
             words = set().union(*map(expand, value.lstrip("~").split()))
             passed = passed - words if value.startswith("~") else passed | words
-        source = read(os.path.join(harness.TOP, "src", "app", "sandbox.c")).decode()
+        source = read(os.path.join(harness.TOP, "src", "app", "process", "sandbox.c")).decode()
         source = re.sub(r"#ifdef SANITIZED.*?#e", "#e", source, flags=re.S)
         needed = set(re.findall(r"CALL\((\w+)\)", source)) - {"name"} | {"seccomp", "capset", "capget", "prctl", "socket", "ioctl"}
         self.assertGreater(len(needed), 80)
