@@ -25,8 +25,11 @@ find_program(AWK_EXECUTABLE awk REQUIRED)
 set(rules_page "${PROJECT_BINARY_DIR}/man/smtpscope-rules.7")
 add_custom_command(OUTPUT "${rules_page}"
     COMMAND ${CMAKE_COMMAND} -E make_directory "${PROJECT_BINARY_DIR}/man"
-    COMMAND sh -c [["$0" rules --lang en | "$1" -f "$2" >"$3"]] $<TARGET_FILE:smtpscope-program> ${AWK_EXECUTABLE}
-        "${PROJECT_SOURCE_DIR}/man/rules.awk" "${rules_page}"
+    # A cross build runs the program in the emulator that the toolchain names; without one it does not run, and this fails.
+    COMMAND sh -c [[page=$1 awk=$2 script=$3 && shift 3 && "$@" rules --lang en >"$page.table" && "$awk" -f "$script" "$page.table" >"$page"]]
+        sh "${rules_page}" ${AWK_EXECUTABLE} "${PROJECT_SOURCE_DIR}/man/rules.awk"
+        $<TARGET_PROPERTY:smtpscope-program,CROSSCOMPILING_EMULATOR> $<TARGET_FILE:smtpscope-program>
+    COMMAND_EXPAND_LISTS
     DEPENDS smtpscope-program man/rules.awk VERBATIM)
 add_custom_target(manual ALL DEPENDS "${rules_page}")
 install(FILES "${rules_page}" DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)

@@ -70,11 +70,10 @@ unsigned settings_family_of(enum smtpscope_rule rule)
 
 /*
  * Caution: LANGUAGE is the process's, and so this moves all that speaks through gettext; Wireshark itself does not. glibc
- * ignores LANGUAGE in the locale "C", which C.UTF-8 is not, and asks it again when its counter moves.
+ * ignores LANGUAGE in the locale "C" and, since 2.41, in C.UTF-8; "C_XX.UTF-8" is neither, and is there on every system.
  */
 static void language_apply(void)
 {
-    extern int _nl_msg_cat_cntr;
     static char *before;
     static gint applied = LANGUAGE_ENVIRONMENT;
     const char *locale;
@@ -94,10 +93,10 @@ static void language_apply(void)
     } else {
         g_setenv("LANGUAGE", language_values[language].name, TRUE);
         locale = setlocale(LC_MESSAGES, NULL);
-        if (!locale || !strcmp(locale, "C") || !strcmp(locale, "POSIX"))
-            setlocale(LC_MESSAGES, "C.UTF-8");
+        if (!locale || !strcmp(locale, "C") || g_str_has_prefix(locale, "C.") || !strcmp(locale, "POSIX"))
+            setlocale(LC_MESSAGES, "C_XX.UTF-8");
     }
-    ++_nl_msg_cat_cntr;
+    textdomain(textdomain(NULL)); /* the same as before; gettext then asks the environment again */
 }
 
 static void language_register(void)

@@ -63,11 +63,16 @@ class Languages(ProgramTest):
 
     def test_locale(self):
         for language in LANGUAGES:
-            out = run("explain", "450", environment={"LANGUAGE": language}).out
+            out = run("explain", "450", environment={"LC_ALL": "%s_XX.UTF-8" % language}).out
             self.assertIn(WORDS[language], out, language)
 
+    def test_c_is_english(self):
+        for locale in ("C", "C.UTF-8", "POSIX"):
+            out = run("explain", "450", environment={"LC_ALL": locale, "LANGUAGE": "de"}).out
+            self.assertNotIn(WORDS["de"], out, locale)
+
     def test_option_is_stronger_than_locale(self):
-        out = run("explain", "450", "--lang", "en", environment={"LANGUAGE": "de"}).out
+        out = run("explain", "450", "--lang", "en", environment={"LC_ALL": "de_DE.UTF-8"}).out
         self.assertNotIn(WORDS["de"], out)
 
     def test_every_rule_is_translated(self):

@@ -26,8 +26,8 @@ WANTED = ('smtpscope.rule == "deferral.mailbox-busy"', 'smtpscope.severity == "w
           "smtpscope.packet == 33", "smtpscope.expert.deferral.warning")
 ITEMS = 40
 ABOVE_RULE = 14  # lines of the plugin's tree above the rule of its finding
-# In a window of this size without decorations: the last line of a tree of six protocols, the button of the expert infos.
-TREE_LAST, EXPERT_BUTTON = (200, 665), (17, HEIGHT - 11)
+# In a window of this size without decorations: below the lines of a tree of six protocols, the button of the expert infos.
+TREE_EMPTY, EXPERT_BUTTON = (200, 850), (17, HEIGHT - 11)
 RECENT = """
 gui.geometry_main_x: 0
 gui.geometry_main_y: 0
@@ -145,7 +145,10 @@ class Screen:
 
 def walk_tree(screen):
     """Into the plugin's tree, its last protocol, and down through all of it; the items on the way, as filters."""
-    screen.click(*TREE_LAST)
+    screen.click(*TREE_EMPTY)
+    # The first key selects the first line where none is selected.
+    if not wait_for(lambda: screen.keys("End") or screen.copied() == "smtpscope", 10):
+        return []
     screen.keys("shift+Right")
     time.sleep(0.5)
     seen = []

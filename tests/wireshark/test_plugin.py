@@ -4,9 +4,11 @@
 import json
 import os
 import random
+import shutil
 import ssl
 import sys
 import unittest
+import unittest.mock
 
 sys.dont_write_bytecode = True
 import plugin  # noqa: E402
@@ -108,6 +110,23 @@ class Preferences(PluginTest):
         path = self.capture("all-three-families.pcap")
         self.assertIn("[deferral.mailbox-busy]", self.tshark.run("-r", path).stdout.decode())
         self.assertNotIn("[deferral.mailbox-busy]", self.tshark.run("-r", path, "-o", "smtpscope.info_column:FALSE").stdout.decode())
+
+    def test_language(self):
+        """Also where the environment's locale is one that translates nothing."""
+        catalogues = os.path.join(os.path.dirname(self.program), "..", "share", "locale")
+        there = os.path.join(self.tshark.top, "locale")
+        shutil.copytree(catalogues, there, dirs_exist_ok=True)
+        path = self.capture("all-three-families.pcap")
+        summaries = {}
+        with unittest.mock.patch.dict(os.environ, {"TEXTDOMAINDIR": there}):
+            for language in ("environment", "en", "fr", "de"):
+                rows = self.fields(path, ["smtpscope.summary"], "-o", "smtpscope.language:" + language, filter="smtpscope.rule")
+                self.assertTrue(rows)
+                summaries[language] = rows
+        self.assertEqual(summaries["environment"], summaries["en"])
+        for language in ("fr", "de"):
+            for english, other in zip(summaries["en"], summaries[language]):
+                self.assertNotEqual(english, other, language)
 
     def test_disabled_protocol(self):
         out = self.tshark.run("-r", self.capture("all-three-families.pcap"), "--disable-protocol", "smtpscope", "-V").stdout.decode()

@@ -97,7 +97,7 @@ static uint64_t random_seed(void)
 {
     uint64_t seed = 0;
 
-    if (getentropy(&seed, sizeof seed))
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
         return 0;
     return seed;
 }

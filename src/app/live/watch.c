@@ -236,7 +236,7 @@ static bool watch_open_sensors(struct watch *watch)
     unsigned workers = options_workers(watch->options);
     uint64_t seed = 0;
 
-    if (getentropy(&seed, sizeof seed))
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
         seed = 0;
     if (!watch_new_evidence(watch, workers, seed))
         return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is not named here kills: an attacker who has come so far does not get to try again. Three calls that glibc makes on its
+ * What is not named here ends the program, in one line that says which call it was: a new C library shows itself, and an
+ * attacker who has come so far does not get to try again, since the handler that says it can be neither replaced nor blocked. Three calls that glibc makes on its
  * own and can do without fail instead: clone3, whose flags no filter can read; mapping code, as when a module of the name
  * service is loaded; sockets to ask the kernel for addresses, as getaddrinfo(3) does. So does a packet socket, which the
  * capability that is gone would refuse anyway: an interface that was removed and is there again cannot be opened again, and
@@ -8,13 +9,16 @@
  */
 #include "app/process/sandbox.h"
 
+#include "app/process/refused_call.h"
 #include "app/process/warn_user.h"
 #include "base/gettext.h"
 
+#include <asm/termbits.h>
 #include <errno.h>
 #include <linux/sched.h>
 #include <linux/sockios.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -34,148 +38,41 @@
 #define SANITIZED 1
 #endif
 
-/* clang-format off: a line a call would be four screens */
+/* clang-format off */
 /* In groups by what needs them. Names that a processor does not have are left out by libseccomp. */
 static const int allowed[] = {
     /* files: outputs are reopened and rotated, the configuration is read again, libpcap reads counters in /sys */
-    CALL(read),
-    CALL(readv),
-    CALL(pread64),
-    CALL(preadv),
-    CALL(write),
-    CALL(writev),
-    CALL(pwrite64),
-    CALL(pwritev),
-    CALL(lseek),
-    CALL(_llseek),
-    CALL(open),
-    CALL(openat),
-    CALL(close),
-    CALL(close_range),
-    CALL(dup),
-    CALL(fcntl),
-    CALL(fcntl64),
-    CALL(fstat),
-    CALL(fstat64),
-    CALL(stat),
-    CALL(stat64),
-    CALL(lstat),
-    CALL(newfstatat),
-    CALL(fstatat64),
-    CALL(statx),
-    CALL(statfs),
-    CALL(fstatfs),
-    CALL(access),
-    CALL(faccessat),
-    CALL(faccessat2),
-    CALL(readlink),
-    CALL(readlinkat),
-    CALL(getcwd),
-    CALL(getdents64),
-    CALL(rename),
-    CALL(renameat),
-    CALL(renameat2),
-    CALL(unlink),
-    CALL(unlinkat),
-    CALL(ftruncate),
-    CALL(ftruncate64),
-    CALL(fallocate),
-    CALL(fsync),
-    CALL(fdatasync),
-    CALL(fadvise64),
-    CALL(flock),
-    CALL(umask),
+    CALL(read), CALL(readv), CALL(pread64), CALL(preadv), CALL(write), CALL(writev), CALL(pwrite64), CALL(pwritev),
+    CALL(lseek), CALL(_llseek), CALL(open), CALL(openat), CALL(close), CALL(close_range), CALL(dup), CALL(fcntl),
+    CALL(fcntl64), CALL(fstat), CALL(fstat64), CALL(stat), CALL(stat64), CALL(lstat), CALL(newfstatat), CALL(fstatat64),
+    CALL(statx), CALL(statfs), CALL(fstatfs), CALL(access), CALL(faccessat), CALL(faccessat2), CALL(readlink),
+    CALL(readlinkat), CALL(getcwd), CALL(getdents64), CALL(rename), CALL(renameat), CALL(renameat2), CALL(unlink),
+    CALL(unlinkat), CALL(ftruncate), CALL(ftruncate64), CALL(fallocate), CALL(fsync), CALL(fdatasync), CALL(fadvise64),
+    CALL(flock), CALL(umask),
     CALL(memfd_create), /* what is too long for a datagram to the journal */
     /* waiting */
-    CALL(poll),
-    CALL(ppoll),
-    CALL(select),
-    CALL(_newselect),
-    CALL(pselect6),
-    CALL(epoll_create1),
-    CALL(epoll_ctl),
-    CALL(epoll_wait),
-    CALL(epoll_pwait),
-    CALL(epoll_pwait2),
-    CALL(eventfd2),
-    CALL(pipe),
-    CALL(pipe2),
-    CALL(timerfd_create),
-    CALL(timerfd_settime),
-    CALL(signalfd4),
+    CALL(poll), CALL(ppoll), CALL(select), CALL(_newselect), CALL(pselect6), CALL(epoll_create1), CALL(epoll_ctl),
+    CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2), CALL(eventfd2), CALL(pipe), CALL(pipe2), CALL(timerfd_create),
+    CALL(timerfd_settime), CALL(signalfd4),
     /* sockets that are there, metrics' clients, syslog and the journal connected to again */
-    CALL(connect),
-    CALL(accept),
-    CALL(accept4),
-    CALL(sendto),
-    CALL(sendmsg),
-    CALL(sendmmsg),
-    CALL(recvfrom),
-    CALL(recvmsg),
-    CALL(recvmmsg),
-    CALL(shutdown),
-    CALL(getsockopt),
-    CALL(setsockopt),
-    CALL(getsockname),
-    CALL(getpeername),
+    CALL(connect), CALL(accept), CALL(accept4), CALL(sendto), CALL(sendmsg), CALL(sendmmsg), CALL(recvfrom), CALL(recvmsg),
+    CALL(recvmmsg), CALL(shutdown), CALL(getsockopt), CALL(setsockopt), CALL(getsockname), CALL(getpeername),
     CALL(sendfile),
     /* memory */
-    CALL(brk),
-    CALL(munmap),
-    CALL(mremap),
-    CALL(madvise),
+    CALL(brk), CALL(munmap), CALL(mremap), CALL(madvise),
     /* threads and signals */
-    CALL(futex),
-    CALL(futex_time64),
-    CALL(set_robust_list),
-    CALL(rseq),
-    CALL(set_tid_address),
-    CALL(sched_yield),
-    CALL(sched_getaffinity),
-    CALL(membarrier),
-    CALL(rt_sigreturn),
-    CALL(rt_sigaction),
-    CALL(rt_sigprocmask),
-    CALL(rt_sigtimedwait),
-    CALL(rt_sigpending),
-    CALL(sigaltstack),
-    CALL(restart_syscall),
-    CALL(exit),
-    CALL(exit_group),
-    CALL(arch_prctl),
+    CALL(futex), CALL(futex_time64), CALL(set_robust_list), CALL(rseq), CALL(set_tid_address), CALL(sched_yield),
+    CALL(sched_getaffinity), CALL(membarrier), CALL(rt_sigreturn),
+    CALL(rt_sigprocmask), CALL(rt_sigtimedwait), CALL(rt_sigpending), CALL(sigaltstack), CALL(restart_syscall), CALL(exit),
+    CALL(exit_group), CALL(arch_prctl),
     /* clocks, who and where we are */
-    CALL(clock_gettime),
-    CALL(clock_gettime64),
-    CALL(clock_getres),
-    CALL(clock_nanosleep),
-    CALL(nanosleep),
-    CALL(gettimeofday),
-    CALL(time),
-    CALL(getpid),
-    CALL(getppid),
-    CALL(gettid),
-    CALL(getuid),
-    CALL(geteuid),
-    CALL(getgid),
-    CALL(getegid),
-    CALL(getrusage),
-    CALL(getrandom),
-    CALL(uname),
-    CALL(sysinfo),
-    CALL(getcpu),
+    CALL(clock_gettime), CALL(clock_gettime64), CALL(clock_getres), CALL(clock_nanosleep), CALL(nanosleep),
+    CALL(gettimeofday), CALL(time), CALL(getpid), CALL(getppid), CALL(gettid), CALL(getuid), CALL(geteuid), CALL(getgid),
+    CALL(getegid), CALL(getrusage), CALL(getrandom), CALL(uname), CALL(sysinfo), CALL(getcpu),
 #ifdef SANITIZED
     /* the leak checker stops the process from a process of its own */
-    CALL(clone),
-    CALL(ptrace),
-    CALL(wait4),
-    CALL(prctl),
-    CALL(mmap),
-    CALL(mprotect),
-    CALL(kill),
-    CALL(tgkill),
-    CALL(prlimit64),
-    CALL(getdents),
-    CALL(process_vm_readv),
+    CALL(clone), CALL(ptrace), CALL(wait4), CALL(prctl), CALL(mmap), CALL(mprotect), CALL(kill), CALL(tgkill),
+    CALL(prlimit64), CALL(getdents), CALL(process_vm_readv),
 #endif
 };
 /* clang-format on */
@@ -199,6 +96,9 @@ static const struct exception exceptions[] = {
     {CALL(socket), FAILS(EPERM), 0, WHOLE, AF_PACKET},
     /* what stdio and libpcap ask of descriptors that are open */
     {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, TCGETS},
+#ifdef TCGETS2
+    {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, TCGETS2}, /* isatty(3) since glibc 2.43 */
+#endif
     {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, TIOCGWINSZ},
     {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, FIONREAD},
     {CALL(ioctl), SCMP_ACT_ALLOW, 1, WHOLE, TIOCOUTQ},
@@ -243,6 +143,12 @@ static int add_own_signals(scmp_filter_ctx filter)
 #endif
 }
 
+/* What says which call was refused stays in place. The numbers are of 32 bits; what is above them is anything. */
+static int add_signal_actions(scmp_filter_ctx filter)
+{
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(rt_sigaction), 1, SCMP_A0(SCMP_CMP_NE, SIGSYS));
+}
+
 static int add_rules(scmp_filter_ctx filter)
 {
     int error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
@@ -258,15 +164,18 @@ static int add_rules(scmp_filter_ctx filter)
     if (!error)
         error = add_own_signals(filter);
     if (!error)
+        error = add_signal_actions(filter);
+    if (!error)
         error = seccomp_rule_add(filter, FAILS(ENOSYS), CALL(clone3), 0);
     return error;
 }
 
 bool sandbox_enter(void)
 {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
     int error = filter ? add_rules(filter) : -ENOMEM;
 
+    refused_call_prepare();
     if (!error)
         error = seccomp_load(filter);
     if (filter)
