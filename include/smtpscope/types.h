@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Around what a header declares, for callers in C++. */
 #ifdef __cplusplus
@@ -45,5 +46,13 @@ struct smtpscope_text {
     const char *at;
     size_t len;
 };
+
+/* A string as such a text; NULL is the empty one. */
+static inline struct smtpscope_text smtpscope_text_of(const char *string)
+{
+    struct smtpscope_text text = {string ? string : "", string ? strlen(string) : 0};
+
+    return text;
+}
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Is what stands between the brackets of MAIL and RCPT an address? Asked only when a server refused it. */
-#include "judge_private.h"
+#include "refusal_view.h"
 
 #include <string.h>
 #include <strings.h>

@@ -3,7 +3,7 @@
  * What an EHLO reply says beyond its keywords, against what the client then does: the mechanisms of AUTH (RFC 4954 3) and
  * the numbers of LIMITS (RFC 9422 4).
  */
-#include "judge_private.h"
+#include "detectors.h"
 
 #include <string.h>
 
@@ -55,15 +55,15 @@ static uint32_t number_of(struct smtpscope_text word)
     return value;
 }
 
-static void limits_read(struct trouble *trouble, const char *at, const char *end)
+static void limits_read(struct session_memory *memory, const char *at, const char *end)
 {
     struct smtpscope_text name, value;
 
-    while (trouble && word_next(&at, end, &name) && word_next(&at, end, &value)) {
+    while (memory && word_next(&at, end, &name) && word_next(&at, end, &value)) {
         if (word_is(name.at, name.len, "RCPTMAX"))
-            trouble->limit_rcpt = number_of(value);
+            memory->session.limit_rcpt = number_of(value);
         else if (word_is(name.at, name.len, "MAILMAX"))
-            trouble->limit_mail = number_of(value);
+            memory->session.limit_mail = number_of(value);
     }
 }
 
@@ -74,7 +74,7 @@ static void line_read(struct smtpscope_judge *judge, const char *at, const char 
     if (!word_next(&at, end, &word))
         return;
     if (word_is(word.at, word.len, "LIMITS"))
-        limits_read(trouble_begin(judge), at, end);
+        limits_read(memory_begin(judge), at, end);
     else if (word_is(word.at, word.len, "AUTH"))
         while (word_next(&at, end, &word))
             judge->mechanisms |= mechanism_bit(word.at, word.len);
@@ -85,8 +85,8 @@ void advertised_read(struct smtpscope_judge *judge, const struct smtpscope_reply
     const char *at = reply->text.at, *end = at + reply->text.len, *line_end;
 
     judge->mechanisms = 0;
-    if (judge->trouble)
-        judge->trouble->limit_rcpt = judge->trouble->limit_mail = 0;
+    if (judge->memory)
+        judge->memory->session.limit_rcpt = judge->memory->session.limit_mail = 0;
     for (; at < end; at = line_end + 1) {
         line_end = memchr(at, '\n', (size_t)(end - at));
         if (!line_end)
@@ -110,50 +110,52 @@ bool mechanism_hides(const struct smtpscope_text *name)
 }
 
 /* AUTH with a mechanism of the registry that the server did not list: whatever it answered, the client should have known. */
-static struct note *mechanism_report(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+static uint16_t mechanism_report(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     const struct smtpscope_text *name = &exchange->command->argument;
     uint32_t bit = mechanism_bit(name->at, name->len);
-    struct ground ground = {.rule = SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED,
-                            .exchange = exchange,
-                            .severity = SEVERITY(NOTICE),
-                            .fault = SMTPSCOPE_FAULT_CLIENT,
-                            .verdict =
-                                exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER,
-                            .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING};
+    struct claim claim = {.rule = SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED,
+                          .exchange = exchange,
+                          .severity = SEVERITY(NOTICE),
+                          .fault = SMTPSCOPE_FAULT_CLIENT,
+                          .verdict =
+                              exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER,
+                          .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING};
     char text[32] = "AUTH ";
 
     if (!bit || is_alien(judge) || !judge->mechanisms || judge->mechanisms & bit || exchange->before->doubt ||
         name->len > sizeof text - 5)
-        return NULL;
+        return 0;
     memcpy(text + 5, name->at, name->len);
-    ground.detail_text = (struct smtpscope_text){text, 5 + name->len};
-    return note_add(judge, &ground);
+    claim.detail_text = (struct smtpscope_text){text, 5 + name->len};
+    return note_add(judge, &claim);
 }
 
 void judge_mechanism(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    struct note *note = exchange->command->verb == SMTPSCOPE_VERB_AUTH ? mechanism_report(judge, exchange) : NULL;
+    uint16_t note = exchange->command->verb == SMTPSCOPE_VERB_AUTH ? mechanism_report(judge, exchange) : 0;
 
-    if (judge->trouble)
-        judge->trouble->mechanism = note ? (uint16_t)note->finding.id : 0;
+    if (note)
+        judge->memory->last.mechanism = note;
 }
 
 /* RFC 9422 4.1, 4.2: more MAILs in a session, or RCPTs in a transaction, than the server said it takes. */
 void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    struct trouble *trouble = judge->trouble;
+    struct session_memory *memory = judge->memory;
     enum smtpscope_verb verb = exchange->command->verb;
     const char *name = NULL;
 
-    if (verb == SMTPSCOPE_VERB_RCPT && trouble->limit_rcpt && judge->recipients == trouble->limit_rcpt + 1)
+    if (verb == SMTPSCOPE_VERB_RCPT && memory->session.limit_rcpt &&
+        judge->transaction.recipients == memory->session.limit_rcpt + 1)
         name = "LIMITS RCPTMAX";
-    else if (verb == SMTPSCOPE_VERB_MAIL && trouble->limit_mail && ++trouble->mails == trouble->limit_mail + 1)
+    else if (verb == SMTPSCOPE_VERB_MAIL && memory->session.limit_mail &&
+             ++memory->session.mails == memory->session.limit_mail + 1)
         name = "LIMITS MAILMAX";
     if (name)
-        note_add(judge, &(struct ground){.rule = SMTPSCOPE_RULE_COMMAND_TOO_MANY_RECIPIENTS,
-                                         .exchange = exchange,
-                                         .fault = SMTPSCOPE_FAULT_CLIENT,
-                                         .detail = SMTPSCOPE_DETAIL_LIMIT,
-                                         .detail_text = {name, strlen(name)}});
+        note_add(judge, &(struct claim){.rule = SMTPSCOPE_RULE_COMMAND_TOO_MANY_RECIPIENTS,
+                                        .exchange = exchange,
+                                        .fault = SMTPSCOPE_FAULT_CLIENT,
+                                        .detail = SMTPSCOPE_DETAIL_LIMIT,
+                                        .detail_text = {name, strlen(name)}});
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What became of the mail: deferrals (every 4yz) and refusals (every other 5yz), and messages that were cut or are odd. */
-#include "judge_private.h"
+#include "detectors.h"
 
 #include <assert.h>
 #include <string.h>
@@ -41,11 +41,11 @@ static bool is_mailbox_reason(enum smtpscope_reason reason)
 }
 
 /* No words, no enhanced code: the code itself, by RFC 5321 4.2.3 and the verb. */
-static enum smtpscope_rule refusal_of_code(const struct refused *refused)
+static enum smtpscope_rule refusal_of_code(const struct refusal_view *refused)
 {
     bool rcpt = refused->verb == SMTPSCOPE_VERB_RCPT || refused->verb == SMTPSCOPE_VERB_VRFY;
 
-    if (refused->reading == READING_SYNTAX)
+    if (refused->meaning == MEANING_SYNTAX)
         return SMTPSCOPE_RULE_REFUSAL_SYNTAX;
     switch (refused->code) {
     case 500:
@@ -75,7 +75,7 @@ static bool is_about_login(enum smtpscope_reason reason)
     }
 }
 
-static enum smtpscope_rule refusal_rule(const struct refused *refused, enum smtpscope_reason reason)
+static enum smtpscope_rule refusal_rule(const struct refusal_view *refused, enum smtpscope_reason reason)
 {
     if (reason == SMTPSCOPE_REASON_MALFORMED_ARGUMENT && refused->code != 535)
         return SMTPSCOPE_RULE_REFUSAL_SYNTAX;
@@ -127,7 +127,7 @@ static bool is_cancel(const struct smtpscope_command *command)
 }
 
 /* RFC 4954 4: 501 answers "*", with which a client cancels, and what is no base64. */
-static enum smtpscope_reason auth_reason(const struct refused *refused, enum smtpscope_reason reason)
+static enum smtpscope_reason auth_reason(const struct refusal_view *refused, enum smtpscope_reason reason)
 {
     if (refused->verb == SMTPSCOPE_VERB_ANSWER && is_cancel(refused->command))
         return SMTPSCOPE_REASON_CANCELLED; /* whatever code the server has for that */
@@ -137,9 +137,9 @@ static enum smtpscope_reason auth_reason(const struct refused *refused, enum smt
 }
 
 /* At MAIL it is the sender's address that is unknown, or whose domain the server cannot look up. */
-static enum smtpscope_reason reason_at_verb(const struct refused *refused)
+static enum smtpscope_reason reason_at_verb(const struct refusal_view *refused)
 {
-    enum smtpscope_reason reason = reason_from(refused->reading, refused->verb, refused->reply);
+    enum smtpscope_reason reason = reason_from(refused->meaning, refused->verb, refused->reply);
 
     if (refused->verb == SMTPSCOPE_VERB_MAIL &&
         (reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN || reason == SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED))
@@ -148,7 +148,7 @@ static enum smtpscope_reason reason_at_verb(const struct refused *refused)
 }
 
 /* EHLO is refused without a word why, and the name in it is none: then that is likely why. */
-static bool is_for_name(const struct refused *refused, enum smtpscope_reason reason)
+static bool is_for_name(const struct refusal_view *refused, enum smtpscope_reason reason)
 {
     bool hello = refused->verb == SMTPSCOPE_VERB_EHLO || refused->verb == SMTPSCOPE_VERB_HELO;
 
@@ -156,44 +156,41 @@ static bool is_for_name(const struct refused *refused, enum smtpscope_reason rea
 }
 
 /* In a capture with holes: the end of the text is lost, or it does not say why, and what could tell may not be there. */
-static bool is_half_seen(const struct refused *refused, enum smtpscope_reason reason)
+static bool is_half_seen(const struct refusal_view *refused, enum smtpscope_reason reason)
 {
     return refused->confidence == SMTPSCOPE_LIKELY &&
            (refused->reply->oddities & SMTPSCOPE_REPLY_UNFINISHED ||
             (refused->code >= 500 && !refused->exchange->greeting && reason == SMTPSCOPE_REASON_UNSPECIFIED));
 }
 
-uint32_t detect_mail(struct smtpscope_judge *judge, const struct refused *refused)
+uint16_t detect_mail(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
     enum smtpscope_reason told = reason_at_verb(refused);
     bool for_name = is_for_name(refused, told);
     enum smtpscope_reason reason = for_name ? SMTPSCOPE_REASON_CLIENT_IDENTITY : told;
-    struct ground ground = {
-        .exchange = refused->exchange, .verdict = SMTPSCOPE_VERDICT_NONE, .confidence = refused->confidence};
-    struct note *note;
+    struct claim claim = {.exchange = refused->exchange, .verdict = SMTPSCOPE_VERDICT_NONE, .confidence = refused->confidence};
 
     if (refused->reply->code < 500) {
-        ground.reason = deferral_reason(reason);
-        ground.rule = deferral_rule(ground.reason);
+        claim.reason = deferral_reason(reason);
+        claim.rule = deferral_rule(claim.reason);
     } else {
-        ground.reason = auth_reason(refused, reason);
-        ground.rule = refusal_rule(refused, ground.reason);
+        claim.reason = auth_reason(refused, reason);
+        claim.rule = refusal_rule(refused, claim.reason);
     }
-    ground.fault = refused->reading == READING_CLIENT_GONE || reason == SMTPSCOPE_REASON_MESSAGE_SIZE ? SMTPSCOPE_FAULT_CLIENT
-                                                                                                      : fault_of(ground.reason);
-    if (ground.rule == SMTPSCOPE_RULE_REFUSAL_SIZE || ground.rule == SMTPSCOPE_RULE_REFUSAL_MAILBOX)
-        ground.fault = SMTPSCOPE_FAULT_CLIENT;
-    if (ground.rule == SMTPSCOPE_RULE_REFUSAL_SIZE)
-        ground.cause = judge->trouble->oversize;
-    if (ground.reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN)
-        judge->trouble->unknown_recipients++;
-    if (ground.rule == SMTPSCOPE_RULE_REFUSAL_AUTH_FAILED && ground.reason != SMTPSCOPE_REASON_CANCELLED)
-        judge->trouble->failed_logins++;
+    claim.fault = refused->meaning == MEANING_CLIENT_GONE || reason == SMTPSCOPE_REASON_MESSAGE_SIZE ? SMTPSCOPE_FAULT_CLIENT
+                                                                                                     : fault_of(claim.reason);
+    if (claim.rule == SMTPSCOPE_RULE_REFUSAL_SIZE || claim.rule == SMTPSCOPE_RULE_REFUSAL_MAILBOX)
+        claim.fault = SMTPSCOPE_FAULT_CLIENT;
+    if (claim.rule == SMTPSCOPE_RULE_REFUSAL_SIZE)
+        claim.cause = judge->memory->last.oversize;
+    if (claim.reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN)
+        judge->memory->session.unknown_recipients++;
+    if (claim.rule == SMTPSCOPE_RULE_REFUSAL_AUTH_FAILED && claim.reason != SMTPSCOPE_REASON_CANCELLED)
+        judge->memory->session.failed_logins++;
     /* What this exchange says is certain even where the state is not. */
-    if (!(refused->command->circumstances & SMTPSCOPE_COMMAND_LOST) && !is_half_seen(refused, ground.reason))
-        ground.confidence = for_name ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN;
-    note = note_add(judge, &ground);
-    return note ? note->finding.id : 0;
+    if (!(refused->command->circumstances & SMTPSCOPE_COMMAND_LOST) && !is_half_seen(refused, claim.reason))
+        claim.confidence = for_name ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN;
+    return note_add(judge, &claim);
 }
 
 struct oddity_row {
@@ -209,43 +206,43 @@ static const struct oddity_row oddity_rows[] = {
     {SMTPSCOPE_DATA_BINARY, SMTPSCOPE_RULE_DATA_BINARY_IN_DATA},
 };
 
-static struct ground message_ground(const struct smtpscope_fact *fact, enum smtpscope_rule rule)
+static struct claim message_claim(const struct smtpscope_fact *fact, enum smtpscope_rule rule)
 {
     const struct smtpscope_message *message = fact->message;
 
-    return (struct ground){.rule = rule,
-                           .fact = fact,
-                           .side = SMTPSCOPE_CLIENT,
-                           .fault = SMTPSCOPE_FAULT_CLIENT,
-                           .offset = message->odd_offset ? message->odd_offset : message->offset};
+    return (struct claim){.rule = rule,
+                          .fact = fact,
+                          .side = SMTPSCOPE_CLIENT,
+                          .fault = SMTPSCOPE_FAULT_CLIENT,
+                          .offset = message->odd_offset ? message->odd_offset : message->offset};
 }
 
 static void judge_lookalike(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_message *message = fact->message;
     const char *name = smtpscope_lookalike_name(message->lookalike);
-    struct ground ground;
-    struct note *note;
+    struct claim claim;
+    uint16_t note;
 
     if (!(message->oddities & SMTPSCOPE_DATA_LOOKALIKE) || !name)
         return;
-    ground = message_ground(fact, SMTPSCOPE_RULE_DATA_SMUGGLING);
-    ground.detail = SMTPSCOPE_DETAIL_LOOKALIKE;
-    ground.detail_text = (struct smtpscope_text){name, strlen(name)};
+    claim = message_claim(fact, SMTPSCOPE_RULE_DATA_SMUGGLING);
+    claim.detail = SMTPSCOPE_DETAIL_LOOKALIKE;
+    claim.detail_text = smtpscope_text_of(name);
     if (message->oddities & SMTPSCOPE_DATA_LOOKALIKE_COMMANDS)
-        ground.detail = SMTPSCOPE_DETAIL_LOOKALIKE_COMMANDS;
+        claim.detail = SMTPSCOPE_DETAIL_LOOKALIKE_COMMANDS;
     /* A conforming relay has stuffed a dot behind CRLF (RFC 5321 4.5.2): it can never pass these on. */
     if (!(message->oddities & SMTPSCOPE_DATA_LOOKALIKE_COMMANDS) || message->lookalike == SMTPSCOPE_LOOKALIKE_CRLF_LF ||
         message->lookalike == SMTPSCOPE_LOOKALIKE_CRLF_CR)
-        ground.severity = SEVERITY(NOTICE);
+        claim.severity = SEVERITY(NOTICE);
     if (message->oddities & SMTPSCOPE_DATA_LOOKALIKE_TAKEN) {
-        ground.detail = SMTPSCOPE_DETAIL_LOOKALIKE_TAKEN;
-        ground.severity = SEVERITY(ERROR);
-        ground.verdict = SMTPSCOPE_VERDICT_TOLERATED;
+        claim.detail = SMTPSCOPE_DETAIL_LOOKALIKE_TAKEN;
+        claim.severity = SEVERITY(ERROR);
+        claim.verdict = SMTPSCOPE_VERDICT_TOLERATED;
     }
-    note = note_add(judge, &ground);
+    note = note_add(judge, &claim);
     if (note)
-        judge->trouble->lookalike = (uint16_t)note->finding.id;
+        judge->memory->transaction.lookalike = note;
 }
 
 static void judge_size(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, const struct smtpscope_state *state)
@@ -255,16 +252,16 @@ static void judge_size(struct smtpscope_judge *judge, const struct smtpscope_fac
     bool under = message->has_declared_size && message->content > message->declared_size;
     uint64_t limit = over ? state->size_limit : under ? message->declared_size : 0;
     struct number number;
-    struct ground ground;
+    struct claim claim;
 
-    if (!limit || (message->bdat && judge->chunk_told && over))
+    if (!limit || (message->bdat && judge->transaction.chunk_told && over))
         return;
-    ground = message_ground(fact, over ? SMTPSCOPE_RULE_DATA_SIZE_OVER_LIMIT : SMTPSCOPE_RULE_DATA_SIZE_UNDER_DECLARED);
-    ground.detail = over ? SMTPSCOPE_DETAIL_SIZE : SMTPSCOPE_DETAIL_SIZE_DECLARED;
-    ground.detail_number = message->content;
+    claim = message_claim(fact, over ? SMTPSCOPE_RULE_DATA_SIZE_OVER_LIMIT : SMTPSCOPE_RULE_DATA_SIZE_UNDER_DECLARED);
+    claim.detail = over ? SMTPSCOPE_DETAIL_SIZE : SMTPSCOPE_DETAIL_SIZE_DECLARED;
+    claim.detail_number = message->content;
     number = number_text(limit);
-    ground.detail_text = (struct smtpscope_text){number.digits + number.at, sizeof number.digits - number.at};
-    note_add(judge, &ground);
+    claim.detail_text = number_digits(&number);
+    note_add(judge, &claim);
 }
 
 static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_fact *fact,
@@ -272,40 +269,40 @@ static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_
 {
     const struct smtpscope_message *message = fact->message;
     bool lost = message->outcome == SMTPSCOPE_OUTCOME_LOST;
-    struct ground ground;
+    struct claim claim;
 
     if (!lost && message->outcome != SMTPSCOPE_OUTCOME_UNKNOWN)
         return;
-    judge->lost_message = true;
-    ground = message_ground(fact, lost ? SMTPSCOPE_RULE_DATA_CONNECTION_LOST : SMTPSCOPE_RULE_DATA_OUTCOME_UNKNOWN);
-    ground.offset = message->offset;
-    ground.fault = SMTPSCOPE_FAULT_UNDETERMINED;
-    ground.cause = lost ? trouble_of(judge)->closing : 0;
-    ground.detail = SMTPSCOPE_DETAIL_LINE_OCTETS;
-    ground.detail_number = message->size;
-    if (judge->doubtful || message->oddities & SMTPSCOPE_DATA_GAP)
-        ground.confidence = SMTPSCOPE_LIKELY;
-    if (!judge->server_seen || !session_ended(ending))
+    judge->session.lost_message = true;
+    claim = message_claim(fact, lost ? SMTPSCOPE_RULE_DATA_CONNECTION_LOST : SMTPSCOPE_RULE_DATA_OUTCOME_UNKNOWN);
+    claim.offset = message->offset;
+    claim.fault = SMTPSCOPE_FAULT_UNDETERMINED;
+    claim.cause = lost ? memory_of(judge)->session.closing : 0;
+    claim.detail = SMTPSCOPE_DETAIL_LINE_OCTETS;
+    claim.detail_number = message->size;
+    if (judge->session.doubtful || message->oddities & SMTPSCOPE_DATA_GAP)
+        claim.confidence = SMTPSCOPE_LIKELY;
+    if (!judge->session.server_seen || !session_ended(ending))
         return; /* the reply may well have come, and the capture does not show it */
-    note_add(judge, &ground);
+    note_add(judge, &claim);
 }
 
 void judge_message(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_message *message = fact->message;
-    struct ground ground;
+    struct claim claim;
 
     if (!message->sent)
         return;
     judge_lookalike(judge, fact);
     for (size_t i = 0; message->oddities && i < sizeof oddity_rows / sizeof *oddity_rows; i++)
         if (message->oddities & oddity_rows[i].oddity) {
-            ground = message_ground(fact, oddity_rows[i].rule);
-            note_add(judge, &ground);
+            claim = message_claim(fact, oddity_rows[i].rule);
+            note_add(judge, &claim);
         }
     if (message->oddities & SMTPSCOPE_DATA_EIGHT_BIT && !message->body_8bitmime && !message->smtputf8) {
-        ground = message_ground(fact, SMTPSCOPE_RULE_DATA_EIGHT_BIT_WITHOUT_8BITMIME);
-        note_add(judge, &ground);
+        claim = message_claim(fact, SMTPSCOPE_RULE_DATA_EIGHT_BIT_WITHOUT_8BITMIME);
+        note_add(judge, &claim);
     }
     judge_size(judge, fact, smtpscope_session_state(session));
     judge_outcome(judge, fact, smtpscope_session_ending(session));

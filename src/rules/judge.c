@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Facts in, notes, findings out: which detector hears of which fact, and what is remembered between facts. */
-#include "judge_private.h"
+#include "detectors.h"
 
 #include "base/memory.h"
 
@@ -25,7 +25,7 @@ void smtpscope_judge_free(struct smtpscope_judge *judge)
 {
     if (!judge)
         return;
-    notes_free(judge);
+    memory_end(judge);
     memory_free(judge->config->allocator, judge);
 }
 
@@ -36,23 +36,31 @@ static void count_check(struct smtpscope_judge *judge, const struct smtpscope_ex
     if (before < limit && now >= limit)
         note_add(
             judge,
-            &(struct ground){
+            &(struct claim){
                 .rule = rule, .exchange = exchange, .fault = SMTPSCOPE_FAULT_CLIENT, .detail = detail, .detail_number = limit});
 }
 
-/* A transaction ends or begins anew, and with it what its refusals were the cause of; `hello`: the session too. */
-static void refusals_forget(struct trouble *trouble, bool mail, bool hello)
+/* Does a transaction end or begin with the reply, or what was said where none could be opened? */
+static bool is_turn(const struct smtpscope_exchange *exchange)
 {
-    if (!trouble)
-        return;
-    if (hello)
-        trouble->hello = (struct refusal){0};
-    if (mail) {
-        trouble->mail = (struct refusal){0};
-        trouble->rcpt_count = 0;
-        trouble->chunk = (struct refusal){0};
-        trouble->lookalike = 0;
+    bool accepted = exchange->reply->code < 400;
+
+    switch (exchange->command->verb) {
+    case SMTPSCOPE_VERB_EOD: return true; /* RFC 5321 4.1.1.4: whatever the reply */
+    case SMTPSCOPE_VERB_MAIL: return accepted || !exchange->before->transaction;
+    case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_HELO:
+    case SMTPSCOPE_VERB_RSET: return accepted;
+    case SMTPSCOPE_VERB_BDAT: return false; /* what is remembered is needed for its message, which is told behind this */
+    default: return exchange->before->transaction && !exchange->after->transaction;
     }
+}
+
+static void hello_accepted(struct smtpscope_judge *judge)
+{
+    judge->session.hello_stale = false;
+    if (judge->memory)
+        judge->memory->session.hello = (struct past_refusal){0};
 }
 
 static void remember_accepted(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
@@ -60,46 +68,57 @@ static void remember_accepted(struct smtpscope_judge *judge, const struct smtpsc
     switch (exchange->command->verb) {
     case SMTPSCOPE_VERB_EHLO:
         if (exchange->after->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS))
-            judge->starttls_offered = true;
+            judge->session.starttls_offered = true;
         advertised_read(judge, exchange->reply);
-        refusals_forget(judge->trouble, true, true);
-        judge->hello_stale = false;
+        hello_accepted(judge);
         break;
-    case SMTPSCOPE_VERB_HELO:
-        refusals_forget(judge->trouble, false, true);
-        judge->hello_stale = false;
-        break;
-    case SMTPSCOPE_VERB_STARTTLS: judge->tls_granted = judge->hello_stale = exchange->reply->code == 220; break;
+    case SMTPSCOPE_VERB_HELO: hello_accepted(judge); break;
+    case SMTPSCOPE_VERB_STARTTLS: judge->session.tls_granted = judge->session.hello_stale = exchange->reply->code == 220; break;
     case SMTPSCOPE_VERB_MAIL:
-        judge->recipients = 0;
-        judge->mail_in_clear |= !exchange->before->tls;
-        refusals_forget(judge->trouble, true, false);
-        judge->chunk_told = false;
-        judge->smtputf8 = exchange->command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8);
+        judge->session.mail_in_clear |= !exchange->before->tls;
+        judge->transaction.smtputf8 = exchange->command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8);
         break;
-    case SMTPSCOPE_VERB_RSET:
-    case SMTPSCOPE_VERB_EOD: refusals_forget(judge->trouble, true, false); break;
     default: break; /* the others change nothing that is remembered */
     }
 }
 
-/* EHLO was refused, and the client tries HELO, as RFC 5321 3.2 asks; whatever becomes of it. */
-static void judge_fall_back(struct smtpscope_judge *judge)
+/* What later refusals may follow from is remembered with the note that explains it. */
+static void remember_refused(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, uint16_t note)
 {
-    struct note *note = note_find(judge, trouble_of(judge)->hello.note);
+    struct past_refusal refusal = {.note = note, .reply_end = exchange->reply->end};
+    struct session_memory *memory = judge->memory;
 
-    if (note && note->finding.rule == SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED) {
-        note->finding.reason = SMTPSCOPE_REASON_FELL_BACK;
-        note->finding.severity = SMTPSCOPE_NOTICE;
+    switch (exchange->command->verb) {
+    case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_HELO: memory->session.hello = refusal; break;
+    case SMTPSCOPE_VERB_MAIL: memory->transaction.mail = refusal; break;
+    case SMTPSCOPE_VERB_BDAT: memory->transaction.chunk = refusal; break;
+    case SMTPSCOPE_VERB_RCPT:
+        if (memory->transaction.rcpt_count < ROOTS_MAX)
+            memory->transaction.rcpt[memory->transaction.rcpt_count++] = refusal;
+        else
+            memory->transaction.rcpt[ROOTS_MAX - 1].reply_end = refusal.reply_end;
+        break;
+    default: break; /* nothing follows from the others */
     }
+}
+
+/* EHLO was refused, and the client tries HELO, as RFC 5321 3.2 asks; whatever becomes of it. */
+static void judge_helo_fallback(struct smtpscope_judge *judge)
+{
+    uint16_t id = memory_of(judge)->session.hello.note;
+    const struct smtpscope_finding *hello = note_find(judge, id);
+
+    if (hello && hello->rule == SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED)
+        note_revise(judge, id, &(struct revision){.reason = SMTPSCOPE_REASON_FELL_BACK, .severity = SEVERITY(NOTICE)});
 }
 
 /* What a refusal is to the client: an error of its own, or only the consequence of an earlier one (folded, RFC 2920 3.1)? */
 static bool is_own_error(struct smtpscope_judge *judge, uint32_t id, const struct smtpscope_exchange *exchange)
 {
-    const struct note *note = note_find(judge, id);
+    const struct smtpscope_finding *finding = note_find(judge, id);
 
-    return note && note->finding.fault == SMTPSCOPE_FAULT_CLIENT && note_covers(note, exchange);
+    return finding && finding->fault == SMTPSCOPE_FAULT_CLIENT && note_covers(judge, id, exchange);
 }
 
 static void judge_auth(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
@@ -108,57 +127,61 @@ static void judge_auth(struct smtpscope_judge *judge, const struct smtpscope_exc
 
     /* RFC 4954 4: an initial response stands behind the mechanism, "=" when it is empty; the answer "*" cancels. */
     if (command->verb == SMTPSCOPE_VERB_AUTH) {
-        judge->secret_hidden = mechanism_hides(&command->argument);
-        judge->secret_sent = command->len > sizeof "AUTH " - 1 + command->argument.len + sizeof " =\r\n" - 1;
+        judge->session.secret_hidden = mechanism_hides(&command->argument);
+        judge->session.secret_sent = command->len > sizeof "AUTH " - 1 + command->argument.len + sizeof " =\r\n" - 1;
     } else if (command->verb == SMTPSCOPE_VERB_ANSWER) {
-        judge->secret_sent |= command->len > sizeof "*\r\n" - 1;
+        judge->session.secret_sent |= command->len > sizeof "*\r\n" - 1;
     } else {
         return;
     }
     /* A password crossed the network, whatever the server made of it. */
-    if (judge->secret_sent && !judge->secret_hidden && !exchange->before->tls && exchange->reply->code != 334)
-        note_add(judge, &(struct ground){.rule = SMTPSCOPE_RULE_SECURITY_AUTH_IN_CLEAR,
-                                         .exchange = exchange,
-                                         .fault = SMTPSCOPE_FAULT_CLIENT});
+    if (judge->session.secret_sent && !judge->session.secret_hidden && !exchange->before->tls && exchange->reply->code != 334)
+        note_add(judge, &(struct claim){.rule = SMTPSCOPE_RULE_SECURITY_AUTH_IN_CLEAR,
+                                        .exchange = exchange,
+                                        .fault = SMTPSCOPE_FAULT_CLIENT});
 }
 
 static void judge_verified(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     if (exchange->reply->code == 252 && smtpscope_verb_family(exchange->command->verb) == SMTPSCOPE_FAMILY_VERIFY)
-        note_add(judge, &(struct ground){.rule = SMTPSCOPE_RULE_REJECTION_VERIFY_DISABLED,
-                                         .severity = SEVERITY(INFO),
-                                         .exchange = exchange,
-                                         .verdict = SMTPSCOPE_VERDICT_TOLERATED,
-                                         .fault = SMTPSCOPE_FAULT_NOBODY});
+        note_add(judge, &(struct claim){.rule = SMTPSCOPE_RULE_REJECTION_VERIFY_DISABLED,
+                                        .severity = SEVERITY(INFO),
+                                        .exchange = exchange,
+                                        .verdict = SMTPSCOPE_VERDICT_TOLERATED,
+                                        .fault = SMTPSCOPE_FAULT_NOBODY});
 }
 
 static void judge_recipients(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    if (exchange->command->verb != SMTPSCOPE_VERB_RCPT)
-        return;
-    judge->recipients++;
-    count_check(judge, exchange, judge->recipients - 1, judge->recipients, RECIPIENTS_EVERY_SERVER_TAKES + 1,
-                SMTPSCOPE_RULE_COMMAND_TOO_MANY_RECIPIENTS, SMTPSCOPE_DETAIL_RECIPIENTS);
+    if (exchange->command->verb != SMTPSCOPE_VERB_RCPT ||
+        !(exchange->before->transaction || exchange->before->doubt & SMTPSCOPE_DOUBT_TRANSACTION))
+        return; /* none that a transaction would have to take */
+    judge->transaction.recipients++;
+    count_check(judge, exchange, judge->transaction.recipients - 1, judge->transaction.recipients,
+                RECIPIENTS_EVERY_SERVER_TAKES + 1, SMTPSCOPE_RULE_COMMAND_TOO_MANY_RECIPIENTS, SMTPSCOPE_DETAIL_RECIPIENTS);
 }
 
-/* Explains a refusal, and sees whether there are too many of its kind. */
-static void judge_errors(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+/* Explains a refusal, and sees whether there are too many of its kind. Returns the note that covers it. */
+static uint16_t judge_errors(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    struct trouble *trouble = trouble_begin(judge);
+    struct session_memory *memory = memory_begin(judge);
     uint32_t errors, logins, unknown;
+    uint16_t note;
 
-    if (!trouble)
-        return; /* out of memory: nothing can be remembered */
-    errors = trouble->errors;
-    logins = trouble->failed_logins;
-    unknown = trouble->unknown_recipients;
-    trouble->errors += is_own_error(judge, judge_refused(judge, exchange), exchange);
-    count_check(judge, exchange, errors, trouble->errors, MANY_ERRORS, SMTPSCOPE_RULE_COMMAND_TOO_MANY_ERRORS,
+    if (!memory)
+        return 0; /* out of memory: nothing can be remembered */
+    errors = memory->session.errors;
+    logins = memory->session.failed_logins;
+    unknown = memory->session.unknown_recipients;
+    note = judge_refused(judge, exchange);
+    memory->session.errors += is_own_error(judge, note, exchange);
+    count_check(judge, exchange, errors, memory->session.errors, MANY_ERRORS, SMTPSCOPE_RULE_COMMAND_TOO_MANY_ERRORS,
                 SMTPSCOPE_DETAIL_ERRORS);
-    count_check(judge, exchange, logins, trouble->failed_logins, MANY_LOGINS, SMTPSCOPE_RULE_SECURITY_AUTH_GUESSING,
+    count_check(judge, exchange, logins, memory->session.failed_logins, MANY_LOGINS, SMTPSCOPE_RULE_SECURITY_AUTH_GUESSING,
                 SMTPSCOPE_DETAIL_ERRORS);
-    count_check(judge, exchange, unknown, trouble->unknown_recipients, MANY_UNKNOWN,
+    count_check(judge, exchange, unknown, memory->session.unknown_recipients, MANY_UNKNOWN,
                 SMTPSCOPE_RULE_SECURITY_RECIPIENT_HARVESTING, SMTPSCOPE_DETAIL_RECIPIENTS);
+    return note;
 }
 
 static void judge_accepted(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
@@ -169,11 +192,28 @@ static void judge_accepted(struct smtpscope_judge *judge, const struct smtpscope
         judge_accepted_parameters(judge, exchange);
     }
     judge_verified(judge, exchange);
-    remember_accepted(judge, exchange);
-    if (judge->trouble)
-        judge->trouble->last_refused = 0;
     if (exchange->command->circumstances & SMTPSCOPE_COMMAND_EARLY && exchange->reply->code >= 200)
-        judge->early_taken = true;
+        judge->session.early_taken = true;
+}
+
+/* The server's answer, as one or the other; and what is remembered of it. */
+static void judge_answer(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    bool refused = exchange->reply->code >= 400;
+    uint16_t note = 0;
+
+    if (refused) {
+        note = judge_errors(judge, exchange);
+        judge_pipelining(judge, exchange);
+    } else {
+        judge_accepted(judge, exchange);
+    }
+    if (is_turn(exchange))
+        transaction_forget(judge);
+    if (!refused)
+        remember_accepted(judge, exchange);
+    else if (judge->memory)
+        remember_refused(judge, exchange, note);
 }
 
 /* Every command and its reply: most are as they should be, and must cost little. */
@@ -182,42 +222,37 @@ static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope
     enum smtpscope_verb verb = exchange->command->verb;
     uint16_t code = exchange->reply->code;
 
-    if (!judge->server && (exchange->greeting || verb == SMTPSCOPE_VERB_EHLO))
-        judge->server = server_of(&exchange->reply->text);
+    exchange_forget(judge);
+    if (!judge->session.server && (exchange->greeting || verb == SMTPSCOPE_VERB_EHLO))
+        judge->session.server = server_of(&exchange->reply->text);
     if (code == 421 || code == 221)
-        judge->closing_seen = true;
+        judge->session.closing_seen = true;
     judge_oddities(judge, exchange);
     judge_auth(judge, exchange);
-    if (verb == SMTPSCOPE_VERB_AUTH || judge->trouble)
+    if (verb == SMTPSCOPE_VERB_AUTH || judge->memory)
         judge_mechanism(judge, exchange);
     judge_recipients(judge, exchange);
-    if (judge->trouble)
+    if (judge->memory)
         judge_limits(judge, exchange);
     if (verb == SMTPSCOPE_VERB_HELO)
-        judge_fall_back(judge);
-    if (code >= 400) {
-        judge_errors(judge, exchange);
-        judge_pipelining(judge, exchange);
-    } else if (code) {
-        judge_accepted(judge, exchange);
-    }
-    if (verb == SMTPSCOPE_VERB_EOD && judge->trouble)
-        judge->trouble->rcpt_count = judge->trouble->no_recipient = 0;
+        judge_helo_fallback(judge);
+    if (code)
+        judge_answer(judge, exchange);
 }
 
 static void judge_early(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
-    struct ground ground = {.rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_BEFORE_GREETING,
-                            .command = fact->command,
-                            .fault = SMTPSCOPE_FAULT_CLIENT,
-                            .verdict = SMTPSCOPE_VERDICT_UNANSWERED};
-    struct note *note;
+    struct claim claim = {.rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_BEFORE_GREETING,
+                          .command = fact->command,
+                          .fault = SMTPSCOPE_FAULT_CLIENT,
+                          .verdict = SMTPSCOPE_VERDICT_UNANSWERED};
+    uint16_t note;
 
-    if (trouble_of(judge)->early || is_alien(judge)) /* another protocol knows no greeting to wait for */
+    if (memory_of(judge)->session.early || is_alien(judge)) /* another protocol knows no greeting to wait for */
         return;
-    note = note_add(judge, &ground);
+    note = note_add(judge, &claim);
     if (note)
-        judge->trouble->early = (uint16_t)note->finding.id;
+        judge->memory->session.early = note;
 }
 
 static void judge_tls(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
@@ -229,67 +264,67 @@ static void judge_tls(struct smtpscope_judge *judge, const struct smtpscope_fact
         [SMTPSCOPE_TLS_NOT_FOLLOWED] = SMTPSCOPE_RULE_SECURITY_STARTTLS_NOT_FOLLOWED,
     };
     bool server = fact->tls == SMTPSCOPE_TLS_RESPONSE_INJECTION;
-    struct ground ground = {.fact = fact,
-                            .side = server ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT,
-                            .fault = server ? SMTPSCOPE_FAULT_SERVER : SMTPSCOPE_FAULT_CLIENT};
+    struct claim claim = {.fact = fact,
+                          .side = server ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT,
+                          .fault = server ? SMTPSCOPE_FAULT_SERVER : SMTPSCOPE_FAULT_CLIENT};
 
     unsigned bit = 1u << fact->tls;
-    bool told = judge->tls_told & bit;
-    struct note *note;
+    bool told = judge->session.tls_told & bit;
+    uint16_t note;
 
-    judge->tls_told |= bit & 0xfu;
+    judge->session.tls_told |= bit & 0xfu;
     if (rules[fact->tls] < 0 || told)
         return;
-    ground.rule = (enum smtpscope_rule)rules[fact->tls];
-    note = note_add(judge, &ground);
+    claim.rule = (enum smtpscope_rule)rules[fact->tls];
+    note = note_add(judge, &claim);
     if (note && fact->tls == SMTPSCOPE_TLS_NOT_FOLLOWED)
-        judge->trouble->not_followed = (uint16_t)note->finding.id;
+        judge->memory->session.not_followed = note;
 }
 
 /* Whose fault it is, and whether it is one, the ports do not tell. */
 static void judge_open(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
-    struct ground ground = {.rule = SMTPSCOPE_RULE_SECURITY_UNEXPECTED_PORT,
-                            .fact = fact,
-                            .fault = SMTPSCOPE_FAULT_UNDETERMINED,
-                            .detail = SMTPSCOPE_DETAIL_PORT,
-                            .detail_number = fact->flow->side[SMTPSCOPE_SERVER].port};
+    struct claim claim = {.rule = SMTPSCOPE_RULE_SECURITY_UNEXPECTED_PORT,
+                          .fact = fact,
+                          .fault = SMTPSCOPE_FAULT_UNDETERMINED,
+                          .detail = SMTPSCOPE_DETAIL_PORT,
+                          .detail_number = fact->flow->side[SMTPSCOPE_SERVER].port};
 
     judge->flow = fact->flow;
-    judge->doubtful = fact->flow->midstream;
+    judge->session.doubtful = fact->flow->midstream;
     if (fact->flow->unexpected)
-        note_add(judge, &ground);
+        note_add(judge, &claim);
 }
 
 static void judge_alien(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
-    struct ground ground = {.rule = SMTPSCOPE_RULE_SECURITY_NOT_SMTP,
-                            .fact = fact,
-                            .fault = SMTPSCOPE_FAULT_CLIENT,
-                            .detail = SMTPSCOPE_DETAIL_PROTOCOL,
-                            .detail_text = {fact->alien_name, strlen(fact->alien_name)}};
-    struct note *note = note_add(judge, &ground);
+    struct claim claim = {.rule = SMTPSCOPE_RULE_SECURITY_NOT_SMTP,
+                          .fact = fact,
+                          .fault = SMTPSCOPE_FAULT_CLIENT,
+                          .detail = SMTPSCOPE_DETAIL_PROTOCOL,
+                          .detail_text = smtpscope_text_of(fact->alien_name)};
+    uint16_t note = note_add(judge, &claim);
 
     if (note)
-        judge->trouble->alien = (uint16_t)note->finding.id;
+        judge->memory->session.alien = note;
 }
 
 static void judge_cross(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
-    struct ground ground = {.rule = SMTPSCOPE_RULE_SECURITY_CROSS_PROTOCOL,
-                            .command = fact->command,
-                            .fault = SMTPSCOPE_FAULT_CLIENT,
-                            .cause = trouble_of(judge)->alien};
+    struct claim claim = {.rule = SMTPSCOPE_RULE_SECURITY_CROSS_PROTOCOL,
+                          .command = fact->command,
+                          .fault = SMTPSCOPE_FAULT_CLIENT,
+                          .cause = memory_of(judge)->session.alien};
 
-    note_add(judge, &ground);
+    note_add(judge, &claim);
 }
 
 static void judge_overflow(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
-    struct ground ground = {.rule = SMTPSCOPE_RULE_TRANSPORT_EVICTED, .fact = fact, .fault = SMTPSCOPE_FAULT_NOBODY};
+    struct claim claim = {.rule = SMTPSCOPE_RULE_TRANSPORT_EVICTED, .fact = fact, .fault = SMTPSCOPE_FAULT_NOBODY};
 
-    judge->doubtful = true;
-    note_add(judge, &ground);
+    judge->session.doubtful = true;
+    note_add(judge, &claim);
 }
 
 void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_session *session,
@@ -299,10 +334,10 @@ void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_
     case SMTPSCOPE_FACT_OPEN: judge_open(judge, fact); break;
     case SMTPSCOPE_FACT_COMMAND: judge_early(judge, fact); break;
     case SMTPSCOPE_FACT_EXCHANGE:
-        judge->server_seen = true;
+        judge->session.server_seen = true;
         if (!(fact->exchange->command->circumstances & SMTPSCOPE_COMMAND_LOST) &&
             fact->exchange->command->verb != SMTPSCOPE_VERB_NONE)
-            judge->client_seen = true;
+            judge->session.client_seen = true;
         judge_exchange(judge, fact->exchange);
         break;
     case SMTPSCOPE_FACT_UNANSWERED: judge_unanswered(judge, session, fact); break;

@@ -3,7 +3,10 @@
  * The judge's notes: one a rule, session and cause, counted; told as findings, at the latest when the session ends. The only
  * emitter.
  */
-#include "judge_private.h"
+#include "note.h"
+
+#include "memory.h"
+#include "reply_meaning.h"
 
 #include "base/memory.h"
 
@@ -12,25 +15,33 @@
 /* Kinds of trouble in one session; beyond it, more of a rule is counted under its first note. Each rule can have one. */
 #define NOTES_MAX 256
 static_assert(NOTES_MAX + SMTPSCOPE_RULES <= UINT16_MAX, "ids of notes fit where they are remembered");
+/* Indexes that a note has room for in itself. */
+#define INDEXES_FEW 4
 /* Indexes kept per note. A session with more refusals of one kind than this has its tail counted, not listed. */
 #define INDEXES_MAX 65536
 #define TEXT_MAX 512
 
-const struct trouble no_trouble;
+/* What may change of a finding after it was told, as it was told. */
+struct told_state {
+    const char *server;
+    uint64_t detail_number;
+    uint32_t cause, count, folded;
+    uint8_t severity, verdict, reason, confidence, fault, detail; /* enums of these names */
+};
 
-struct trouble *trouble_begin(struct smtpscope_judge *judge)
-{
-    struct trouble *trouble = judge->trouble;
+/* Indexes of exchanges, in place while they are few. */
+struct indexes {
+    uint32_t *more; /* NULL: `few` has them */
+    uint32_t count, capacity;
+    uint32_t few[INDEXES_FEW];
+};
 
-    if (trouble)
-        return trouble;
-    trouble = judge->trouble = memory_new(judge->config->allocator, sizeof *trouble);
-    if (trouble) {
-        trouble->notes = trouble->few;
-        trouble->note_capacity = NOTED_FEW;
-    }
-    return trouble;
-}
+struct note {
+    struct smtpscope_finding finding; /* its texts are the note's own */
+    struct told_state told;           /* when it was told last */
+    struct indexes evidence, symptoms;
+    char texts[];
+};
 
 /*
  * Room for one more of what stands at `at`, `count` of it: moves what is in place (`few`) to memory of its own. NULL: there
@@ -67,21 +78,45 @@ static bool index_add(struct smtpscope_judge *judge, struct indexes *indexes, ui
     return true;
 }
 
-struct note *note_find(const struct smtpscope_judge *judge, uint32_t id)
+static struct note *note_at(const struct smtpscope_judge *judge, uint32_t id)
 {
-    return id && id <= judge->note_count ? judge->trouble->notes[id - 1].note : NULL;
+    return id && id <= judge->note_count ? judge->memory->notes.slots[id - 1].note : NULL;
 }
 
-bool note_covers(const struct note *note, const struct smtpscope_exchange *exchange)
+const struct smtpscope_finding *note_find(const struct smtpscope_judge *judge, uint32_t id)
 {
-    const struct indexes *evidence = &note->evidence;
+    const struct note *note = note_at(judge, id);
 
-    return evidence->count && indexes_at(evidence)[evidence->count - 1] == exchange->index;
+    return note ? &note->finding : NULL;
+}
+
+void note_revise(struct smtpscope_judge *judge, uint32_t id, const struct revision *revision)
+{
+    struct note *note = note_at(judge, id);
+
+    if (!note)
+        return;
+    if (revision->severity)
+        note->finding.severity = (enum smtpscope_severity)(revision->severity - 1);
+    if (revision->verdict)
+        note->finding.verdict = revision->verdict;
+    if (revision->reason)
+        note->finding.reason = revision->reason;
+    if (revision->detail)
+        note->finding.detail = revision->detail;
+    note->finding.detail_number += revision->detail_more;
+}
+
+bool note_covers(const struct smtpscope_judge *judge, uint32_t id, const struct smtpscope_exchange *exchange)
+{
+    const struct note *note = note_at(judge, id);
+
+    return note && note->evidence.count && indexes_at(&note->evidence)[note->evidence.count - 1] == exchange->index;
 }
 
 bool note_fold(struct smtpscope_judge *judge, uint32_t id, uint32_t exchange)
 {
-    struct note *note = note_find(judge, id);
+    struct note *note = note_at(judge, id);
 
     if (!note)
         return false;
@@ -114,28 +149,28 @@ static bool text_is_cause(enum smtpscope_detail detail)
 }
 
 /* Of the same rule: is it the same finding? */
-static bool note_is(const struct note *note, const struct ground *ground)
+static bool note_is(const struct note *note, const struct claim *claim)
 {
     const struct smtpscope_finding *finding = &note->finding;
 
-    return finding->reason == ground->reason && finding->cause == ground->cause && finding->verdict == ground->verdict &&
-           finding->detail == ground->detail &&
-           (!text_is_cause(ground->detail) || text_equal(finding->detail_text, ground->detail_text));
+    return finding->reason == claim->reason && finding->cause == claim->cause && finding->verdict == claim->verdict &&
+           finding->detail == claim->detail &&
+           (!text_is_cause(claim->detail) || text_equal(finding->detail_text, claim->detail_text));
 }
 
-static struct note *note_same(struct smtpscope_judge *judge, const struct ground *ground)
+static struct note *note_same(struct smtpscope_judge *judge, const struct claim *claim)
 {
     struct note *same_rule = NULL;
 
     for (size_t i = 0; i < judge->note_count; i++) {
-        const struct noted *noted = &judge->trouble->notes[i];
+        const struct note_slot *slot = &judge->memory->notes.slots[i];
 
-        if (noted->rule != ground->rule)
+        if (slot->rule != claim->rule)
             continue;
-        if (note_is(noted->note, ground))
-            return noted->note;
+        if (note_is(slot->note, claim))
+            return slot->note;
         if (!same_rule)
-            same_rule = noted->note;
+            same_rule = slot->note;
     }
     return judge->note_count >= NOTES_MAX ? same_rule : NULL;
 }
@@ -164,14 +199,14 @@ struct shown {
     struct smtpscope_text command, argument, text, detail;
 };
 
-static struct shown shown_of(const struct ground *ground)
+static struct shown shown_of(const struct claim *claim)
 {
-    const struct smtpscope_command *command = ground->exchange ? ground->exchange->command : ground->command;
-    struct shown shown = {.detail = ground->detail_text};
+    const struct smtpscope_command *command = claim->exchange ? claim->exchange->command : claim->command;
+    struct shown shown = {.detail = claim->detail_text};
     const char *name;
 
-    if (ground->exchange)
-        shown.text = ground->exchange->reply->first;
+    if (claim->exchange)
+        shown.text = claim->exchange->reply->first;
     if (command) {
         name = smtpscope_verb_name(command->verb);
         shown.command =
@@ -181,10 +216,10 @@ static struct shown shown_of(const struct ground *ground)
     return shown;
 }
 
-static void place_fill(struct smtpscope_finding *finding, const struct ground *ground)
+static void place_fill(struct smtpscope_finding *finding, const struct claim *claim)
 {
-    if (ground->exchange) {
-        const struct smtpscope_exchange *exchange = ground->exchange;
+    if (claim->exchange) {
+        const struct smtpscope_exchange *exchange = claim->exchange;
 
         finding->time = exchange->reply->time;
         finding->packet = exchange->reply->packet;
@@ -195,45 +230,47 @@ static void place_fill(struct smtpscope_finding *finding, const struct ground *g
         finding->enhanced_subject = exchange->reply->enhanced_subject;
         finding->enhanced_detail = exchange->reply->enhanced_detail;
         finding->state = smtpscope_state_name(exchange->before);
-    } else if (ground->command) {
-        finding->time = ground->command->time;
-        finding->packet = ground->command->packet;
-        finding->offset = ground->command->offset;
+    } else if (claim->command) {
+        finding->time = claim->command->time;
+        finding->packet = claim->command->packet;
+        finding->offset = claim->command->offset;
         finding->side = SMTPSCOPE_CLIENT;
-    } else if (ground->fact) {
-        finding->time = ground->fact->time;
-        finding->packet = ground->fact->packet;
-        finding->offset = ground->offset;
-        finding->side = ground->side;
+    } else if (claim->fact) {
+        finding->time = claim->fact->time;
+        finding->packet = claim->fact->packet;
+        finding->offset = claim->offset;
+        finding->side = claim->side;
     }
 }
 
 /* A place in the list of notes. NULL: out of memory. */
-static struct noted *noted_new(struct smtpscope_judge *judge)
+static struct note_slot *slot_new(struct smtpscope_judge *judge)
 {
-    struct trouble *trouble = trouble_begin(judge);
+    struct session_memory *memory = memory_begin(judge);
+    struct note_list *notes;
 
-    if (!trouble)
+    if (!memory)
         return NULL;
-    if (judge->note_count == trouble->note_capacity) {
-        struct noted *grown = room_grow(judge, trouble->notes, trouble->few, trouble->note_capacity, sizeof *grown);
+    notes = &memory->notes;
+    if (judge->note_count == notes->capacity) {
+        struct note_slot *grown = room_grow(judge, notes->slots, notes->few, notes->capacity, sizeof *grown);
 
         if (!grown)
             return NULL;
-        trouble->notes = grown;
-        trouble->note_capacity *= 2;
+        notes->slots = grown;
+        notes->capacity *= 2;
     }
-    return &trouble->notes[judge->note_count];
+    return &notes->slots[judge->note_count];
 }
 
-static struct note *note_new(struct smtpscope_judge *judge, const struct ground *ground)
+static struct note *note_new(struct smtpscope_judge *judge, const struct claim *claim)
 {
-    struct shown shown = shown_of(ground);
-    struct noted *noted = noted_new(judge);
+    struct shown shown = shown_of(claim);
+    struct note_slot *slot = slot_new(judge);
     struct note *note = NULL;
     char *to;
 
-    if (noted)
+    if (slot)
         note = memory_resize(judge->config->allocator, NULL,
                              sizeof *note + text_size(shown.command.len) + text_size(shown.argument.len) +
                                  text_size(shown.text.len) + text_size(shown.detail.len));
@@ -242,17 +279,17 @@ static struct note *note_new(struct smtpscope_judge *judge, const struct ground 
     *note = (struct note){
         .finding =
             {
-                .rule = ground->rule,
-                .verdict = ground->verdict,
-                .reason = ground->reason,
-                .confidence = ground->confidence,
-                .severity = ground->severity ? (enum smtpscope_severity)(ground->severity - 1)
-                                             : smtpscope_rule_info(ground->rule)->severity,
-                .fault = ground->fault,
-                .detail = ground->detail,
-                .detail_number = ground->detail_number,
+                .rule = claim->rule,
+                .verdict = claim->verdict,
+                .reason = claim->reason,
+                .confidence = claim->confidence,
+                .severity = claim->severity ? (enum smtpscope_severity)(claim->severity - 1)
+                                            : smtpscope_rule_info(claim->rule)->severity,
+                .fault = claim->fault,
+                .detail = claim->detail,
+                .detail_number = claim->detail_number,
                 .id = ++judge->note_count,
-                .cause = ground->cause,
+                .cause = claim->cause,
                 .flow = judge->flow,
                 .state = "",
             },
@@ -264,27 +301,27 @@ static struct note *note_new(struct smtpscope_judge *judge, const struct ground 
     note->finding.argument = text_put(&to, shown.argument);
     note->finding.text = text_put(&to, shown.text);
     note->finding.detail_text = text_put(&to, shown.detail);
-    place_fill(&note->finding, ground);
-    *noted = (struct noted){note, ground->rule};
+    place_fill(&note->finding, claim);
+    *slot = (struct note_slot){note, claim->rule};
     return note;
 }
 
-struct note *note_add(struct smtpscope_judge *judge, const struct ground *ground)
+uint16_t note_add(struct smtpscope_judge *judge, const struct claim *claim)
 {
-    struct note *note = note_same(judge, ground);
-    struct smtpscope_finding here = {.rule = ground->rule};
+    struct note *note = note_same(judge, claim);
+    struct smtpscope_finding here = {.rule = claim->rule};
 
-    if (!note && !(note = note_new(judge, ground)))
-        return NULL;
-    place_fill(&here, ground);
+    if (!note && !(note = note_new(judge, claim)))
+        return 0;
+    place_fill(&here, claim);
     note->finding.count++;
     note->finding.last_time = here.time;
     note->finding.last_packet = here.packet;
-    if (ground->confidence == SMTPSCOPE_LIKELY)
+    if (claim->confidence == SMTPSCOPE_LIKELY)
         note->finding.confidence = SMTPSCOPE_LIKELY;
-    if (ground->exchange)
-        index_add(judge, &note->evidence, &note->evidence.count, ground->exchange->index);
-    return note;
+    if (claim->exchange)
+        index_add(judge, &note->evidence, &note->evidence.count, claim->exchange->index);
+    return (uint16_t)note->finding.id;
 }
 
 /* A guess is never an error. */
@@ -300,7 +337,7 @@ static struct smtpscope_finding note_finding(const struct smtpscope_judge *judge
 {
     struct smtpscope_finding finding = note->finding;
 
-    finding.server = server_name(judge->server);
+    finding.server = server_name(judge->session.server);
     finding.severity = severity_shown(&note->finding);
     finding.exchanges = indexes_at(&note->evidence);
     finding.exchange_count = finding.evidence_count = note->evidence.count;
@@ -318,9 +355,9 @@ static uint32_t symptoms_append(struct smtpscope_judge *judge, struct note *note
     return count;
 }
 
-static struct telling telling_of(const struct smtpscope_finding *finding)
+static struct told_state told_state_of(const struct smtpscope_finding *finding)
 {
-    return (struct telling){
+    return (struct told_state){
         .server = finding->server,
         .detail_number = finding->detail_number,
         .cause = finding->cause,
@@ -335,7 +372,7 @@ static struct telling telling_of(const struct smtpscope_finding *finding)
     };
 }
 
-static bool telling_equal(const struct telling *a, const struct telling *b)
+static bool told_state_equal(const struct told_state *a, const struct told_state *b)
 {
     return a->server == b->server && a->detail_number == b->detail_number && a->cause == b->cause && a->count == b->count &&
            a->folded == b->folded && a->severity == b->severity && a->verdict == b->verdict && a->reason == b->reason &&
@@ -346,19 +383,19 @@ static void note_emit(struct smtpscope_judge *judge, struct note *note)
 {
     uint32_t count = symptoms_append(judge, note);
     struct smtpscope_finding finding = note_finding(judge, note);
-    struct telling now = telling_of(&finding);
+    struct told_state now = told_state_of(&finding);
 
     finding.exchange_count = count;
     finding.told = finding.id <= judge->told;
-    finding.changed = finding.told && !telling_equal(&now, &note->telling);
-    note->telling = now;
+    finding.changed = finding.told && !told_state_equal(&now, &note->told);
+    note->told = now;
     judge->config->finding(judge->config->ctx, &finding);
 }
 
 void notes_emit(struct smtpscope_judge *judge)
 {
     for (uint32_t id = 1; id <= judge->note_count; id++)
-        note_emit(judge, note_find(judge, id));
+        note_emit(judge, note_at(judge, id));
 }
 
 uint32_t smtpscope_judge_untold(const struct smtpscope_judge *judge)
@@ -369,14 +406,14 @@ uint32_t smtpscope_judge_untold(const struct smtpscope_judge *judge)
 void smtpscope_judge_tell(struct smtpscope_judge *judge)
 {
     for (uint32_t id = judge->told + 1u; id <= judge->note_count; id++)
-        note_emit(judge, note_find(judge, id));
+        note_emit(judge, note_at(judge, id));
     judge->told = judge->note_count;
 }
 
 uint32_t smtpscope_judge_peek(const struct smtpscope_judge *judge, uint32_t after)
 {
     for (uint32_t id = after; id < judge->note_count; id++) {
-        struct smtpscope_finding finding = note_finding(judge, note_find(judge, id + 1));
+        struct smtpscope_finding finding = note_finding(judge, note_at(judge, id + 1));
 
         judge->config->finding(judge->config->ctx, &finding);
     }
@@ -386,18 +423,15 @@ uint32_t smtpscope_judge_peek(const struct smtpscope_judge *judge, uint32_t afte
 void notes_free(struct smtpscope_judge *judge)
 {
     const struct smtpscope_allocator *allocator = judge->config->allocator;
-    struct trouble *trouble = judge->trouble;
 
     for (uint32_t id = 1; id <= judge->note_count; id++) {
-        struct note *note = note_find(judge, id);
+        struct note *note = note_at(judge, id);
 
         memory_free(allocator, note->evidence.more);
         memory_free(allocator, note->symptoms.more);
         memory_free(allocator, note);
     }
-    if (trouble && trouble->notes != trouble->few)
-        memory_free(allocator, trouble->notes);
-    memory_free(allocator, trouble);
-    judge->trouble = NULL;
+    if (judge->memory && judge->memory->notes.slots != judge->memory->notes.few)
+        memory_free(allocator, judge->memory->notes.slots);
     judge->note_count = 0;
 }

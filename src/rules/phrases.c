@@ -14,14 +14,14 @@
 #include <string.h>
 
 static const struct phrase phrase_rows[] = {
-#define PHRASE(reading, codes, server, pattern) {READING_##reading, codes, false, server, pattern},
-#define OWN_PHRASE(reading, codes, server, pattern) {READING_##reading, codes, true, server, pattern},
+#define PHRASE(meaning, codes, server, pattern) {MEANING_##meaning, codes, false, server, pattern},
+#define OWN_PHRASE(meaning, codes, server, pattern) {MEANING_##meaning, codes, true, server, pattern},
 #include "phrases.def"
 };
 
 #define SOFTWARE(name, pattern)                                                                                                \
     {                                                                                                                          \
-        READING_NONE, ANY, false, name, pattern                                                                                \
+        MEANING_NONE, ANY, false, name, pattern                                                                                \
     }
 static const struct phrase software_rows[] = {
     SOFTWARE("Postfix", "postfix"),

@@ -23,7 +23,7 @@ void words_read(struct words *words, const struct smtpscope_text *text);
 enum codes { ANY, TEMPORARY, PERMANENT };
 
 struct phrase {
-    enum reading reading;
+    enum reply_meaning meaning;
     enum codes codes;
     bool own; /* means this only when the server is known to be the one named */
     const char *server, *pattern;

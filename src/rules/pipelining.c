@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* RFC 2920 3.1: who may send what before the reply to what. */
-#include "judge_private.h"
+#include "detectors.h"
 
 #include <string.h>
 
@@ -34,72 +34,69 @@ static enum smtpscope_rule violation_of(const struct smtpscope_exchange *exchang
     return SMTPSCOPE_RULES;
 }
 
-static struct note *report(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, enum smtpscope_rule rule,
-                           enum smtpscope_verdict verdict)
+static uint16_t report(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, enum smtpscope_rule rule,
+                       enum smtpscope_verdict verdict)
 {
     enum smtpscope_verb barrier = barrier_of(exchange);
     /* Refused itself, for the octets behind it: then it is the barrier. */
     bool own = barrier == SMTPSCOPE_VERB_NONE && verdict != SMTPSCOPE_VERDICT_TOLERATED && is_barrier(exchange->command->verb);
     const char *name = barrier == SMTPSCOPE_VERB_NONE ? own ? smtpscope_verb_name(exchange->command->verb) : NULL
                                                       : smtpscope_verb_name(barrier);
-    struct ground ground = {.rule = rule,
-                            .verdict = verdict,
-                            .fault = SMTPSCOPE_FAULT_CLIENT,
-                            .exchange = exchange,
-                            .cause = trouble_of(judge)->alien,
-                            .confidence = judge->doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN};
-    struct note *note = note_find(judge, trouble_of(judge)->pipelined);
+    struct claim claim = {.rule = rule,
+                          .verdict = verdict,
+                          .fault = SMTPSCOPE_FAULT_CLIENT,
+                          .exchange = exchange,
+                          .cause = memory_of(judge)->session.alien,
+                          .confidence = judge->session.doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN};
+    uint16_t id = memory_of(judge)->session.pipelined;
+    const struct smtpscope_finding *before = note_find(judge, id);
 
     /* One finding, whose verdict is the worst of what the server did about it. */
-    if (note && note->finding.rule == rule && verdict == SMTPSCOPE_VERDICT_TOLERATED)
-        ground.verdict = note->finding.verdict;
-    else if (note && note->finding.rule == rule)
-        note->finding.verdict = verdict;
+    if (before && before->rule == rule && verdict == SMTPSCOPE_VERDICT_TOLERATED)
+        claim.verdict = before->verdict;
+    else if (before && before->rule == rule)
+        note_revise(judge, id, &(struct revision){.verdict = verdict});
     if (rule == SMTPSCOPE_RULE_PIPELINING_AFTER_BARRIER && name) {
-        ground.detail = SMTPSCOPE_DETAIL_BARRIER;
-        ground.detail_text = (struct smtpscope_text){name, strlen(name)};
+        claim.detail = SMTPSCOPE_DETAIL_BARRIER;
+        claim.detail_text = smtpscope_text_of(name);
     }
-    note = note_add(judge, &ground);
-    if (note)
-        judge->trouble->pipelined = (uint16_t)note->finding.id;
-    return note;
+    id = note_add(judge, &claim);
+    if (id)
+        judge->memory->session.pipelined = id;
+    return id;
 }
 
 /* The server let it pass, or refused the command for another reason. */
 void judge_pipelining(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     enum smtpscope_rule rule = violation_of(exchange);
-    const struct note *note;
+    uint16_t pipelined = memory_of(judge)->session.pipelined;
 
-    if (rule == SMTPSCOPE_RULES ||
-        (trouble_of(judge)->pipelined && trouble_of(judge)->hello.note == trouble_of(judge)->pipelined))
+    if (rule == SMTPSCOPE_RULES || (pipelined && memory_of(judge)->session.hello.note == pipelined))
         return; /* EHLO was refused for it, and nothing was taken since */
-    note = note_find(judge, trouble_of(judge)->pipelined);
-    if (!(note && note_covers(note, exchange)) && !is_alien(judge) && !judge->doubtful)
+    if (!note_covers(judge, pipelined, exchange) && !is_alien(judge) && !judge->session.doubtful)
         report(judge, exchange, rule, SMTPSCOPE_VERDICT_TOLERATED);
 }
 
 /* A message sent along with DATA, which was then refused: its lines are no commands, and the server takes them for some. */
-static bool is_text_behind_data(const struct refused *refused)
+static bool is_text_behind_data(const struct refusal_view *refused)
 {
     return refused->command->circumstances & SMTPSCOPE_COMMAND_HELD && refused->exchange->previous != SMTPSCOPE_VERB_NONE &&
            (refused->verb == SMTPSCOPE_VERB_RAW || refused->verb == SMTPSCOPE_VERB_UNKNOWN);
 }
 
 /* The server's words are about pipelining: the command before this one, or the octets behind it, were sent too soon. */
-uint32_t detect_pipelining(struct smtpscope_judge *judge, const struct refused *refused)
+uint16_t detect_pipelining(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
     enum smtpscope_rule rule = violation_of(refused->exchange);
     bool advertised = refused->before->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_PIPELINING);
-    struct note *note;
 
-    if (refused->reading != READING_PIPELINING && refused->reading != READING_TOO_SOON && !is_text_behind_data(refused))
+    if (refused->meaning != MEANING_PIPELINING && refused->meaning != MEANING_TOO_SOON && !is_text_behind_data(refused))
         return 0;
-    if (is_text_behind_data(refused) && note_fold(judge, judge->trouble->pipelined, refused->exchange->index))
-        return judge->trouble->pipelined;
+    if (is_text_behind_data(refused) && note_fold(judge, judge->memory->session.pipelined, refused->exchange->index))
+        return judge->memory->session.pipelined;
     if (rule == SMTPSCOPE_RULES)
         rule = advertised || refused->before->hello != SMTPSCOPE_HELLO_EHLO ? SMTPSCOPE_RULE_PIPELINING_AFTER_BARRIER
                                                                             : SMTPSCOPE_RULE_PIPELINING_NOT_ADVERTISED;
-    note = report(judge, refused->exchange, rule, refused->verdict);
-    return note ? note->finding.id : 0;
+    return report(judge, refused->exchange, rule, refused->verdict);
 }

@@ -24,19 +24,19 @@ static bool is_temporary(const struct smtpscope_reply *reply)
     return code >= 400 && code < 500;
 }
 
-enum reading reading_without(const struct smtpscope_reply *reply, const char *server, const bool *left_out)
+enum reply_meaning meaning_without(const struct smtpscope_reply *reply, const char *server, const bool *left_out)
 {
     struct words words;
     size_t row;
 
     words_read(&words, &reply->text);
     row = phrase_first(&reply_phrases, &words, is_temporary(reply), server, left_out);
-    return row < reply_phrases.count ? reply_phrases.rows[row].reading : READING_NONE;
+    return row < reply_phrases.count ? reply_phrases.rows[row].meaning : MEANING_NONE;
 }
 
-enum reading reading_of(const struct smtpscope_reply *reply, const char *server)
+enum reply_meaning meaning_of(const struct smtpscope_reply *reply, const char *server)
 {
-    return reading_without(reply, server, NULL);
+    return meaning_without(reply, server, NULL);
 }
 
 size_t phrase_count(void)
@@ -183,25 +183,25 @@ enum smtpscope_reason smtpscope_reason_of(enum smtpscope_verb verb, const struct
 enum smtpscope_reason reason_without(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
                                      const bool *left_out)
 {
-    return reason_from(reading_without(reply, server, left_out), verb, reply);
+    return reason_from(meaning_without(reply, server, left_out), verb, reply);
 }
 
-enum smtpscope_reason reason_from(enum reading reading, enum smtpscope_verb verb, const struct smtpscope_reply *reply)
+enum smtpscope_reason reason_from(enum reply_meaning meaning, enum smtpscope_verb verb, const struct smtpscope_reply *reply)
 {
     enum smtpscope_reason reason = SMTPSCOPE_REASON_NONE;
 
-    if (reading == READING_CLIENT_GONE || reading == READING_SYNTAX)
+    if (meaning == MEANING_CLIENT_GONE || meaning == MEANING_SYNTAX)
         return SMTPSCOPE_REASON_UNSPECIFIED; /* nothing on the server's side is why */
-    if (reading == READING_CLOSED_TO_CLIENT)
+    if (meaning == MEANING_CLOSED_TO_CLIENT)
         return SMTPSCOPE_REASON_POLICY;
-    if (reading == READING_DNS)
+    if (meaning == MEANING_DNS)
         return verb == SMTPSCOPE_VERB_MAIL   ? SMTPSCOPE_REASON_SENDER_UNVERIFIED
                : verb == SMTPSCOPE_VERB_RCPT ? SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED
                                              : SMTPSCOPE_REASON_SERVER_ERROR;
-    if (reading == READING_POLICY && reply->enhanced_class && (reply->enhanced_subject == 1 || reply->enhanced_subject == 2))
+    if (meaning == MEANING_POLICY && reply->enhanced_class && (reply->enhanced_subject == 1 || reply->enhanced_subject == 2))
         reason = reason_of_enhanced(reply); /* "rejected" is said of everything, 5.1.1 is not */
-    if (reason == SMTPSCOPE_REASON_NONE && reading_is_reason(reading))
-        reason = (enum smtpscope_reason)reading;
+    if (reason == SMTPSCOPE_REASON_NONE && meaning_is_reason(meaning))
+        reason = (enum smtpscope_reason)meaning;
     if (reason == SMTPSCOPE_REASON_NONE &&
         (verb == SMTPSCOPE_VERB_STARTTLS || verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER))
         reason = reason_of_code(verb, reply);

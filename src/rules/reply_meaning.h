@@ -6,30 +6,30 @@
 #include "smtpscope/judge.h"
 
 /* The reason words, then what is no reason for mail: a step that is missing, an extension that is not offered ... */
-enum reading {
-    READING_NONE,
-#define REASON(id, word, retry) READING_##id,
+enum reply_meaning {
+    MEANING_NONE,
+#define REASON(id, word, retry) MEANING_##id,
 #include "smtpscope/reasons.def"
-    READING_SEQ_HELO,
-    READING_SEQ_MAIL,
-    READING_SEQ_RCPT,
-    READING_NESTED_MAIL,
-    READING_SEQ_BDAT,
-    READING_AUTH_TWICE,
-    READING_TLS_TWICE,
-    READING_IN_TRANSACTION,
-    READING_NO_VALID_RCPT,
-    READING_DUPLICATE_HELO,
-    READING_CLOSED_TO_CLIENT,
-    READING_PIPELINING,
-    READING_TOO_SOON,
-    READING_NOT_OFFERED,
-    READING_PARAMETER,
-    READING_LINE_TOO_LONG,
-    READING_CLIENT_GONE,
-    READING_SYNTAX,
-    READING_DNS,
-    READING_AFTER_ERROR,
+    MEANING_SEQ_HELO,
+    MEANING_SEQ_MAIL,
+    MEANING_SEQ_RCPT,
+    MEANING_NESTED_MAIL,
+    MEANING_SEQ_BDAT,
+    MEANING_AUTH_TWICE,
+    MEANING_TLS_TWICE,
+    MEANING_IN_TRANSACTION,
+    MEANING_NO_VALID_RCPT,
+    MEANING_DUPLICATE_HELO,
+    MEANING_CLOSED_TO_CLIENT,
+    MEANING_PIPELINING,
+    MEANING_TOO_SOON,
+    MEANING_NOT_OFFERED,
+    MEANING_PARAMETER,
+    MEANING_LINE_TOO_LONG,
+    MEANING_CLIENT_GONE,
+    MEANING_SYNTAX,
+    MEANING_DNS,
+    MEANING_AFTER_ERROR,
 };
 
 /*
@@ -38,31 +38,31 @@ enum reading {
  */
 uint16_t code_meant(const struct smtpscope_reply *reply);
 /* `server`: the software as far as it is known, "" when not: some words mean something only there. */
-enum reading reading_of(const struct smtpscope_reply *reply, const char *server);
+enum reply_meaning meaning_of(const struct smtpscope_reply *reply, const char *server);
 /*
  * For measuring what holds on servers that nobody has seen: the same with rows of the table left out. `left_out` has a flag
  * a row, phrase_count() of them, or is NULL.
  */
-enum reading reading_without(const struct smtpscope_reply *reply, const char *server, const bool *left_out);
+enum reply_meaning meaning_without(const struct smtpscope_reply *reply, const char *server, const bool *left_out);
 enum smtpscope_reason reason_without(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
                                      const bool *left_out);
-/* The reason, when the reading is known already. */
-enum smtpscope_reason reason_from(enum reading reading, enum smtpscope_verb verb, const struct smtpscope_reply *reply);
+/* The reason, when the meaning is known already. */
+enum smtpscope_reason reason_from(enum reply_meaning meaning, enum smtpscope_verb verb, const struct smtpscope_reply *reply);
 size_t phrase_count(void);
 /* Does the row match the reply, whatever stands before it in the table? */
 bool phrase_matches(size_t row, const struct smtpscope_reply *reply, const char *server);
 /* Whose words the row has: "" when many say so. */
 const char *phrase_server(size_t row);
 
-static inline bool reading_is_reason(enum reading reading)
+static inline bool meaning_is_reason(enum reply_meaning meaning)
 {
-    return reading != READING_NONE && reading < READING_SEQ_HELO;
+    return meaning != MEANING_NONE && meaning < MEANING_SEQ_HELO;
 }
 
 /* Words about a step that is missing or one too many. */
-static inline bool reading_is_order(enum reading reading)
+static inline bool meaning_is_order(enum reply_meaning meaning)
 {
-    return reading >= READING_SEQ_HELO && reading <= READING_CLOSED_TO_CLIENT;
+    return meaning >= MEANING_SEQ_HELO && meaning <= MEANING_CLOSED_TO_CLIENT;
 }
 
 /* Software from a greeting or an EHLO reply; 0 when nothing tells. */

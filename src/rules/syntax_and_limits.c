@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is wrong with a command or a reply itself, whatever was meant by it. */
-#include "judge_private.h"
+#include "detectors.h"
 
 #include <string.h>
 
@@ -42,16 +42,16 @@ static const struct row command_rows[] = {
     {SMTPSCOPE_COMMAND_EXPLOIT, SMTPSCOPE_RULE_SECURITY_EXPLOIT_ATTEMPT, SMTPSCOPE_DETAIL_NONE},
 };
 
-static struct ground ground_of(const struct smtpscope_exchange *exchange, enum smtpscope_rule rule, enum smtpscope_fault fault)
+static struct claim claim_of(const struct smtpscope_exchange *exchange, enum smtpscope_rule rule, enum smtpscope_fault fault)
 {
-    return (struct ground){.rule = rule, .exchange = exchange, .fault = fault};
+    return (struct claim){.rule = rule, .exchange = exchange, .fault = fault};
 }
 
 static void judge_late(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     smtpscope_time sent = exchange->command->time, waited = exchange->reply->time - sent;
     unsigned wait = OTHER_WAIT;
-    struct ground ground;
+    struct claim claim;
 
     if (!sent || waited <= SHORTEST_WAIT * SMTPSCOPE_SECOND)
         return;
@@ -60,66 +60,64 @@ static void judge_late(struct smtpscope_judge *judge, const struct smtpscope_exc
             wait = waits[i].wait;
     if (waited <= (smtpscope_time)wait * SMTPSCOPE_SECOND)
         return;
-    ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_LATE, SMTPSCOPE_FAULT_SERVER);
-    ground.detail = SMTPSCOPE_DETAIL_LATE;
-    ground.detail_number = (uint64_t)(waited / SMTPSCOPE_SECOND);
-    note_add(judge, &ground);
+    claim = claim_of(exchange, SMTPSCOPE_RULE_REPLY_LATE, SMTPSCOPE_FAULT_SERVER);
+    claim.detail = SMTPSCOPE_DETAIL_LATE;
+    claim.detail_number = (uint64_t)(waited / SMTPSCOPE_SECOND);
+    note_add(judge, &claim);
 }
 
 static void judge_class(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     const struct smtpscope_reply *reply = exchange->reply;
     enum smtpscope_verb verb = exchange->command->verb;
-    struct ground ground;
+    struct claim claim;
 
     /* Which code was meant is not known when the lines differ in it; and that is told. */
     if (verb <= SMTPSCOPE_VERB_UNKNOWN || reply->code >= 400 || reply->code < 200 || smtpscope_verb_allows(verb, reply->code) ||
-        reply->oddities & SMTPSCOPE_REPLY_CODE_CHANGES || judge->doubtful)
+        reply->oddities & SMTPSCOPE_REPLY_CODE_CHANGES || judge->session.doubtful)
         return; /* behind a gap it is rather the answer to a command that was lost */
-    ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_WRONG_CLASS, SMTPSCOPE_FAULT_SERVER);
-    ground.detail = SMTPSCOPE_DETAIL_ALLOWED_CODES;
-    ground.detail_number = reply->code;
-    ground.detail_text = (struct smtpscope_text){smtpscope_verb_success(verb), strlen(smtpscope_verb_success(verb))};
-    note_add(judge, &ground);
+    claim = claim_of(exchange, SMTPSCOPE_RULE_REPLY_WRONG_CLASS, SMTPSCOPE_FAULT_SERVER);
+    claim.detail = SMTPSCOPE_DETAIL_ALLOWED_CODES;
+    claim.detail_number = reply->code;
+    claim.detail_text = smtpscope_text_of(smtpscope_verb_success(verb));
+    note_add(judge, &claim);
 }
 
 static void judge_reply_oddities(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     const struct smtpscope_reply *reply = exchange->reply;
-    struct ground ground;
+    struct claim claim;
 
     for (size_t i = 0; i < sizeof reply_rows / sizeof *reply_rows; i++)
         if (reply->oddities & reply_rows[i].oddity) {
-            struct note *note;
+            uint16_t note;
 
-            ground = ground_of(exchange, reply_rows[i].rule, SMTPSCOPE_FAULT_SERVER);
-            note = note_add(judge, &ground);
+            claim = claim_of(exchange, reply_rows[i].rule, SMTPSCOPE_FAULT_SERVER);
+            note = note_add(judge, &claim);
             if (note && !reply->code && reply_rows[i].rule == SMTPSCOPE_RULE_REPLY_MALFORMED)
-                judge->trouble->codeless = (uint16_t)note->finding.id;
+                judge->memory->last.codeless = note;
         }
 }
 
 static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     const struct smtpscope_reply *reply = exchange->reply;
-    struct ground ground;
+    struct claim claim;
 
-    if (judge->trouble)
-        judge->trouble->codeless = 0;
     if (reply->oddities)
         judge_reply_oddities(judge, exchange);
     if (reply->enhanced_class && reply->code && reply->enhanced_class != reply->code / 100 &&
         !(reply->code / 100 == 3 && reply->enhanced_class == 2)) {
-        ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_ENHANCED_MISMATCH, SMTPSCOPE_FAULT_SERVER);
-        note_add(judge, &ground);
+        claim = claim_of(exchange, SMTPSCOPE_RULE_REPLY_ENHANCED_MISMATCH, SMTPSCOPE_FAULT_SERVER);
+        note_add(judge, &claim);
     }
     /* Without a code it answers nothing, so nothing could wait for it: reply.malformed says so. */
     if (reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED && reply->code && reply->code != 421 && !is_alien(judge) &&
-        !judge->doubtful) {
-        ground = ground_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED,
-                           trouble_of(judge)->lookalike ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER);
-        ground.cause = trouble_of(judge)->lookalike;
-        note_add(judge, &ground);
+        !judge->session.doubtful) {
+        claim = claim_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED,
+                         memory_of(judge)->transaction.lookalike ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER);
+        claim.cause = memory_of(judge)->transaction.lookalike;
+        note_add(judge, &claim);
     }
     judge_late(judge, exchange);
     judge_class(judge, exchange);
@@ -129,15 +127,15 @@ static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_ex
 static void judge_grammar(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, uint32_t oddities)
 {
     enum smtpscope_detail detail = detail_of_oddities(oddities);
-    struct ground ground;
+    struct claim claim;
 
     if (detail == SMTPSCOPE_DETAIL_NONE || exchange->reply->code >= 400 ||
-        (judge->doubtful && exchange->command->verb == SMTPSCOPE_VERB_RAW))
+        (judge->session.doubtful && exchange->command->verb == SMTPSCOPE_VERB_RAW))
         return;
-    ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_MALFORMED, SMTPSCOPE_FAULT_CLIENT);
-    ground.detail = detail;
-    ground.verdict = SMTPSCOPE_VERDICT_TOLERATED;
-    note_add(judge, &ground);
+    claim = claim_of(exchange, SMTPSCOPE_RULE_COMMAND_MALFORMED, SMTPSCOPE_FAULT_CLIENT);
+    claim.detail = detail;
+    claim.verdict = SMTPSCOPE_VERDICT_TOLERATED;
+    note_add(judge, &claim);
 }
 
 /*
@@ -152,7 +150,7 @@ static bool lacks_smtputf8(const struct smtpscope_judge *judge, const struct smt
         return false;
     return command->verb == SMTPSCOPE_VERB_MAIL || command->verb == SMTPSCOPE_VERB_EHLO ||
            command->verb == SMTPSCOPE_VERB_HELO ||
-           (command->verb == SMTPSCOPE_VERB_RCPT && exchange->before->transaction && !judge->smtputf8 &&
+           (command->verb == SMTPSCOPE_VERB_RCPT && exchange->before->transaction && !judge->transaction.smtputf8 &&
             !exchange->before->doubt);
 }
 
@@ -160,22 +158,22 @@ static void judge_command(struct smtpscope_judge *judge, const struct smtpscope_
 {
     const struct smtpscope_command *command = exchange->command;
     uint32_t oddities = is_alien(judge) ? command->oddities & SMTPSCOPE_COMMAND_EXPLOIT : command->oddities;
-    struct ground ground;
+    struct claim claim;
 
     if (!oddities)
         return;
     for (size_t i = 0; i < sizeof command_rows / sizeof *command_rows; i++)
         if (oddities & command_rows[i].oddity) {
-            ground = ground_of(exchange, command_rows[i].rule, SMTPSCOPE_FAULT_CLIENT);
-            ground.detail = command_rows[i].detail;
-            ground.detail_number = command->len;
+            claim = claim_of(exchange, command_rows[i].rule, SMTPSCOPE_FAULT_CLIENT);
+            claim.detail = command_rows[i].detail;
+            claim.detail_number = command->len;
             if (command_rows[i].rule == SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID)
-                ground.detail_text = command->path;
-            note_add(judge, &ground);
+                claim.detail_text = command->path;
+            note_add(judge, &claim);
         }
     if (oddities & SMTPSCOPE_COMMAND_EIGHT_BIT && lacks_smtputf8(judge, exchange)) {
-        ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_EIGHT_BIT_WITHOUT_SMTPUTF8, SMTPSCOPE_FAULT_CLIENT);
-        note_add(judge, &ground);
+        claim = claim_of(exchange, SMTPSCOPE_RULE_COMMAND_EIGHT_BIT_WITHOUT_SMTPUTF8, SMTPSCOPE_FAULT_CLIENT);
+        note_add(judge, &claim);
     }
     judge_grammar(judge, exchange, oddities);
 }
@@ -185,22 +183,20 @@ static void judge_declared_size(struct smtpscope_judge *judge, const struct smtp
     uint64_t limit = exchange->before->size_limit;
     const struct smtpscope_command *command = exchange->command;
     struct number number;
-    struct ground ground;
-    struct note *note;
+    struct claim claim;
+    uint16_t note;
 
-    if (judge->trouble)
-        judge->trouble->oversize = 0;
     if (command->verb != SMTPSCOPE_VERB_MAIL || !limit || !command->has_size || command->declared_size <= limit)
         return;
     number = number_text(limit);
-    ground = ground_of(exchange, SMTPSCOPE_RULE_COMMAND_SIZE_OVER_LIMIT, SMTPSCOPE_FAULT_CLIENT);
-    ground.detail = SMTPSCOPE_DETAIL_SIZE;
-    ground.detail_number = command->declared_size;
-    ground.detail_text = (struct smtpscope_text){number.digits + number.at, sizeof number.digits - number.at};
-    ground.verdict = exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER;
-    note = note_add(judge, &ground);
+    claim = claim_of(exchange, SMTPSCOPE_RULE_COMMAND_SIZE_OVER_LIMIT, SMTPSCOPE_FAULT_CLIENT);
+    claim.detail = SMTPSCOPE_DETAIL_SIZE;
+    claim.detail_number = command->declared_size;
+    claim.detail_text = number_digits(&number);
+    claim.verdict = exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER;
+    note = note_add(judge, &claim);
     if (note)
-        judge->trouble->oversize = (uint16_t)note->finding.id;
+        judge->memory->last.oversize = note;
 }
 
 /* A parameter or command of an extension that was not advertised, and taken all the same. */
@@ -210,18 +206,18 @@ void judge_accepted_parameters(struct smtpscope_judge *judge, const struct smtps
     enum smtpscope_extension own = smtpscope_verb_extension(exchange->command->verb);
     uint64_t used = exchange->command->parameters | (own < SMTPSCOPE_EXTENSIONS ? SMTPSCOPE_EXT_BIT(own) : 0);
     uint64_t missing = used & ~before->extensions;
-    struct ground ground;
+    struct claim claim;
     const char *keyword;
 
-    if (!missing || before->doubt || judge->doubtful || before->hello == SMTPSCOPE_HELLO_NONE)
+    if (!missing || before->doubt || judge->session.doubtful || before->hello == SMTPSCOPE_HELLO_NONE)
         return;
     keyword = smtpscope_extension_keyword((enum smtpscope_extension)__builtin_ctzll(missing));
-    ground = ground_of(exchange, SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED, SMTPSCOPE_FAULT_CLIENT);
-    ground.severity = SEVERITY(NOTICE);
-    ground.verdict = SMTPSCOPE_VERDICT_TOLERATED;
-    ground.detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING;
-    ground.detail_text = (struct smtpscope_text){keyword, strlen(keyword)};
-    note_add(judge, &ground);
+    claim = claim_of(exchange, SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED, SMTPSCOPE_FAULT_CLIENT);
+    claim.severity = SEVERITY(NOTICE);
+    claim.verdict = SMTPSCOPE_VERDICT_TOLERATED;
+    claim.detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING;
+    claim.detail_text = smtpscope_text_of(keyword);
+    note_add(judge, &claim);
 }
 
 /* A count that no message can have: over the advertised SIZE, or over what RFC 3030's 64-bit counters are good for. */
@@ -230,17 +226,17 @@ static void judge_chunk(struct smtpscope_judge *judge, const struct smtpscope_ex
     const struct smtpscope_command *command = exchange->command;
     uint64_t limit = exchange->before->size_limit ? exchange->before->size_limit : INT64_MAX;
     struct number number;
-    struct ground ground;
+    struct claim claim;
 
     if (command->verb != SMTPSCOPE_VERB_BDAT || !command->has_size || command->declared_size <= limit)
         return;
-    judge->chunk_told = true;
+    judge->transaction.chunk_told = true;
     number = number_text(limit);
-    ground = ground_of(exchange, SMTPSCOPE_RULE_DATA_BDAT_SIZE_OVERFLOW, SMTPSCOPE_FAULT_CLIENT);
-    ground.detail = SMTPSCOPE_DETAIL_CHUNK;
-    ground.detail_number = command->declared_size;
-    ground.detail_text = (struct smtpscope_text){number.digits + number.at, sizeof number.digits - number.at};
-    note_add(judge, &ground);
+    claim = claim_of(exchange, SMTPSCOPE_RULE_DATA_BDAT_SIZE_OVERFLOW, SMTPSCOPE_FAULT_CLIENT);
+    claim.detail = SMTPSCOPE_DETAIL_CHUNK;
+    claim.detail_number = command->declared_size;
+    claim.detail_text = number_digits(&number);
+    note_add(judge, &claim);
 }
 
 /* The length of a keyword that a firewall has written over: Xs, and perhaps one other letter at the end. 0: none. */
@@ -261,7 +257,7 @@ static size_t masked_len(const char *at, size_t len)
 static void judge_masked(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     const char *at = exchange->reply->text.at, *end = at + exchange->reply->text.len;
-    struct ground ground;
+    struct claim claim;
 
     if (exchange->command->verb != SMTPSCOPE_VERB_EHLO || exchange->reply->code != 250 || !memchr(at, 'X', (size_t)(end - at)))
         return;
@@ -271,10 +267,10 @@ static void judge_masked(struct smtpscope_judge *judge, const struct smtpscope_e
         at++;
         masked = masked_len(at, (size_t)(end - at));
         if (masked) {
-            ground = ground_of(exchange, SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED, SMTPSCOPE_FAULT_NETWORK);
-            ground.detail = SMTPSCOPE_DETAIL_MASKED;
-            ground.detail_text = (struct smtpscope_text){at, masked};
-            note_add(judge, &ground);
+            claim = claim_of(exchange, SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED, SMTPSCOPE_FAULT_NETWORK);
+            claim.detail = SMTPSCOPE_DETAIL_MASKED;
+            claim.detail_text = (struct smtpscope_text){at, masked};
+            note_add(judge, &claim);
             return;
         }
     }

@@ -34,27 +34,27 @@ struct tally {
     unsigned right, abstained, wrong;
 };
 
-/* Labels that are not the name of a reason, and the reading they stand for. */
+/* Labels that are not the name of a reason, and the meaning they stand for. */
 static const struct label {
     const char *class;
-    enum reading reading;
+    enum reply_meaning meaning;
 } labels[] = {
-    {"sequence: no EHLO or HELO yet", READING_SEQ_HELO},
-    {"sequence: nested MAIL", READING_NESTED_MAIL},
-    {"sequence: no MAIL yet", READING_SEQ_MAIL},
-    {"sequence: no RCPT yet", READING_SEQ_RCPT},
-    {"sequence: BDAT", READING_SEQ_BDAT},
-    {"sequence: AUTH twice", READING_AUTH_TWICE},
-    {"sequence: STARTTLS twice", READING_TLS_TWICE},
-    {"sequence: not inside a transaction", READING_IN_TRANSACTION},
-    {"sequence: collateral of refused recipients", READING_NO_VALID_RCPT},
-    {"sequence: EHLO twice", READING_DUPLICATE_HELO},
-    {"rejection: extension not offered", READING_NOT_OFFERED},
-    {"rejection: parameter", READING_PARAMETER},
-    {"pipelining", READING_PIPELINING},
-    {"pipelining or early talker", READING_PIPELINING},
-    {"command: line too long", READING_LINE_TOO_LONG},
-    {"refusal: policy", READING_POLICY},
+    {"sequence: no EHLO or HELO yet", MEANING_SEQ_HELO},
+    {"sequence: nested MAIL", MEANING_NESTED_MAIL},
+    {"sequence: no MAIL yet", MEANING_SEQ_MAIL},
+    {"sequence: no RCPT yet", MEANING_SEQ_RCPT},
+    {"sequence: BDAT", MEANING_SEQ_BDAT},
+    {"sequence: AUTH twice", MEANING_AUTH_TWICE},
+    {"sequence: STARTTLS twice", MEANING_TLS_TWICE},
+    {"sequence: not inside a transaction", MEANING_IN_TRANSACTION},
+    {"sequence: collateral of refused recipients", MEANING_NO_VALID_RCPT},
+    {"sequence: EHLO twice", MEANING_DUPLICATE_HELO},
+    {"rejection: extension not offered", MEANING_NOT_OFFERED},
+    {"rejection: parameter", MEANING_PARAMETER},
+    {"pipelining", MEANING_PIPELINING},
+    {"pipelining or early talker", MEANING_PIPELINING},
+    {"command: line too long", MEANING_LINE_TOO_LONG},
+    {"refusal: policy", MEANING_POLICY},
 };
 
 /* The software as a session's greeting would tell it, from the collection's column. */
@@ -114,16 +114,16 @@ static enum verdict judge_reason(const char *word, enum smtpscope_verb verb, con
     return reason == SMTPSCOPE_REASON_UNSPECIFIED ? ABSTAINED : WRONG;
 }
 
-static enum verdict judge_reading(enum reading wanted, const struct smtpscope_reply *reply, const char *server,
+static enum verdict judge_reading(enum reply_meaning wanted, const struct smtpscope_reply *reply, const char *server,
                                   const bool *without)
 {
-    enum reading reading = reading_without(reply, server, without);
+    enum reply_meaning meaning = meaning_without(reply, server, without);
 
-    if (reading == READING_TOO_SOON)
-        reading = READING_PIPELINING;
-    if (reading == wanted || (wanted == READING_SEQ_RCPT && reading == READING_NO_VALID_RCPT))
+    if (meaning == MEANING_TOO_SOON)
+        meaning = MEANING_PIPELINING;
+    if (meaning == wanted || (wanted == MEANING_SEQ_RCPT && meaning == MEANING_NO_VALID_RCPT))
         return RIGHT;
-    return reading == READING_NONE ? ABSTAINED : WRONG;
+    return meaning == MEANING_NONE ? ABSTAINED : WRONG;
 }
 
 static enum verdict judge(char *fields[], const bool *without)
@@ -134,7 +134,7 @@ static enum verdict judge(char *fields[], const bool *without)
 
     for (size_t i = 0; i < COUNT(labels); i++)
         if (!strcmp(fields[2], labels[i].class))
-            return judge_reading(labels[i].reading, &reply, known, without);
+            return judge_reading(labels[i].meaning, &reply, known, without);
     if (dot && (!strncmp(fields[2], "deferral.", 9) || !strncmp(fields[2], "refusal.", 8)))
         return judge_reason(dot + 1, verb_of(fields[1]), &reply, known, without);
     return NOT_COUNTED; /* the state and the code decide these, not the text */

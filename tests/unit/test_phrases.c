@@ -156,7 +156,7 @@ static void test_threads(void **unused)
     for (size_t i = 0; i < unit_count(threads); i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
         assert_true(rows[i] < reply_phrases.count && rows[i] == rows[0]);
-        assert_int_equal(reply_phrases.rows[rows[i]].reading, READING_GREYLISTED);
+        assert_int_equal(reply_phrases.rows[rows[i]].meaning, MEANING_GREYLISTED);
     }
     pthread_barrier_destroy(&together);
 }

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What judge.c and refused.c ask: the detectors, file by file. Each sees what is remembered (memory.h), claims what it finds
+ * (note.h), and calls no other detector.
+ */
+#ifndef RULES_DETECTORS_H
+#define RULES_DETECTORS_H
+
+#include "memory.h"
+#include "refusal_view.h"
+
+/*
+ * refused.c: exactly one detector of the procedure takes a refused exchange. Returns the id of the note that covers it. For the
+ * detectors judge->memory is there.
+ */
+uint16_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+
+/* sequence.c */
+uint16_t detect_sequence(struct smtpscope_judge *judge, const struct refusal_view *refused);
+uint16_t detect_refused_in_order(struct smtpscope_judge *judge, const struct refusal_view *refused);
+void judge_tolerated(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+
+/* rejection.c */
+uint16_t detect_extension(struct smtpscope_judge *judge, const struct refusal_view *refused);
+uint16_t detect_parameter(struct smtpscope_judge *judge, const struct refusal_view *refused);
+uint16_t detect_syntax(struct smtpscope_judge *judge, const struct refusal_view *refused);
+uint16_t detect_chunk(struct smtpscope_judge *judge, const struct refusal_view *refused);
+uint16_t detect_verb(struct smtpscope_judge *judge, const struct refusal_view *refused);
+
+/* deferral_refusal.c */
+uint16_t detect_mail(struct smtpscope_judge *judge, const struct refusal_view *refused);
+void judge_message(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact);
+
+/* syntax_and_limits.c: what is wrong with a command or a reply itself, whatever it means */
+void judge_oddities(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+void judge_accepted_parameters(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+
+/* advertised.c */
+void advertised_read(struct smtpscope_judge *judge, const struct smtpscope_reply *reply);
+/* Was the mechanism of an AUTH command advertised, as far as the registry knows it? */
+bool mechanism_is_listed(const struct smtpscope_judge *judge, const struct smtpscope_command *command);
+/* Does it prove that the client knows a secret, rather than send it? */
+bool mechanism_hides(const struct smtpscope_text *name);
+void judge_mechanism(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+/* judge->memory is there. */
+void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+
+/* pipelining.c */
+void judge_pipelining(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+uint16_t detect_pipelining(struct smtpscope_judge *judge, const struct refusal_view *refused);
+
+/* session_end.c */
+void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
+void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session,
+                      const struct smtpscope_fact *fact);
+void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
+
+/* Did the session itself end, and not only the capture or our tracking? */
+static inline bool session_ended(const struct smtpscope_ending *ending)
+{
+    return ending && ending->why != SMTPSCOPE_CLOSE_END && ending->why != SMTPSCOPE_CLOSE_EVICTED;
+}
+
+#endif
