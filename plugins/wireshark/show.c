@@ -6,7 +6,7 @@
 #include <epan/expert.h>
 #include <smtpscope/advice.h>
 
-enum field {
+enum shown_field {
 #define FIELD(id, abbreviation, name, type, display, strings, description) FIELD_##id,
 #include "fields.def"
     FIELDS
@@ -96,17 +96,17 @@ static proto_item *put_item(proto_item *item)
     return item;
 }
 
-static proto_item *put_string(proto_tree *tree, tvbuff_t *tvb, enum field field, const char *text)
+static proto_item *put_string(proto_tree *tree, tvbuff_t *tvb, enum shown_field field, const char *text)
 {
     return text && *text ? put_item(proto_tree_add_string(tree, fields[field], tvb, 0, 0, text)) : NULL;
 }
 
-static proto_item *put_number(proto_tree *tree, tvbuff_t *tvb, enum field field, uint32_t number)
+static proto_item *put_number(proto_tree *tree, tvbuff_t *tvb, enum shown_field field, uint32_t number)
 {
     return number ? put_item(proto_tree_add_uint(tree, fields[field], tvb, 0, 0, number)) : NULL;
 }
 
-static void put_flag(proto_tree *tree, tvbuff_t *tvb, enum field field, bool flag)
+static void put_flag(proto_tree *tree, tvbuff_t *tvb, enum shown_field field, bool flag)
 {
     put_item(proto_tree_add_boolean(tree, fields[field], tvb, 0, 0, flag));
 }
@@ -127,7 +127,7 @@ static size_t line_end(const char *text, size_t len)
     return end;
 }
 
-static void put_text(proto_tree *tree, tvbuff_t *tvb, enum field field, const char *text)
+static void put_text(proto_tree *tree, tvbuff_t *tvb, enum shown_field field, const char *text)
 {
     proto_item *item = put_string(tree, tvb, field, text);
     size_t len = item ? strlen(text) : 0, end;

@@ -31,12 +31,12 @@ static const char *const classes[10] = {
     [5] = N_("permanent negative completion"),
 };
 
-struct enhanced_row {
+struct enhanced_words {
     uint16_t subject, detail;
     const char *meaning;
 };
 
-static const struct enhanced_row enhanced[] = {
+static const struct enhanced_words enhanced[] = {
 #define ENHANCED(subject, detail, meaning) {subject, detail, meaning},
 #include "enhanced.def"
 };

@@ -16,27 +16,27 @@ static const char *const words[] = {
     N_("client"), N_("server"), N_("commands"), N_("message"), N_("replies"), N_("tls"),
 };
 
-struct sink {
+struct detail_buffer {
     char *at;
     size_t room; /* without the terminator */
 };
 
-static void sink_put(struct sink *sink, const char *text, size_t len)
+static void detail_put(struct detail_buffer *to, const char *text, size_t len)
 {
-    size_t fits = len < sink->room ? len : sink->room;
+    size_t fits = len < to->room ? len : to->room;
 
     /* What does not fit is cut between characters, and nothing may follow it. */
     if (fits < len) {
         while (fits > 0 && ((unsigned char)text[fits] & 0xc0) == 0x80)
             fits--;
-        sink->room = fits;
+        to->room = fits;
     }
-    memcpy(sink->at, text, fits);
-    sink->at += fits;
-    sink->room -= fits;
+    memcpy(to->at, text, fits);
+    to->at += fits;
+    to->room -= fits;
 }
 
-static void sink_put_number(struct sink *sink, uint64_t number)
+static void detail_put_number(struct detail_buffer *to, uint64_t number)
 {
     char digits[20]; /* of 2^64 - 1 */
     size_t at = sizeof digits;
@@ -45,7 +45,7 @@ static void sink_put_number(struct sink *sink, uint64_t number)
         digits[--at] = (char)('0' + number % 10);
         number /= 10;
     } while (number != 0);
-    sink_put(sink, digits + at, sizeof digits - at);
+    detail_put(to, digits + at, sizeof digits - at);
 }
 
 static const char *detail_word(const char *text)
@@ -78,7 +78,7 @@ size_t smtpscope_advice_detail_fill(const char *pattern, const struct smtpscope_
 {
     const char *at = pattern;
     const char *text = detail_word(finding->detail_text);
-    struct sink sink = {buffer, size == 0 ? 0 : size - 1};
+    struct detail_buffer to = {buffer, size == 0 ? 0 : size - 1};
 
     if (size == 0)
         return 0;
@@ -86,15 +86,15 @@ size_t smtpscope_advice_detail_fill(const char *pattern, const struct smtpscope_
         size_t len;
 
         if (starts(at, "%1$s", &len)) {
-            sink_put(&sink, text, strlen(text));
+            detail_put(&to, text, strlen(text));
         } else if (starts(at, "%2$llu", &len)) {
-            sink_put_number(&sink, finding->detail_number);
+            detail_put_number(&to, finding->detail_number);
         } else {
             len = 1 + strcspn(at + 1, "%");
-            sink_put(&sink, at, len);
+            detail_put(&to, at, len);
         }
         at += len;
     }
-    *sink.at = '\0';
-    return (size_t)(sink.at - buffer);
+    *to.at = '\0';
+    return (size_t)(to.at - buffer);
 }

@@ -26,7 +26,7 @@ static enum status finish(FILE *out, int status)
         return (enum status)status;
     if (errno == EPIPE)
         return STATUS_DONE;
-    complain(_("standard output: %s"), strerror(errno));
+    warn_user(_("standard output: %s"), strerror(errno));
     return STATUS_FAILED;
 }
 
@@ -69,10 +69,10 @@ int main(int argc, char **argv)
     /* A pipe whose reader is gone shows as an error of the write, which ends the work quietly. */
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
-    words_init(options_language(argc, argv));
+    language_init(options_language(argc, argv));
     if (options_parse(&options, argc, argv)) {
         if (options.language)
-            words_init(options.language); /* the configuration file's, unless --lang has chosen already */
+            language_init(options.language); /* the configuration file's, unless --lang has chosen already */
         status = run(&options, argc, argv, stdout);
     }
     options_fini(&options);

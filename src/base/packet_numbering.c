@@ -4,73 +4,73 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool packets_init(struct packets *packets, size_t count)
+bool packet_numbering_init(struct packet_numbering *numbering, size_t count)
 {
-    packets->files = calloc(count, sizeof *packets->files);
-    packets->room = packets->files ? count : 0;
-    return packets->files != NULL;
+    numbering->files = calloc(count, sizeof *numbering->files);
+    numbering->room = numbering->files ? count : 0;
+    return numbering->files != NULL;
 }
 
-bool packets_add(struct packets *packets, const char *name, uint64_t before)
+bool packet_numbering_add(struct packet_numbering *numbering, const char *name, uint64_t before)
 {
-    size_t count = packets->count;
+    size_t count = numbering->count;
 
-    if (count == packets->room)
+    if (count == numbering->room)
         return false;
-    packets->files[count] = (struct packets_file){name, before};
-    packets->count = count + 1;
+    numbering->files[count] = (struct numbered_file){name, before};
+    numbering->count = count + 1;
     return true;
 }
 
-bool packets_insert(struct packets *packets, const char *name, uint64_t before)
+bool packet_numbering_insert(struct packet_numbering *numbering, const char *name, uint64_t before)
 {
-    size_t at = packets->count;
+    size_t at = numbering->count;
 
-    if (at == packets->room)
+    if (at == numbering->room)
         return false;
-    for (; at && packets->files[at - 1].before > before; at--)
-        packets->files[at] = packets->files[at - 1];
-    packets->files[at] = (struct packets_file){name, before};
-    packets->count++;
+    for (; at && numbering->files[at - 1].before > before; at--)
+        numbering->files[at] = numbering->files[at - 1];
+    numbering->files[at] = (struct numbered_file){name, before};
+    numbering->count++;
     return true;
 }
 
-const char *packets_remove(struct packets *packets, const char *name)
+const char *packet_numbering_remove(struct packet_numbering *numbering, const char *name)
 {
-    size_t at = 0, count = packets->count;
+    size_t at = 0, count = numbering->count;
     const char *removed;
 
-    while (at < count && strcmp(packets->files[at].name, name) != 0)
+    while (at < count && strcmp(numbering->files[at].name, name) != 0)
         at++;
     if (at == count)
         return NULL;
-    removed = packets->files[at].name;
-    memmove(&packets->files[at], &packets->files[at + 1], (count - at - 1) * sizeof *packets->files);
-    packets->count--;
+    removed = numbering->files[at].name;
+    memmove(&numbering->files[at], &numbering->files[at + 1], (count - at - 1) * sizeof *numbering->files);
+    numbering->count--;
     return removed;
 }
 
-const char *packets_find(const struct packets *packets, uint64_t ordinal, uint64_t *number)
+const char *packet_numbering_find(const struct packet_numbering *numbering, uint64_t ordinal, uint64_t *number)
 {
-    size_t begin = 0, end = packets->count, middle;
+    size_t begin = 0, end = numbering->count, middle;
 
     *number = 0;
     while (begin < end) {
         middle = begin + (end - begin) / 2;
-        if (packets->files[middle].before < ordinal)
+        if (numbering->files[middle].before < ordinal)
             begin = middle + 1;
         else
             end = middle;
     }
     if (!begin)
         return NULL;
-    *number = ordinal - packets->files[begin - 1].before;
-    return packets->files[begin - 1].name;
+    *number = ordinal - numbering->files[begin - 1].before;
+    return numbering->files[begin - 1].name;
 }
 
-void packets_fini(struct packets *packets)
+void packet_numbering_fini(struct packet_numbering *numbering)
 {
-    free(packets->files);
-    packets->files = NULL;
-    packets->count = packets->room = 0;
+    free(numbering->files);
+    numbering->files = NULL;
+    numbering->count = numbering->room = 0;
 }

@@ -25,29 +25,29 @@
 /* Connections have a few frames of some hundred octets: so many octets for each place of the table. */
 #define OCTETS_A_PLACE 4096
 
-enum list { LIST_CLOSED, LIST_OPEN, LIST_WRITTEN, LIST_DUE, LISTS };
+enum evidence_list { LIST_CLOSED, LIST_OPEN, LIST_WRITTEN, LIST_DUE, LISTS };
 
-struct held {
+struct held_frame {
     struct frame frame;
     uint8_t octets[];
 };
 
 /* `held` is NULL once it is written or lost. */
-struct kept {
+struct kept_frame {
     uint64_t ordinal, number;
-    struct held *held;
+    struct held_frame *held;
 };
 
 struct connection {
     struct connection *chain;         /* of the same place, the newest first */
     struct connection *older, *newer; /* in its list */
-    enum list list;
+    enum evidence_list list;
     uint64_t hash, first;
     uint32_t seq;
     bool opened, closed, busy; /* opened: `seq` is known; busy: a batch holds its frames */
     smtpscope_time last;       /* frame, or when it closed */
     uint64_t due;              /* the round in which it fell due */
-    struct kept *kept;
+    struct kept_frame *kept;
     size_t count, room;
     size_t written; /* of `kept`: the frames before it were written, or lost for good */
     size_t cut;     /* of `kept`: where cutting has got to */
@@ -55,9 +55,9 @@ struct connection {
     size_t listed;  /* the same when it came to its list */
 };
 
-struct fragment {
+struct kept_fragment {
     uint64_t datagram;
-    struct held *held; /* NULL: none */
+    struct held_frame *held; /* NULL: none */
 };
 
 struct evidence {
@@ -66,8 +66,8 @@ struct evidence {
     struct connection **places;
     size_t mask;
     struct connection *oldest[LISTS], *newest[LISTS];
-    size_t octets[LISTS];                     /* listed */
-    struct fragment fragments[FRAGMENTS_MAX]; /* a ring */
+    size_t octets[LISTS];                          /* listed */
+    struct kept_fragment fragments[FRAGMENTS_MAX]; /* a ring */
     size_t next_fragment;
     uint64_t round;
     struct evidence_stats stats;
@@ -77,14 +77,14 @@ struct evidence {
 
 static void list_remove(struct evidence *evidence, struct connection *connection)
 {
-    enum list list = connection->list;
+    enum evidence_list list = connection->list;
 
     evidence->octets[list] -= connection->listed;
     *(connection->older ? &connection->older->newer : &evidence->oldest[list]) = connection->newer;
     *(connection->newer ? &connection->newer->older : &evidence->newest[list]) = connection->older;
 }
 
-static void list_append(struct evidence *evidence, struct connection *connection, enum list list)
+static void list_append(struct evidence *evidence, struct connection *connection, enum evidence_list list)
 {
     connection->list = list;
     connection->listed = connection->octets;
@@ -95,7 +95,7 @@ static void list_append(struct evidence *evidence, struct connection *connection
     evidence->newest[list] = connection;
 }
 
-static void list_move(struct evidence *evidence, struct connection *connection, enum list list)
+static void list_move(struct evidence *evidence, struct connection *connection, enum evidence_list list)
 {
     list_remove(evidence, connection);
     list_append(evidence, connection, list);
@@ -104,7 +104,7 @@ static void list_move(struct evidence *evidence, struct connection *connection, 
 /* It is the next one of those that are due. */
 static void list_put_first(struct evidence *evidence, struct connection *connection)
 {
-    enum list list = connection->list;
+    enum evidence_list list = connection->list;
 
     list_remove(evidence, connection);
     evidence->octets[list] += connection->listed;
@@ -131,7 +131,7 @@ static struct connection *find(struct evidence *evidence, uint64_t hash, uint64_
 
 /* --- memory */
 
-static void held_free(struct evidence *evidence, struct connection *connection, struct kept *kept)
+static void held_free(struct evidence *evidence, struct connection *connection, struct kept_frame *kept)
 {
     size_t size;
 
@@ -162,7 +162,7 @@ static void connection_free(struct evidence *evidence, struct connection *connec
 /* One connection gives way, but neither `but` nor one that is being written. false: none is left. */
 static bool evict(struct evidence *evidence, const struct connection *but)
 {
-    for (enum list list = LIST_CLOSED; list < LIST_DUE; list++) {
+    for (enum evidence_list list = LIST_CLOSED; list < LIST_DUE; list++) {
         struct connection *connection = evidence->oldest[list];
 
         while (connection && (connection == but || connection->busy))
@@ -186,7 +186,7 @@ static bool make_room(struct evidence *evidence, size_t size, const struct conne
 
 static void expire(struct evidence *evidence, smtpscope_time now)
 {
-    static const enum list lists[] = {LIST_CLOSED, LIST_OPEN};
+    static const enum evidence_list lists[] = {LIST_CLOSED, LIST_OPEN};
     const smtpscope_time ages[] = {evidence->config.linger, IDLE};
 
     if (!evidence->config.linger)
@@ -215,7 +215,7 @@ struct evidence *evidence_new(const struct evidence_config *config)
     return evidence;
 }
 
-static void fragment_free(struct evidence *evidence, struct fragment *fragment)
+static void fragment_free(struct evidence *evidence, struct kept_fragment *fragment)
 {
     if (fragment->held)
         evidence->stats.octets -= sizeof *fragment->held + fragment->held->frame.caplen;
@@ -229,7 +229,7 @@ void evidence_free(struct evidence *evidence)
         return;
     for (size_t i = 0; i < FRAGMENTS_MAX; i++)
         fragment_free(evidence, &evidence->fragments[i]);
-    for (enum list list = LIST_CLOSED; list < LISTS; list++)
+    for (enum evidence_list list = LIST_CLOSED; list < LISTS; list++)
         while (evidence->oldest[list])
             connection_free(evidence, evidence->oldest[list]);
     pthread_mutex_destroy(&evidence->lock);
@@ -281,7 +281,7 @@ static struct connection *connection_of(struct evidence *evidence, const struct 
 /* Frames in the middle go, so that what comes has a place. */
 static void leave_out(struct evidence *evidence, struct connection *connection)
 {
-    struct kept *from = connection->kept + FIRST_FRAMES;
+    struct kept_frame *from = connection->kept + FIRST_FRAMES;
 
     for (size_t i = 0; i < LEFT_OUT_AT_ONCE; i++) {
         evidence->stats.left_out += from[i].held != NULL;
@@ -296,10 +296,10 @@ static void leave_out(struct evidence *evidence, struct connection *connection)
 }
 
 /* The place of one more frame; NULL: there is none. */
-static struct kept *connection_room(struct evidence *evidence, struct connection *connection)
+static struct kept_frame *connection_room(struct evidence *evidence, struct connection *connection)
 {
     size_t room = connection->room ? connection->room * 2 : 16, more = room - connection->room;
-    struct kept *kept;
+    struct kept_frame *kept;
 
     if (connection->count == CONNECTION_FRAMES && !connection->busy)
         leave_out(evidence, connection);
@@ -318,9 +318,9 @@ static struct kept *connection_room(struct evidence *evidence, struct connection
     return &kept[connection->count];
 }
 
-static void held_cut(struct evidence *evidence, struct connection *connection, struct kept *kept)
+static void held_cut(struct evidence *evidence, struct connection *connection, struct kept_frame *kept)
 {
-    struct held *held = kept->held;
+    struct held_frame *held = kept->held;
     size_t less;
 
     if (!held || held->frame.caplen <= CUT_OCTETS)
@@ -346,10 +346,10 @@ static void trim(struct evidence *evidence, struct connection *connection)
 }
 
 /* A copy of the frame for the connection, NULL for a fragment of an unknown one; NULL: there is no room. */
-static struct held *held_new(struct evidence *evidence, const struct connection *connection, const struct frame *frame)
+static struct held_frame *held_new(struct evidence *evidence, const struct connection *connection, const struct frame *frame)
 {
-    size_t size = sizeof(struct held) + frame->caplen;
-    struct held *held = make_room(evidence, size, connection) ? malloc(size) : NULL;
+    size_t size = sizeof(struct held_frame) + frame->caplen;
+    struct held_frame *held = make_room(evidence, size, connection) ? malloc(size) : NULL;
 
     if (!held)
         return NULL;
@@ -362,12 +362,12 @@ static struct held *held_new(struct evidence *evidence, const struct connection 
 
 static bool keep(struct evidence *evidence, struct connection *connection, uint64_t ordinal, const struct frame *frame)
 {
-    struct kept *kept = connection_room(evidence, connection);
-    struct held *held = kept ? held_new(evidence, connection, frame) : NULL;
+    struct kept_frame *kept = connection_room(evidence, connection);
+    struct held_frame *held = kept ? held_new(evidence, connection, frame) : NULL;
 
     if (!held)
         return false;
-    *kept = (struct kept){ordinal, 0, held};
+    *kept = (struct kept_frame){ordinal, 0, held};
     connection->count++;
     connection->octets += sizeof *held + frame->caplen;
     evidence->stats.frames++;
@@ -398,7 +398,7 @@ static void touch(struct evidence *evidence, struct connection *connection, smtp
 static void keep_fragments(struct evidence *evidence, struct connection *connection, const struct evidence_place *place)
 {
     for (size_t i = 0; i < FRAGMENTS_MAX; i++) {
-        struct fragment *fragment = &evidence->fragments[(evidence->next_fragment + i) % FRAGMENTS_MAX];
+        struct kept_fragment *fragment = &evidence->fragments[(evidence->next_fragment + i) % FRAGMENTS_MAX];
 
         if (!fragment->held || fragment->datagram != place->datagram)
             continue;
@@ -410,12 +410,12 @@ static void keep_fragments(struct evidence *evidence, struct connection *connect
 
 void evidence_fragment(struct evidence *evidence, uint64_t datagram, const struct frame *frame)
 {
-    struct fragment *fragment;
+    struct kept_fragment *fragment;
 
     pthread_mutex_lock(&evidence->lock);
     fragment = &evidence->fragments[evidence->next_fragment++ % FRAGMENTS_MAX];
     fragment_free(evidence, fragment);
-    *fragment = (struct fragment){datagram, held_new(evidence, NULL, frame)};
+    *fragment = (struct kept_fragment){datagram, held_new(evidence, NULL, frame)};
     pthread_mutex_unlock(&evidence->lock);
 }
 
@@ -534,7 +534,7 @@ void evidence_written(struct evidence *evidence, struct evidence_batch *batch)
 
     pthread_mutex_lock(&evidence->lock);
     for (size_t i = 0; i < batch->count; i++) {
-        struct kept *kept = &connection->kept[connection->written + i];
+        struct kept_frame *kept = &connection->kept[connection->written + i];
 
         kept->number = batch->numbers[i];
         held_free(evidence, connection, kept);

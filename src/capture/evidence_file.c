@@ -219,7 +219,7 @@ static struct ring *ring_of(struct evidence_file *file, int link_type)
 }
 
 /* What is to be written together of one link type. */
-struct share {
+struct frames_of_link {
     const struct frame *const *frames;
     uint64_t *numbers;
     size_t count;
@@ -227,7 +227,7 @@ struct share {
     uint64_t octets, frames_of_type;
 };
 
-static void share_measure(struct share *share)
+static void share_measure(struct frames_of_link *share)
 {
     for (size_t i = 0; i < share->count; i++)
         if (share->frames[i]->link_type == share->link_type) {
@@ -237,7 +237,7 @@ static void share_measure(struct share *share)
 }
 
 /* The current file, open, with room for the share. */
-static bool ring_ready(struct evidence_file *file, struct ring *ring, const struct share *share)
+static bool ring_ready(struct evidence_file *file, struct ring *ring, const struct frames_of_link *share)
 {
     uint64_t limit = file->config.octets;
 
@@ -246,7 +246,7 @@ static bool ring_ready(struct evidence_file *file, struct ring *ring, const stru
     return ring->dumper || ring_reopen(file, ring);
 }
 
-static bool ring_write(struct ring *ring, const struct share *share)
+static bool ring_write(struct ring *ring, const struct frames_of_link *share)
 {
     uint8_t *dumper = (uint8_t *)ring->dumper; /* as pcap_dump(3PCAP) wants it */
 
@@ -265,7 +265,7 @@ static bool ring_write(struct ring *ring, const struct share *share)
     return !pcap_dump_flush(ring->dumper) && !ferror(pcap_dump_file(ring->dumper));
 }
 
-static bool share_write(struct evidence_file *file, struct share *share)
+static bool share_write(struct evidence_file *file, struct frames_of_link *share)
 {
     struct ring *ring = ring_of(file, share->link_type);
 
@@ -303,7 +303,7 @@ void evidence_file_write(struct evidence_file *file, const struct frame *const *
 {
     memset(numbers, 0, count * sizeof *numbers);
     for (size_t i = 0; i < count; i++) {
-        struct share share = {.frames = frames, .numbers = numbers, .count = count, .link_type = frames[i]->link_type};
+        struct frames_of_link share = {.frames = frames, .numbers = numbers, .count = count, .link_type = frames[i]->link_type};
 
         if (seen_before(frames, i))
             continue;

@@ -35,7 +35,7 @@ enum block_type {
 
 enum option { OPTION_END = 0, OPTION_TSRESOL = 9, OPTION_TSOFFSET = 14 };
 
-struct interface {
+struct pcapng_interface {
     int link_type;
     uint32_t snaplen;
     uint8_t resolution; /* if_tsresol: 10^-n, or 2^-n when the first bit is set */
@@ -46,7 +46,7 @@ struct pcapng {
     struct feed *feed;
     const char *error;
     bool big; /* the section's byte order */
-    struct interface *interfaces;
+    struct pcapng_interface *interfaces;
     size_t interface_count, interface_room;
     smtpscope_time last_time;
     size_t skip; /* octets still to be passed over */
@@ -138,7 +138,7 @@ static int link_type_of(uint16_t value)
 }
 
 /* Options are pairs of a code and a length, each padded to 4 octets. What is not all there is not looked at. */
-static void interface_options(const struct pcapng *file, struct interface *interface, struct reader options)
+static void interface_options(const struct pcapng *file, struct pcapng_interface *interface, struct reader options)
 {
     struct reader head, value;
     while (reader_part(&options, 4, &head)) {
@@ -162,14 +162,14 @@ static enum feed_state interface_add(struct pcapng *file, struct reader body)
         return pcapng_fail(file, _("more interfaces than can be"));
     if (file->interface_count == file->interface_room) {
         size_t room = file->interface_room ? file->interface_room * 2 : 8;
-        struct interface *interfaces = realloc(file->interfaces, room * sizeof *interfaces);
+        struct pcapng_interface *interfaces = realloc(file->interfaces, room * sizeof *interfaces);
         if (interfaces == NULL)
             return pcapng_fail(file, _("out of memory"));
         file->interfaces = interfaces;
         file->interface_room = room;
     }
-    struct interface *interface = &file->interfaces[file->interface_count++];
-    *interface = (struct interface){
+    struct pcapng_interface *interface = &file->interfaces[file->interface_count++];
+    *interface = (struct pcapng_interface){
         .link_type = link_type_of(field16(file, &body, 0)), .snaplen = field32(file, &body, 4), .resolution = 6};
     reader_skip(&body, 8);
     interface_options(file, interface, body);
@@ -208,7 +208,7 @@ static uint64_t ticks_binary(uint64_t ticks, unsigned n, uint64_t *seconds)
  * differences of times, in nanoseconds, never overflow. */
 #define TIME_MOST INT64_C(7258118400)
 
-static smtpscope_time time_of(const struct interface *interface, uint64_t ticks)
+static smtpscope_time time_of(const struct pcapng_interface *interface, uint64_t ticks)
 {
     const int64_t most = TIME_MOST;
     if (interface->resolution == 6 && interface->offset == 0 && ticks < (uint64_t)TIME_MOST * 1000000)
@@ -250,7 +250,7 @@ static enum feed_state packet_timed(struct pcapng *file, struct frame *frame, st
     uint32_t id = obsolete ? field16(file, &fixed, 0) : field32(file, &fixed, 0);
     if (id >= file->interface_count)
         return pcapng_fail(file, _("a packet of an interface that was not described"));
-    const struct interface *interface = &file->interfaces[id];
+    const struct pcapng_interface *interface = &file->interfaces[id];
     uint64_t ticks = (uint64_t)field32(file, &fixed, 4) << 32 | field32(file, &fixed, 8);
     frame->link_type = interface->link_type;
     file->last_time = time_of(interface, ticks);
@@ -265,7 +265,7 @@ static enum feed_state packet_simple(struct pcapng *file, struct frame *frame, s
         return pcapng_fail(file, _("a packet block is too short"));
     if (file->interface_count == 0)
         return pcapng_fail(file, _("a packet of an interface that was not described"));
-    const struct interface *interface = &file->interfaces[0];
+    const struct pcapng_interface *interface = &file->interfaces[0];
     uint32_t len = field32(file, &fixed, 0), caplen = len;
     if (interface->snaplen != 0 && caplen > interface->snaplen)
         caplen = interface->snaplen;

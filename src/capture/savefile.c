@@ -14,6 +14,7 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* stdio's own 4 KiB would cost a call through the cookie for every few packets. */
 enum { STREAM_BUFFER = 256 * 1024 };
@@ -164,6 +165,11 @@ int savefile_open(struct savefile **opened, const char *path, char *error, size_
     }
     *opened = file;
     return 0;
+}
+
+int savefile_stat(const char *path, struct stat *status)
+{
+    return strcmp(path, "-") ? stat(path, status) : fstat(STDIN_FILENO, status);
 }
 
 void savefile_close(struct savefile *file)

@@ -16,6 +16,8 @@
 
 #include "capture/batch.h"
 
+#include <sys/stat.h>
+
 struct savefile;
 
 /*
@@ -24,6 +26,9 @@ struct savefile;
  */
 int savefile_open(struct savefile **file, const char *path, char *error, size_t error_size);
 void savefile_close(struct savefile *file);
+
+/* As stat(2), of a path as savefile_open() takes it. */
+int savefile_stat(const char *path, struct stat *status);
 
 /*
  * Fills the batch with the next frames: 1; 0 at the end; -1 when the file is damaged from here on, see savefile_error(), and

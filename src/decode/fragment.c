@@ -18,7 +18,7 @@ enum { MAX_PAYLOAD = 65535, UNIT = 8, UNITS = 65536 / UNIT, MIN_BUFFER = 2048 };
 
 enum entry_state { ENTRY_FREE, ENTRY_HELD, ENTRY_DISMISSED };
 
-struct key {
+struct fragment_key {
     uint8_t addresses[32]; /* IPv4: the rest is zero */
     uint32_t id;
     uint16_t len;      /* of the addresses */
@@ -26,7 +26,7 @@ struct key {
 };
 
 /* Keys are compared and hashed as octets, so they must have no others. */
-static_assert(sizeof(struct key) == 40, "a key has no padding");
+static_assert(sizeof(struct fragment_key) == 40, "a key has no padding");
 
 struct buffer {
     uint8_t *octets;
@@ -34,14 +34,14 @@ struct buffer {
 };
 
 /* What the search reads, apart from the rest, so that it touches little memory. */
-struct slot {
+struct fragment_slot {
     smtpscope_time time; /* of the first fragment that came */
     uint32_t hash;       /* of the key */
     uint8_t state;       /* enum entry_state */
 };
 
-struct entry {
-    struct key key;
+struct fragment_entry {
+    struct fragment_key key;
     uint64_t number;  /* the datagram's */
     uint32_t count;   /* fragments held */
     uint32_t covered; /* units */
@@ -55,11 +55,11 @@ struct entry {
 
 struct fragments {
     struct fragments_config config;
-    struct entry *entries; /* allocated when the first fragment comes: most captures have none */
-    struct slot *slots;    /* one an entry */
-    struct buffer whole;   /* the last complete datagram */
-    size_t octets;         /* of all entries' buffers */
-    uint64_t begun;        /* datagrams */
+    struct fragment_entry *entries; /* allocated when the first fragment comes: most captures have none */
+    struct fragment_slot *slots;    /* one an entry */
+    struct buffer whole;            /* the last complete datagram */
+    size_t octets;                  /* of all entries' buffers */
+    uint64_t begun;                 /* datagrams */
     struct fragments_stats stats;
 };
 
@@ -95,9 +95,9 @@ static bool fragments_ready(struct fragments *table)
     return table->entries != NULL;
 }
 
-static struct key key_of(const struct fragment *fragment)
+static struct fragment_key key_of(const struct fragment *fragment)
 {
-    struct key key = {0};
+    struct fragment_key key = {0};
     size_t len = reader_left(&fragment->addresses);
     memcpy(key.addresses, fragment->addresses.at, len);
     key.len = (uint16_t)len;
@@ -107,7 +107,7 @@ static struct key key_of(const struct fragment *fragment)
 }
 
 /* FNV-1a. It only narrows the search, so it needs no seed. */
-static uint32_t key_hash(const struct key *key)
+static uint32_t key_hash(const struct fragment_key *key)
 {
     const uint8_t *octets = (const uint8_t *)key;
     uint32_t hash = 2166136261u;
@@ -119,23 +119,24 @@ static uint32_t key_hash(const struct key *key)
 /* The buffer stays with the entry for the next datagram. */
 static void entry_release(struct fragments *table, size_t index, bool in_vain)
 {
-    struct entry *entry = &table->entries[index];
+    struct fragment_entry *entry = &table->entries[index];
     if (in_vain)
         table->stats.lost += entry->count;
     entry->count = 0;
     table->slots[index].state = ENTRY_FREE;
 }
 
-static void entry_start(struct fragments *table, size_t index, const struct key *key, uint32_t hash, smtpscope_time time)
+static void entry_start(struct fragments *table, size_t index, const struct fragment_key *key, uint32_t hash,
+                        smtpscope_time time)
 {
-    struct entry *entry = &table->entries[index];
+    struct fragment_entry *entry = &table->entries[index];
     entry->key = *key;
     entry->number = ++table->begun;
     entry->count = entry->covered = entry->end = 0;
     entry->total = entry->cut = UINT32_MAX;
     entry->protocol = 0;
     memset(entry->units, 0, sizeof entry->units);
-    table->slots[index] = (struct slot){time, hash, ENTRY_HELD};
+    table->slots[index] = (struct fragment_slot){time, hash, ENTRY_HELD};
 }
 
 /* The entry to give up for another: a free one, else the oldest of the dismissed, else the oldest. */
@@ -167,10 +168,10 @@ static bool entry_is_stale(const struct fragments *table, size_t index, smtpscop
 /* The entry of a fragment's datagram, found or begun. */
 static size_t entry_of(struct fragments *table, const struct fragment *fragment)
 {
-    struct key key = key_of(fragment);
+    struct fragment_key key = key_of(fragment);
     uint32_t hash = key_hash(&key);
     for (size_t i = 0; i < table->config.max_datagrams; i++) {
-        const struct slot *slot = &table->slots[i];
+        const struct fragment_slot *slot = &table->slots[i];
         if (slot->hash != hash || slot->state == ENTRY_FREE || memcmp(&table->entries[i].key, &key, sizeof key) != 0)
             continue;
         if (!entry_is_stale(table, i, fragment->time))
@@ -244,7 +245,7 @@ static bool fragment_is_sane(const struct fragment *fragment, uint32_t *len)
 }
 
 /* Whether the fragment agrees with the end that is known, or with what is there when it brings the end. */
-static bool entry_agrees(const struct entry *entry, const struct fragment *fragment, uint32_t end)
+static bool entry_agrees(const struct fragment_entry *entry, const struct fragment *fragment, uint32_t end)
 {
     if (entry->total == UINT32_MAX)
         return fragment->more || end >= entry->end;
@@ -252,7 +253,7 @@ static bool entry_agrees(const struct entry *entry, const struct fragment *fragm
 }
 
 /* Copies the units that are not there yet, as far as they were captured. */
-static void entry_fill(struct entry *entry, const struct fragment *fragment, uint32_t len)
+static void entry_fill(struct fragment_entry *entry, const struct fragment *fragment, uint32_t len)
 {
     struct reader data = fragment->data;
     uint8_t *to = entry->buffer.octets + fragment->offset;
@@ -270,7 +271,7 @@ static void entry_fill(struct entry *entry, const struct fragment *fragment, uin
     }
 }
 
-static void entry_note(struct entry *entry, const struct fragment *fragment, uint32_t end)
+static void entry_note(struct fragment_entry *entry, const struct fragment *fragment, uint32_t end)
 {
     uint32_t captured = fragment->offset + (uint32_t)reader_left(&fragment->data);
     entry->count++;
@@ -287,7 +288,7 @@ static void entry_note(struct entry *entry, const struct fragment *fragment, uin
 /* Gives the entry's buffer away and takes the one of the datagram before, which nobody reads any more. */
 static void entry_complete(struct fragments *table, size_t index, struct datagram *whole)
 {
-    struct entry *entry = &table->entries[index];
+    struct fragment_entry *entry = &table->entries[index];
     struct buffer old = table->whole;
     table->octets += old.size - entry->buffer.size;
     table->whole = entry->buffer;
@@ -310,7 +311,7 @@ enum fragment_fate fragments_add(struct fragments *table, const struct fragment 
     if (!fragment_is_sane(fragment, &len) || !fragments_ready(table))
         return FRAGMENT_DROPPED;
     size_t index = entry_of(table, fragment);
-    struct entry *entry = &table->entries[index];
+    struct fragment_entry *entry = &table->entries[index];
     if (table->slots[index].state == ENTRY_DISMISSED)
         return FRAGMENT_DISMISSED;
     uint32_t end = fragment->offset + len;

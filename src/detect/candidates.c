@@ -21,7 +21,7 @@ enum { MAX_SAID = 2048, MAX_KEPT = 8192, MAX_TURNS = 16 };
 enum { MAX_HOLE = 65536 };
 
 /* A segment that is kept; its octets follow. */
-struct kept {
+struct kept_segment {
     smtpscope_time time;
     uint64_t packet;
     uint32_t seq, ack, missing;
@@ -35,7 +35,7 @@ struct candidate {
     smtpscope_time last;
     uint32_t first[2]; /* sequence number of each side's first octet */
     bool known[2];     /* first is */
-    uint8_t *kept;     /* struct kept and its octets, one behind the other, unaligned */
+    uint8_t *kept;     /* struct kept_segment and its octets, one behind the other, unaligned */
     uint32_t kept_len, kept_size;
 };
 
@@ -167,7 +167,7 @@ static bool kept_reserve(struct candidate *candidate, size_t len)
 
 static bool keep(struct candidate *candidate, enum smtpscope_side side, const struct smtpscope_segment *segment)
 {
-    struct kept kept = {
+    struct kept_segment kept = {
         .time = segment->time,
         .packet = segment->packet,
         .seq = segment->seq,
@@ -188,7 +188,8 @@ static bool keep(struct candidate *candidate, enum smtpscope_side side, const st
 }
 
 /* The kept segment at `*at`, which moves behind it; NULL at the end. `*data` are its octets. */
-static const struct kept *kept_next(const struct candidate *candidate, uint32_t *at, struct kept *kept, const uint8_t **data)
+static const struct kept_segment *kept_next(const struct candidate *candidate, uint32_t *at, struct kept_segment *kept,
+                                            const uint8_t **data)
 {
     if (*at == candidate->kept_len)
         return NULL;
@@ -218,7 +219,7 @@ static void said_add(struct said *said, enum smtpscope_side side, const uint8_t 
 }
 
 /* Takes what is new and in order of one segment: whether there was any. */
-static bool said_take(struct said *said, const struct kept *kept, const uint8_t *data)
+static bool said_take(struct said *said, const struct kept_segment *kept, const uint8_t *data)
 {
     uint32_t begin = kept->seq + ((kept->flags & SMTPSCOPE_TCP_SYN) != 0), old = said->next[kept->side] - begin;
     if (old >= kept->len) /* all old, or ahead of a hole: the difference is a huge number */
@@ -231,7 +232,7 @@ static bool said_take(struct said *said, const struct kept *kept, const uint8_t 
 /* All that is in order, in the order in which it came. */
 static bool said_pass(struct said *said, const struct candidate *candidate)
 {
-    struct kept kept;
+    struct kept_segment kept;
     const uint8_t *data;
     bool more = false;
     for (uint32_t at = 0; kept_next(candidate, &at, &kept, &data) != NULL;)
@@ -244,7 +245,7 @@ static bool said_pass(struct said *said, const struct candidate *candidate)
  */
 static bool said_skip(struct said *said, const struct candidate *candidate)
 {
-    struct kept kept;
+    struct kept_segment kept;
     const uint8_t *data;
     for (uint32_t at = 0; kept_next(candidate, &at, &kept, &data) != NULL;) {
         uint32_t ahead = kept.seq - said->next[kept.side];
@@ -288,7 +289,7 @@ static void candidate_dismiss(struct candidate *candidate, uint64_t *counter)
 static void candidate_follow(struct candidates *candidates, struct candidate *candidate)
 {
     struct candidate taken = *candidate;
-    struct kept kept;
+    struct kept_segment kept;
     const uint8_t *data;
     candidates->stats.followed++;
     *candidate = (struct candidate){0};

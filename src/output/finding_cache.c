@@ -8,12 +8,12 @@
 #include <string.h>
 
 /* About a hundred rules with a few reasons, times the software of the servers in one capture; beyond it nothing is kept. */
-#define KINDS_MAX 4096
+#define CACHED_KINDS_MAX 4096
 /* What a reader can take in; the table of settings has fewer for most rules. */
 #define SETTINGS_MAX 8
 
-struct kind {
-    struct kind *next;
+struct cached_kind {
+    struct cached_kind *next;
     enum smtpscope_severity severity;
     enum smtpscope_verdict verdict;
     enum smtpscope_fault fault;
@@ -24,23 +24,23 @@ struct kind {
 };
 
 /* The template that the last finding with this detail got, and the number it was for. */
-struct kept_detail {
+struct cached_detail {
     const char *template;
     uint64_t number;
 };
 
-struct kinds {
-    struct kind *by_rule[SMTPSCOPE_RULES];
+struct finding_cache {
+    struct cached_kind *by_rule[SMTPSCOPE_RULES];
     size_t count;
-    struct kept_detail details[SMTPSCOPE_DETAILS];
+    struct cached_detail details[SMTPSCOPE_DETAILS];
 };
 
-struct kinds *kinds_new(void)
+struct finding_cache *finding_cache_new(void)
 {
-    return calloc(1, sizeof(struct kinds));
+    return calloc(1, sizeof(struct finding_cache));
 }
 
-static void kind_free(struct kind *kind)
+static void kind_free(struct cached_kind *kind)
 {
     writer_fini(&kind->judgement);
     writer_fini(&kind->remediation);
@@ -48,23 +48,23 @@ static void kind_free(struct kind *kind)
     free(kind);
 }
 
-void kinds_free(struct kinds *kinds)
+void finding_cache_free(struct finding_cache *cache)
 {
-    struct kind *kind, *next;
+    struct cached_kind *kind, *next;
 
-    if (!kinds)
+    if (!cache)
         return;
     for (size_t rule = 0; rule < SMTPSCOPE_RULES; rule++)
-        for (kind = kinds->by_rule[rule]; kind; kind = next) {
+        for (kind = cache->by_rule[rule]; kind; kind = next) {
             next = kind->next;
             kind_free(kind);
         }
-    free(kinds);
+    free(cache);
 }
 
-const char *kinds_detail(struct kinds *kinds, const struct smtpscope_finding *finding)
+const char *finding_cache_detail(struct finding_cache *cache, const struct smtpscope_finding *finding)
 {
-    struct kept_detail *kept = &kinds->details[finding->detail];
+    struct cached_detail *kept = &cache->details[finding->detail];
 
     if (!kept->template || kept->number != finding->detail_number) {
         kept->template = smtpscope_advice_detail_template(finding->detail, finding->detail_number);
@@ -146,9 +146,9 @@ static void put_remediation(struct writer *writer, const struct smtpscope_findin
 }
 
 /* The finding's kind, when it can be kept; NULL when it cannot. */
-static struct kind *kind_new(struct kinds *kinds, const struct smtpscope_finding *finding)
+static struct cached_kind *kind_new(struct finding_cache *cache, const struct smtpscope_finding *finding)
 {
-    struct kind *kind = kinds->count < KINDS_MAX ? calloc(1, sizeof *kind) : NULL;
+    struct cached_kind *kind = cache->count < CACHED_KINDS_MAX ? calloc(1, sizeof *kind) : NULL;
 
     if (!kind)
         return NULL;
@@ -164,31 +164,31 @@ static struct kind *kind_new(struct kinds *kinds, const struct smtpscope_finding
         kind_free(kind);
         return NULL;
     }
-    kind->next = kinds->by_rule[finding->rule];
-    kinds->by_rule[finding->rule] = kind;
-    kinds->count++;
+    kind->next = cache->by_rule[finding->rule];
+    cache->by_rule[finding->rule] = kind;
+    cache->count++;
     return kind;
 }
 
-static bool kind_is_of(const struct kind *kind, const struct smtpscope_finding *finding)
+static bool kind_is_of(const struct cached_kind *kind, const struct smtpscope_finding *finding)
 {
     return kind->severity == finding->severity && kind->verdict == finding->verdict && kind->fault == finding->fault &&
            kind->reason == finding->reason && kind->confidence == finding->confidence &&
            !strcmp(kind->server, finding->server ? finding->server : "");
 }
 
-static struct kind *kind_find(struct kinds *kinds, const struct smtpscope_finding *finding)
+static struct cached_kind *kind_find(struct finding_cache *cache, const struct smtpscope_finding *finding)
 {
-    struct kind *kind = kinds->by_rule[finding->rule];
+    struct cached_kind *kind = cache->by_rule[finding->rule];
 
     while (kind && !kind_is_of(kind, finding))
         kind = kind->next;
-    return kind ? kind : kind_new(kinds, finding);
+    return kind ? kind : kind_new(cache, finding);
 }
 
-void kinds_put_judgement(struct kinds *kinds, struct writer *writer, const struct smtpscope_finding *finding)
+void finding_cache_put_judgement(struct finding_cache *cache, struct writer *writer, const struct smtpscope_finding *finding)
 {
-    const struct kind *kind = kind_find(kinds, finding);
+    const struct cached_kind *kind = kind_find(cache, finding);
 
     if (kind)
         put_raw(writer, kind->judgement.at, kind->judgement.len);
@@ -196,9 +196,9 @@ void kinds_put_judgement(struct kinds *kinds, struct writer *writer, const struc
         put_judgement(writer, finding);
 }
 
-void kinds_put_remediation(struct kinds *kinds, struct writer *writer, const struct smtpscope_finding *finding)
+void finding_cache_put_remediation(struct finding_cache *cache, struct writer *writer, const struct smtpscope_finding *finding)
 {
-    const struct kind *kind = kind_find(kinds, finding);
+    const struct cached_kind *kind = kind_find(cache, finding);
 
     if (kind)
         put_raw(writer, kind->remediation.at, kind->remediation.len);

@@ -9,16 +9,16 @@
 #include "base/writer.h"
 #include "smtpscope/finding.h"
 
-struct kinds;
+struct finding_cache;
 
 /* NULL when out of memory. */
-struct kinds *kinds_new(void);
-void kinds_free(struct kinds *kinds);
+struct finding_cache *finding_cache_new(void);
+void finding_cache_free(struct finding_cache *cache);
 /* Puts the members "rule", "severity", "summary", "verdict", "fault", "reason", "retry" and "confidence" of `finding`. */
-void kinds_put_judgement(struct kinds *kinds, struct writer *writer, const struct smtpscope_finding *finding);
+void finding_cache_put_judgement(struct finding_cache *cache, struct writer *writer, const struct smtpscope_finding *finding);
 /* Puts the member "remediation" of `finding`. */
-void kinds_put_remediation(struct kinds *kinds, struct writer *writer, const struct smtpscope_finding *finding);
+void finding_cache_put_remediation(struct finding_cache *cache, struct writer *writer, const struct smtpscope_finding *finding);
 /* The template of the detail of `finding`, translated, for smtpscope_advice_detail_fill(). */
-const char *kinds_detail(struct kinds *kinds, const struct smtpscope_finding *finding);
+const char *finding_cache_detail(struct finding_cache *cache, const struct smtpscope_finding *finding);
 
 #endif

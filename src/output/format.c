@@ -108,16 +108,11 @@ void format_enhanced(struct writer *writer, unsigned klass, unsigned subject, un
     writer_unsigned(writer, detail);
 }
 
-struct smtpscope_text format_text(const char *string)
-{
-    return (struct smtpscope_text){string, string ? strlen(string) : 0};
-}
-
 struct smtpscope_text format_verb(const struct smtpscope_command *command)
 {
     if (command->verb == SMTPSCOPE_VERB_UNKNOWN)
         return command->name;
-    return format_text(smtpscope_verb_name(command->verb));
+    return smtpscope_text_of(smtpscope_verb_name(command->verb));
 }
 
 struct smtpscope_text format_first_line(struct smtpscope_text text)

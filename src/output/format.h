@@ -19,8 +19,6 @@ void format_enhanced(struct writer *writer, unsigned klass, unsigned subject, un
 struct smtpscope_text format_verb(const struct smtpscope_command *command);
 /* `text` up to its first line end. */
 struct smtpscope_text format_first_line(struct smtpscope_text text);
-/* A terminated string as a text. */
-struct smtpscope_text format_text(const char *string);
 
 const char *format_side(enum smtpscope_side side);    /* "client", "server" */
 const char *format_close(enum smtpscope_close close); /* "fin", "reset" ... */

@@ -15,7 +15,7 @@
 #define DETAIL_TEXT_MAX 1024
 
 struct json {
-    struct kinds *kinds;
+    struct finding_cache *findings;
     struct writer session; /* the members that all lines of the flow below share */
     uint64_t first_packet; /* that flow's; 0 none yet */
 };
@@ -24,7 +24,7 @@ static void json_destroy(void *state)
 {
     struct json *json = state;
 
-    kinds_free(json->kinds);
+    finding_cache_free(json->findings);
     writer_fini(&json->session);
     free(json);
 }
@@ -34,8 +34,8 @@ static void *json_create(void)
     struct json *json = calloc(1, sizeof *json);
 
     if (json)
-        json->kinds = kinds_new();
-    if (json && !json->kinds) {
+        json->findings = finding_cache_new();
+    if (json && !json->findings) {
         free(json);
         return NULL;
     }
@@ -137,7 +137,7 @@ static void json_end(struct output *output, const char *kind, enum smtpscope_sev
 static const char *put_packet(struct output *output, const char *key, uint64_t ordinal)
 {
     uint64_t number;
-    const char *file = packets_find(output->config.packets, ordinal, &number);
+    const char *file = packet_numbering_find(output->config.numbering, ordinal, &number);
 
     put_member_nonzero(&output->line, key, number);
     return file;
@@ -159,7 +159,7 @@ static void put_finding_exchange(struct writer *line, const struct smtpscope_fin
     put_member_string(line, "argument", *finding->command ? finding->argument : NULL);
     put_member_nonzero(line, "code", finding->code);
     put_member_enhanced(line, finding->enhanced_class, finding->enhanced_subject, finding->enhanced_detail);
-    put_member_text(line, "text", format_first_line(format_text(finding->text)));
+    put_member_text(line, "text", format_first_line(smtpscope_text_of(finding->text)));
     put_close(line, '}');
 }
 
@@ -181,7 +181,7 @@ static void put_detail(struct json *json, struct writer *line, const struct smtp
         put_null(line);
         return;
     }
-    smtpscope_advice_detail_fill(kinds_detail(json->kinds, finding), finding, text, sizeof text);
+    smtpscope_advice_detail_fill(finding_cache_detail(json->findings, finding), finding, text, sizeof text);
     put_open(line, '{');
     put_member_name(line, "word", smtpscope_detail_name(finding->detail));
     put_member_string(line, "text", text);
@@ -212,7 +212,7 @@ static void json_finding(struct output *output, void *state, const struct smtpsc
 
     json_begin(output, json, finding->told ? "update" : "finding", finding->time, finding->flow);
     put_member_number(line, "id", finding->id);
-    kinds_put_judgement(json->kinds, line, finding);
+    finding_cache_put_judgement(json->findings, line, finding);
     put_member_nonzero(line, "cause", finding->cause);
     put_member_number(line, "count", finding->count);
     put_member_number(line, "folded", finding->folded);
@@ -231,13 +231,13 @@ static void json_finding(struct output *output, void *state, const struct smtpsc
     put_finding_exchange(line, finding);
     put_indexes(line, "exchanges", finding->exchanges, finding->exchange_count);
     put_detail(json, line, finding);
-    kinds_put_remediation(json->kinds, line, finding);
+    finding_cache_put_remediation(json->findings, line, finding);
     json_end(output, smtpscope_rule_info(finding->rule)->id, finding->severity);
 }
 
 /* --- sessions */
 
-static void put_command(struct writer *line, const struct record *record, const struct record_exchange *exchange)
+static void put_command(struct writer *line, const struct transcript *transcript, const struct transcript_exchange *exchange)
 {
     put_key(line, "command");
     if (!exchange->command.len) {
@@ -245,37 +245,38 @@ static void put_command(struct writer *line, const struct record *record, const 
         put_member_string(line, "argument", NULL);
         return;
     }
-    put_text(line, record_text(record, exchange->command).at, exchange->command.len);
-    put_member_text(line, "argument", record_text(record, exchange->argument));
+    put_text(line, transcript_text(transcript, exchange->command).at, exchange->command.len);
+    put_member_text(line, "argument", transcript_text(transcript, exchange->argument));
 }
 
-static void put_exchanges(struct output *output, const struct record *record)
+static void put_exchanges(struct output *output, const struct transcript *transcript)
 {
-    size_t answered = record->exchange_count - record->unanswered_count;
+    size_t answered = transcript->exchange_count - transcript->unanswered_count;
     struct writer *line = &output->line;
 
     put_key(line, "exchanges");
     put_open(line, '[');
-    for (const struct record_exchange *exchange = record->exchanges; exchange < record->exchanges + answered; exchange++) {
+    for (const struct transcript_exchange *exchange = transcript->exchanges; exchange < transcript->exchanges + answered;
+         exchange++) {
         put_open(line, '{');
-        put_command(line, record, exchange);
+        put_command(line, transcript, exchange);
         put_member_number(line, "code", exchange->code);
         put_member_enhanced(line, exchange->enhanced_class, exchange->enhanced_subject, exchange->enhanced_detail);
-        put_member_text(line, "text", format_first_line(record_text(record, exchange->reply)));
+        put_member_text(line, "text", format_first_line(transcript_text(transcript, exchange->reply)));
         put_packet(output, "packet", exchange->packet);
         put_close(line, '}');
     }
     put_close(line, ']');
     put_key(line, "unanswered");
     put_open(line, '[');
-    for (size_t i = answered; i < record->exchange_count; i++) {
+    for (size_t i = answered; i < transcript->exchange_count; i++) {
         put_open(line, '{');
-        put_command(line, record, &record->exchanges[i]);
-        put_packet(output, "packet", record->exchanges[i].packet);
+        put_command(line, transcript, &transcript->exchanges[i]);
+        put_packet(output, "packet", transcript->exchanges[i].packet);
         put_close(line, '}');
     }
     put_close(line, ']');
-    put_member_number(line, "omitted", record->omitted);
+    put_member_number(line, "omitted", transcript->omitted);
 }
 
 static void put_lines(struct writer *line, const char *key, struct smtpscope_text lines)
@@ -294,7 +295,7 @@ static void put_lines(struct writer *line, const char *key, struct smtpscope_tex
     put_close(line, ']');
 }
 
-static void put_tls(struct output *output, const struct record_tls *tls)
+static void put_tls(struct output *output, const struct transcript_tls *tls)
 {
     struct writer *line = &output->line;
 
@@ -322,15 +323,15 @@ static void put_closing(struct writer *line, const struct smtpscope_end *end)
     put_member_bool(line, "quit", end->quit_sent);
 }
 
-static void put_gaps(struct writer *line, const struct record *record)
+static void put_gaps(struct writer *line, const struct transcript *transcript)
 {
     put_key(line, "gaps");
     put_open(line, '[');
-    for (size_t i = 0; i < record->gap_count; i++) {
+    for (size_t i = 0; i < transcript->gap_count; i++) {
         put_open(line, '{');
-        put_member_name(line, "side", format_side(record->gaps[i].side));
-        put_member_number(line, "offset", record->gaps[i].offset);
-        put_member_number(line, "length", record->gaps[i].len);
+        put_member_name(line, "side", format_side(transcript->gaps[i].side));
+        put_member_number(line, "offset", transcript->gaps[i].offset);
+        put_member_number(line, "length", transcript->gaps[i].len);
         put_close(line, '}');
     }
     put_close(line, ']');
@@ -345,17 +346,18 @@ static void put_octets(struct writer *line, const struct smtpscope_end *end)
     put_close(line, '}');
 }
 
-static void json_session(struct output *output, void *state, const struct smtpscope_flow *flow, const struct record *record,
-                         const struct smtpscope_end *end)
+static void json_session(struct output *output, void *state, const struct smtpscope_flow *flow,
+                         const struct transcript *transcript, const struct smtpscope_end *end)
 {
     struct writer *line = &output->line;
-    struct smtpscope_text greeting = record_text(record, record->greeting), helo = record_text(record, record->helo);
+    struct smtpscope_text greeting = transcript_text(transcript, transcript->greeting),
+                          helo = transcript_text(transcript, transcript->helo);
 
     json_begin(output, state, "session", flow->first_time, flow);
     put_member_time(line, "end_timestamp", end->ending->time);
     put_member_string(line, "file", put_packet(output, "packet", flow->first_packet));
     put_key(line, "greeting");
-    if (record->has_greeting)
+    if (transcript->has_greeting)
         put_text(line, greeting.at, greeting.len);
     else
         put_null(line);
@@ -364,13 +366,13 @@ static void json_session(struct output *output, void *state, const struct smtpsc
         put_text(line, helo.at, helo.len);
     else
         put_null(line);
-    put_lines(line, "extensions", record_text(record, record->extensions));
-    put_tls(output, &record->tls);
+    put_lines(line, "extensions", transcript_text(transcript, transcript->extensions));
+    put_tls(output, &transcript->tls);
     put_closing(line, end);
     put_member_bool(line, "midstream", flow->midstream);
-    put_gaps(line, record);
+    put_gaps(line, transcript);
     put_octets(line, end);
-    put_exchanges(output, record);
+    put_exchanges(output, transcript);
     json_end(output, "session", SMTPSCOPE_INFO);
 }
 

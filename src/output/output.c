@@ -64,10 +64,10 @@ void output_repeat(struct output *output, const struct smtpscope_finding *findin
     output->config.format->finding(output, output->state, finding, clients);
 }
 
-void output_session(struct output *output, const struct smtpscope_flow *flow, const struct record *record,
+void output_session(struct output *output, const struct smtpscope_flow *flow, const struct transcript *transcript,
                     const struct smtpscope_end *end)
 {
-    output->config.format->session(output, output->state, flow, record, end);
+    output->config.format->session(output, output->state, flow, transcript, end);
 }
 
 void output_message(struct output *output, const struct smtpscope_flow *flow, const struct smtpscope_message *message)

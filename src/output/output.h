@@ -4,8 +4,8 @@
 #define OUTPUT_OUTPUT_H
 
 #include "base/packet_numbering.h"
-#include "output/session_record.h"
 #include "output/summary.h"
+#include "output/transcript.h"
 #include "smtpscope/finding.h"
 
 #include <stdio.h>
@@ -43,7 +43,7 @@ struct output_config {
     /* Takes each line in turn, valid during the call: 0, or an errno that ends the output. */
     int (*write)(void *ctx, const struct output_line *line);
     void *ctx;
-    const struct packets *packets;
+    const struct packet_numbering *numbering;
     /* Writes the flow's community ID, terminated; "" when it has none. */
     void (*community_id)(const struct smtpscope_flow *flow, char id[OUTPUT_COMMUNITY_ID_SIZE]);
     unsigned columns; /* of the terminal; text only */
@@ -59,7 +59,7 @@ void output_free(struct output *output);
 void output_finding(struct output *output, const struct smtpscope_finding *finding);
 /* One finding in the place of several that are alike. */
 void output_repeat(struct output *output, const struct smtpscope_finding *finding, const struct output_clients *clients);
-void output_session(struct output *output, const struct smtpscope_flow *flow, const struct record *record,
+void output_session(struct output *output, const struct smtpscope_flow *flow, const struct transcript *transcript,
                     const struct smtpscope_end *end);
 void output_message(struct output *output, const struct smtpscope_flow *flow, const struct smtpscope_message *message);
 /* A line that was finished elsewhere, in this output's format. */

@@ -12,7 +12,7 @@ struct output_format {
     /* `clients` is NULL where the finding stands for itself alone. */
     void (*finding)(struct output *output, void *state, const struct smtpscope_finding *finding,
                     const struct output_clients *clients);
-    void (*session)(struct output *output, void *state, const struct smtpscope_flow *flow, const struct record *record,
+    void (*session)(struct output *output, void *state, const struct smtpscope_flow *flow, const struct transcript *transcript,
                     const struct smtpscope_end *end);
     void (*message)(struct output *output, void *state, const struct smtpscope_flow *flow,
                     const struct smtpscope_message *message);

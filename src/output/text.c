@@ -10,7 +10,7 @@
 
 void text_destroy(void *state)
 {
-    struct text *text = state;
+    struct text_state *text = state;
 
     groups_free(text->groups);
     free(text);
@@ -18,7 +18,7 @@ void text_destroy(void *state)
 
 void *text_create(void)
 {
-    struct text *text = calloc(1, sizeof *text);
+    struct text_state *text = calloc(1, sizeof *text);
 
     if (text)
         text->groups = groups_new();
@@ -29,43 +29,10 @@ void *text_create(void)
     return text;
 }
 
-struct layout text_layout(struct output *output)
-{
-    return (struct layout){&output->line, output->config.columns, output->config.colour};
-}
-
-void text_packet(const struct layout *layout, const char *before, const struct packets *packets, uint64_t ordinal)
-{
-    uint64_t number;
-    const char *file = packets_find(packets, ordinal, &number);
-
-    if (!file)
-        return;
-    writer_string(layout->writer, before);
-    writer_format(layout->writer, _("packet %llu"), (unsigned long long)number);
-    if (packets->room > 1) {
-        writer_string(layout->writer, " (");
-        writer_escaped(layout->writer, file, format_text(file).len, ESCAPE_TERMINAL);
-        writer_char(layout->writer, ')');
-    }
-}
-
-void text_code(struct writer *writer, unsigned code, char separator, unsigned klass, unsigned subject, unsigned detail)
-{
-    if (code) {
-        writer_digits(writer, code, 3);
-        writer_char(writer, separator);
-    }
-    if (klass) {
-        format_enhanced(writer, klass, subject, detail);
-        writer_char(writer, ' ');
-    }
-}
-
 static void text_finding(struct output *output, void *state, const struct smtpscope_finding *finding,
                          const struct output_clients *clients)
 {
-    struct text *text = state;
+    struct text_state *text = state;
 
     (void)output;
     (void)clients; /* the groups name some */
@@ -73,13 +40,13 @@ static void text_finding(struct output *output, void *state, const struct smtpsc
         text->dropped++;
 }
 
-void text_session_event(struct output *output, void *state, const struct smtpscope_flow *flow, const struct record *record,
-                        const struct smtpscope_end *end)
+void text_session_event(struct output *output, void *state, const struct smtpscope_flow *flow,
+                        const struct transcript *transcript, const struct smtpscope_end *end)
 {
     struct layout layout = text_layout(output);
 
     (void)state;
-    text_session(&layout, output->config.packets, flow, record, end);
+    text_session(&layout, output->config.numbering, flow, transcript, end);
     output_write(output, "session", SMTPSCOPE_INFO);
 }
 
@@ -89,19 +56,19 @@ void text_message_event(struct output *output, void *state, const struct smtpsco
     struct layout layout = text_layout(output);
 
     (void)state;
-    text_message(&layout, output->config.packets, flow, message);
+    text_message(&layout, output->config.numbering, flow, message);
     output_write(output, "message", SMTPSCOPE_INFO);
 }
 
 /* The groups with a remedy first; what is only context shares one block. */
-static void text_groups(struct output *output, struct text *text)
+static void text_groups(struct output *output, struct text_state *text)
 {
     struct layout layout = text_layout(output);
     size_t count, i = 0;
     struct group *const *groups = groups_sorted(text->groups, &count);
 
     for (; i < count && groups[i]->severity != SMTPSCOPE_INFO; i++) {
-        text_group(&layout, output->config.packets, groups[i]);
+        text_group(&layout, output->config.numbering, groups[i]);
         output_write(output, smtpscope_rule_info(groups[i]->rule)->id, groups[i]->severity);
     }
     if (i == count)
@@ -109,14 +76,14 @@ static void text_groups(struct output *output, struct text *text)
     layout_painted(&layout, PAINT_BOLD, _("Also noted"));
     writer_char(layout.writer, '\n');
     for (; i < count; i++)
-        text_group_brief(&layout, output->config.packets, groups[i]);
+        text_group_brief(&layout, output->config.numbering, groups[i]);
     writer_char(layout.writer, '\n');
     output_write(output, "finding", SMTPSCOPE_INFO);
 }
 
 static void text_finish(struct output *output, void *state, const struct summary *summary)
 {
-    struct text *text = state;
+    struct text_state *text = state;
     struct layout layout = text_layout(output);
 
     text_groups(output, text);
@@ -125,7 +92,7 @@ static void text_finish(struct output *output, void *state, const struct summary
                       ngettext("Memory was too short to show %llu finding.\n", "Memory was too short to show %llu findings.\n",
                                (unsigned long)text->dropped),
                       (unsigned long long)text->dropped);
-    text_summary(&layout, output->config.packets, summary);
+    text_summary(&layout, output->config.numbering, summary);
     output_write(output, "stats", SMTPSCOPE_INFO);
 }
 

@@ -11,7 +11,7 @@
 #define TEXT_SEVERITY_COLUMNS 9
 
 /* What both text formats keep. */
-struct text {
+struct text_state {
     struct groups *groups;
     uint64_t dropped;                                           /* findings that memory was too short for */
     enum text_last { LAST_BLANK, LAST_LINE, LAST_TOTALS } last; /* what stands last while watching: blocks are set apart */
@@ -19,24 +19,24 @@ struct text {
 void *text_create(void);
 void text_destroy(void *state);
 struct layout text_layout(struct output *output);
-void text_session_event(struct output *output, void *state, const struct smtpscope_flow *flow, const struct record *record,
-                        const struct smtpscope_end *end);
+void text_session_event(struct output *output, void *state, const struct smtpscope_flow *flow,
+                        const struct transcript *transcript, const struct smtpscope_end *end);
 void text_message_event(struct output *output, void *state, const struct smtpscope_flow *flow,
                         const struct smtpscope_message *message);
 
 /* "WARNING", in its colour and padded. All from here on put their lines into layout->writer. */
 void text_severity(const struct layout *layout, enum smtpscope_severity severity);
-void text_group(const struct layout *layout, const struct packets *packets, const struct group *group);
+void text_group(const struct layout *layout, const struct packet_numbering *numbering, const struct group *group);
 /* A group of context, on a line or two. */
-void text_group_brief(const struct layout *layout, const struct packets *packets, const struct group *group);
-void text_session(const struct layout *layout, const struct packets *packets, const struct smtpscope_flow *flow,
-                  const struct record *record, const struct smtpscope_end *end);
-void text_message(const struct layout *layout, const struct packets *packets, const struct smtpscope_flow *flow,
+void text_group_brief(const struct layout *layout, const struct packet_numbering *numbering, const struct group *group);
+void text_session(const struct layout *layout, const struct packet_numbering *numbering, const struct smtpscope_flow *flow,
+                  const struct transcript *transcript, const struct smtpscope_end *end);
+void text_message(const struct layout *layout, const struct packet_numbering *numbering, const struct smtpscope_flow *flow,
                   const struct smtpscope_message *message);
-void text_summary(const struct layout *layout, const struct packets *packets, const struct summary *summary);
+void text_summary(const struct layout *layout, const struct packet_numbering *numbering, const struct summary *summary);
 
 /* `before`, then "packet 14", with the file's name when there are several; nothing where packets have no numbers. */
-void text_packet(const struct layout *layout, const char *before, const struct packets *packets, uint64_t ordinal);
+void text_packet(const struct layout *layout, const char *before, const struct packet_numbering *numbering, uint64_t ordinal);
 /* "refusal.policy (reputation)": the reason where the identifier does not say it. */
 void text_rule(struct writer *writer, enum smtpscope_rule rule, enum smtpscope_reason reason);
 /* "503 5.5.1 " */

@@ -187,7 +187,7 @@ static void example_line(const struct layout *layout, const char *mark, struct w
 
 static void example_exchange(const struct layout *layout, const struct group_example *example)
 {
-    struct smtpscope_text reply = format_first_line(format_text(example->text));
+    struct smtpscope_text reply = format_first_line(smtpscope_text_of(example->text));
     const char *verdict = verdict_words(example->verdict);
     struct writer text = {0};
 
@@ -211,16 +211,17 @@ static void example_exchange(const struct layout *layout, const struct group_exa
     writer_fini(&text);
 }
 
-static void example_place(const struct layout *layout, const struct packets *packets, const struct group_example *example)
+static void example_place(const struct layout *layout, const struct packet_numbering *numbering,
+                          const struct group_example *example)
 {
     writer_string(layout->writer, "  ");
     format_endpoint(layout->writer, &example->side[SMTPSCOPE_CLIENT]);
     writer_string(layout->writer, " -> ");
     format_endpoint(layout->writer, &example->side[SMTPSCOPE_SERVER]);
-    text_packet(layout, "  ", packets, example->packet);
+    text_packet(layout, "  ", numbering, example->packet);
 }
 
-static void group_examples(const struct layout *layout, const struct packets *packets, const struct group *group)
+static void group_examples(const struct layout *layout, const struct packet_numbering *numbering, const struct group *group)
 {
     uint64_t more = group->sessions > group->example_count ? group->sessions - group->example_count : 0;
 
@@ -229,7 +230,7 @@ static void group_examples(const struct layout *layout, const struct packets *pa
         writer_string(layout->writer, "    ");
         format_time(layout->writer, group->examples[i].time, ' ', 3);
         if (!group->of_program)
-            example_place(layout, packets, &group->examples[i]);
+            example_place(layout, numbering, &group->examples[i]);
         writer_char(layout->writer, '\n');
         example_exchange(layout, &group->examples[i]);
     }
@@ -297,7 +298,7 @@ static void group_remedy(const struct layout *layout, const struct group *group)
     group_settings(layout, group);
 }
 
-void text_group(const struct layout *layout, const struct packets *packets, const struct group *group)
+void text_group(const struct layout *layout, const struct packet_numbering *numbering, const struct group *group)
 {
     group_heading(layout, group);
     layout_paragraph(layout, _("At fault"), fault_words(group->fault), TEXT_COLUMN);
@@ -306,12 +307,12 @@ void text_group(const struct layout *layout, const struct packets *packets, cons
     group_causes(layout, group);
     group_consequences(layout, group);
     group_certainty(layout, group);
-    group_examples(layout, packets, group);
+    group_examples(layout, numbering, group);
     group_remedy(layout, group);
     writer_char(layout->writer, '\n');
 }
 
-void text_group_brief(const struct layout *layout, const struct packets *packets, const struct group *group)
+void text_group_brief(const struct layout *layout, const struct packet_numbering *numbering, const struct group *group)
 {
     struct writer *writer = layout->writer;
 
@@ -326,7 +327,7 @@ void text_group_brief(const struct layout *layout, const struct packets *packets
         format_endpoint(writer, &group->examples[0].side[SMTPSCOPE_CLIENT]);
         writer_string(writer, " -> ");
         format_endpoint(writer, &group->examples[0].side[SMTPSCOPE_SERVER]);
-        text_packet(layout, ", ", packets, group->examples[0].packet);
+        text_packet(layout, ", ", numbering, group->examples[0].packet);
     }
     writer_char(writer, '\n');
 }

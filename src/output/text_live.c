@@ -36,7 +36,7 @@ static void live_command(struct writer *writer, const struct smtpscope_finding *
 
 static void live_reply(struct writer *writer, const struct smtpscope_finding *finding, bool *any)
 {
-    struct smtpscope_text reply = format_first_line(format_text(finding->text));
+    struct smtpscope_text reply = format_first_line(smtpscope_text_of(finding->text));
 
     if (!finding->code && !reply.len)
         return;
@@ -62,8 +62,8 @@ static void live_detail(struct writer *writer, const struct smtpscope_finding *f
 }
 
 /* "01:22:03.120  WARNING  sequence.nested-mail  192.0.2.1:4000 -> 192.0.2.2:25" */
-static void live_place(const struct layout *layout, const struct packets *packets, const struct smtpscope_finding *finding,
-                       smtpscope_time time)
+static void live_place(const struct layout *layout, const struct packet_numbering *numbering,
+                       const struct smtpscope_finding *finding, smtpscope_time time)
 {
     struct writer *writer = layout->writer;
 
@@ -77,14 +77,15 @@ static void live_place(const struct layout *layout, const struct packets *packet
     format_endpoint(writer, &finding->flow->side[SMTPSCOPE_CLIENT]);
     writer_string(writer, " -> ");
     format_endpoint(writer, &finding->flow->side[SMTPSCOPE_SERVER]);
-    text_packet(layout, "  ", packets, finding->packet);
+    text_packet(layout, "  ", numbering, finding->packet);
 }
 
-static void live_brief(const struct layout *layout, const struct packets *packets, const struct smtpscope_finding *finding)
+static void live_brief(const struct layout *layout, const struct packet_numbering *numbering,
+                       const struct smtpscope_finding *finding)
 {
     bool any = false;
 
-    live_place(layout, packets, finding, finding->time);
+    live_place(layout, numbering, finding, finding->time);
     live_command(layout->writer, finding, &any);
     live_reply(layout->writer, finding, &any);
     live_detail(layout->writer, finding, &any);
@@ -92,7 +93,7 @@ static void live_brief(const struct layout *layout, const struct packets *packet
 }
 
 /* Findings on a line or two stand together; blocks and totals have a blank line before them, whatever that was. */
-static void live_apart(struct writer *writer, struct text *text, enum text_last last)
+static void live_apart(struct writer *writer, struct text_state *text, enum text_last last)
 {
     if (text->last == LAST_TOTALS || (text->last == LAST_LINE && last != LAST_LINE))
         writer_char(writer, '\n');
@@ -100,19 +101,19 @@ static void live_apart(struct writer *writer, struct text *text, enum text_last 
 }
 
 /* The session has ended. Whoever looks on has read the finding; how often it came in the end is all that is news to them. */
-static void live_update(const struct layout *layout, const struct packets *packets, struct text *text,
+static void live_update(const struct layout *layout, const struct packet_numbering *numbering, struct text_state *text,
                         const struct smtpscope_finding *finding)
 {
     if (finding->count < 2)
         return;
     live_apart(layout->writer, text, LAST_LINE);
-    live_place(layout, packets, finding, finding->last_time);
+    live_place(layout, numbering, finding, finding->last_time);
     writer_format(layout->writer, ngettext(", %llu time", ", %llu times", finding->count), (unsigned long long)finding->count);
     writer_char(layout->writer, '\n');
 }
 
 /* true: in full. One that stands for several `alike` is of as many sessions, or of fewer. */
-static bool live_first(const struct layout *layout, const struct packets *packets, struct text *text,
+static bool live_first(const struct layout *layout, const struct packet_numbering *numbering, struct text_state *text,
                        const struct smtpscope_finding *finding, bool alike)
 {
     const struct group *group = groups_add(text->groups, finding);
@@ -126,9 +127,9 @@ static bool live_first(const struct layout *layout, const struct packets *packet
 
         if (alike)
             shown.sessions = 0;
-        text_group(layout, packets, &shown);
+        text_group(layout, numbering, &shown);
     } else {
-        live_brief(layout, packets, finding);
+        live_brief(layout, numbering, finding);
     }
     return full;
 }
@@ -157,9 +158,9 @@ static void live_finding(struct output *output, void *state, const struct smtpsc
     bool full = false;
 
     if (finding->told)
-        live_update(&layout, output->config.packets, state, finding);
+        live_update(&layout, output->config.numbering, state, finding);
     else
-        full = live_first(&layout, output->config.packets, state, finding, clients != NULL);
+        full = live_first(&layout, output->config.numbering, state, finding, clients != NULL);
     if (clients)
         live_clients(layout.writer, finding, clients);
     if (clients && full)
@@ -172,7 +173,7 @@ static void live_finish(struct output *output, void *state, const struct summary
     struct layout layout = text_layout(output);
 
     live_apart(layout.writer, state, LAST_TOTALS);
-    text_summary(&layout, output->config.packets, summary);
+    text_summary(&layout, output->config.numbering, summary);
     output_write(output, "stats", SMTPSCOPE_INFO);
 }
 

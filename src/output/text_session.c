@@ -11,7 +11,8 @@ static enum paint reply_paint(unsigned code)
     return code >= 400 ? PAINT_YELLOW : PAINT_PLAIN;
 }
 
-static void session_heading(const struct layout *layout, const struct packets *packets, const struct smtpscope_flow *flow)
+static void session_heading(const struct layout *layout, const struct packet_numbering *numbering,
+                            const struct smtpscope_flow *flow)
 {
     struct writer *writer = layout->writer;
 
@@ -24,8 +25,8 @@ static void session_heading(const struct layout *layout, const struct packets *p
     format_endpoint(writer, &flow->side[SMTPSCOPE_CLIENT]);
     writer_string(writer, " -> ");
     format_endpoint(writer, &flow->side[SMTPSCOPE_SERVER]);
-    if (packets->room > 1) {
-        text_packet(layout, "  ", packets, flow->first_packet);
+    if (numbering->room > 1) {
+        text_packet(layout, "  ", numbering, flow->first_packet);
     }
     writer_char(writer, '\n');
     if (flow->midstream)
@@ -41,24 +42,25 @@ static void session_text(const struct layout *layout, const char *before, struct
     writer_escaped(layout->writer, text.at, text.len, ESCAPE_TERMINAL);
 }
 
-static void session_command(const struct layout *layout, const struct record *record, const struct record_exchange *exchange)
+static void session_command(const struct layout *layout, const struct transcript *transcript,
+                            const struct transcript_exchange *exchange)
 {
-    struct smtpscope_text command = record_text(record, exchange->command);
+    struct smtpscope_text command = transcript_text(transcript, exchange->command);
 
     if (!command.len)
         return;
     session_text(layout, "           C: ", command);
-    session_text(layout, " ", record_text(record, exchange->argument));
+    session_text(layout, " ", transcript_text(transcript, exchange->argument));
     writer_char(layout->writer, '\n');
 }
 
 /* The packet, and all lines of the reply, as they were on the wire but for what the parser took out of them and we put back. */
-static void session_reply(const struct layout *layout, const struct packets *packets, const struct record *record,
-                          const struct record_exchange *exchange)
+static void session_reply(const struct layout *layout, const struct packet_numbering *numbering,
+                          const struct transcript *transcript, const struct transcript_exchange *exchange)
 {
     uint64_t number = 0;
-    bool found = packets_find(packets, exchange->packet, &number) != NULL, begun = false;
-    struct smtpscope_text text = record_text(record, exchange->reply), first;
+    bool found = packet_numbering_find(numbering, exchange->packet, &number) != NULL, begun = false;
+    struct smtpscope_text text = transcript_text(transcript, exchange->reply), first;
     bool more;
 
     layout_paint(layout, reply_paint(exchange->code));
@@ -81,7 +83,7 @@ static void session_reply(const struct layout *layout, const struct packets *pac
     } while (more);
 }
 
-static void session_gap(const struct layout *layout, const struct record_gap *gap)
+static void session_gap(const struct layout *layout, const struct transcript_gap *gap)
 {
     unsigned long len = (unsigned long)gap->len;
 
@@ -95,7 +97,7 @@ static void session_gap(const struct layout *layout, const struct record_gap *ga
     writer_string(layout->writer, "]\n");
 }
 
-static void session_tls(const struct layout *layout, const struct record_tls *tls)
+static void session_tls(const struct layout *layout, const struct transcript_tls *tls)
 {
     if (tls->command_injection)
         writer_format(layout->writer, "  [%s]\n", _("the client sent commands in clear behind STARTTLS"));
@@ -132,30 +134,30 @@ static void session_end(const struct layout *layout, const struct smtpscope_flow
     writer_format(layout->writer, _(", after %.3f s\n\n"), (double)lasted / (double)SMTPSCOPE_SECOND);
 }
 
-void text_session(const struct layout *layout, const struct packets *packets, const struct smtpscope_flow *flow,
-                  const struct record *record, const struct smtpscope_end *end)
+void text_session(const struct layout *layout, const struct packet_numbering *numbering, const struct smtpscope_flow *flow,
+                  const struct transcript *transcript, const struct smtpscope_end *end)
 {
-    size_t answered = record->exchange_count - record->unanswered_count, gap = 0;
+    size_t answered = transcript->exchange_count - transcript->unanswered_count, gap = 0;
 
-    session_heading(layout, packets, flow);
+    session_heading(layout, numbering, flow);
     for (size_t i = 0; i < answered; i++) {
-        for (; gap < record->gap_count && record->gaps[gap].before <= i; gap++)
-            session_gap(layout, &record->gaps[gap]);
-        session_command(layout, record, &record->exchanges[i]);
-        session_reply(layout, packets, record, &record->exchanges[i]);
+        for (; gap < transcript->gap_count && transcript->gaps[gap].before <= i; gap++)
+            session_gap(layout, &transcript->gaps[gap]);
+        session_command(layout, transcript, &transcript->exchanges[i]);
+        session_reply(layout, numbering, transcript, &transcript->exchanges[i]);
     }
-    for (; gap < record->gap_count; gap++)
-        session_gap(layout, &record->gaps[gap]);
-    session_tls(layout, &record->tls);
-    for (size_t i = answered; i < record->exchange_count; i++) {
-        session_command(layout, record, &record->exchanges[i]);
+    for (; gap < transcript->gap_count; gap++)
+        session_gap(layout, &transcript->gaps[gap]);
+    session_tls(layout, &transcript->tls);
+    for (size_t i = answered; i < transcript->exchange_count; i++) {
+        session_command(layout, transcript, &transcript->exchanges[i]);
         writer_format(layout->writer, "              [%s]\n", _("no reply"));
     }
-    if (record->omitted)
+    if (transcript->omitted)
         writer_format(layout->writer,
                       ngettext("  [%llu more exchange is not kept]\n", "  [%llu more exchanges are not kept]\n",
-                               (unsigned long)record->omitted),
-                      (unsigned long long)record->omitted);
+                               (unsigned long)transcript->omitted),
+                      (unsigned long long)transcript->omitted);
     session_end(layout, flow, end);
 }
 
@@ -195,7 +197,7 @@ static void message_recipient(const struct layout *layout, const struct smtpscop
     writer_char(layout->writer, ')');
 }
 
-void text_message(const struct layout *layout, const struct packets *packets, const struct smtpscope_flow *flow,
+void text_message(const struct layout *layout, const struct packet_numbering *numbering, const struct smtpscope_flow *flow,
                   const struct smtpscope_message *message)
 {
     struct writer *writer = layout->writer;
@@ -218,6 +220,6 @@ void text_message(const struct layout *layout, const struct packets *packets, co
     writer_format(
         writer, ngettext("  %llu octet by %s, session %llu", "  %llu octets by %s, session %llu", (unsigned long)message->size),
         (unsigned long long)message->size, message->bdat ? "BDAT" : "DATA", (unsigned long long)flow->first_packet);
-    text_packet(layout, ", ", packets, message->packet);
+    text_packet(layout, ", ", numbering, message->packet);
     writer_char(writer, '\n');
 }

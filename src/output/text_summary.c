@@ -105,13 +105,13 @@ static void summary_line(const struct layout *layout, const char *label, struct 
     writer_clear(text);
 }
 
-static void summary_input(const struct layout *layout, const struct packets *packets, const struct summary *summary,
+static void summary_input(const struct layout *layout, const struct packet_numbering *numbering, const struct summary *summary,
                           struct writer *text)
 {
     if (summary->watched)
         writer_escaped(text, summary->watched, strlen(summary->watched), ESCAPE_TERMINAL);
-    else if (summary->files == 1 && packets->count == 1)
-        writer_escaped(text, packets->files[0].name, strlen(packets->files[0].name), ESCAPE_TERMINAL);
+    else if (summary->files == 1 && numbering->count == 1)
+        writer_escaped(text, numbering->files[0].name, strlen(numbering->files[0].name), ESCAPE_TERMINAL);
     else
         writer_format(text, ngettext("%llu file", "%llu files", (unsigned long)summary->files),
                       (unsigned long long)summary->files);
@@ -153,13 +153,13 @@ static void summary_rules(const struct layout *layout, const struct summary *sum
     }
 }
 
-void text_summary(const struct layout *layout, const struct packets *packets, const struct summary *summary)
+void text_summary(const struct layout *layout, const struct packet_numbering *numbering, const struct summary *summary)
 {
     struct writer text = {0};
 
     layout_painted(layout, PAINT_BOLD, _("Summary"));
     writer_char(layout->writer, '\n');
-    summary_input(layout, packets, summary, &text);
+    summary_input(layout, numbering, summary, &text);
     writer_unsigned(&text, summary->sessions);
     if (!summary->sessions && (summary->packets || summary->watched))
         writer_format(&text, ": %s", _("nothing on the watched ports; try --ports or --detect"));

@@ -8,12 +8,12 @@
 #define AVX2 __attribute__((target("avx2")))
 
 /* In each octet what the caller allows; see struct scan_lines. */
-struct allowed {
+struct allowed_32 {
     __m256i octet_max, lf_alone;
 };
 
 /* Not zero where the octet at `data` is not clean. `lf`: where there is an LF. */
-AVX2 static inline __m256i odd_32(const uint8_t *data, const struct allowed *allowed, __m256i *lf)
+AVX2 static inline __m256i odd_32(const uint8_t *data, const struct allowed_32 *allowed, __m256i *lf)
 {
     __m256i here = _mm256_loadu_si256((const __m256i *)(const void *)data);
     __m256i before = _mm256_loadu_si256((const __m256i *)(const void *)(data - 1));
@@ -27,7 +27,7 @@ AVX2 static inline __m256i odd_32(const uint8_t *data, const struct allowed *all
     return _mm256_or_si256(_mm256_or_si256(_mm256_xor_si256(ends, may_end), dot_behind), octet);
 }
 
-AVX2 static inline bool block_clean(const uint8_t *data, const struct allowed *allowed, uint64_t *lf)
+AVX2 static inline bool block_clean(const uint8_t *data, const struct allowed_32 *allowed, uint64_t *lf)
 {
     __m256i ends[2];
     __m256i odd = _mm256_or_si256(odd_32(data, allowed, &ends[0]), odd_32(data + 32, allowed, &ends[1]));
@@ -39,7 +39,7 @@ AVX2 static inline bool block_clean(const uint8_t *data, const struct allowed *a
 AVX2 size_t scan_clean_avx2(struct scan_lines *caller, const uint8_t *data, size_t at, size_t len)
 {
     struct scan_lines lines = *caller; /* in registers */
-    const struct allowed allowed = {_mm256_set1_epi8((char)(lines.octet_max - 1)), _mm256_set1_epi8((char)lines.lf_alone)};
+    const struct allowed_32 allowed = {_mm256_set1_epi8((char)(lines.octet_max - 1)), _mm256_set1_epi8((char)lines.lf_alone)};
     uint64_t lf;
 
     while (at + SCAN_BLOCK <= len && block_clean(data + at, &allowed, &lf) && scan_lines_block(&lines, at, lf))

@@ -6,12 +6,12 @@
 #include <emmintrin.h>
 
 /* In each octet what the caller allows; see struct scan_lines. */
-struct allowed {
+struct allowed_16 {
     __m128i octet_max, lf_alone;
 };
 
 /* Not zero where the octet at `data` is not clean. `lf`: a bit where there is an LF. */
-static inline __m128i odd_16(const uint8_t *data, const struct allowed *allowed, uint64_t *lf)
+static inline __m128i odd_16(const uint8_t *data, const struct allowed_16 *allowed, uint64_t *lf)
 {
     __m128i here = _mm_loadu_si128((const __m128i *)(const void *)data);
     __m128i before = _mm_loadu_si128((const __m128i *)(const void *)(data - 1));
@@ -24,7 +24,7 @@ static inline __m128i odd_16(const uint8_t *data, const struct allowed *allowed,
     return _mm_or_si128(_mm_or_si128(_mm_xor_si128(ends, may_end), dot_behind), octet);
 }
 
-static inline bool block_clean(const uint8_t *data, const struct allowed *allowed, uint64_t *lf)
+static inline bool block_clean(const uint8_t *data, const struct allowed_16 *allowed, uint64_t *lf)
 {
     uint64_t ends[4];
     __m128i odd = _mm_or_si128(_mm_or_si128(odd_16(data, allowed, &ends[0]), odd_16(data + 16, allowed, &ends[1])),
@@ -37,7 +37,7 @@ static inline bool block_clean(const uint8_t *data, const struct allowed *allowe
 size_t scan_clean_sse2(struct scan_lines *caller, const uint8_t *data, size_t at, size_t len)
 {
     struct scan_lines lines = *caller; /* in registers */
-    const struct allowed allowed = {_mm_set1_epi8((char)(lines.octet_max - 1)), _mm_set1_epi8((char)lines.lf_alone)};
+    const struct allowed_16 allowed = {_mm_set1_epi8((char)(lines.octet_max - 1)), _mm_set1_epi8((char)lines.lf_alone)};
     uint64_t lf;
 
     while (at + SCAN_BLOCK <= len && block_clean(data + at, &allowed, &lf) && scan_lines_block(&lines, at, lf))

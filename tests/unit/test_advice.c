@@ -257,7 +257,7 @@ static void details_are_counted_as_the_language_counts(void **state)
                 .detail = counts[i].detail, .detail_text = counts[i].text, .detail_number = number};
             char buffer[100];
 
-            words_init(counts[i].language);
+            language_init(counts[i].language);
             smtpscope_advice_detail(&finding, buffer, sizeof buffer);
             assert_string_equal(buffer, counts[i].wants[number]);
         }
@@ -266,7 +266,7 @@ static void details_are_counted_as_the_language_counts(void **state)
 static int back_to_english(void **state)
 {
     (void)state;
-    words_init("en");
+    language_init("en");
     return 0;
 }
 

@@ -2,7 +2,7 @@
 /* The command line beyond what the program shows of it: fields, who is stronger, what a reload takes. */
 #include "unit.h"
 
-#include "app/options/option_table.h"
+#include "app/options/option_store.h"
 
 #include <stdio.h>
 #include <stdlib.h>

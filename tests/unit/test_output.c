@@ -88,7 +88,7 @@ static void no_community_id(const struct smtpscope_flow *flow, char id[OUTPUT_CO
 
 /* An output into memory. */
 struct bench {
-    struct packets packets;
+    struct packet_numbering numbering;
     struct output *output;
     FILE *stream;
     char *text;
@@ -98,13 +98,13 @@ struct bench {
 static void bench_init(struct bench *bench, const struct output_format *format)
 {
     *bench = (struct bench){0};
-    assert_true(packets_init(&bench->packets, 1));
-    assert_true(packets_add(&bench->packets, "a.pcap", 0));
+    assert_true(packet_numbering_init(&bench->numbering, 1));
+    assert_true(packet_numbering_add(&bench->numbering, "a.pcap", 0));
     bench->stream = open_memstream(&bench->text, &bench->len);
     bench->output = output_new(&(struct output_config){.format = format,
                                                        .write = output_to_stream,
                                                        .ctx = bench->stream,
-                                                       .packets = &bench->packets,
+                                                       .numbering = &bench->numbering,
                                                        .community_id = no_community_id,
                                                        .columns = 80,
                                                        .summary = true});
@@ -116,7 +116,7 @@ static void bench_fini(struct bench *bench)
     output_free(bench->output);
     fclose(bench->stream);
     free(bench->text);
-    packets_fini(&bench->packets);
+    packet_numbering_fini(&bench->numbering);
 }
 
 static void assert_json_text(json_t *object, const char *key, const char *want)
@@ -253,16 +253,16 @@ static void packets_in_files(void **state)
     } rows[] = {
         {0, 0, NULL}, {1, 1, "a"}, {10, 10, "a"}, {11, 1, "c"}, {15, 5, "c"},
     };
-    struct packets packets = {0};
+    struct packet_numbering numbering = {0};
     uint64_t number;
 
     (void)state;
-    assert_true(packets_init(&packets, 3));
-    assert_true(packets_add(&packets, "a", 0));
-    assert_true(packets_add(&packets, "b", 10)); /* a file without packets */
-    assert_true(packets_add(&packets, "c", 10));
+    assert_true(packet_numbering_init(&numbering, 3));
+    assert_true(packet_numbering_add(&numbering, "a", 0));
+    assert_true(packet_numbering_add(&numbering, "b", 10)); /* a file without packets */
+    assert_true(packet_numbering_add(&numbering, "c", 10));
     for (size_t i = 0; i < unit_count(rows); i++) {
-        const char *name = packets_find(&packets, rows[i].ordinal, &number);
+        const char *name = packet_numbering_find(&numbering, rows[i].ordinal, &number);
 
         assert_int_equal(number, rows[i].want_number);
         if (rows[i].want_name)
@@ -270,7 +270,7 @@ static void packets_in_files(void **state)
         else
             assert_null(name);
     }
-    packets_fini(&packets);
+    packet_numbering_fini(&numbering);
 }
 
 static void times(void **state)
@@ -602,13 +602,13 @@ static void groups_count(void **state)
     groups_free(groups);
 }
 
-static void tell_exchange(struct record *record, const struct smtpscope_command *command, unsigned code, const char *text,
-                          bool greeting)
+static void tell_exchange(struct transcript *transcript, const struct smtpscope_command *command, unsigned code,
+                          const char *text, bool greeting)
 {
     struct smtpscope_reply reply = {.code = (uint16_t)code, .text = text_of(text), .packet = 7};
     struct smtpscope_exchange exchange = {.command = command, .reply = &reply, .greeting = greeting};
 
-    record_fact(record, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_EXCHANGE, .exchange = &exchange});
+    transcript_fact(transcript, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_EXCHANGE, .exchange = &exchange});
 }
 
 static void json_session(void **state)
@@ -621,18 +621,18 @@ static void json_session(void **state)
     struct smtpscope_ending ending = {.why = SMTPSCOPE_CLOSE_END};
     struct smtpscope_end end = {.ending = &ending, .octets = {11, 22}};
     struct smtpscope_flow flow = flow_of(1);
-    struct record *record = record_new();
+    struct transcript *transcript = transcript_new();
     struct bench bench;
     json_t *line, *exchanges;
 
     (void)state;
     bench_init(&bench, &output_json);
-    tell_exchange(record, &none, 220, "mx.example ESMTP\nsecond line", true);
-    tell_exchange(record, &ehlo, 250, "mx.example\nPIPELINING\nSIZE 10", false);
-    tell_exchange(record, &ehlo, 501, "no", false);
-    record_fact(record, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_GAP, .gap = &gap});
-    record_fact(record, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_UNANSWERED, .command = &raw});
-    output_session(bench.output, &flow, record, &end);
+    tell_exchange(transcript, &none, 220, "mx.example ESMTP\nsecond line", true);
+    tell_exchange(transcript, &ehlo, 250, "mx.example\nPIPELINING\nSIZE 10", false);
+    tell_exchange(transcript, &ehlo, 501, "no", false);
+    transcript_fact(transcript, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_GAP, .gap = &gap});
+    transcript_fact(transcript, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_UNANSWERED, .command = &raw});
+    output_session(bench.output, &flow, transcript, &end);
     fflush(bench.stream);
     line = json_loadb(bench.text, bench.len, 0, NULL);
     assert_non_null(line);
@@ -653,7 +653,7 @@ static void json_session(void **state)
     assert_json_text(json_array_get(json_object_get(line, "unanswered"), 0), "argument", "GET /");
     assert_int_equal(json_integer_value(json_object_get(json_array_get(json_object_get(line, "gaps"), 0), "length")), 20);
     json_decref(line);
-    record_free(record);
+    transcript_free(transcript);
     bench_fini(&bench);
 }
 
@@ -661,24 +661,24 @@ static void json_session(void **state)
 static void record_is_bounded(void **state)
 {
     struct smtpscope_command noop = {.verb = SMTPSCOPE_VERB_NOOP};
-    struct record *record = record_new();
+    struct transcript *transcript = transcript_new();
     char long_text[SMTPSCOPE_REPLY_TEXT_MAX + 1];
 
     (void)state;
-    for (size_t i = 0; i < RECORD_EXCHANGES_MAX + 10; i++)
-        tell_exchange(record, &noop, 250, "ok", false);
-    assert_int_equal(record->exchange_count, RECORD_EXCHANGES_MAX);
-    assert_int_equal(record->omitted, 10);
-    record_free(record);
+    for (size_t i = 0; i < TRANSCRIPT_EXCHANGES_MAX + 10; i++)
+        tell_exchange(transcript, &noop, 250, "ok", false);
+    assert_int_equal(transcript->exchange_count, TRANSCRIPT_EXCHANGES_MAX);
+    assert_int_equal(transcript->omitted, 10);
+    transcript_free(transcript);
 
-    record = record_new();
+    transcript = transcript_new();
     memset(long_text, 'x', SMTPSCOPE_REPLY_TEXT_MAX);
     long_text[SMTPSCOPE_REPLY_TEXT_MAX] = '\0';
-    for (size_t i = 0; i < RECORD_EXCHANGES_MAX; i++)
-        tell_exchange(record, &noop, 250, long_text, false);
-    assert_true(record->octets.len <= RECORD_OCTETS_MAX);
-    assert_true(record->omitted > 0);
-    record_free(record);
+    for (size_t i = 0; i < TRANSCRIPT_EXCHANGES_MAX; i++)
+        tell_exchange(transcript, &noop, 250, long_text, false);
+    assert_true(transcript->octets.len <= TRANSCRIPT_OCTETS_MAX);
+    assert_true(transcript->omitted > 0);
+    transcript_free(transcript);
 }
 
 static void summary_counts(void **state)
@@ -705,7 +705,7 @@ static void summary_counts(void **state)
 static void write_errors_are_kept(void **state)
 {
     FILE *full = fopen("/dev/full", "w");
-    struct packets packets = {0};
+    struct packet_numbering numbering = {0};
     struct smtpscope_flow flow = flow_of(1);
     struct smtpscope_finding finding = finding_of(&flow);
     struct output *output;
@@ -714,8 +714,11 @@ static void write_errors_are_kept(void **state)
     if (!full)
         skip();
     setvbuf(full, NULL, _IONBF, 0);
-    output = output_new(&(struct output_config){
-        .format = &output_json, .write = output_to_stream, .ctx = full, .packets = &packets, .community_id = no_community_id});
+    output = output_new(&(struct output_config){.format = &output_json,
+                                                .write = output_to_stream,
+                                                .ctx = full,
+                                                .numbering = &numbering,
+                                                .community_id = no_community_id});
     output_finding(output, &finding);
     output_finish(output, &(struct summary){0});
     assert_int_equal(output_error(output), ENOSPC);

@@ -208,7 +208,7 @@ static bool any_rule_matches(const char *glob)
     return false;
 }
 
-static int complain_unknown(const char *topic)
+static int warn_unknown(const char *topic)
 {
     struct explain_near near;
     char list[256] = "";
@@ -218,9 +218,9 @@ static int complain_unknown(const char *topic)
     for (size_t i = 0; i < near.count && len < sizeof list; i++)
         len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i == 0 ? "" : ", ", near.word[i]);
     if (near.count == 0)
-        complain(_("no code, rule or reason is called '%s': 'smtpscope rules' lists the rules"), topic);
+        warn_user(_("no code, rule or reason is called '%s': 'smtpscope rules' lists the rules"), topic);
     else
-        complain(_("no code, rule or reason is called '%s'; near to it: %s"), topic, list);
+        warn_user(_("no code, rule or reason is called '%s'; near to it: %s"), topic, list);
     return 2;
 }
 
@@ -237,7 +237,7 @@ int explain_topic(const char *topic, bool json, FILE *out)
     if (rule >= 0)
         return explain_rule((enum smtpscope_rule)rule, json, out);
     if (!any_rule_matches(topic))
-        return complain_unknown(topic);
+        return warn_unknown(topic);
     if (json)
         return put_json_rules(topic, out);
     put_rules(out, topic);

@@ -217,7 +217,7 @@ static bool code_parse(const char *text, unsigned *code, const char **rest)
 }
 
 /* The codes of the same hundred that are nearest in number. */
-static int complain_unknown_code(const char *topic)
+static int warn_unknown_code(const char *topic)
 {
     uint16_t codes[CODES_MAX];
     size_t count = smtpscope_advice_codes(codes, COUNT(codes)), len = 0;
@@ -227,9 +227,9 @@ static int complain_unknown_code(const char *topic)
         if (codes[i] / 100 == topic[0] - '0')
             len += (size_t)snprintf(list + len, sizeof list - len, " %u", (unsigned)codes[i]);
     if (len == 0)
-        complain(_("%s is no reply code: they begin with 2, 3, 4 or 5"), topic);
+        warn_user(_("%s is no reply code: they begin with 2, 3, 4 or 5"), topic);
     else
-        complain(_("%s is in no list of reply codes; those of its class:%s"), topic, list);
+        warn_user(_("%s is in no list of reply codes; those of its class:%s"), topic, list);
     return 2;
 }
 
@@ -238,9 +238,9 @@ bool explain_is_number(const char *topic)
     return isdigit((unsigned char)topic[0]) || ((topic[0] == 'X' || topic[0] == 'x') && topic[1] == '.');
 }
 
-static int complain_number(const char *topic)
+static int warn_number(const char *topic)
 {
-    complain(_("'%s' is neither a reply code such as 450 nor an enhanced code such as 4.7.1 (2, 4 or 5, then 0 to 7)"), topic);
+    warn_user(_("'%s' is neither a reply code such as 450 nor an enhanced code such as 4.7.1 (2, 4 or 5, then 0 to 7)"), topic);
     return 2;
 }
 
@@ -254,13 +254,13 @@ int explain_number(const char *topic, bool json, FILE *out)
 
     if (code_parse(topic, &number, &rest)) {
         if (*rest != '\0' && !enhanced_parse(rest, &enhanced))
-            return complain_number(rest);
+            return warn_number(rest);
         if (!smtpscope_advice_code(number, &code))
-            return complain_unknown_code(topic);
+            return warn_unknown_code(topic);
         return explain_code(&code, *rest == '\0' ? NULL : &enhanced, json, out);
     }
     if (!enhanced_parse(topic, &enhanced))
-        return complain_number(topic);
+        return warn_number(topic);
     if (json)
         return page_json(json_of_enhanced(&enhanced), out);
     put_enhanced(&page, &enhanced, 0);
@@ -275,11 +275,11 @@ static bool compare_parse(const char *text, struct smtpscope_code_advice *code)
     unsigned number;
 
     if (!code_parse(text, &number, &rest) || *rest != '\0') {
-        complain(_("compare takes two reply codes such as 450 and 503, not '%s'"), text);
+        warn_user(_("compare takes two reply codes such as 450 and 503, not '%s'"), text);
         return false;
     }
     if (!smtpscope_advice_code(number, code)) {
-        complain_unknown_code(text);
+        warn_unknown_code(text);
         return false;
     }
     return true;

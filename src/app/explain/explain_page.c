@@ -26,15 +26,15 @@ size_t page_columns(const char *text, size_t len)
 }
 
 /* A line of text, in octets; `at` NULL behind the last one. */
-struct line {
+struct page_line {
     const char *at;
     size_t len;
 };
 
 /* Takes the next line of at most `width` columns off `*text`, with the spaces behind it; a longer word has a line of its own. */
-static struct line line_take(const char **text, size_t width)
+static struct page_line line_take(const char **text, size_t width)
 {
-    struct line line = {**text == '\0' ? NULL : *text, 0};
+    struct page_line line = {**text == '\0' ? NULL : *text, 0};
     const char *at = *text;
 
     while (*at != '\0') {
@@ -49,13 +49,13 @@ static struct line line_take(const char **text, size_t width)
     return line;
 }
 
-static void put_line(FILE *out, const struct line *line)
+static void put_line(FILE *out, const struct page_line *line)
 {
     if (line->at != NULL)
         fwrite(line->at, 1, line->len, out);
 }
 
-static size_t line_columns(const struct line *line)
+static size_t line_columns(const struct page_line *line)
 {
     return line->at == NULL ? 0 : page_columns(line->at, line->len);
 }
@@ -76,7 +76,7 @@ void page_labelled(const struct page *page, size_t indent, size_t hang, const ch
         putc('\n', page->out);
         column = 0;
     }
-    for (struct line line; (line = line_take(&text, limit - hang)).at != NULL; column = 0) {
+    for (struct page_line line; (line = line_take(&text, limit - hang)).at != NULL; column = 0) {
         put_spaces(page->out, hang - column);
         put_line(page->out, &line);
         putc('\n', page->out);
@@ -97,7 +97,7 @@ void page_section(const struct page *page, const char *heading, const char *text
 void page_columns_of_two(const struct page *page, const char *heading, const char *left, const char *right)
 {
     size_t width = (page->width - GAP) / 2;
-    struct line lines[2];
+    struct page_line lines[2];
 
     if (heading != NULL)
         fprintf(page->out, "\n%s\n", heading);
@@ -117,7 +117,7 @@ void page_columns_of_two(const struct page *page, const char *heading, const cha
 int page_json(json_t *json, FILE *out)
 {
     if (json == NULL) {
-        complain("%s", _("out of memory"));
+        warn_user("%s", _("out of memory"));
         return 2;
     }
     json_dumpf(json, out, JSON_COMPACT);

@@ -13,7 +13,7 @@
 #define NAME_COLUMNS 16  /* of IFNAMSIZ */
 #define STATE_COLUMNS 12 /* of the longest below, in every language */
 
-struct list {
+struct interface_listing {
     FILE *out;
     struct writer line; /* names and descriptions may hold anything */
 };
@@ -39,7 +39,7 @@ static void put_padded(struct writer *line, const char *text, size_t columns)
         writer_char(line, ' ');
 }
 
-static void list_flush(struct list *list)
+static void list_flush(struct interface_listing *list)
 {
     writer_char(&list->line, '\n');
     if (!list->line.failed)
@@ -49,7 +49,7 @@ static void list_flush(struct list *list)
 
 static void list_text(void *ctx, const struct interface *interface)
 {
-    struct list *list = ctx;
+    struct interface_listing *list = ctx;
     struct writer *line = &list->line;
 
     put_padded(line, interface->name, NAME_COLUMNS);
@@ -69,7 +69,7 @@ static void list_text(void *ctx, const struct interface *interface)
 
 static void list_json(void *ctx, const struct interface *interface)
 {
-    struct list *list = ctx;
+    struct interface_listing *list = ctx;
     json_t *addresses = json_array(), *object;
     char *text;
 
@@ -88,7 +88,7 @@ static void list_json(void *ctx, const struct interface *interface)
 
 enum status list_interfaces(bool json, FILE *out)
 {
-    struct list list = {.out = out};
+    struct interface_listing list = {.out = out};
     char error[512];
     int count = interfaces_list(json ? list_json : list_text, &list, error, sizeof error);
 
@@ -96,8 +96,8 @@ enum status list_interfaces(bool json, FILE *out)
     if (count > 0)
         return STATUS_DONE;
     if (count < 0)
-        complain("%s", error);
+        warn_user("%s", error);
     else
-        complain(_("there is no interface, or only root can see it"));
+        warn_user(_("there is no interface, or only root can see it"));
     return STATUS_FAILED;
 }

@@ -3,8 +3,9 @@
 #ifndef APP_EXPLAIN_LIST_H
 #define APP_EXPLAIN_LIST_H
 
-#include "app/options/options.h"
+#include "app/process/status.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /*

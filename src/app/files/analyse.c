@@ -4,10 +4,11 @@
 #include "app/files/capture_files.h"
 #include "app/files/file_reader.h"
 #include "app/files/file_workers.h"
+#include "app/process/processors.h"
 #include "app/process/warn_user.h"
 #include "app/publish/outputs.h"
 #include "app/publish/stage_counters.h"
-#include "app/sessions/worker.h"
+#include "app/sessions/batch_follower.h"
 #include "base/gettext.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@ struct analysis {
     const struct options *options;
     FILE *out;
     bool waits; /* for its input, which may be written while it is read */
-    struct packets packets;
+    struct packet_numbering numbering;
     struct summary summary;
     struct smtpscope_stream_stats stream_stats;
     struct candidates_stats detect_stats;
@@ -30,8 +31,8 @@ struct analysis {
     struct output *output;   /* standard output; NULL: not wanted */
     struct outputs *outputs; /* all others; maybe none */
     struct publisher *publisher;
-    struct evidence_run *evidence; /* NULL: not wanted */
-    struct intake *intake;
+    struct evidence_writer *evidence; /* NULL: not wanted */
+    struct file_reader *reader;
     struct sessions_config sessions;
     unsigned workers;
     bool failed;
@@ -78,7 +79,7 @@ static bool analysis_waits(const struct options *options)
     struct stat status;
 
     for (size_t i = 0; i < options->file_count; i++)
-        if (sources_stat(options->files[i], &status) || !S_ISREG(status.st_mode))
+        if (savefile_stat(options->files[i], &status) || !S_ISREG(status.st_mode))
             return true;
     return false;
 }
@@ -115,7 +116,7 @@ static bool analysis_init_standard_output(struct analysis *analysis, FILE *out)
 {
     const struct options *options = analysis->options;
     size_t format = outputs_count(analysis->outputs) && !options->json ? FORMAT_TEXT : 0;
-    struct output_config config = outputs_config(options, &analysis->packets, options->json ? FORMAT_JSON : FORMAT_TEXT);
+    struct output_config config = outputs_config(options, &analysis->numbering, options->json ? FORMAT_JSON : FORMAT_TEXT);
 
     if (!wants_standard_output(options))
         return true;
@@ -135,15 +136,15 @@ static bool analysis_init_output(struct analysis *analysis, FILE *out)
     const struct options *options = analysis->options;
 
     analysis->publisher = publisher_new(options);
-    analysis->outputs = outputs_open_patient(options, &analysis->packets);
+    analysis->outputs = outputs_open_patient(options, &analysis->numbering);
     if (!analysis->outputs)
         return false;
-    analysis->formats[FORMAT_JSON] = outputs_config(options, &analysis->packets, FORMAT_JSON);
+    analysis->formats[FORMAT_JSON] = outputs_config(options, &analysis->numbering, FORMAT_JSON);
     analysis->format_count = outputs_count(analysis->outputs) > 0;
     if (analysis->publisher && outputs_add_to(analysis->outputs, analysis->publisher) &&
         analysis_init_standard_output(analysis, out))
         return true;
-    complain(_("out of memory"));
+    warn_user(_("out of memory"));
     return false;
 }
 
@@ -152,9 +153,9 @@ static bool analysis_init_evidence(struct analysis *analysis, uint64_t seed)
     if (!analysis->options->evidence)
         return true;
     analysis->evidence =
-        evidence_run_new(&(struct evidence_run_config){.options = analysis->options, .stores = 1, .hash_seed = seed});
+        evidence_writer_new(&(struct evidence_writer_config){.options = analysis->options, .stores = 1, .hash_seed = seed});
     publisher_evidence(analysis->publisher, analysis->evidence);
-    return analysis->evidence && evidence_run_open(analysis->evidence);
+    return analysis->evidence && evidence_writer_open(analysis->evidence);
 }
 
 static bool analysis_init(struct analysis *analysis, FILE *out)
@@ -168,47 +169,47 @@ static bool analysis_init(struct analysis *analysis, FILE *out)
     analysis->sessions = (struct sessions_config){
         .options = options,
         .hash_seed = seed,
-        .evidence = evidence_run_store(analysis->evidence, 0),
+        .evidence = evidence_writer_store(analysis->evidence, 0),
         .formats = analysis->formats,
         .format_count = options->sessions || options->messages ? analysis->format_count : 0,
     };
-    analysis->intake = intake_new(&(struct intake_config){
+    analysis->reader = file_reader_new(&(struct file_reader_config){
         .options = options,
-        .packets = &analysis->packets,
+        .numbering = &analysis->numbering,
         .summary = &analysis->summary,
         .workers = analysis->workers,
         .hash_seed = seed,
-        .evidence = evidence_run_store(analysis->evidence, 0),
+        .evidence = evidence_writer_store(analysis->evidence, 0),
         .stopped = reading_stopped,
     });
-    return analysis->intake != NULL;
+    return analysis->reader != NULL;
 }
 
 static void analysis_fini(struct analysis *analysis)
 {
-    intake_free(analysis->intake);
+    file_reader_free(analysis->reader);
     publisher_free(analysis->publisher);
-    evidence_run_free(analysis->evidence);
+    evidence_writer_free(analysis->evidence);
     output_free(analysis->output);
     outputs_close(analysis->outputs, 0);
-    packets_fini(&analysis->packets);
+    packet_numbering_fini(&analysis->numbering);
 }
 
 static void analysis_print_end(struct analysis *analysis)
 {
     struct decoder_stats decode;
-    struct stages stages = {0};
+    struct stage_counters stages = {0};
 
-    intake_stats(analysis->intake, &decode);
-    stages_decode(&stages, &decode);
-    stages_stream(&stages, &analysis->stream_stats);
+    file_reader_stats(analysis->reader, &decode);
+    stage_counters_decode(&stages, &decode);
+    stage_counters_stream(&stages, &analysis->stream_stats);
     if (analysis->options->detect)
-        stages_detect(&stages, &analysis->detect_stats);
-    stages_evidence(&stages, analysis->evidence);
+        stage_counters_detect(&stages, &analysis->detect_stats);
+    stage_counters_evidence(&stages, analysis->evidence);
     analysis->summary.unknown_links = decode.unknown_links;
     analysis->summary.damaged_segments = decode.damaged;
     summary_add(&analysis->summary, publisher_summary(analysis->publisher));
-    stages_show(&stages, &analysis->summary);
+    stage_counters_show(&stages, &analysis->summary);
     if (analysis->output)
         output_finish(analysis->output, &analysis->summary);
     outputs_stats(analysis->outputs, &analysis->summary);
@@ -226,7 +227,7 @@ static bool analysis_flush(struct analysis *analysis, FILE *out)
     /* A reader that has seen enough, as head(1), is no failure. */
     right = !error || error == EPIPE;
     if (!right)
-        complain(_("standard output: %s"), strerror(error));
+        warn_user(_("standard output: %s"), strerror(error));
     outputs_drain(analysis->outputs);
     right &= outputs_close(analysis->outputs, 0);
     analysis->outputs = NULL;
@@ -237,7 +238,7 @@ static enum status analysis_status(struct analysis *analysis, FILE *out)
 {
     if (!analysis_flush(analysis, out))
         return STATUS_FAILED;
-    if (analysis->failed || intake_failed(analysis->intake))
+    if (analysis->failed || file_reader_failed(analysis->reader))
         return STATUS_FAILED;
     if (analysis->summary.damaged_files)
         return STATUS_DAMAGED;
@@ -249,44 +250,44 @@ static enum status analysis_status(struct analysis *analysis, FILE *out)
 /* One worker on one processor needs no threads: it reads, follows and publishes in turn. */
 static bool analysis_run_alone(struct analysis *analysis)
 {
-    struct report report = publisher_report(analysis->publisher);
+    struct report_taker taker = publisher_taker(analysis->publisher);
     struct sessions_config config = analysis->sessions;
-    struct outbox_key now = {0};
-    struct worker worker = {.now = &now};
-    struct round round;
-    bool right = round_init(&round);
+    struct report_key now = {0};
+    struct batch_follower follower = {.now = &now};
+    struct batch_decoded batch;
+    bool right = batch_decoded_init(&batch);
 
-    config.report = &report;
+    config.taker = &taker;
     config.summary = &analysis->summary;
     config.workers = 1;
     if (right)
-        worker.sessions = sessions_new(&config);
-    if (worker.sessions) {
-        while (!analysis_stopped(analysis) && intake_fill(analysis->intake, &round)) {
-            worker_round(&worker, &round);
+        follower.sessions = sessions_new(&config);
+    if (follower.sessions) {
+        while (!analysis_stopped(analysis) && file_reader_fill(analysis->reader, &batch)) {
+            batch_follower_run(&follower, &batch);
             analysis_published(analysis);
         }
-        sessions_finish(worker.sessions);
-        sessions_stats(worker.sessions, &analysis->stream_stats);
-        sessions_detect_stats(worker.sessions, &analysis->detect_stats);
+        sessions_finish(follower.sessions);
+        sessions_stats(follower.sessions, &analysis->stream_stats);
+        sessions_detect_stats(follower.sessions, &analysis->detect_stats);
     } else {
-        complain(_("out of memory"));
+        warn_user(_("out of memory"));
     }
-    right = worker.sessions;
-    sessions_free(worker.sessions);
-    round_fini(&round);
+    right = follower.sessions;
+    sessions_free(follower.sessions);
+    batch_decoded_fini(&batch);
     return right;
 }
 
-static bool analysis_run_crew(struct analysis *analysis)
+static bool analysis_run_together(struct analysis *analysis)
 {
-    struct report report = publisher_report(analysis->publisher);
+    struct report_taker taker = publisher_taker(analysis->publisher);
     struct summary counted = {0};
-    bool right = crew_run(&(struct crew_config){
-        .intake = analysis->intake,
+    bool right = file_workers_run(&(struct file_workers_config){
+        .reader = analysis->reader,
         .sessions = analysis->sessions,
         .workers = analysis->workers,
-        .report = &report,
+        .taker = &taker,
         .published = analysis_published,
         .at_once = analysis->waits,
         .stopped = analysis_stopped,
@@ -302,13 +303,13 @@ static bool analysis_run_crew(struct analysis *analysis)
 
 static void analysis_run(struct analysis *analysis)
 {
-    bool alone = analysis->workers == 1 && options_processors() == 1;
+    bool alone = analysis->workers == 1 && processors() == 1;
 
     watch_signals();
-    analysis->failed = !(alone ? analysis_run_alone(analysis) : analysis_run_crew(analysis));
+    analysis->failed = !(alone ? analysis_run_alone(analysis) : analysis_run_together(analysis));
     analysis->summary.interrupted = interrupted;
     publisher_finish(analysis->publisher, analysis->summary.last_time);
-    if (analysis->evidence && !evidence_run_finish(analysis->evidence))
+    if (analysis->evidence && !evidence_writer_finish(analysis->evidence))
         analysis->failed = true;
     analysis_print_end(analysis);
 }

@@ -6,35 +6,30 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 /* Files kept open from the first look to their turn: well below the usual 1024 descriptors. Others are opened twice. */
-#define SOURCES_OPEN_MAX 32
+#define FILES_OPEN_MAX 32
 #define ERROR_MAX 512
 
-bool sources_reopen(struct source *source)
+bool capture_file_reopen(struct capture_file *capture)
 {
     char error[ERROR_MAX];
 
-    if (source->file)
+    if (capture->file)
         return true;
-    if (!savefile_open(&source->file, source->path, error, sizeof error))
+    if (!savefile_open(&capture->file, capture->path, error, sizeof error))
         return true;
-    source->file = NULL;
-    complain("%s: %s", source->name, error);
+    capture->file = NULL;
+    warn_user("%s: %s", capture->name, error);
     return false;
 }
 
-void sources_close(struct source *source)
+void capture_file_close(struct capture_file *capture)
 {
-    if (source->file)
-        savefile_close(source->file);
-    source->file = NULL;
-}
-
-int sources_stat(const char *path, struct stat *status)
-{
-    return strcmp(path, "-") ? stat(path, status) : fstat(STDIN_FILENO, status);
+    if (capture->file)
+        savefile_close(capture->file);
+    capture->file = NULL;
 }
 
 /* A pipe gives its octets once. */
@@ -45,9 +40,9 @@ static bool can_reopen(const char *path)
     return !stat(path, &status) && S_ISREG(status.st_mode);
 }
 
-static int source_compare(const void *a, const void *b)
+static int capture_file_compare(const void *a, const void *b)
 {
-    const struct source *x = a, *y = b;
+    const struct capture_file *x = a, *y = b;
 
     if (x->has_first_time != y->has_first_time)
         return x->has_first_time ? -1 : 1;
@@ -56,36 +51,36 @@ static int source_compare(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
-bool sources_open(struct sources *sources, const char *const *paths, size_t count)
+bool capture_files_open(struct capture_files *files, const char *const *paths, size_t count)
 {
-    struct source *source;
+    struct capture_file *capture;
 
-    sources->items = calloc(count, sizeof *sources->items);
-    if (!sources->items) {
-        complain(_("out of memory"));
+    files->items = calloc(count, sizeof *files->items);
+    if (!files->items) {
+        warn_user(_("out of memory"));
         return false;
     }
-    for (; sources->count < count; sources->count++) {
-        source = &sources->items[sources->count];
-        source->path = paths[sources->count];
-        source->name = strcmp(source->path, "-") ? source->path : _("standard input");
-        if (!sources_reopen(source))
+    for (; files->count < count; files->count++) {
+        capture = &files->items[files->count];
+        capture->path = paths[files->count];
+        capture->name = strcmp(capture->path, "-") ? capture->path : _("standard input");
+        if (!capture_file_reopen(capture))
             return false;
-        source->octets = savefile_octets(source->file);
+        capture->octets = savefile_octets(capture->file);
         if (count == 1)
             continue;
-        source->has_first_time = savefile_first_time(source->file, &source->first_time);
-        if (sources->count >= SOURCES_OPEN_MAX && can_reopen(source->path))
-            sources_close(source);
+        capture->has_first_time = savefile_first_time(capture->file, &capture->first_time);
+        if (files->count >= FILES_OPEN_MAX && can_reopen(capture->path))
+            capture_file_close(capture);
     }
-    qsort(sources->items, count, sizeof *sources->items, source_compare);
+    qsort(files->items, count, sizeof *files->items, capture_file_compare);
     return true;
 }
 
-void sources_fini(struct sources *sources)
+void capture_files_fini(struct capture_files *files)
 {
-    for (size_t i = 0; i < sources->count; i++)
-        sources_close(&sources->items[i]);
-    free(sources->items);
-    *sources = (struct sources){0};
+    for (size_t i = 0; i < files->count; i++)
+        capture_file_close(&files->items[i]);
+    free(files->items);
+    *files = (struct capture_files){0};
 }

@@ -5,9 +5,7 @@
 
 #include "capture/savefile.h"
 
-#include <sys/stat.h>
-
-struct source {
+struct capture_file {
     const char *path;      /* as it was given */
     const char *name;      /* for people: "standard input" */
     struct savefile *file; /* NULL while it is not open */
@@ -16,19 +14,17 @@ struct source {
     uint64_t octets;     /* of the file; 0 unknown */
 };
 
-/* Zeroed before sources_open(). */
-struct sources {
-    struct source *items;
+/* Zeroed before capture_files_open(). */
+struct capture_files {
+    struct capture_file *items;
     size_t count;
 };
 
 /* Opens each, and sorts them. false: one of them cannot be read, and the reason was printed. */
-bool sources_open(struct sources *sources, const char *const *paths, size_t count);
+bool capture_files_open(struct capture_files *files, const char *const *paths, size_t count);
 /* Makes sure that the source is open when its turn has come. false as above. */
-bool sources_reopen(struct source *source);
-void sources_close(struct source *source);
-/* As stat(2), of a path as it was given: "-" is standard input. */
-int sources_stat(const char *path, struct stat *status);
-void sources_fini(struct sources *sources);
+bool capture_file_reopen(struct capture_file *capture);
+void capture_file_close(struct capture_file *capture);
+void capture_files_fini(struct capture_files *files);
 
 #endif

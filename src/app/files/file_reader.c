@@ -2,9 +2,9 @@
 #include "app/files/file_reader.h"
 
 #include "app/files/capture_files.h"
+#include "app/handoff/evidence_feed.h"
 #include "app/process/progress.h"
 #include "app/process/warn_user.h"
-#include "app/publish/evidence_writer.h"
 #include "base/gettext.h"
 
 #include <stdlib.h>
@@ -13,9 +13,9 @@
 /* What we do not follow still tells the time; to know it more often than this changes no verdict. */
 #define TICK (SMTPSCOPE_SECOND / 4)
 
-struct intake {
-    struct intake_config config;
-    struct sources sources;
+struct file_reader {
+    struct file_reader_config config;
+    struct capture_files files;
     struct decoder *decoder;
     struct progress progress;
     size_t current;                       /* of the sources */
@@ -25,82 +25,82 @@ struct intake {
     bool failed;
 };
 
-void intake_free(struct intake *intake)
+void file_reader_free(struct file_reader *reader)
 {
-    if (!intake)
+    if (!reader)
         return;
-    progress_clear(&intake->progress);
-    decoder_free(intake->decoder);
-    sources_fini(&intake->sources);
-    free(intake);
+    progress_clear(&reader->progress);
+    decoder_free(reader->decoder);
+    capture_files_fini(&reader->files);
+    free(reader);
 }
 
-struct intake *intake_new(const struct intake_config *config)
+struct file_reader *file_reader_new(const struct file_reader_config *config)
 {
-    struct intake *intake = calloc(1, sizeof *intake);
+    struct file_reader *reader = calloc(1, sizeof *reader);
     const struct options *options = config->options;
 
-    if (!intake) {
-        complain(_("out of memory"));
+    if (!reader) {
+        warn_user(_("out of memory"));
         return NULL;
     }
-    intake->config = *config;
-    if (!sources_open(&intake->sources, options->files, options->file_count)) {
-        intake_free(intake);
+    reader->config = *config;
+    if (!capture_files_open(&reader->files, options->files, options->file_count)) {
+        file_reader_free(reader);
         return NULL;
     }
-    intake->decoder = decoder_new(
+    reader->decoder = decoder_new(
         &(struct decoder_config){.ports = options_decoded_ports(options), .verify_checksums = options->verify_checksums});
-    if (!intake->decoder || !packets_init(config->packets, intake->sources.count)) {
-        complain(_("out of memory"));
-        intake_free(intake);
+    if (!reader->decoder || !packet_numbering_init(config->numbering, reader->files.count)) {
+        warn_user(_("out of memory"));
+        file_reader_free(reader);
         return NULL;
     }
-    for (size_t i = 0; i < intake->sources.count; i++)
-        intake->octets_total += intake->sources.items[i].octets;
-    progress_init(&intake->progress);
-    return intake;
+    for (size_t i = 0; i < reader->files.count; i++)
+        reader->octets_total += reader->files.items[i].octets;
+    progress_init(&reader->progress);
+    return reader;
 }
 
 /* The next entry's place; NULL: out of memory. */
-static struct round_entry *round_entry(struct round *round)
+static struct decoded_segment *decoded_segment(struct batch_decoded *batch)
 {
-    size_t size = round->size ? round->size * 2 : 1024;
-    struct round_entry *entries = round->entries;
+    size_t size = batch->size ? batch->size * 2 : 1024;
+    struct decoded_segment *entries = batch->entries;
 
-    if (round->count == round->size) {
+    if (batch->count == batch->size) {
         entries = realloc(entries, size * sizeof *entries);
         if (!entries)
             return NULL;
-        round->entries = entries;
-        round->size = size;
+        batch->entries = entries;
+        batch->size = size;
     }
-    return entries + round->count;
+    return entries + batch->count;
 }
 
-/* Octets that the decoder put together from fragments are its own until the next frame: the round keeps a copy. */
-static bool round_own(struct round *round, struct smtpscope_segment *segment, const struct frame *frame)
+/* Octets that the decoder put together from fragments are its own until the next frame: the batch keeps a copy. */
+static bool batch_own(struct batch_decoded *batch, struct smtpscope_segment *segment, const struct frame *frame)
 {
     void **copies, *copy;
 
     if (!segment->len || (segment->data >= frame->data && segment->data < frame->data + frame->caplen))
         return true;
-    copies = realloc(round->copies, (round->copy_count + 1) * sizeof *copies);
+    copies = realloc(batch->copies, (batch->copy_count + 1) * sizeof *copies);
     copy = copies ? malloc(segment->len) : NULL;
     if (copies)
-        round->copies = copies;
+        batch->copies = copies;
     if (!copy)
         return false;
     memcpy(copy, segment->data, segment->len);
-    round->copies[round->copy_count++] = copy;
+    batch->copies[batch->copy_count++] = copy;
     segment->data = copy;
     return true;
 }
 
-static void intake_frame(struct intake *intake, struct round *round, const struct frame *frame)
+static void file_reader_frame(struct file_reader *reader, struct batch_decoded *batch, const struct frame *frame)
 {
-    struct summary *summary = intake->config.summary;
-    struct round_entry *entry = round_entry(round);
+    struct summary *summary = reader->config.summary;
+    struct decoded_segment *entry = decoded_segment(batch);
     struct smtpscope_segment *segment = entry ? &entry->segment : NULL;
     bool followed;
 
@@ -113,94 +113,95 @@ static void intake_frame(struct intake *intake, struct round *round, const struc
         summary->overflowed++;
         return;
     }
-    followed = decoder_frame(intake->decoder, frame->link_type, frame->data, frame->caplen, frame->len, frame->time,
+    followed = decoder_frame(reader->decoder, frame->link_type, frame->data, frame->caplen, frame->len, frame->time,
                              summary->packets, segment);
-    if (followed && !round_own(round, segment, frame)) {
+    if (followed && !batch_own(batch, segment, frame)) {
         summary->overflowed++;
         followed = false;
     }
     if (!followed)
-        evidence_run_fragment(intake->config.evidence, decoder_datagram(intake->decoder), frame);
-    if (!followed && frame->time < intake->told + TICK)
+        evidence_feed_fragment(reader->config.evidence, decoder_datagram(reader->decoder), frame);
+    if (!followed && frame->time < reader->told + TICK)
         return;
-    intake->told = segment->time = frame->time;
+    reader->told = segment->time = frame->time;
     segment->packet = summary->packets;
     entry->owner = OWNER_NOBODY;
-    round->count++;
+    batch->count++;
     if (!followed)
         return;
-    segment->hash = smtpscope_segment_hash(segment, intake->config.hash_seed);
-    entry->owner = (uint32_t)((segment->hash >> 32) * intake->config.workers >> 32);
-    if (intake->config.evidence)
-        evidence_run_frame(intake->config.evidence, segment, decoder_datagram(intake->decoder), frame);
+    segment->hash = smtpscope_segment_hash(segment, reader->config.hash_seed);
+    entry->owner = (uint32_t)((segment->hash >> 32) * reader->config.workers >> 32);
+    if (reader->config.evidence)
+        evidence_feed_frame(reader->config.evidence, segment, decoder_datagram(reader->decoder), frame);
 }
 
 /* Opens the file whose turn it is, if it is not open. */
-static bool intake_begin(struct intake *intake, struct source *source)
+static bool file_reader_begin(struct file_reader *reader, struct capture_file *capture)
 {
-    if (intake->begun)
+    if (reader->begun)
         return true;
-    if (!sources_reopen(source) || !packets_add(intake->config.packets, source->name, intake->config.summary->packets)) {
-        intake->failed = true;
+    if (!capture_file_reopen(capture) ||
+        !packet_numbering_add(reader->config.numbering, capture->name, reader->config.summary->packets)) {
+        reader->failed = true;
         return false;
     }
-    intake->begun = true;
-    intake->config.summary->files++;
+    reader->begun = true;
+    reader->config.summary->files++;
     return true;
 }
 
-static void intake_end(struct intake *intake, struct source *source, bool damaged)
+static void file_reader_end(struct file_reader *reader, struct capture_file *capture, bool damaged)
 {
     if (damaged) {
-        progress_clear(&intake->progress);
-        complain(_("%s: damaged: %s; what comes before it was analysed"), source->name, savefile_error(source->file));
-        intake->config.summary->damaged_files++;
+        progress_clear(&reader->progress);
+        warn_user(_("%s: damaged: %s; what comes before it was analysed"), capture->name, savefile_error(capture->file));
+        reader->config.summary->damaged_files++;
     }
-    intake->octets_before += source->octets;
-    intake->begun = false;
-    intake->current++;
-    sources_close(source);
+    reader->octets_before += capture->octets;
+    reader->begun = false;
+    reader->current++;
+    capture_file_close(capture);
 }
 
-static void round_clear(struct round *round)
+static void batch_clear(struct batch_decoded *batch)
 {
-    for (size_t i = 0; i < round->copy_count; i++)
-        free(round->copies[i]);
-    round->count = round->copy_count = 0;
+    for (size_t i = 0; i < batch->copy_count; i++)
+        free(batch->copies[i]);
+    batch->count = batch->copy_count = 0;
 }
 
-static bool intake_stopped(const struct intake *intake)
+static bool file_reader_stopped(const struct file_reader *reader)
 {
-    return intake->failed || intake->config.stopped(intake->config.ctx);
+    return reader->failed || reader->config.stopped(reader->config.ctx);
 }
 
-bool intake_fill(struct intake *intake, struct round *round)
+bool file_reader_fill(struct file_reader *reader, struct batch_decoded *batch)
 {
-    round_clear(round);
-    while (intake->current < intake->sources.count && !intake_stopped(intake)) {
-        struct source *source = &intake->sources.items[intake->current];
-        int more = intake_begin(intake, source) ? savefile_batch(source->file, round->batch) : 0;
+    batch_clear(batch);
+    while (reader->current < reader->files.count && !file_reader_stopped(reader)) {
+        struct capture_file *capture = &reader->files.items[reader->current];
+        int more = file_reader_begin(reader, capture) ? savefile_batch(capture->file, batch->batch) : 0;
 
         if (more > 0) {
-            for (size_t i = 0; i < round->batch->count; i++)
-                intake_frame(intake, round, &round->batch->frames[i]);
-            progress_tick(&intake->progress, intake->config.summary->packets,
-                          intake->octets_before + savefile_octets_read(source->file), intake->octets_total);
+            for (size_t i = 0; i < batch->batch->count; i++)
+                file_reader_frame(reader, batch, &batch->batch->frames[i]);
+            progress_tick(&reader->progress, reader->config.summary->packets,
+                          reader->octets_before + savefile_octets_read(capture->file), reader->octets_total);
             return true;
         }
-        if (!intake->failed)
-            intake_end(intake, source, more < 0 && !intake->config.stopped(intake->config.ctx));
+        if (!reader->failed)
+            file_reader_end(reader, capture, more < 0 && !reader->config.stopped(reader->config.ctx));
     }
-    progress_clear(&intake->progress);
+    progress_clear(&reader->progress);
     return false;
 }
 
-bool intake_failed(const struct intake *intake)
+bool file_reader_failed(const struct file_reader *reader)
 {
-    return intake->failed;
+    return reader->failed;
 }
 
-void intake_stats(const struct intake *intake, struct decoder_stats *stats)
+void file_reader_stats(const struct file_reader *reader, struct decoder_stats *stats)
 {
-    decoder_stats(intake->decoder, stats);
+    decoder_stats(reader->decoder, stats);
 }

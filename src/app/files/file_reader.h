@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The one pass over the files: frames in, rounds of segments out. */
+/* The one pass over the files: frames in, batches of segments out. */
 #ifndef APP_FILES_FILE_READER_H
 #define APP_FILES_FILE_READER_H
 
@@ -9,13 +9,13 @@
 #include "decode/decode.h"
 #include "output/summary.h"
 
-struct intake;
+struct file_reader;
 
 /* What it does with the files, for others to read when it is done; and whether someone wants an end. */
-struct intake_config {
-    const struct options *options; /* the files and the ports */
-    struct packets *packets;       /* filled file by file */
-    struct summary *summary;       /* files, packets, octets, times, damage */
+struct file_reader_config {
+    const struct options *options;      /* the files and the ports */
+    struct packet_numbering *numbering; /* filled file by file */
+    struct summary *summary;            /* files, packets, octets, times, damage */
     unsigned workers;
     uint64_t hash_seed;
     struct evidence *evidence;  /* gets the frames of what is followed; NULL: not wanted */
@@ -24,14 +24,14 @@ struct intake_config {
 };
 
 /* Opens the files. NULL: told on standard error. All that the config points to must outlive it. */
-struct intake *intake_new(const struct intake_config *config);
-void intake_free(struct intake *intake);
+struct file_reader *file_reader_new(const struct file_reader_config *config);
+void file_reader_free(struct file_reader *reader);
 
-/* Fills the round with what comes next; false at the end. One thread at a time. */
-bool intake_fill(struct intake *intake, struct round *round);
+/* Fills the batch with what comes next; false at the end. One thread at a time. */
+bool file_reader_fill(struct file_reader *reader, struct batch_decoded *batch);
 
 /* A file could not be read any more; told. */
-bool intake_failed(const struct intake *intake);
-void intake_stats(const struct intake *intake, struct decoder_stats *stats);
+bool file_reader_failed(const struct file_reader *reader);
+void file_reader_stats(const struct file_reader *reader, struct decoder_stats *stats);
 
 #endif

@@ -3,46 +3,46 @@
 
 #include "app/handoff/report_merge.h"
 #include "app/process/warn_user.h"
-#include "app/sessions/worker.h"
+#include "app/sessions/batch_follower.h"
 #include "base/gettext.h"
 
 #include <signal.h>
 #include <stdlib.h>
 
-/* Rounds that are read and that not all workers are through yet: more only takes memory and the processor's cache. */
-#define ROUNDS 8
-/* Who reads a round reads so many in a row: the others find the next one there, rather than sleep while it is read. */
+/* Batches that are read and that not all workers are through yet: more only takes memory and the processor's cache. */
+#define BATCHES 8
+/* Who reads a batch reads so many in a row: the others find the next one there, rather than sleep while it is read. */
 #define READ_AHEAD 4
-/* A worker hands on what it has to say after so many rounds, or when it is so much: waking a thread costs more than a finding. */
-#define ROUNDS_A_PARCEL 16
-#define PARCEL_OCTETS ((size_t)64 * 1024)
+/* A worker hands on what it has to say after so many batches, or when it is so much: waking a thread costs more than a finding. */
+#define BATCHES_A_REPORT 16
+#define REPORT_OCTETS ((size_t)64 * 1024)
 /* Parcels of a worker under way: the next ones wait, and so does the worker, until what it said is written. */
-#define PARCELS 16
+#define REPORTS_UNDER_WAY 16
 
-struct member {
-    struct crew *crew;
+struct file_worker {
+    struct file_workers *workers;
     pthread_t thread;
     bool started;
-    struct lane lane;
-    struct parcel *parcel; /* being filled */
-    uint64_t round;        /* being worked on; under the crew's lock */
-    unsigned held;         /* rounds since a parcel was sent */
-    struct outbox_key now;
-    struct report report;
+    struct report_queue queue;
+    struct report_batch *reports; /* being filled */
+    uint64_t batch;               /* being worked on; under the workers' lock */
+    unsigned held;                /* batches since a batch of reports was sent */
+    struct report_key now;
+    struct report_taker taker;
     struct summary summary;
-    struct worker worker;
+    struct batch_follower follower;
 };
 
-struct crew {
-    const struct crew_config *config;
+struct file_workers {
+    const struct file_workers_config *config;
     pthread_mutex_t lock;
-    pthread_cond_t read, said; /* of rounds, by workers; of lanes */
-    struct round rounds[ROUNDS];
-    uint64_t room;       /* rounds in use: one worker reads what it follows next, and one stays in the processor's cache */
-    uint64_t filled;     /* rounds that were read */
+    pthread_cond_t read, said; /* of batches, by workers; of queues */
+    struct batch_decoded batches[BATCHES];
+    uint64_t room;       /* batches in use: one worker reads what it follows next, and one stays in the processor's cache */
+    uint64_t filled;     /* batches that were read */
     bool reading, ended; /* a worker reads now; there is no more to read */
-    struct member members[WORKERS_MAX];
-    struct merge merge;
+    struct file_worker items[WORKERS_MAX];
+    struct report_merge merge;
     unsigned count;
 };
 
@@ -62,271 +62,272 @@ static void ends_mask(int how)
 
 /* --- a worker's thread */
 
-/* Rounds that no worker needs any more. The caller holds the lock. */
-static uint64_t crew_done(const struct crew *crew)
+/* Batches that no worker needs any more. The caller holds the lock. */
+static uint64_t file_workers_done(const struct file_workers *workers)
 {
-    uint64_t done = crew->filled;
+    uint64_t done = workers->filled;
 
-    for (unsigned i = 0; i < crew->count; i++)
-        done = crew->members[i].round < done ? crew->members[i].round : done;
+    for (unsigned i = 0; i < workers->count; i++)
+        done = workers->items[i].batch < done ? workers->items[i].batch : done;
     return done;
 }
 
-/* `until`: no later record is about an earlier packet. */
-static void member_send(struct member *member, uint64_t until)
+/* `until`: no later report is about an earlier packet. */
+static void file_worker_send(struct file_worker *worker, uint64_t until)
 {
-    member->held = 0;
-    member->parcel->until = until;
-    lane_send(&member->lane, member->parcel, true);
-    member->parcel = lane_parcel(&member->lane);
+    worker->held = 0;
+    worker->reports->until = until;
+    report_queue_send(&worker->queue, worker->reports, true);
+    worker->reports = report_queue_batch(&worker->queue);
 }
 
 /*
- * The caller holds the lock. A round will be read by another worker, or when the slowest is through one more. That one may wait
- * for room in its lane, and the publisher for word of how far this worker is: nobody waits here with that still unsaid.
+ * The caller holds the lock. A batch will be read by another worker, or when the slowest is through one more. That one may wait
+ * for room in its queue, and the publisher for word of how far this worker is: nobody waits here with that still unsaid.
  */
-static void crew_wait(struct crew *crew, struct member *member)
+static void file_workers_wait(struct file_workers *workers, struct file_worker *worker)
 {
-    if (!member->held || crew->filled - crew_done(crew) < crew->room) {
-        pthread_cond_wait(&crew->read, &crew->lock);
+    if (!worker->held || workers->filled - file_workers_done(workers) < workers->room) {
+        pthread_cond_wait(&workers->read, &workers->lock);
         return;
     }
-    pthread_mutex_unlock(&crew->lock);
-    member_send(member, member->now.packet + 1);
-    pthread_mutex_lock(&crew->lock);
+    pthread_mutex_unlock(&workers->lock);
+    file_worker_send(worker, worker->now.packet + 1);
+    pthread_mutex_lock(&workers->lock);
 }
 
 /* The caller holds the lock, which is let go meanwhile. */
-static void crew_read(struct crew *crew)
+static void file_workers_read(struct file_workers *workers)
 {
-    struct round *round = &crew->rounds[crew->filled % crew->room];
+    struct batch_decoded *batch = &workers->batches[workers->filled % workers->room];
     bool more;
 
-    crew->reading = true;
-    pthread_mutex_unlock(&crew->lock);
+    workers->reading = true;
+    pthread_mutex_unlock(&workers->lock);
     ends_mask(SIG_UNBLOCK);
-    more = intake_fill(crew->config->intake, round);
+    more = file_reader_fill(workers->config->reader, batch);
     ends_mask(SIG_BLOCK);
-    pthread_mutex_lock(&crew->lock);
-    crew->reading = false;
-    crew->filled += more;
-    crew->ended |= !more;
-    pthread_cond_broadcast(&crew->read);
+    pthread_mutex_lock(&workers->lock);
+    workers->reading = false;
+    workers->filled += more;
+    workers->ended |= !more;
+    pthread_cond_broadcast(&workers->read);
 }
 
-/* The member's next round, read by whoever comes first; NULL when there are no more. */
-static const struct round *crew_round(struct crew *crew, struct member *member, uint64_t number)
+/* The worker's next batch, read by whoever comes first; NULL when there are no more. */
+static const struct batch_decoded *file_workers_batch(struct file_workers *workers, struct file_worker *worker, uint64_t number)
 {
     uint64_t wanted = number + 1;
     bool more;
 
-    pthread_mutex_lock(&crew->lock);
-    member->round = number;
-    if (crew->filled - crew_done(crew) == crew->room - 1) /* others may have waited for the one before */
-        pthread_cond_broadcast(&crew->read);
-    while (crew->filled < wanted && !crew->ended) {
-        if (!crew->reading && crew->filled - crew_done(crew) < crew->room) {
-            crew_read(crew);
-            if (!crew->config->at_once)
+    pthread_mutex_lock(&workers->lock);
+    worker->batch = number;
+    if (workers->filled - file_workers_done(workers) == workers->room - 1) /* others may have waited for the one before */
+        pthread_cond_broadcast(&workers->read);
+    while (workers->filled < wanted && !workers->ended) {
+        if (!workers->reading && workers->filled - file_workers_done(workers) < workers->room) {
+            file_workers_read(workers);
+            if (!workers->config->at_once)
                 wanted = number + READ_AHEAD;
-        } else if (crew->filled > number) {
+        } else if (workers->filled > number) {
             break;
         } else {
-            crew_wait(crew, member);
+            file_workers_wait(workers, worker);
         }
     }
-    more = crew->filled > number;
-    pthread_mutex_unlock(&crew->lock);
-    return more ? &crew->rounds[number % crew->room] : NULL;
+    more = workers->filled > number;
+    pthread_mutex_unlock(&workers->lock);
+    return more ? &workers->batches[number % workers->room] : NULL;
 }
 
-/* The outbox that the next report goes into. */
-static struct outbox *member_outbox(struct member *member)
+/* The buffer that the next report goes into. */
+static struct report_buffer *file_worker_buffer(struct file_worker *worker)
 {
-    if (member->parcel->outbox.octets.len >= LANE_OUTBOX_SIZE)
-        member_send(member, member->now.packet);
-    member->parcel->outbox.now = member->now;
-    return &member->parcel->outbox;
+    if (worker->reports->buffer.octets.len >= REPORT_BATCH_OCTETS)
+        file_worker_send(worker, worker->now.packet);
+    worker->reports->buffer.now = worker->now;
+    return &worker->reports->buffer;
 }
 
-static void member_finding(void *ctx, const struct smtpscope_finding *finding)
+static void file_worker_finding(void *ctx, const struct smtpscope_finding *finding)
 {
-    outbox_finding(member_outbox(ctx), finding);
+    report_buffer_finding(file_worker_buffer(ctx), finding);
 }
 
-static void member_trace(void *ctx, const struct trace *trace)
+static void file_worker_trace(void *ctx, const struct trace *trace)
 {
-    outbox_trace(member_outbox(ctx), trace);
+    report_buffer_trace(file_worker_buffer(ctx), trace);
 }
 
-static void member_line(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
+static void file_worker_line(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
 {
-    outbox_line(member_outbox(ctx), flow, format, line);
+    report_buffer_line(file_worker_buffer(ctx), flow, format, line);
 }
 
-/* Behind the last packet of the round. */
-static void member_round_end(struct member *member)
+/* Behind the last packet of the batch. */
+static void file_worker_batch_end(struct file_worker *worker)
 {
-    uint64_t until = member->now.packet + 1;
+    uint64_t until = worker->now.packet + 1;
 
-    if (++member->held == ROUNDS_A_PARCEL || member->parcel->outbox.octets.len >= PARCEL_OCTETS ||
-        member->crew->config->at_once)
-        member_send(member, until);
+    if (++worker->held == BATCHES_A_REPORT || worker->reports->buffer.octets.len >= REPORT_OCTETS ||
+        worker->workers->config->at_once)
+        file_worker_send(worker, until);
 }
 
-static void *member_run(void *ctx)
+static void *file_worker_run(void *ctx)
 {
-    struct member *member = ctx;
-    const struct round *round;
+    struct file_worker *worker = ctx;
+    const struct batch_decoded *batch;
 
-    for (uint64_t number = 0; (round = crew_round(member->crew, member, number)); number++) {
-        worker_round(&member->worker, round);
-        member_round_end(member);
+    for (uint64_t number = 0; (batch = file_workers_batch(worker->workers, worker, number)); number++) {
+        batch_follower_run(&worker->follower, batch);
+        file_worker_batch_end(worker);
     }
-    member->now = (struct outbox_key){.packet = UINT64_MAX};
-    sessions_finish(member->worker.sessions);
-    member_send(member, UINT64_MAX);
-    lane_end(&member->lane);
+    worker->now = (struct report_key){.packet = UINT64_MAX};
+    sessions_finish(worker->follower.sessions);
+    file_worker_send(worker, UINT64_MAX);
+    report_queue_end(&worker->queue);
     return NULL;
 }
 
 /* --- the caller's thread */
 
 /* Publishes until the workers are done, or nobody wants more. */
-static void crew_publish(struct crew *crew)
+static void file_workers_publish(struct file_workers *workers)
 {
     ends_mask(SIG_UNBLOCK);
-    while (!crew->config->stopped(crew->config->ctx)) {
-        if (merge_publish(&crew->merge, crew->config->report)) {
-            crew->config->published(crew->config->ctx);
+    while (!workers->config->stopped(workers->config->ctx)) {
+        if (report_merge_publish(&workers->merge, workers->config->taker)) {
+            workers->config->published(workers->config->ctx);
             continue;
         }
-        if (merge_is_done(&crew->merge))
+        if (report_merge_is_done(&workers->merge))
             break;
         ends_mask(SIG_BLOCK);
-        merge_wait(&crew->merge, NULL);
+        report_merge_wait(&workers->merge, NULL);
         ends_mask(SIG_UNBLOCK);
     }
     ends_mask(SIG_BLOCK);
 }
 
 /*
- * Whoever has not ended yet: nothing more is read, and nobody waits for room in a lane or for a round. Rounds stay as
+ * Whoever has not ended yet: nothing more is read, and nobody waits for room in a queue or for a batch. Batches stay as
  * they are, for workers still look through them.
  */
-static void crew_end(struct crew *crew)
+static void file_workers_end(struct file_workers *workers)
 {
-    pthread_mutex_lock(&crew->lock);
-    crew->ended = true;
-    pthread_cond_broadcast(&crew->read);
-    pthread_mutex_unlock(&crew->lock);
-    for (unsigned i = 0; i < crew->count; i++)
-        lane_end(&crew->members[i].lane);
+    pthread_mutex_lock(&workers->lock);
+    workers->ended = true;
+    pthread_cond_broadcast(&workers->read);
+    pthread_mutex_unlock(&workers->lock);
+    for (unsigned i = 0; i < workers->count; i++)
+        report_queue_end(&workers->items[i].queue);
 }
 
-static bool member_init(struct member *member, struct crew *crew, unsigned index)
+static bool file_worker_init(struct file_worker *worker, struct file_workers *workers, unsigned index)
 {
-    struct sessions_config sessions = crew->config->sessions;
+    struct sessions_config sessions = workers->config->sessions;
 
-    member->crew = crew;
-    lane_init(&member->lane, &crew->lock, &crew->said);
-    member->lane.length = PARCELS;
-    merge_add(&crew->merge, &member->lane);
-    member->parcel = lane_parcel(&member->lane);
-    member->report = (struct report){.finding = member_finding, .trace = member_trace, .line = member_line, .ctx = member};
-    sessions.report = &member->report;
-    sessions.summary = &member->summary;
-    sessions.workers = crew->count;
-    member->worker = (struct worker){.sessions = sessions_new(&sessions), .now = &member->now, .index = index};
-    return member->worker.sessions != NULL;
+    worker->workers = workers;
+    report_queue_init(&worker->queue, &workers->lock, &workers->said);
+    worker->queue.length = REPORTS_UNDER_WAY;
+    report_merge_add(&workers->merge, &worker->queue);
+    worker->reports = report_queue_batch(&worker->queue);
+    worker->taker = (struct report_taker){
+        .finding = file_worker_finding, .trace = file_worker_trace, .line = file_worker_line, .ctx = worker};
+    sessions.taker = &worker->taker;
+    sessions.summary = &worker->summary;
+    sessions.workers = workers->count;
+    worker->follower = (struct batch_follower){.sessions = sessions_new(&sessions), .now = &worker->now, .index = index};
+    return worker->follower.sessions != NULL;
 }
 
-static void member_fini(struct member *member)
+static void file_worker_fini(struct file_worker *worker)
 {
-    sessions_free(member->worker.sessions);
-    lane_fini(&member->lane);
+    sessions_free(worker->follower.sessions);
+    report_queue_fini(&worker->queue);
 }
 
-static bool crew_init(struct crew *crew, const struct crew_config *config)
+static bool file_workers_init(struct file_workers *workers, const struct file_workers_config *config)
 {
     bool right = true;
 
-    crew->config = config;
-    crew->count = config->workers;
-    crew->room = crew->count > 1 ? ROUNDS : 1;
-    pthread_mutex_init(&crew->lock, NULL);
-    pthread_cond_init(&crew->read, NULL);
-    pthread_cond_init(&crew->said, NULL);
-    crew->merge.exact = true;
-    for (size_t i = 0; i < crew->room; i++)
-        right &= round_init(&crew->rounds[i]);
-    for (unsigned i = 0; i < crew->count; i++)
-        right &= member_init(&crew->members[i], crew, i);
+    workers->config = config;
+    workers->count = config->workers;
+    workers->room = workers->count > 1 ? BATCHES : 1;
+    pthread_mutex_init(&workers->lock, NULL);
+    pthread_cond_init(&workers->read, NULL);
+    pthread_cond_init(&workers->said, NULL);
+    workers->merge.exact = true;
+    for (size_t i = 0; i < workers->room; i++)
+        right &= batch_decoded_init(&workers->batches[i]);
+    for (unsigned i = 0; i < workers->count; i++)
+        right &= file_worker_init(&workers->items[i], workers, i);
     return right;
 }
 
-static void crew_fini(struct crew *crew)
+static void file_workers_fini(struct file_workers *workers)
 {
-    merge_fini(&crew->merge);
-    for (unsigned i = 0; i < crew->count; i++)
-        member_fini(&crew->members[i]);
-    for (size_t i = 0; i < crew->room; i++)
-        round_fini(&crew->rounds[i]);
-    pthread_cond_destroy(&crew->read);
-    pthread_cond_destroy(&crew->said);
-    pthread_mutex_destroy(&crew->lock);
+    report_merge_fini(&workers->merge);
+    for (unsigned i = 0; i < workers->count; i++)
+        file_worker_fini(&workers->items[i]);
+    for (size_t i = 0; i < workers->room; i++)
+        batch_decoded_fini(&workers->batches[i]);
+    pthread_cond_destroy(&workers->read);
+    pthread_cond_destroy(&workers->said);
+    pthread_mutex_destroy(&workers->lock);
 }
 
-static bool crew_start(struct crew *crew)
+static bool file_workers_start(struct file_workers *workers)
 {
-    for (unsigned i = 0; i < crew->count; i++) {
-        struct member *member = &crew->members[i];
+    for (unsigned i = 0; i < workers->count; i++) {
+        struct file_worker *worker = &workers->items[i];
 
-        member->started = !pthread_create(&member->thread, NULL, member_run, member);
-        if (!member->started)
+        worker->started = !pthread_create(&worker->thread, NULL, file_worker_run, worker);
+        if (!worker->started)
             return false;
     }
     return true;
 }
 
-static void crew_join(struct crew *crew)
+static void file_workers_join(struct file_workers *workers)
 {
-    for (unsigned i = 0; i < crew->count; i++) {
-        struct member *member = &crew->members[i];
+    for (unsigned i = 0; i < workers->count; i++) {
+        struct file_worker *worker = &workers->items[i];
         struct smtpscope_stream_stats stats;
         struct candidates_stats detect;
 
-        if (!member->started)
+        if (!worker->started)
             continue;
-        pthread_join(member->thread, NULL);
-        sessions_stats(member->worker.sessions, &stats);
-        stream_stats_add(crew->config->stats, &stats);
-        sessions_detect_stats(member->worker.sessions, &detect);
-        candidates_stats_add(crew->config->detect, &detect);
-        summary_add(crew->config->summary, &member->summary);
-        crew->config->summary->overflowed += member->lane.lost;
+        pthread_join(worker->thread, NULL);
+        sessions_stats(worker->follower.sessions, &stats);
+        stream_stats_add(workers->config->stats, &stats);
+        sessions_detect_stats(worker->follower.sessions, &detect);
+        candidates_stats_add(workers->config->detect, &detect);
+        summary_add(workers->config->summary, &worker->summary);
+        workers->config->summary->overflowed += worker->queue.lost;
     }
 }
 
-bool crew_run(const struct crew_config *config)
+bool file_workers_run(const struct file_workers_config *config)
 {
-    struct crew *crew = calloc(1, sizeof *crew);
+    struct file_workers *workers = calloc(1, sizeof *workers);
     bool right;
 
     ends_mask(SIG_BLOCK);
-    right = crew && crew_init(crew, config) && crew_start(crew);
+    right = workers && file_workers_init(workers, config) && file_workers_start(workers);
     if (right)
-        crew_publish(crew);
+        file_workers_publish(workers);
     else
-        complain(ngettext("no memory or no thread for %u worker: allow more",
-                          "no memory or no threads for %u workers: allow more, or try fewer (--workers)", config->workers),
-                 config->workers);
-    if (crew) {
-        crew_end(crew);
-        crew_join(crew);
-        crew_fini(crew);
+        warn_user(ngettext("no memory or no thread for %u worker: allow more",
+                           "no memory or no threads for %u workers: allow more, or try fewer (--workers)", config->workers),
+                  config->workers);
+    if (workers) {
+        file_workers_end(workers);
+        file_workers_join(workers);
+        file_workers_fini(workers);
     }
-    free(crew);
+    free(workers);
     ends_mask(SIG_UNBLOCK);
     return right;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Several workers over the same files. Whoever needs the next round and finds it unread reads it for all; a flow belongs to
- * one worker by its hash; nothing else is shared. Each worker says what it has to say round by round, and one thread merges
+ * Several workers over the same files. Whoever needs the next batch and finds it unread reads it for all; a flow belongs to
+ * one worker by its hash; nothing else is shared. Each worker says what it has to say batch by batch, and one thread merges
  * that into an order that does not depend on the number of workers.
  */
 #ifndef APP_FILES_FILE_WORKERS_H
@@ -10,21 +10,21 @@
 #include "app/files/file_reader.h"
 #include "app/sessions/sessions.h"
 
-struct crew_config {
-    struct intake *intake;
-    struct sessions_config sessions; /* `report`, `summary` and `workers` are the crew's to fill in */
-    unsigned workers;                /* 1 to WORKERS_MAX */
-    const struct report *report;     /* takes all that is said, in order, on the caller's thread */
-    void (*published)(void *ctx);    /* some of it has; on the caller's thread */
-    bool at_once;                    /* what is read comes slowly: each round's reports are handed on when it ends */
-    bool (*stopped)(void *ctx);      /* nobody takes more: what is under way is dropped; on the caller's thread */
+struct file_workers_config {
+    struct file_reader *reader;
+    struct sessions_config sessions;  /* `report`, `summary` and `workers` are the workers' to fill in */
+    unsigned workers;                 /* 1 to WORKERS_MAX */
+    const struct report_taker *taker; /* takes all that is said, in order, on the caller's thread */
+    void (*published)(void *ctx);     /* some of it has; on the caller's thread */
+    bool at_once;                     /* what is read comes slowly: each batch's reports are handed on when it ends */
+    bool (*stopped)(void *ctx);       /* nobody takes more: what is under way is dropped; on the caller's thread */
     void *ctx;
     struct summary *summary; /* what all workers have counted is added */
     struct smtpscope_stream_stats *stats;
     struct candidates_stats *detect;
 };
 
-/* Works through all of the intake. false: no memory or no threads, told on standard error. */
-bool crew_run(const struct crew_config *config);
+/* Works through all of the files. false: no memory or no threads, told on standard error. */
+bool file_workers_run(const struct file_workers_config *config);
 
 #endif

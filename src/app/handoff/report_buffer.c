@@ -4,22 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { KIND_FINDING, KIND_TRACE, KIND_LINE };
+enum report_kind { REPORT_FINDING, REPORT_TRACE, REPORT_LINE };
 
 /* A finding's parts follow it in this order: exchanges, detail, command, argument, text. Its other texts are static. */
 struct packed_finding {
-    struct outbox_record record;
+    struct buffered_report report;
     struct smtpscope_finding finding;
     struct smtpscope_flow flow;
 };
 
 struct packed_trace {
-    struct outbox_record record;
+    struct buffered_report report;
     struct trace trace;
 };
 
 struct packed_line {
-    struct outbox_record record;
+    struct buffered_report report;
     struct output_line line; /* its octets follow; `kind` is static */
     struct smtpscope_flow flow;
     size_t format;
@@ -30,21 +30,21 @@ static size_t round_up(size_t size)
     return (size + 7) & ~(size_t)7;
 }
 
-/* Room for `size` octets, rounded up, with the record's head filled; NULL: lost. */
-static void *outbox_room(struct outbox *outbox, enum kind kind, uint64_t flow, size_t size)
+/* Room for `size` octets, rounded up, with the report's head filled; NULL: lost. */
+static void *buffer_room(struct report_buffer *buffer, enum report_kind kind, uint64_t flow, size_t size)
 {
-    struct outbox_record *record = writer_room(&outbox->octets, round_up(size));
+    struct buffered_report *report = writer_room(&buffer->octets, round_up(size));
 
-    if (!record) {
-        outbox->lost++;
-        outbox->octets.failed = false;
+    if (!report) {
+        buffer->lost++;
+        buffer->octets.failed = false;
         return NULL;
     }
-    record->key = outbox->now;
-    record->key.flow = flow;
-    record->size = (uint32_t)round_up(size);
-    record->kind = (uint8_t)kind;
-    return record;
+    report->key = buffer->now;
+    report->key.flow = flow;
+    report->size = (uint32_t)round_up(size);
+    report->kind = (uint8_t)kind;
+    return report;
 }
 
 static char *put(char *to, const void *from, size_t size)
@@ -53,7 +53,7 @@ static char *put(char *to, const void *from, size_t size)
     return to + size;
 }
 
-void outbox_finding(struct outbox *outbox, const struct smtpscope_finding *finding)
+void report_buffer_finding(struct report_buffer *buffer, const struct smtpscope_finding *finding)
 {
     const char *texts[] = {finding->detail_text, finding->command, finding->argument, finding->text};
     size_t sizes[sizeof texts / sizeof texts[0]], exchanges = finding->exchange_count * sizeof *finding->exchanges;
@@ -63,7 +63,7 @@ void outbox_finding(struct outbox *outbox, const struct smtpscope_finding *findi
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         size += sizes[i] = strlen(texts[i]) + 1;
-    packed = outbox_room(outbox, KIND_FINDING, finding->flow ? finding->flow->first_packet : 0, size);
+    packed = buffer_room(buffer, REPORT_FINDING, finding->flow ? finding->flow->first_packet : 0, size);
     if (!packed)
         return;
     packed->finding = *finding;
@@ -76,17 +76,18 @@ void outbox_finding(struct outbox *outbox, const struct smtpscope_finding *findi
         to = put(to, texts[i], sizes[i]);
 }
 
-void outbox_trace(struct outbox *outbox, const struct trace *trace)
+void report_buffer_trace(struct report_buffer *buffer, const struct trace *trace)
 {
-    struct packed_trace *packed = outbox_room(outbox, KIND_TRACE, trace->flow.first_packet, sizeof *packed);
+    struct packed_trace *packed = buffer_room(buffer, REPORT_TRACE, trace->flow.first_packet, sizeof *packed);
 
     if (packed)
         packed->trace = *trace;
 }
 
-void outbox_line(struct outbox *outbox, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
+void report_buffer_line(struct report_buffer *buffer, const struct smtpscope_flow *flow, size_t format,
+                        const struct output_line *line)
 {
-    struct packed_line *packed = outbox_room(outbox, KIND_LINE, flow->first_packet, sizeof *packed + line->len);
+    struct packed_line *packed = buffer_room(buffer, REPORT_LINE, flow->first_packet, sizeof *packed + line->len);
 
     if (!packed)
         return;
@@ -96,23 +97,23 @@ void outbox_line(struct outbox *outbox, const struct smtpscope_flow *flow, size_
     memcpy(packed + 1, line->at, line->len);
 }
 
-void outbox_clear(struct outbox *outbox)
+void report_buffer_clear(struct report_buffer *buffer)
 {
-    writer_clear(&outbox->octets);
-    outbox->lost = 0;
+    writer_clear(&buffer->octets);
+    buffer->lost = 0;
 }
 
-void outbox_fini(struct outbox *outbox)
+void report_buffer_fini(struct report_buffer *buffer)
 {
-    writer_fini(&outbox->octets);
+    writer_fini(&buffer->octets);
 }
 
-const struct outbox_record *outbox_at(const struct outbox *outbox, size_t at)
+const struct buffered_report *report_buffer_at(const struct report_buffer *buffer, size_t at)
 {
-    return at < outbox->octets.len ? (const struct outbox_record *)(const void *)(outbox->octets.at + at) : NULL;
+    return at < buffer->octets.len ? (const struct buffered_report *)(const void *)(buffer->octets.at + at) : NULL;
 }
 
-static void say_finding(const struct packed_finding *packed, const struct report *report)
+static void say_finding(const struct packed_finding *packed, const struct report_taker *taker)
 {
     struct smtpscope_finding finding = packed->finding;
     const char *at = (const char *)(packed + 1);
@@ -125,37 +126,37 @@ static void say_finding(const struct packed_finding *packed, const struct report
         *texts[i] = at;
         at += strlen(at) + 1;
     }
-    report->finding(report->ctx, &finding);
+    taker->finding(taker->ctx, &finding);
 }
 
-static void say_line(const struct packed_line *packed, const struct report *report)
+static void say_line(const struct packed_line *packed, const struct report_taker *taker)
 {
     struct output_line line = packed->line;
 
     line.at = (const char *)(packed + 1);
-    report->line(report->ctx, &packed->flow, packed->format, &line);
+    taker->line(taker->ctx, &packed->flow, packed->format, &line);
 }
 
-void outbox_say(const struct outbox_record *record, const struct report *report)
+void buffered_report_deliver(const struct buffered_report *report, const struct report_taker *taker)
 {
-    switch ((enum kind)record->kind) {
-    case KIND_FINDING: say_finding((const struct packed_finding *)(const void *)record, report); break;
-    case KIND_TRACE: report->trace(report->ctx, &((const struct packed_trace *)(const void *)record)->trace); break;
-    case KIND_LINE: say_line((const struct packed_line *)(const void *)record, report); break;
+    switch ((enum report_kind)report->kind) {
+    case REPORT_FINDING: say_finding((const struct packed_finding *)(const void *)report, taker); break;
+    case REPORT_TRACE: taker->trace(taker->ctx, &((const struct packed_trace *)(const void *)report)->trace); break;
+    case REPORT_LINE: say_line((const struct packed_line *)(const void *)report, taker); break;
     }
 }
 
-/* The record behind this one; NULL: there is none. */
-static const struct outbox_record *outbox_after(const struct outbox *outbox, const struct outbox_record *record)
+/* The report behind this one; NULL: there is none. */
+static const struct buffered_report *buffer_after(const struct report_buffer *buffer, const struct buffered_report *report)
 {
-    return outbox_at(outbox, (size_t)((const char *)record - outbox->octets.at) + record->size);
+    return report_buffer_at(buffer, (size_t)((const char *)report - buffer->octets.at) + report->size);
 }
 
-uint64_t outbox_count(const struct outbox *outbox)
+uint64_t report_buffer_count(const struct report_buffer *buffer)
 {
     uint64_t count = 0;
 
-    for (const struct outbox_record *record = outbox_at(outbox, 0); record; record = outbox_after(outbox, record))
+    for (const struct buffered_report *report = report_buffer_at(buffer, 0); report; report = buffer_after(buffer, report))
         count++;
     return count;
 }
@@ -165,7 +166,7 @@ static int order(uint64_t a, uint64_t b)
     return (a > b) - (a < b);
 }
 
-int outbox_key_compare(const struct outbox_key *a, const struct outbox_key *b)
+int report_key_compare(const struct report_key *a, const struct report_key *b)
 {
     if (a->packet != b->packet)
         return order(a->packet, b->packet);

@@ -9,43 +9,44 @@
 #include "app/handoff/report_taker.h"
 #include "base/writer.h"
 
-/* Where a report stands among those of all workers; see outbox_key_compare(). */
-struct outbox_key {
+/* Where a report stands among those of all workers; see report_key_compare(). */
+struct report_key {
     uint64_t packet; /* that was being worked on */
     uint64_t flow;   /* its first packet */
     bool segment;    /* said while the packet's segment was followed; else before it, as packet time went on */
 };
 
-/* A report as it stands in the outbox, followed by its parts. */
-struct outbox_record {
-    struct outbox_key key;
+/* A report as it stands in the buffer, followed by its parts. */
+struct buffered_report {
+    struct report_key key;
     uint32_t size; /* with its parts, a multiple of 8 */
     uint8_t kind;
 };
 
 /* All zero is empty. What memory is too short for is lost, and counted. */
-struct outbox {
+struct report_buffer {
     struct writer octets;
-    struct outbox_key now; /* key.flow is set from the report itself */
+    struct report_key now; /* key.flow is set from the report itself */
     uint64_t lost;
 };
 
-/* What a report's taker would be told, kept under the key outbox->now. */
-void outbox_finding(struct outbox *outbox, const struct smtpscope_finding *finding);
-void outbox_trace(struct outbox *outbox, const struct trace *trace);
-void outbox_line(struct outbox *outbox, const struct smtpscope_flow *flow, size_t format, const struct output_line *line);
+/* What a report's taker would be told, kept under the key buffer->now. */
+void report_buffer_finding(struct report_buffer *buffer, const struct smtpscope_finding *finding);
+void report_buffer_trace(struct report_buffer *buffer, const struct trace *trace);
+void report_buffer_line(struct report_buffer *buffer, const struct smtpscope_flow *flow, size_t format,
+                        const struct output_line *line);
 /* Empties it, and keeps its memory. */
-void outbox_clear(struct outbox *outbox);
-void outbox_fini(struct outbox *outbox);
+void report_buffer_clear(struct report_buffer *buffer);
+void report_buffer_fini(struct report_buffer *buffer);
 /* How many records it holds. */
-uint64_t outbox_count(const struct outbox *outbox);
+uint64_t report_buffer_count(const struct report_buffer *buffer);
 
-/* The first record at or behind `at`; NULL at the end. */
-const struct outbox_record *outbox_at(const struct outbox *outbox, size_t at);
-/* Says again what the record holds. */
-void outbox_say(const struct outbox_record *record, const struct report *report);
+/* The first report at or behind `at`; NULL at the end. */
+const struct buffered_report *report_buffer_at(const struct report_buffer *buffer, size_t at);
+/* Says again what the report holds. */
+void buffered_report_deliver(const struct buffered_report *report, const struct report_taker *taker);
 
 /* Less than, equal to or greater than 0, as memcmp(3). */
-int outbox_key_compare(const struct outbox_key *a, const struct outbox_key *b);
+int report_key_compare(const struct report_key *a, const struct report_key *b);
 
 #endif

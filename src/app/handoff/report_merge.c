@@ -2,106 +2,106 @@
 #include "app/handoff/report_merge.h"
 
 /* Said in one turn: about a millisecond's. Workers that always have more to say must not keep signals and clocks waiting. */
-#define RECORDS_A_TURN 256
+#define REPORTS_A_TURN 256
 
-void merge_add(struct merge *merge, struct lane *lane)
+void report_merge_add(struct report_merge *merge, struct report_queue *queue)
 {
-    merge->lanes[merge->count++] = (struct merge_lane){.lane = lane};
+    merge->inputs[merge->count++] = (struct merge_input){.queue = queue};
 }
 
-static void merge_lane_drop(struct merge_lane *lane)
+static void merge_input_drop(struct merge_input *queue)
 {
-    if (lane->parcel)
-        lane_return(lane->lane, lane->parcel);
-    lane->parcel = NULL;
-    lane->at = 0;
+    if (queue->batch)
+        report_queue_return(queue->queue, queue->batch);
+    queue->batch = NULL;
+    queue->at = 0;
 }
 
-void merge_fini(struct merge *merge)
+void report_merge_fini(struct report_merge *merge)
 {
     for (unsigned i = 0; i < merge->count; i++)
-        merge_lane_drop(&merge->lanes[i]);
+        merge_input_drop(&merge->inputs[i]);
 }
 
-/* The next record; NULL: none has come. */
-static const struct outbox_record *merge_lane_record(struct merge_lane *lane)
+/* The next report; NULL: none has come. */
+static const struct buffered_report *merge_input_report(struct merge_input *queue)
 {
-    while (lane->parcel || (lane->parcel = lane_receive(lane->lane))) {
-        const struct outbox_record *record = outbox_at(&lane->parcel->outbox, lane->at);
+    while (queue->batch || (queue->batch = report_queue_receive(queue->queue))) {
+        const struct buffered_report *report = report_buffer_at(&queue->batch->buffer, queue->at);
 
-        if (record)
-            return record;
-        merge_lane_drop(lane);
+        if (report)
+            return report;
+        merge_input_drop(queue);
     }
     return NULL;
 }
 
-/* How far the workers are. It is asked before their lanes are looked into: what comes meanwhile is no earlier. */
-static void merge_progress(struct merge *merge)
+/* How far the workers are. It is asked before their queues are looked into: what comes meanwhile is no earlier. */
+static void report_merge_progress(struct report_merge *merge)
 {
     merge->seen = 0;
     merge->crowded = false;
     for (unsigned i = 0; i < merge->count; i++) {
-        struct merge_lane *lane = &merge->lanes[i];
+        struct merge_input *queue = &merge->inputs[i];
 
-        lane->progress = lane_progress(lane->lane);
-        merge->seen += lane->progress.news;
-        merge->crowded |= lane->progress.crowded;
+        queue->progress = report_queue_progress(queue->queue);
+        merge->seen += queue->progress.news;
+        merge->crowded |= queue->progress.crowded;
     }
 }
 
 /*
- * The lane whose record is the next of all; NULL: none is due, for a worker that has said nothing may still have something earlier
- * to say. A worker that is so far behind that another's lane fills up is not waited for, unless the order is exact.
+ * The queue whose report is the next of all; NULL: none is due, for a worker that has said nothing may still have something earlier
+ * to say. A worker that is so far behind that another's queue fills up is not waited for, unless the order is exact.
  */
-static struct merge_lane *merge_next(struct merge *merge)
+static struct merge_input *report_merge_next(struct report_merge *merge)
 {
-    const struct outbox_record *first = NULL;
-    struct merge_lane *best = NULL;
+    const struct buffered_report *first = NULL;
+    struct merge_input *best = NULL;
     uint64_t until = UINT64_MAX;
     bool awaited = false;
 
     for (unsigned i = 0; i < merge->count; i++) {
-        struct merge_lane *lane = &merge->lanes[i];
-        const struct outbox_record *record = merge_lane_record(lane);
+        struct merge_input *queue = &merge->inputs[i];
+        const struct buffered_report *report = merge_input_report(queue);
 
-        if (record && (!first || outbox_key_compare(&record->key, &first->key) < 0)) {
-            first = record;
-            best = lane;
+        if (report && (!first || report_key_compare(&report->key, &first->key) < 0)) {
+            first = report;
+            best = queue;
         }
-        if (record || lane->progress.ended)
+        if (report || queue->progress.ended)
             continue;
         awaited = true;
-        until = lane->progress.until < until ? lane->progress.until : until;
+        until = queue->progress.until < until ? queue->progress.until : until;
     }
     if (!first || !awaited || (merge->crowded && !merge->exact))
         return best;
     return first->key.packet < until ? best : NULL;
 }
 
-bool merge_publish(struct merge *merge, const struct report *report)
+bool report_merge_publish(struct report_merge *merge, const struct report_taker *taker)
 {
-    struct merge_lane *lane;
+    struct merge_input *queue;
     unsigned said = 0;
 
-    merge_progress(merge);
-    for (; said < RECORDS_A_TURN && (lane = merge_next(merge)); said++) {
-        const struct outbox_record *record = merge_lane_record(lane);
+    report_merge_progress(merge);
+    for (; said < REPORTS_A_TURN && (queue = report_merge_next(merge)); said++) {
+        const struct buffered_report *report = merge_input_report(queue);
 
-        outbox_say(record, report);
-        lane->at += record->size;
+        buffered_report_deliver(report, taker);
+        queue->at += report->size;
     }
     return said > 0;
 }
 
-void merge_wait(struct merge *merge, const struct timespec *deadline)
+void report_merge_wait(struct report_merge *merge, const struct timespec *deadline)
 {
-    struct lane *any = merge->lanes[0].lane;
+    struct report_queue *any = merge->inputs[0].queue;
     uint64_t news = 0;
 
     pthread_mutex_lock(any->lock);
     for (unsigned i = 0; i < merge->count; i++)
-        news += merge->lanes[i].lane->news;
+        news += merge->inputs[i].queue->news;
     if (news == merge->seen && deadline)
         pthread_cond_timedwait(any->changed, any->lock, deadline);
     else if (news == merge->seen)
@@ -109,11 +109,11 @@ void merge_wait(struct merge *merge, const struct timespec *deadline)
     pthread_mutex_unlock(any->lock);
 }
 
-bool merge_is_done(struct merge *merge)
+bool report_merge_is_done(struct report_merge *merge)
 {
     bool done = true;
 
     for (unsigned i = 0; i < merge->count; i++)
-        done &= !merge_lane_record(&merge->lanes[i]) && lane_is_done(merge->lanes[i].lane);
+        done &= !merge_input_report(&merge->inputs[i]) && report_queue_is_done(merge->inputs[i].queue);
     return done;
 }

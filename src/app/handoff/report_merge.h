@@ -1,41 +1,41 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What several workers say, in the order of the packets that it is about: a deferral and its retry may be on connections of
- * different workers. Each parcel says how far its worker is; what all are past is published.
+ * different workers. Each batch says how far its worker is; what all are past is published.
  */
 #ifndef APP_HANDOFF_REPORT_MERGE_H
 #define APP_HANDOFF_REPORT_MERGE_H
 
 #include "app/handoff/report_queue.h"
-#include "app/options/options.h"
+#include "app/process/processors.h"
 
 /* All zero is empty. */
-struct merge {
-    struct merge_lane {
-        struct lane *lane;
-        struct parcel *parcel; /* being read; NULL: none */
-        size_t at;             /* in it */
-        struct lane_progress progress;
-    } lanes[WORKERS_MAX];
+struct report_merge {
+    struct merge_input {
+        struct report_queue *queue;
+        struct report_batch *batch; /* being read; NULL: none */
+        size_t at;                  /* in it */
+        struct report_queue_progress progress;
+    } inputs[WORKERS_MAX];
     unsigned count;
-    bool crowded;  /* a lane fills up */
-    bool exact;    /* the order is never given up: workers must wait for room in their lanes */
-    uint64_t seen; /* the lanes' news when what was due was last said */
+    bool crowded;  /* a queue fills up */
+    bool exact;    /* the order is never given up: workers must wait for room in their queues */
+    uint64_t seen; /* the queues' news when what was due was last said */
 };
 
-/* A lane more, of at most WORKERS_MAX; it must outlive the merge. */
-void merge_add(struct merge *merge, struct lane *lane);
+/* A queue more, of at most WORKERS_MAX; it must outlive the merge. */
+void report_merge_add(struct report_merge *merge, struct report_queue *queue);
 /* Gives back what is still held, unpublished. */
-void merge_fini(struct merge *merge);
+void report_merge_fini(struct report_merge *merge);
 
 /* Says what is due, or a part of it: who calls looks after other things as well. true: there was something. */
-bool merge_publish(struct merge *merge, const struct report *report);
+bool report_merge_publish(struct report_merge *merge, const struct report_taker *taker);
 /*
- * For who has published all that was due and is not done: waits until a parcel has come since then, or a lane has ended, or
- * until `deadline`, by the clock of the lanes' condition; NULL: none.
+ * For who has published all that was due and is not done: waits until a batch of reports has come since then, or a queue has ended, or
+ * until `deadline`, by the clock of the queues' condition; NULL: none.
  */
-void merge_wait(struct merge *merge, const struct timespec *deadline);
-/* All lanes have ended, and all was said. */
-bool merge_is_done(struct merge *merge);
+void report_merge_wait(struct report_merge *merge, const struct timespec *deadline);
+/* All queues have ended, and all was said. */
+bool report_merge_is_done(struct report_merge *merge);
 
 #endif

@@ -3,125 +3,128 @@
 
 #include <assert.h>
 
-void lane_init(struct lane *lane, pthread_mutex_t *lock, pthread_cond_t *changed)
+void report_queue_init(struct report_queue *queue, pthread_mutex_t *lock, pthread_cond_t *changed)
 {
-    *lane = (struct lane){
-        .lock = lock, .changed = changed, .length = LANE_LENGTH, .spare_count = LANE_PARCELS, .warm_max = LANE_PARCELS};
-    for (size_t i = 0; i < LANE_PARCELS; i++)
-        lane->spare[i] = &lane->parcels[i];
+    *queue = (struct report_queue){.lock = lock,
+                                   .changed = changed,
+                                   .length = REPORT_QUEUE_LENGTH,
+                                   .spare_count = REPORT_QUEUE_BATCHES,
+                                   .warm_max = REPORT_QUEUE_BATCHES};
+    for (size_t i = 0; i < REPORT_QUEUE_BATCHES; i++)
+        queue->spare[i] = &queue->batches[i];
 }
 
-void lane_fini(struct lane *lane)
+void report_queue_fini(struct report_queue *queue)
 {
-    for (size_t i = 0; i < LANE_PARCELS; i++)
-        outbox_fini(&lane->parcels[i].outbox);
+    for (size_t i = 0; i < REPORT_QUEUE_BATCHES; i++)
+        report_buffer_fini(&queue->batches[i].buffer);
 }
 
-struct parcel *lane_parcel(struct lane *lane)
+struct report_batch *report_queue_batch(struct report_queue *queue)
 {
-    struct parcel *parcel;
+    struct report_batch *batch;
 
-    pthread_mutex_lock(lane->lock);
-    assert(lane->spare_count);
-    parcel = lane->spare[--lane->spare_count];
-    lane->warm -= lane->warm > 0;
-    pthread_mutex_unlock(lane->lock);
-    return parcel;
+    pthread_mutex_lock(queue->lock);
+    assert(queue->spare_count);
+    batch = queue->spare[--queue->spare_count];
+    queue->warm -= queue->warm > 0;
+    pthread_mutex_unlock(queue->lock);
+    return batch;
 }
 
-/* The caller holds the lock. A parcel without memory goes beneath those that have some. */
-static void keep_spare(struct lane *lane, struct parcel *parcel)
+/* The caller holds the lock. A batch of reports without memory goes beneath those that have some. */
+static void keep_spare(struct report_queue *queue, struct report_batch *batch)
 {
-    struct parcel **place = &lane->spare[lane->spare_count++];
+    struct report_batch **place = &queue->spare[queue->spare_count++];
 
-    outbox_clear(&parcel->outbox);
-    if (lane->warm < lane->warm_max) {
-        lane->warm++;
+    report_buffer_clear(&batch->buffer);
+    if (queue->warm < queue->warm_max) {
+        queue->warm++;
     } else {
-        struct parcel **lowest = place - lane->warm;
+        struct report_batch **lowest = place - queue->warm;
 
-        outbox_fini(&parcel->outbox);
+        report_buffer_fini(&batch->buffer);
         *place = *lowest;
         place = lowest;
     }
-    *place = parcel;
+    *place = batch;
 }
 
-void lane_send(struct lane *lane, struct parcel *parcel, bool wait)
+void report_queue_send(struct report_queue *queue, struct report_batch *batch, bool wait)
 {
-    pthread_mutex_lock(lane->lock);
-    while (wait && lane->count == lane->length && !lane->ended)
-        pthread_cond_wait(lane->changed, lane->lock);
-    lane->lost += parcel->outbox.lost;
-    lane->news++;
-    lane->until = parcel->until;
-    if (lane->count == lane->length || lane->ended) {
-        lane->lost += outbox_count(&parcel->outbox);
-        keep_spare(lane, parcel);
+    pthread_mutex_lock(queue->lock);
+    while (wait && queue->count == queue->length && !queue->ended)
+        pthread_cond_wait(queue->changed, queue->lock);
+    queue->lost += batch->buffer.lost;
+    queue->news++;
+    queue->until = batch->until;
+    if (queue->count == queue->length || queue->ended) {
+        queue->lost += report_buffer_count(&batch->buffer);
+        keep_spare(queue, batch);
     } else {
-        lane->under_way[(lane->first + lane->count++) % LANE_LENGTH] = parcel;
-        pthread_cond_broadcast(lane->changed);
+        queue->under_way[(queue->first + queue->count++) % REPORT_QUEUE_LENGTH] = batch;
+        pthread_cond_broadcast(queue->changed);
     }
-    pthread_mutex_unlock(lane->lock);
+    pthread_mutex_unlock(queue->lock);
 }
 
-bool lane_has_room(struct lane *lane)
+bool report_queue_has_room(struct report_queue *queue)
 {
     bool room;
 
-    pthread_mutex_lock(lane->lock);
-    room = lane->count < lane->length / 2;
-    pthread_mutex_unlock(lane->lock);
+    pthread_mutex_lock(queue->lock);
+    room = queue->count < queue->length / 2;
+    pthread_mutex_unlock(queue->lock);
     return room;
 }
 
-struct parcel *lane_receive(struct lane *lane)
+struct report_batch *report_queue_receive(struct report_queue *queue)
 {
-    struct parcel *parcel = NULL;
+    struct report_batch *batch = NULL;
 
-    pthread_mutex_lock(lane->lock);
-    if (lane->count) {
-        parcel = lane->under_way[lane->first];
-        lane->first = (lane->first + 1) % LANE_LENGTH;
-        if (lane->count-- == lane->length)
-            pthread_cond_broadcast(lane->changed);
+    pthread_mutex_lock(queue->lock);
+    if (queue->count) {
+        batch = queue->under_way[queue->first];
+        queue->first = (queue->first + 1) % REPORT_QUEUE_LENGTH;
+        if (queue->count-- == queue->length)
+            pthread_cond_broadcast(queue->changed);
     }
-    pthread_mutex_unlock(lane->lock);
-    return parcel;
+    pthread_mutex_unlock(queue->lock);
+    return batch;
 }
 
-void lane_return(struct lane *lane, struct parcel *parcel)
+void report_queue_return(struct report_queue *queue, struct report_batch *batch)
 {
-    pthread_mutex_lock(lane->lock);
-    keep_spare(lane, parcel);
-    pthread_mutex_unlock(lane->lock);
+    pthread_mutex_lock(queue->lock);
+    keep_spare(queue, batch);
+    pthread_mutex_unlock(queue->lock);
 }
 
-struct lane_progress lane_progress(struct lane *lane)
+struct report_queue_progress report_queue_progress(struct report_queue *queue)
 {
-    struct lane_progress progress;
+    struct report_queue_progress progress;
 
-    pthread_mutex_lock(lane->lock);
-    progress = (struct lane_progress){lane->news, lane->until, lane->ended, lane->count >= lane->length / 2};
-    pthread_mutex_unlock(lane->lock);
+    pthread_mutex_lock(queue->lock);
+    progress = (struct report_queue_progress){queue->news, queue->until, queue->ended, queue->count >= queue->length / 2};
+    pthread_mutex_unlock(queue->lock);
     return progress;
 }
 
-bool lane_is_done(struct lane *lane)
+bool report_queue_is_done(struct report_queue *queue)
 {
     bool done;
 
-    pthread_mutex_lock(lane->lock);
-    done = lane->ended && !lane->count;
-    pthread_mutex_unlock(lane->lock);
+    pthread_mutex_lock(queue->lock);
+    done = queue->ended && !queue->count;
+    pthread_mutex_unlock(queue->lock);
     return done;
 }
 
-void lane_end(struct lane *lane)
+void report_queue_end(struct report_queue *queue)
 {
-    pthread_mutex_lock(lane->lock);
-    lane->news += !lane->ended;
-    lane->ended = true;
-    pthread_cond_broadcast(lane->changed);
-    pthread_mutex_unlock(lane->lock);
+    pthread_mutex_lock(queue->lock);
+    queue->news += !queue->ended;
+    queue->ended = true;
+    pthread_cond_broadcast(queue->changed);
+    pthread_mutex_unlock(queue->lock);
 }

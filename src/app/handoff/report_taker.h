@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the sessions of one worker have to say, in order. Taken at once where there is one worker (publish.h), or carried to the
- * thread that publishes (outbox.h).
+ * thread that publishes (buffer.h).
  */
 #ifndef APP_HANDOFF_REPORT_TAKER_H
 #define APP_HANDOFF_REPORT_TAKER_H
@@ -10,7 +10,7 @@
 #include "output/output.h"
 
 /* All that is passed is valid during the call only. */
-struct report {
+struct report_taker {
     void (*finding)(void *ctx, const struct smtpscope_finding *finding);
     /* For the correlation across sessions. */
     void (*trace)(void *ctx, const struct trace *trace);

@@ -16,174 +16,175 @@
 /* Frames before the caller has its turn: about a millisecond's. */
 #define FRAMES_A_TURN 1024
 
-bool taps_add(struct taps *taps, const struct live_config *wanted, bool several)
+bool interface_set_add(struct interface_set *set, const struct live_config *wanted, bool several)
 {
     struct live_config config = *wanted;
-    struct tap *tap = &taps->items[taps->count];
+    struct watched_interface *interface = &set->items[set->count];
     char error[512];
 
     config.delay_ms = several ? SEVERAL_DELAY_MS : LIVE_DELAY_MS;
-    if (taps->count == INTERFACES_MAX) {
-        complain(_("%s: %d interfaces are the most"), config.interface, INTERFACES_MAX);
+    if (set->count == INTERFACES_MAX) {
+        warn_user(_("%s: %d interfaces are the most"), config.interface, INTERFACES_MAX);
         return false;
     }
-    *tap = (struct tap){.name = config.interface};
-    if (live_open(&tap->live, &config, error, sizeof error)) {
-        complain("%s: %s", config.interface, error);
+    *interface = (struct watched_interface){.name = config.interface};
+    if (live_open(&interface->live, &config, error, sizeof error)) {
+        warn_user("%s: %s", config.interface, error);
         return false;
     }
-    taps->count++;
+    set->count++;
     return true;
 }
 
-void taps_close(struct taps *taps)
+void interface_set_close(struct interface_set *set)
 {
-    while (taps->count)
-        live_close(taps->items[--taps->count].live);
+    while (set->count)
+        live_close(set->items[--set->count].live);
 }
 
 /*
  * Says once that an interface is down, that it is back, or that it has failed for good. Frames may still come out of the ring of
  * one that is down: they do not say that it is back.
  */
-static void tap_state(struct tap *tap, int got, bool first)
+static void interface_state(struct watched_interface *interface, int got, bool first)
 {
-    if (got > 0 && tap->down)
-        got = live_check(tap->live);
-    if (got == LIVE_DOWN && !tap->down && first)
-        complain(_("%s: %s; waiting for it to come back"), tap->name, live_error(tap->live));
+    if (got > 0 && interface->down)
+        got = live_check(interface->live);
+    if (got == LIVE_DOWN && !interface->down && first)
+        warn_user(_("%s: %s; waiting for it to come back"), interface->name, live_error(interface->live));
     else if (got == LIVE_FAILED)
-        complain("%s: %s", tap->name, live_error(tap->live));
-    else if (got >= 0 && tap->down && first)
-        complain(_("%s: up again"), tap->name);
-    tap->down = got == LIVE_DOWN;
-    tap->failed = got == LIVE_FAILED;
+        warn_user("%s: %s", interface->name, live_error(interface->live));
+    else if (got >= 0 && interface->down && first)
+        warn_user(_("%s: up again"), interface->name);
+    interface->down = got == LIVE_DOWN;
+    interface->failed = got == LIVE_FAILED;
 }
 
 /* --- several */
 
 /* false: nothing can be said of its next frame's time. Of an interface that is down there is none. */
-static bool tap_look(struct tap *tap, bool first)
+static bool interface_look(struct watched_interface *interface, bool first)
 {
     int got;
 
-    if (tap->ahead || tap->failed)
+    if (interface->ahead || interface->failed)
         return true;
-    got = live_next(tap->live, &tap->next);
-    tap->ahead = got > 0;
-    if (got < 0 || (tap->ahead && tap->down))
-        tap_state(tap, got, first);
-    return tap->ahead || tap->down || tap->failed;
+    got = live_next(interface->live, &interface->next);
+    interface->ahead = got > 0;
+    if (got < 0 || (interface->ahead && interface->down))
+        interface_state(interface, got, first);
+    return interface->ahead || interface->down || interface->failed;
 }
 
-static struct tap *taps_oldest(struct taps *taps)
+static struct watched_interface *interface_set_oldest(struct interface_set *set)
 {
-    struct tap *oldest = NULL;
+    struct watched_interface *oldest = NULL;
 
-    for (struct tap *tap = taps->items; tap < taps->items + taps->count; tap++)
-        if (tap->ahead && (!oldest || tap->next.time < oldest->next.time))
-            oldest = tap;
+    for (struct watched_interface *interface = set->items; interface < set->items + set->count; interface++)
+        if (interface->ahead && (!oldest || interface->next.time < oldest->next.time))
+            oldest = interface;
     return oldest;
 }
 
 /* How long to wait for older ones. A stamp of the future is from before the clock was set: no need to wait for that to come. */
-static smtpscope_time hold_of(const struct tap *tap, smtpscope_time now)
+static smtpscope_time hold_of(const struct watched_interface *interface, smtpscope_time now)
 {
-    smtpscope_time age = now - tap->next.time;
+    smtpscope_time age = now - interface->next.time;
 
     return age < 0 || age >= HOLD ? 0 : HOLD - age;
 }
 
-static void taps_wait(struct taps *taps, smtpscope_time most)
+static void interface_set_wait(struct interface_set *set, smtpscope_time most)
 {
     struct pollfd ready[INTERFACES_MAX];
 
-    for (size_t i = 0; i < taps->count; i++) {
-        const struct tap *tap = &taps->items[i];
+    for (size_t i = 0; i < set->count; i++) {
+        const struct watched_interface *interface = &set->items[i];
 
-        ready[i] = (struct pollfd){.fd = tap->failed || tap->ahead ? -1 : live_fd(tap->live), .events = POLLIN};
+        ready[i] =
+            (struct pollfd){.fd = interface->failed || interface->ahead ? -1 : live_fd(interface->live), .events = POLLIN};
     }
-    poll(ready, taps->count, (int)(most / MILLISECOND) + 1);
+    poll(ready, set->count, (int)(most / MILLISECOND) + 1);
 }
 
-static void taps_check(struct taps *taps)
+static void interface_set_check(struct interface_set *set)
 {
     smtpscope_time now = clock_monotonic();
 
-    if (now - taps->checked < POLL_MS * MILLISECOND)
+    if (now - set->checked < POLL_MS * MILLISECOND)
         return;
-    taps->checked = now;
-    for (struct tap *tap = taps->items; tap < taps->items + taps->count; tap++)
-        if (!tap->ahead && !tap->failed)
-            tap_state(tap, live_check(tap->live), taps->first);
+    set->checked = now;
+    for (struct watched_interface *interface = set->items; interface < set->items + set->count; interface++)
+        if (!interface->ahead && !interface->failed)
+            interface_state(interface, live_check(interface->live), set->first);
 }
 
-static int taps_merge(struct taps *taps, void (*take)(void *ctx, const struct frame *frame), void *ctx)
+static int interface_set_merge(struct interface_set *set, void (*take)(void *ctx, const struct frame *frame), void *ctx)
 {
     smtpscope_time now = clock_read(CLOCK_REALTIME); /* before the rings are looked into */
     bool all = true;
-    struct tap *oldest;
+    struct watched_interface *oldest;
     int total = 0;
 
-    for (struct tap *tap = taps->items; tap < taps->items + taps->count; tap++)
-        all &= tap_look(tap, taps->first);
-    while (total < FRAMES_A_TURN && (oldest = taps_oldest(taps)) && (all || !hold_of(oldest, now))) {
+    for (struct watched_interface *interface = set->items; interface < set->items + set->count; interface++)
+        all &= interface_look(interface, set->first);
+    while (total < FRAMES_A_TURN && (oldest = interface_set_oldest(set)) && (all || !hold_of(oldest, now))) {
         take(ctx, &oldest->next);
         oldest->ahead = false;
-        all &= tap_look(oldest, taps->first);
+        all &= interface_look(oldest, set->first);
         total++;
     }
-    taps_check(taps);
+    interface_set_check(set);
     if (!total)
-        taps_wait(taps, oldest ? hold_of(oldest, now) : POLL_MS * MILLISECOND);
+        interface_set_wait(set, oldest ? hold_of(oldest, now) : POLL_MS * MILLISECOND);
     return total;
 }
 
 /* --- all together */
 
-static bool taps_failed(const struct taps *taps)
+static bool interface_set_failed(const struct interface_set *set)
 {
     bool failed = false;
 
-    for (size_t i = 0; i < taps->count; i++)
-        failed |= taps->items[i].failed;
+    for (size_t i = 0; i < set->count; i++)
+        failed |= set->items[i].failed;
     return failed;
 }
 
-int taps_dispatch(struct taps *taps, void (*take)(void *ctx, const struct frame *frame), void *ctx)
+int interface_set_dispatch(struct interface_set *set, void (*take)(void *ctx, const struct frame *frame), void *ctx)
 {
     int got;
 
-    if (taps_failed(taps))
-        return TAPS_FAILED;
-    if (taps->count > 1)
-        return taps_merge(taps, take, ctx);
-    got = live_dispatch(taps->items[0].live, 0, take, ctx);
-    tap_state(&taps->items[0], got, taps->first);
+    if (interface_set_failed(set))
+        return INTERFACE_SET_FAILED;
+    if (set->count > 1)
+        return interface_set_merge(set, take, ctx);
+    got = live_dispatch(set->items[0].live, 0, take, ctx);
+    interface_state(&set->items[0], got, set->first);
     return got > 0 ? got : 0;
 }
 
-void taps_break(struct taps *taps)
+void interface_set_break(struct interface_set *set)
 {
-    for (size_t i = 0; i < taps->count; i++)
-        live_break(taps->items[i].live);
+    for (size_t i = 0; i < set->count; i++)
+        live_break(set->items[i].live);
 }
 
-smtpscope_time taps_delay(const struct taps *taps)
+smtpscope_time interface_set_delay(const struct interface_set *set)
 {
-    return taps->count > 1 ? 2 * HOLD : LIVE_DELAY_MS * MILLISECOND * 3 / 2;
+    return set->count > 1 ? 2 * HOLD : LIVE_DELAY_MS * MILLISECOND * 3 / 2;
 }
 
-void taps_stats(const struct taps *taps, struct live_stats *stats)
+void interface_set_stats(const struct interface_set *set, struct live_stats *stats)
 {
     *stats = (struct live_stats){0};
-    for (size_t i = 0; i < taps->count; i++) {
+    for (size_t i = 0; i < set->count; i++) {
         struct live_stats of;
 
-        live_stats(taps->items[i].live, &of);
+        live_stats(set->items[i].live, &of);
         stats->received += of.received;
         stats->dropped += of.dropped;
-        if (taps->first) /* the interface has one count, and each worker's handle the same */
+        if (set->first) /* the interface has one count, and each worker's handle the same */
             stats->interface_dropped += of.interface_dropped;
     }
 }

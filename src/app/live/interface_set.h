@@ -11,7 +11,7 @@
 /* Tap pairs come in twos; more interfaces than this belong on several machines. */
 #define INTERFACES_MAX 16
 
-struct tap {
+struct watched_interface {
     struct live *live;
     const char *name;
     bool down, failed;
@@ -19,27 +19,27 @@ struct tap {
     struct frame next;
 };
 
-struct taps {
-    struct tap items[INTERFACES_MAX];
+struct interface_set {
+    struct watched_interface items[INTERFACES_MAX];
     size_t count;
     bool first;             /* worker's: says and counts what all of them see, interfaces that go and come */
     smtpscope_time checked; /* by the monotonic clock */
 };
 
-/* What taps_dispatch() returns when an interface has failed for good: half of what was to be seen may be missing from now on. */
-#define TAPS_FAILED (-1)
+/* What interface_set_dispatch() returns when an interface has failed for good: half of what was to be seen may be missing from now on. */
+#define INTERFACE_SET_FAILED (-1)
 
 /* Opens one more, which is alone or one of several. The name stays the caller's. false: told on standard error. */
-bool taps_add(struct taps *taps, const struct live_config *config, bool several);
-void taps_close(struct taps *taps);
+bool interface_set_add(struct interface_set *set, const struct live_config *config, bool several);
+void interface_set_close(struct interface_set *set);
 
 /* Hands frames on, and returns their number; waits a tenth of a second for some. */
-int taps_dispatch(struct taps *taps, void (*take)(void *ctx, const struct frame *frame), void *ctx);
-/* Makes the waiting of taps_dispatch() short, or the next one's. From any thread. */
-void taps_break(struct taps *taps);
+int interface_set_dispatch(struct interface_set *set, void (*take)(void *ctx, const struct frame *frame), void *ctx);
+/* Makes the waiting of interface_set_dispatch() short, or the next one's. From any thread. */
+void interface_set_break(struct interface_set *set);
 /* A frame that has been on the wire is handed on so long afterwards at the latest. */
-smtpscope_time taps_delay(const struct taps *taps);
+smtpscope_time interface_set_delay(const struct interface_set *set);
 /* Of all interfaces together; what they themselves have lost, with the first worker only. */
-void taps_stats(const struct taps *taps, struct live_stats *stats);
+void interface_set_stats(const struct interface_set *set, struct live_stats *stats);
 
 #endif

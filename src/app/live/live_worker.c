@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/live/live_worker.h"
 
+#include "app/handoff/evidence_feed.h"
 #include "app/live/interface_set.h"
 #include "app/live/packet_clock.h"
 #include "app/process/warn_user.h"
-#include "app/publish/evidence_writer.h"
 #include "base/clock.h"
 #include "base/gettext.h"
 
@@ -17,290 +17,291 @@
 /* A packet may stand so long in the ring, and its thread wait so long for a processor, while we believe that none has come. */
 #define UNSEEN (200 * MILLISECOND)
 /* One is filled while another is read. More than that are on their way only when this machine is late, which passes. */
-#define WARM_PARCELS 2
+#define WARM_BATCHES 2
 
-struct sensor {
-    struct sensor_config config;
+struct live_worker {
+    struct live_worker_config config;
     pthread_t thread;
     bool started;
     atomic_bool stop, failed;
-    struct taps taps;
+    struct interface_set interfaces;
     struct decoder *decoder;
     struct sessions *sessions;
-    struct report report;
-    struct lane lane;
-    struct parcel *parcel;
+    struct report_taker taker;
+    struct report_queue queue;
+    struct report_batch *reports;
     uint64_t frames;
     struct packet_clock clock;
     uint64_t reached; /* packet time as the monotonic clock would have it, which never runs back: the key of what is said */
-    smtpscope_time handed_on;             /* when, by the monotonic clock */
-    struct sensor_totals counting, shown; /* shown: under the lock */
+    smtpscope_time handed_on;                  /* when, by the monotonic clock */
+    struct live_worker_totals counting, shown; /* shown: under the lock */
 };
 
 /* --- what the sessions say */
 
 /* Packets do not wait for readers: only what comes after the last of them does. */
-static void sensor_send(struct sensor *sensor)
+static void live_worker_send(struct live_worker *worker)
 {
-    sensor->parcel->until = sensor->reached;
-    lane_send(&sensor->lane, sensor->parcel, sensor->stop);
-    sensor->parcel = lane_parcel(&sensor->lane);
+    worker->reports->until = worker->reached;
+    report_queue_send(&worker->queue, worker->reports, worker->stop);
+    worker->reports = report_queue_batch(&worker->queue);
 }
 
-static struct outbox *sensor_outbox(struct sensor *sensor)
+static struct report_buffer *live_worker_buffer(struct live_worker *worker)
 {
-    if (sensor->parcel->outbox.octets.len >= LANE_OUTBOX_SIZE)
-        sensor_send(sensor);
-    sensor->parcel->outbox.now.packet = sensor->reached;
-    return &sensor->parcel->outbox;
+    if (worker->reports->buffer.octets.len >= REPORT_BATCH_OCTETS)
+        live_worker_send(worker);
+    worker->reports->buffer.now.packet = worker->reached;
+    return &worker->reports->buffer;
 }
 
-static void sensor_finding(void *ctx, const struct smtpscope_finding *finding)
+static void live_worker_finding(void *ctx, const struct smtpscope_finding *finding)
 {
     if (!finding->told || finding->changed)
-        outbox_finding(sensor_outbox(ctx), finding);
+        report_buffer_finding(live_worker_buffer(ctx), finding);
 }
 
-static void sensor_trace(void *ctx, const struct trace *trace)
+static void live_worker_trace(void *ctx, const struct trace *trace)
 {
-    outbox_trace(sensor_outbox(ctx), trace);
+    report_buffer_trace(live_worker_buffer(ctx), trace);
 }
 
-static void sensor_line(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
+static void live_worker_line(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
 {
-    outbox_line(sensor_outbox(ctx), flow, format, line);
+    report_buffer_line(live_worker_buffer(ctx), flow, format, line);
 }
 
-static void sensor_hand_on(struct sensor *sensor, smtpscope_time now)
+static void live_worker_hand_on(struct live_worker *worker, smtpscope_time now)
 {
-    struct sensor_totals *counting = &sensor->counting;
+    struct live_worker_totals *counting = &worker->counting;
 
-    sensor->handed_on = now;
-    sessions_stats(sensor->sessions, &counting->streams);
-    sessions_detect_stats(sensor->sessions, &counting->detect);
-    decoder_stats(sensor->decoder, &counting->decoder);
-    taps_stats(&sensor->taps, &counting->capture);
-    pthread_mutex_lock(sensor->config.lock);
-    sensor->shown = *counting;
-    sensor->shown.lost += sensor->lane.lost;
-    pthread_mutex_unlock(sensor->config.lock);
+    worker->handed_on = now;
+    sessions_stats(worker->sessions, &counting->streams);
+    sessions_detect_stats(worker->sessions, &counting->detect);
+    decoder_stats(worker->decoder, &counting->decoder);
+    interface_set_stats(&worker->interfaces, &counting->capture);
+    pthread_mutex_lock(worker->config.lock);
+    worker->shown = *counting;
+    worker->shown.lost += worker->queue.lost;
+    pthread_mutex_unlock(worker->config.lock);
     /*
-     * An empty one, too, says how far this worker is: others wait for that. Who publishes is late when the lane fills up, and has
+     * An empty one, too, says how far this worker is: others wait for that. Who publishes is late when the queue fills up, and has
      * enough to read: then reports gather in one that has room for more.
      */
-    if (sensor->stop || lane_has_room(&sensor->lane))
-        sensor_send(sensor);
+    if (worker->stop || report_queue_has_room(&worker->queue))
+        live_worker_send(worker);
 }
 
 /* --- frames */
 
 /* What waits is moved along with the clock, so that nothing times out, or never does. */
-static void sensor_clock_stepped(struct sensor *sensor, smtpscope_time delta)
+static void live_worker_clock_stepped(struct live_worker *worker, smtpscope_time delta)
 {
     if (!delta)
         return;
-    if (!sensor->config.index) /* all workers notice */
-        complain(_("the clock was set by %+.0f s: waiting times go on from there"), (double)delta / (double)SMTPSCOPE_SECOND);
-    sensor->counting.clock_steps++;
-    sessions_clock_stepped(sensor->sessions, delta);
+    if (!worker->config.index) /* all workers notice */
+        warn_user(_("the clock was set by %+.0f s: waiting times go on from there"), (double)delta / (double)SMTPSCOPE_SECOND);
+    worker->counting.clock_steps++;
+    sessions_clock_stepped(worker->sessions, delta);
 }
 
 /* Packet time has reached `time` here: nothing that is said from now on is about an earlier packet. */
-static void sensor_reached(struct sensor *sensor, smtpscope_time time)
+static void live_worker_reached(struct live_worker *worker, smtpscope_time time)
 {
-    smtpscope_time reached = time - sensor->clock.distance;
+    smtpscope_time reached = time - worker->clock.distance;
 
-    if (reached > 0 && (uint64_t)reached > sensor->reached)
-        sensor->reached = (uint64_t)reached;
+    if (reached > 0 && (uint64_t)reached > worker->reached)
+        worker->reached = (uint64_t)reached;
 }
 
-static void sensor_frame(void *ctx, const struct frame *frame)
+static void live_worker_frame(void *ctx, const struct frame *frame)
 {
-    struct sensor *sensor = ctx;
-    struct summary *summary = &sensor->counting.summary;
+    struct live_worker *worker = ctx;
+    struct summary *summary = &worker->counting.summary;
     struct smtpscope_segment segment = {0};
     /* One numbering for all workers. */
-    uint64_t number = sensor->frames++ * sensor->config.workers + sensor->config.index + 1;
+    uint64_t number = worker->frames++ * worker->config.workers + worker->config.index + 1;
 
-    sensor_clock_stepped(sensor, packet_clock_packet(&sensor->clock, frame->time));
-    sensor_reached(sensor, frame->time);
+    live_worker_clock_stepped(worker, packet_clock_packet(&worker->clock, frame->time));
+    live_worker_reached(worker, frame->time);
     summary->packets++;
     summary->octets += frame->len;
     summary->last_time = frame->time;
     if (!summary->first_time)
         summary->first_time = frame->time;
-    if (!decoder_frame(sensor->decoder, frame->link_type, frame->data, frame->caplen, frame->len, frame->time, number,
+    if (!decoder_frame(worker->decoder, frame->link_type, frame->data, frame->caplen, frame->len, frame->time, number,
                        &segment)) {
-        evidence_run_fragment(sensor->config.sessions.evidence, decoder_datagram(sensor->decoder), frame);
+        evidence_feed_fragment(worker->config.sessions.evidence, decoder_datagram(worker->decoder), frame);
         return;
     }
-    sessions_expire(sensor->sessions, frame->time);
-    if (sensor->config.sessions.evidence) {
-        segment.hash = smtpscope_segment_hash(&segment, sensor->config.sessions.hash_seed);
-        evidence_run_frame(sensor->config.sessions.evidence, &segment, decoder_datagram(sensor->decoder), frame);
+    sessions_expire(worker->sessions, frame->time);
+    if (worker->config.sessions.evidence) {
+        segment.hash = smtpscope_segment_hash(&segment, worker->config.sessions.hash_seed);
+        evidence_feed_frame(worker->config.sessions.evidence, &segment, decoder_datagram(worker->decoder), frame);
     }
-    sessions_segment(sensor->sessions, &segment);
+    sessions_segment(worker->sessions, &segment);
 }
 
-static void sensor_idle(struct sensor *sensor, smtpscope_time now)
+static void live_worker_idle(struct live_worker *worker, smtpscope_time now)
 {
-    sensor_clock_stepped(sensor, packet_clock_idle(&sensor->clock));
-    sessions_expire(sensor->sessions, packet_clock_at(&sensor->clock, now));
-    sensor_reached(sensor, packet_clock_at(&sensor->clock, now) - UNSEEN);
+    live_worker_clock_stepped(worker, packet_clock_idle(&worker->clock));
+    sessions_expire(worker->sessions, packet_clock_at(&worker->clock, now));
+    live_worker_reached(worker, packet_clock_at(&worker->clock, now) - UNSEEN);
 }
 
-static void sensor_tick(struct sensor *sensor, bool idle)
+static void live_worker_tick(struct live_worker *worker, bool idle)
 {
     smtpscope_time now = clock_monotonic();
 
     if (idle)
-        sensor_idle(sensor, now);
+        live_worker_idle(worker, now);
     else
-        packet_clock_handled(&sensor->clock, now);
-    if (lane_has_room(&sensor->lane)) /* what is told and lost would be told again only if it changed */
-        sessions_tell(sensor->sessions, now);
-    if (now - sensor->handed_on >= HAND_ON_EVERY)
-        sensor_hand_on(sensor, now);
+        packet_clock_handled(&worker->clock, now);
+    if (report_queue_has_room(&worker->queue)) /* what is told and lost would be told again only if it changed */
+        sessions_tell(worker->sessions, now);
+    if (now - worker->handed_on >= HAND_ON_EVERY)
+        live_worker_hand_on(worker, now);
 }
 
-static void sensor_turn(struct sensor *sensor)
+static void live_worker_turn(struct live_worker *worker)
 {
-    int got = taps_dispatch(&sensor->taps, sensor_frame, sensor);
+    int got = interface_set_dispatch(&worker->interfaces, live_worker_frame, worker);
 
-    if (got == TAPS_FAILED)
-        sensor->failed = sensor->stop = true;
-    sensor_tick(sensor, got <= 0);
+    if (got == INTERFACE_SET_FAILED)
+        worker->failed = worker->stop = true;
+    live_worker_tick(worker, got <= 0);
 }
 
 /* What was on the wire when the end was asked for is on its way through the rings. */
-static void sensor_drain(struct sensor *sensor)
+static void live_worker_drain(struct live_worker *worker)
 {
-    smtpscope_time until = clock_monotonic() + taps_delay(&sensor->taps);
+    smtpscope_time until = clock_monotonic() + interface_set_delay(&worker->interfaces);
 
-    while (!sensor->failed && clock_monotonic() < until)
-        sensor_turn(sensor);
+    while (!worker->failed && clock_monotonic() < until)
+        live_worker_turn(worker);
 }
 
-static void *sensor_run(void *ctx)
+static void *live_worker_run(void *ctx)
 {
-    struct sensor *sensor = ctx;
+    struct live_worker *worker = ctx;
 
-    while (!sensor->stop)
-        sensor_turn(sensor);
-    sensor_drain(sensor);
-    sessions_finish(sensor->sessions);
-    sensor_hand_on(sensor, 0);
-    lane_end(&sensor->lane);
+    while (!worker->stop)
+        live_worker_turn(worker);
+    live_worker_drain(worker);
+    sessions_finish(worker->sessions);
+    live_worker_hand_on(worker, 0);
+    report_queue_end(&worker->queue);
     return NULL;
 }
 
 /* --- opening and closing */
 
-static bool sensor_open_tap(struct sensor *sensor, size_t i)
+static bool live_worker_open_interface(struct live_worker *worker, size_t i)
 {
-    const struct options *options = sensor->config.options;
-    const struct sensor *first = sensor->config.first;
+    const struct options *options = worker->config.options;
+    const struct live_worker *first = worker->config.first;
 
-    return taps_add(&sensor->taps,
-                    &(struct live_config){
-                        .interface = options->interfaces[i],
-                        .filter = sensor->config.filter,
-                        .expression = options->expression,
-                        .buffer_kib = options->buffer_kib,
-                        .snapshot_length = options->snapshot_length,
-                        .promiscuous = options->promiscuous,
-                        .spread = sensor->config.workers > 1,
-                        .fanout_group = first ? live_fanout_group(first->taps.items[i].live) : LIVE_NEW_GROUP,
-                    },
-                    options->interface_count > 1);
+    return interface_set_add(&worker->interfaces,
+                             &(struct live_config){
+                                 .interface = options->interfaces[i],
+                                 .filter = worker->config.filter,
+                                 .expression = options->expression,
+                                 .buffer_kib = options->buffer_kib,
+                                 .snapshot_length = options->snapshot_length,
+                                 .promiscuous = options->promiscuous,
+                                 .spread = worker->config.workers > 1,
+                                 .fanout_group = first ? live_fanout_group(first->interfaces.items[i].live) : LIVE_NEW_GROUP,
+                             },
+                             options->interface_count > 1);
 }
 
-static void sensor_free(struct sensor *sensor)
+static void live_worker_free(struct live_worker *worker)
 {
-    taps_close(&sensor->taps);
-    sessions_free(sensor->sessions);
-    decoder_free(sensor->decoder);
-    lane_fini(&sensor->lane);
-    free(sensor);
+    interface_set_close(&worker->interfaces);
+    sessions_free(worker->sessions);
+    decoder_free(worker->decoder);
+    report_queue_fini(&worker->queue);
+    free(worker);
 }
 
-struct sensor *sensor_open(const struct sensor_config *config)
+struct live_worker *live_worker_open(const struct live_worker_config *config)
 {
-    struct sensor *sensor = calloc(1, sizeof *sensor);
+    struct live_worker *worker = calloc(1, sizeof *worker);
 
-    if (!sensor) {
-        complain(_("out of memory"));
+    if (!worker) {
+        warn_user(_("out of memory"));
         return NULL;
     }
-    sensor->config = *config;
-    packet_clock_init(&sensor->clock, packet_clock_read);
-    lane_init(&sensor->lane, config->lock, config->changed);
-    sensor->lane.warm_max = WARM_PARCELS;
-    sensor->parcel = lane_parcel(&sensor->lane);
-    sensor->report = (struct report){.finding = sensor_finding, .trace = sensor_trace, .line = sensor_line, .ctx = sensor};
-    sensor->config.sessions.report = &sensor->report;
-    sensor->config.sessions.summary = &sensor->counting.summary;
-    sensor->config.sessions.reply_times = config->options->metrics ? &sensor->counting.reply_times : NULL;
-    sensor->sessions = sessions_new(&sensor->config.sessions);
-    sensor->decoder = decoder_new(&(struct decoder_config){.ports = options_decoded_ports(config->options),
+    worker->config = *config;
+    packet_clock_init(&worker->clock, packet_clock_read);
+    report_queue_init(&worker->queue, config->lock, config->changed);
+    worker->queue.warm_max = WARM_BATCHES;
+    worker->reports = report_queue_batch(&worker->queue);
+    worker->taker = (struct report_taker){
+        .finding = live_worker_finding, .trace = live_worker_trace, .line = live_worker_line, .ctx = worker};
+    worker->config.sessions.taker = &worker->taker;
+    worker->config.sessions.summary = &worker->counting.summary;
+    worker->config.sessions.reply_times = config->options->metrics ? &worker->counting.reply_times : NULL;
+    worker->sessions = sessions_new(&worker->config.sessions);
+    worker->decoder = decoder_new(&(struct decoder_config){.ports = options_decoded_ports(config->options),
                                                            .verify_checksums = config->options->verify_checksums});
-    if (!sensor->sessions || !sensor->decoder) {
-        complain(_("out of memory"));
-        sensor_free(sensor);
+    if (!worker->sessions || !worker->decoder) {
+        warn_user(_("out of memory"));
+        live_worker_free(worker);
         return NULL;
     }
-    sensor->taps.first = config->index == 0;
+    worker->interfaces.first = config->index == 0;
     for (size_t i = 0; i < config->options->interface_count; i++)
-        if (!sensor_open_tap(sensor, i)) {
-            sensor_free(sensor);
+        if (!live_worker_open_interface(worker, i)) {
+            live_worker_free(worker);
             return NULL;
         }
-    return sensor;
+    return worker;
 }
 
-bool sensor_start(struct sensor *sensor)
+bool live_worker_start(struct live_worker *worker)
 {
-    sensor->started = !pthread_create(&sensor->thread, NULL, sensor_run, sensor);
-    if (!sensor->started)
-        complain(_("no thread for a worker: try --workers 1"));
-    return sensor->started;
+    worker->started = !pthread_create(&worker->thread, NULL, live_worker_run, worker);
+    if (!worker->started)
+        warn_user(_("no thread for a worker: try --workers 1"));
+    return worker->started;
 }
 
-void sensor_stop(struct sensor *sensor)
+void live_worker_stop(struct live_worker *worker)
 {
-    sensor->stop = true;
-    if (!sensor->started) /* no thread will */
-        lane_end(&sensor->lane);
-    taps_break(&sensor->taps);
+    worker->stop = true;
+    if (!worker->started) /* no thread will */
+        report_queue_end(&worker->queue);
+    interface_set_break(&worker->interfaces);
 }
 
-void sensor_close(struct sensor *sensor)
+void live_worker_close(struct live_worker *worker)
 {
-    if (!sensor)
+    if (!worker)
         return;
-    if (sensor->started)
-        pthread_join(sensor->thread, NULL);
-    sensor_free(sensor);
+    if (worker->started)
+        pthread_join(worker->thread, NULL);
+    live_worker_free(worker);
 }
 
-struct lane *sensor_lane(struct sensor *sensor)
+struct report_queue *live_worker_queue(struct live_worker *worker)
 {
-    return &sensor->lane;
+    return &worker->queue;
 }
 
-void sensor_totals(struct sensor *sensor, struct sensor_totals *totals)
+void live_worker_totals(struct live_worker *worker, struct live_worker_totals *totals)
 {
-    pthread_mutex_lock(sensor->config.lock);
-    *totals = sensor->shown;
-    pthread_mutex_unlock(sensor->config.lock);
+    pthread_mutex_lock(worker->config.lock);
+    *totals = worker->shown;
+    pthread_mutex_unlock(worker->config.lock);
 }
 
-bool sensor_failed(struct sensor *sensor)
+bool live_worker_failed(struct live_worker *worker)
 {
-    return sensor->failed;
+    return worker->failed;
 }
 
-void sensor_totals_add(struct sensor_totals *to, const struct sensor_totals *from)
+void live_worker_totals_add(struct live_worker_totals *to, const struct live_worker_totals *from)
 {
     summary_add(&to->summary, &from->summary);
     if (from->summary.first_time && (!to->summary.first_time || from->summary.first_time < to->summary.first_time))

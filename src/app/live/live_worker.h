@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One worker of live capture: a thread with a handle of its own on each interface. Frames are followed where the kernel put
- * them; what is found travels over a lane to the thread that publishes, at least every tenth of a second.
+ * them; what is found travels over a queue to the thread that publishes, at least every tenth of a second.
  */
 #ifndef APP_LIVE_LIVE_WORKER_H
 #define APP_LIVE_LIVE_WORKER_H
@@ -12,10 +12,10 @@
 #include "decode/decode.h"
 #include "output/metrics/reply_times.h"
 
-struct sensor;
+struct live_worker;
 
 /* What a worker has counted since it started. */
-struct sensor_totals {
+struct live_worker_totals {
     struct summary summary;
     struct smtpscope_stream_stats streams;
     struct candidates_stats detect;
@@ -26,31 +26,31 @@ struct sensor_totals {
     uint64_t lost; /* reports that could not be handed on */
 };
 
-struct sensor_config {
-    const struct options *options;   /* must not change while the sensor lives */
+struct live_worker_config {
+    const struct options *options;   /* must not change while the worker lives */
     const char *filter;              /* the kernel's, made from the options */
-    struct sessions_config sessions; /* `report` and `summary` are the sensor's to fill in */
+    struct sessions_config sessions; /* `report` and `summary` are the worker's to fill in */
     unsigned index, workers;
-    struct sensor *first;  /* whose fanout groups the others join; NULL for the first */
-    pthread_mutex_t *lock; /* of all lanes and totals */
+    struct live_worker *first; /* whose fanout groups the others join; NULL for the first */
+    pthread_mutex_t *lock;     /* of all queues and totals */
     pthread_cond_t *changed;
 };
 
-/* Opens the interfaces. NULL: told on standard error. All that the config points to must outlive the sensor. */
-struct sensor *sensor_open(const struct sensor_config *config);
+/* Opens the interfaces. NULL: told on standard error. All that the config points to must outlive the worker. */
+struct live_worker *live_worker_open(const struct live_worker_config *config);
 /* Starts the thread. false: told on standard error. */
-bool sensor_start(struct sensor *sensor);
-/* Asks for the end: what is open is closed and told, then the lane ends. From any thread. */
-void sensor_stop(struct sensor *sensor);
+bool live_worker_start(struct live_worker *worker);
+/* Asks for the end: what is open is closed and told, then the queue ends. From any thread. */
+void live_worker_stop(struct live_worker *worker);
 /* Waits for the thread, which must have been asked to stop or have ended by itself, and frees all. */
-void sensor_close(struct sensor *sensor);
+void live_worker_close(struct live_worker *worker);
 
-struct lane *sensor_lane(struct sensor *sensor);
-/* As they stood when the sensor last handed something on. From any thread. */
-void sensor_totals(struct sensor *sensor, struct sensor_totals *totals);
+struct report_queue *live_worker_queue(struct live_worker *worker);
+/* As they stood when the worker last handed something on. From any thread. */
+void live_worker_totals(struct live_worker *worker, struct live_worker_totals *totals);
 /* Every interface has failed for good. */
-bool sensor_failed(struct sensor *sensor);
+bool live_worker_failed(struct live_worker *worker);
 
-void sensor_totals_add(struct sensor_totals *to, const struct sensor_totals *from);
+void live_worker_totals_add(struct live_worker_totals *to, const struct live_worker_totals *from);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Workers capture and follow, each on its own thread (sensor.c); this thread publishes, looks after outputs and metrics, and
+ * Workers capture and follow, each on its own thread (live_worker.c); this thread publishes, looks after outputs and metrics, and
  * takes the signals. Nothing that a reader of ours does, or leaves undone, reaches the workers: every queue between them is
  * bounded.
  */
@@ -10,6 +10,7 @@
 #include "app/live/live_worker.h"
 #include "app/process/notify.h"
 #include "app/process/privileges.h"
+#include "app/process/processors.h"
 #include "app/process/warn_user.h"
 #include "app/publish/evidence_writer.h"
 #include "app/publish/outputs.h"
@@ -51,22 +52,22 @@ struct watch {
     char **argv;
     struct options fixed; /* what the workers read: a copy that stays as it is while the options are reloaded */
     char *filter;
-    char *watched;                 /* "eth0, eth1" */
-    struct packets packets;        /* none: what comes from an interface stands in no file */
-    struct evidence_run *evidence; /* NULL: not wanted */
+    char *watched;                     /* "eth0, eth1" */
+    struct packet_numbering numbering; /* none: what comes from an interface stands in no file */
+    struct evidence_writer *evidence;  /* NULL: not wanted */
     struct outputs *outputs;
     struct publisher *publisher;
     struct metrics *metrics;
     struct metrics_snapshot snapshot;
-    struct sensor *sensors[WORKERS_MAX];
-    struct merge merge;
+    struct live_worker *workers[WORKERS_MAX];
+    struct report_merge merge;
     unsigned count;
     struct output_config formats[SESSIONS_FORMATS];
     pthread_mutex_t lock;
     pthread_cond_t changed;
     smtpscope_time next_second, next_stats, next_watchdog;
-    struct sensor_totals totals;
-    struct losses losses;
+    struct live_worker_totals totals;
+    struct own_losses losses;
     bool stop, failed;
 };
 
@@ -74,20 +75,20 @@ struct watch {
 
 static void watch_gather(struct watch *watch)
 {
-    watch->totals = (struct sensor_totals){0};
+    watch->totals = (struct live_worker_totals){0};
     for (unsigned i = 0; i < watch->count; i++) {
-        struct sensor_totals totals;
+        struct live_worker_totals totals;
 
-        sensor_totals(watch->sensors[i], &totals);
-        sensor_totals_add(&watch->totals, &totals);
+        live_worker_totals(watch->workers[i], &totals);
+        live_worker_totals_add(&watch->totals, &totals);
     }
     summary_add(&watch->totals.summary, publisher_summary(watch->publisher));
 }
 
 static void watch_stats(struct watch *watch, void (*show)(struct watch *watch, const struct summary *summary))
 {
-    const struct sensor_totals *totals = &watch->totals;
-    struct stages stages = {0};
+    const struct live_worker_totals *totals = &watch->totals;
+    struct stage_counters counters = {0};
     struct summary summary;
 
     watch_gather(watch);
@@ -96,13 +97,13 @@ static void watch_stats(struct watch *watch, void (*show)(struct watch *watch, c
     summary.dropped = totals->capture.dropped + totals->capture.interface_dropped;
     summary.unknown_links = totals->decoder.unknown_links;
     summary.damaged_segments = totals->decoder.damaged;
-    stages_capture(&stages, &totals->capture, totals->clock_steps, totals->lost);
-    stages_decode(&stages, &totals->decoder);
-    stages_stream(&stages, &totals->streams);
+    stage_counters_capture(&counters, &totals->capture, totals->clock_steps, totals->lost);
+    stage_counters_decode(&counters, &totals->decoder);
+    stage_counters_stream(&counters, &totals->streams);
     if (watch->fixed.detect)
-        stages_detect(&stages, &totals->detect);
-    stages_evidence(&stages, watch->evidence);
-    stages_show(&stages, &summary);
+        stage_counters_detect(&counters, &totals->detect);
+    stage_counters_evidence(&counters, watch->evidence);
+    stage_counters_show(&counters, &summary);
     show(watch, &summary);
 }
 
@@ -120,7 +121,7 @@ static int write_to_stderr(void *ctx, const struct output_line *line)
 /* SIGUSR1: the totals for whoever stands before it, or reads the journal. */
 static void show_on_stderr(struct watch *watch, const struct summary *summary)
 {
-    struct output_config config = outputs_config(watch->options, &watch->packets, FORMAT_TEXT);
+    struct output_config config = outputs_config(watch->options, &watch->numbering, FORMAT_TEXT);
     struct output *output;
 
     config.write = write_to_stderr;
@@ -145,7 +146,7 @@ static void watch_metrics(struct watch *watch)
     snapshot->streams = watch->totals.streams;
     snapshot->reply_times = watch->totals.reply_times;
     if (watch->evidence)
-        evidence_run_metrics(watch->evidence, &snapshot->evidence);
+        evidence_writer_metrics(watch->evidence, &snapshot->evidence);
     snapshot->output_count = 0;
     outputs_metrics(watch->outputs, snapshot);
     metrics_publish(watch->metrics, snapshot);
@@ -170,23 +171,23 @@ static void watch_count_losses(void *ctx, struct loss_counts *counts)
 
 static void watch_loss(void *ctx, const struct smtpscope_finding *finding)
 {
-    struct report report = publisher_report(((struct watch *)ctx)->publisher);
+    struct report_taker taker = publisher_taker(((struct watch *)ctx)->publisher);
 
-    report.finding(report.ctx, finding);
+    taker.finding(taker.ctx, finding);
 }
 
 /* As gathered last. `all`: without the pause between two of a kind, because what they are about ends. */
 static void watch_losses(struct watch *watch, bool all)
 {
-    losses_look(&watch->losses, clock_monotonic(), clock_read(CLOCK_REALTIME), all);
+    own_losses_look(&watch->losses, clock_monotonic(), clock_read(CLOCK_REALTIME), all);
 }
 
 /* --- opening */
 
 /* What the packets of findings stand for; those of sessions and messages have no place. */
-static const struct packets *watch_packets(const struct watch *watch)
+static const struct packet_numbering *watch_numbering(const struct watch *watch)
 {
-    return watch->evidence ? evidence_run_packets(watch->evidence) : &watch->packets;
+    return watch->evidence ? evidence_writer_numbering(watch->evidence) : &watch->numbering;
 }
 
 static bool watch_filter(struct watch *watch)
@@ -201,7 +202,7 @@ static bool watch_filter(struct watch *watch)
         .tunnel_count = count,
     });
     if (!watch->filter)
-        complain(_("out of memory"));
+        warn_user(_("out of memory"));
     return watch->filter != NULL;
 }
 
@@ -218,7 +219,7 @@ static bool watch_name(struct watch *watch)
     watch->watched = names.failed ? NULL : strdup(names.at);
     writer_fini(&names);
     if (!watch->watched)
-        complain(_("out of memory"));
+        warn_user(_("out of memory"));
     return watch->watched != NULL;
 }
 
@@ -226,12 +227,12 @@ static bool watch_new_evidence(struct watch *watch, unsigned workers, uint64_t s
 {
     if (!watch->options->evidence)
         return true;
-    watch->evidence = evidence_run_new(&(struct evidence_run_config){
+    watch->evidence = evidence_writer_new(&(struct evidence_writer_config){
         .options = &watch->fixed, .stores = workers, .hash_seed = seed, .numbers = true, .linger = EVIDENCE_LINGER});
     return watch->evidence;
 }
 
-static bool watch_open_sensors(struct watch *watch)
+static bool watch_open_workers(struct watch *watch)
 {
     unsigned workers = options_workers(watch->options);
     uint64_t seed = 0;
@@ -241,25 +242,25 @@ static bool watch_open_sensors(struct watch *watch)
     if (!watch_new_evidence(watch, workers, seed))
         return false;
     for (; watch->count < workers; watch->count++) {
-        watch->sensors[watch->count] = sensor_open(&(struct sensor_config){
+        watch->workers[watch->count] = live_worker_open(&(struct live_worker_config){
             .options = &watch->fixed,
             .filter = watch->filter,
             .index = watch->count,
             .workers = workers,
-            .first = watch->sensors[0],
+            .first = watch->workers[0],
             .lock = &watch->lock,
             .changed = &watch->changed,
             .sessions = {.options = &watch->fixed,
                          .hash_seed = seed,
                          .workers = workers,
                          .patience = PATIENCE,
-                         .evidence = evidence_run_store(watch->evidence, watch->count),
+                         .evidence = evidence_writer_store(watch->evidence, watch->count),
                          .formats = watch->formats,
                          .format_count = watch->fixed.sessions || watch->fixed.messages ? SESSIONS_FORMATS : 0},
         });
-        if (!watch->sensors[watch->count])
+        if (!watch->workers[watch->count])
             return false;
-        merge_add(&watch->merge, sensor_lane(watch->sensors[watch->count]));
+        report_merge_add(&watch->merge, live_worker_queue(watch->workers[watch->count]));
     }
     return true;
 }
@@ -272,7 +273,7 @@ static bool watch_open_metrics(struct watch *watch)
         return true;
     watch->metrics = metrics_open(watch->options->metrics, error, sizeof error);
     if (!watch->metrics)
-        complain("--metrics %s", error);
+        warn_user("--metrics %s", error);
     return watch->metrics != NULL;
 }
 
@@ -280,7 +281,7 @@ static bool watch_open_publisher(struct watch *watch)
 {
     watch->publisher = publisher_new(watch->options);
     if (!watch->publisher) {
-        complain(_("out of memory"));
+        warn_user(_("out of memory"));
         return false;
     }
     publisher_watch(watch->publisher, watch_count_finding, watch);
@@ -294,17 +295,17 @@ static bool watch_open(struct watch *watch)
 {
     struct privileges privileges;
 
-    watch->losses.config = (struct losses_config){.count = watch_count_losses, .finding = watch_loss, .ctx = watch};
+    watch->losses.config = (struct own_losses_config){.count = watch_count_losses, .finding = watch_loss, .ctx = watch};
     for (size_t format = 0; format < SESSIONS_FORMATS; format++)
-        watch->formats[format] = outputs_config(watch->options, &watch->packets, format);
+        watch->formats[format] = outputs_config(watch->options, &watch->numbering, format);
     if (!privileges_lookup(&privileges, watch->options->user) || !watch_filter(watch) || !watch_name(watch) ||
-        !watch_open_sensors(watch) || !watch_open_metrics(watch) || !privileges_drop(&privileges, watch->options->sandbox))
+        !watch_open_workers(watch) || !watch_open_metrics(watch) || !privileges_drop(&privileges, watch->options->sandbox))
         return false;
-    if (watch->evidence && !evidence_run_open(watch->evidence)) {
+    if (watch->evidence && !evidence_writer_open(watch->evidence)) {
         privileges_explain(&privileges);
         return false;
     }
-    watch->outputs = outputs_open(watch->options, watch_packets(watch));
+    watch->outputs = outputs_open(watch->options, watch_numbering(watch));
     if (!watch->outputs) {
         privileges_explain(&privileges);
         return false;
@@ -313,7 +314,7 @@ static bool watch_open(struct watch *watch)
         return false;
     if (!watch->metrics || metrics_serve(watch->metrics))
         return true;
-    complain(_("out of memory"));
+    warn_user(_("out of memory"));
     return false;
 }
 
@@ -322,9 +323,9 @@ static bool watch_open(struct watch *watch)
 /* true: there was something to publish. */
 static bool watch_publish(struct watch *watch)
 {
-    struct report report = publisher_report(watch->publisher);
+    struct report_taker taker = publisher_taker(watch->publisher);
 
-    return merge_publish(&watch->merge, &report);
+    return report_merge_publish(&watch->merge, &taker);
 }
 
 static void watch_wait(struct watch *watch)
@@ -332,7 +333,7 @@ static void watch_wait(struct watch *watch)
     smtpscope_time until = clock_monotonic() + WAIT_NS;
     struct timespec deadline = {.tv_sec = (time_t)(until / SMTPSCOPE_SECOND), .tv_nsec = (long)(until % SMTPSCOPE_SECOND)};
 
-    merge_wait(&watch->merge, &deadline);
+    report_merge_wait(&watch->merge, &deadline);
 }
 
 /* false: all stays as it is. */
@@ -345,14 +346,14 @@ static bool watch_read_config(struct watch *watch)
     if (!options_reload(watch->options, &fresh, watch->argc, watch->argv))
         return false;
     same = options_same_outputs(watch->options, &fresh);
-    outputs = same ? watch->outputs : outputs_open(&fresh, watch_packets(watch));
+    outputs = same ? watch->outputs : outputs_open(&fresh, watch_numbering(watch));
     if (!outputs) {
         options_fini(&fresh);
         return false;
     }
     if (!same) {
         watch_losses(watch, true);
-        losses_new_outputs(&watch->losses);
+        own_losses_new_outputs(&watch->losses);
         outputs_publish(outputs, watch->publisher);
         outputs_close(watch->outputs, REPLACED_MS);
         watch->outputs = outputs;
@@ -368,11 +369,11 @@ static void watch_reload(struct watch *watch)
     notify_reloading();
     outputs_reopen(watch->outputs);
     if (watch->evidence)
-        evidence_run_reopen(watch->evidence);
+        evidence_writer_reopen(watch->evidence);
     if (watch->options->config && watch_read_config(watch))
-        complain(_("the configuration was read anew"));
+        warn_user(_("the configuration was read anew"));
     else if (watch->options->config)
-        complain(_("the configuration stays as it was"));
+        warn_user(_("the configuration stays as it was"));
     notify_ready(NULL);
 }
 
@@ -435,7 +436,7 @@ static void watch_tick(struct watch *watch)
         watch_metrics(watch);
         notify_again();
         if (watch->evidence)
-            evidence_run_tick(watch->evidence);
+            evidence_writer_tick(watch->evidence);
     }
     if (watch->options->stats_interval && now >= watch->next_stats) {
         if (watch->next_stats)
@@ -447,41 +448,42 @@ static void watch_tick(struct watch *watch)
         notify_watchdog();
     }
     for (unsigned i = 0; i < watch->count; i++)
-        watch->failed |= sensor_failed(watch->sensors[i]);
+        watch->failed |= live_worker_failed(watch->workers[i]);
     watch->stop |= watch->failed || outputs_broken(watch->outputs);
 }
 
 /* Workers close what is open, and hand on what that brings. */
 static void watch_finish(struct watch *watch)
 {
-    struct sensor_totals *totals = &watch->totals;
+    struct live_worker_totals *totals = &watch->totals;
     uint64_t open;
 
     watch_gather(watch);
     open = totals->streams.flows_now;
     notify_stopping(NULL);
     for (unsigned i = 0; i < watch->count; i++)
-        sensor_stop(watch->sensors[i]);
-    while (!merge_is_done(&watch->merge))
+        live_worker_stop(watch->workers[i]);
+    while (!report_merge_is_done(&watch->merge))
         if (!watch_publish(watch))
             watch_wait(watch);
     publisher_finish(watch->publisher, totals->summary.last_time);
     if (watch->evidence)
-        evidence_run_finish(watch->evidence);
+        evidence_writer_finish(watch->evidence);
     watch_gather(watch);
     watch_losses(watch, true);
     watch_stats(watch, show_on_outputs);
-    complain(_("stopped; packets: %llu, dropped by the kernel: %llu; sessions: %llu, still open: %llu; findings: %llu"),
-             (unsigned long long)totals->summary.packets, (unsigned long long)totals->capture.dropped,
-             (unsigned long long)totals->summary.sessions, (unsigned long long)open,
-             (unsigned long long)summary_findings(&totals->summary));
+    warn_user(_("stopped; packets: %llu, dropped by the kernel: %llu; sessions: %llu, still open: %llu; findings: %llu"),
+              (unsigned long long)totals->summary.packets, (unsigned long long)totals->capture.dropped,
+              (unsigned long long)totals->summary.sessions, (unsigned long long)open,
+              (unsigned long long)summary_findings(&totals->summary));
 }
 
 static void watch_run(struct watch *watch)
 {
-    complain(ngettext("watching %s with %u worker", "watching %s with %u workers", watch->count), watch->watched, watch->count);
+    warn_user(ngettext("watching %s with %u worker", "watching %s with %u workers", watch->count), watch->watched,
+              watch->count);
     for (unsigned i = 0; i < watch->count && !watch->stop; i++)
-        watch->failed = watch->stop = !sensor_start(watch->sensors[i]);
+        watch->failed = watch->stop = !live_worker_start(watch->workers[i]);
     if (!watch->stop)
         notify_ready(NULL);
     while (!watch->stop) {
@@ -523,14 +525,14 @@ static bool watch_init(struct watch *watch)
 
 static void watch_fini(struct watch *watch)
 {
-    merge_fini(&watch->merge);
+    report_merge_fini(&watch->merge);
     for (unsigned i = watch->count; i-- > 0;)
-        sensor_close(watch->sensors[i]);
+        live_worker_close(watch->workers[i]);
     metrics_stop(watch->metrics);
     outputs_close(watch->outputs, CLOSE_MS);
     publisher_free(watch->publisher);
-    evidence_run_free(watch->evidence);
-    packets_fini(&watch->packets);
+    evidence_writer_free(watch->evidence);
+    packet_numbering_fini(&watch->numbering);
     free(watch->watched);
     free(watch->filter);
     options_fini(&watch->fixed);
@@ -551,7 +553,7 @@ enum status watch(struct options *options, int argc, char **argv)
     enum status status = STATUS_FAILED;
 
     if (!watch || !options_copy(&watch->fixed, options)) {
-        complain(_("out of memory"));
+        warn_user(_("out of memory"));
         free(watch);
         return STATUS_FAILED;
     }

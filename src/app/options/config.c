@@ -23,12 +23,12 @@
 
 #define BLANKS " \t\r"
 
-struct text {
+struct config_text {
     char *at; /* terminated */
     size_t len;
 };
 
-static bool read_octets(int fd, struct text *text)
+static bool read_octets(int fd, struct config_text *text)
 {
     ssize_t got = 1;
 
@@ -41,18 +41,18 @@ static bool read_octets(int fd, struct text *text)
     return true;
 }
 
-static bool read_file(const char *path, struct text *text)
+static bool read_file(const char *path, struct config_text *text)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     bool done = false;
 
     text->at = malloc(FILE_SIZE_MAX + 2);
     if (!text->at)
-        complain(_("out of memory"));
+        warn_user(_("out of memory"));
     else if (fd < 0 || !read_octets(fd, text))
-        complain("%s: %s", path, strerror(errno));
+        warn_user("%s: %s", path, strerror(errno));
     else if (text->len > FILE_SIZE_MAX)
-        complain(_("%s: larger than a configuration can be (1 MiB)"), path);
+        warn_user(_("%s: larger than a configuration can be (1 MiB)"), path);
     else
         done = true;
     if (fd >= 0)
@@ -63,7 +63,7 @@ static bool read_file(const char *path, struct text *text)
 }
 
 /* Neither control characters nor lines without an end. */
-static bool is_text(const char *path, const struct text *text)
+static bool is_text(const char *path, const struct config_text *text)
 {
     unsigned line = 1;
     size_t begin = 0;
@@ -75,10 +75,10 @@ static bool is_text(const char *path, const struct text *text)
             line++;
             begin = i + 1;
         } else if ((c < ' ' && c != '\t' && c != '\r') || c == 0x7f) {
-            complain(_("%s:%u: this is no text: an octet 0x%02x; is it the right file?"), path, line, c);
+            warn_user(_("%s:%u: this is no text: an octet 0x%02x; is it the right file?"), path, line, c);
             return false;
         } else if (i - begin >= LINE_MAX_LEN) {
-            complain(_("%s:%u: a line of more than %u octets; is it the right file?"), path, line, LINE_MAX_LEN);
+            warn_user(_("%s:%u: a line of more than %u octets; is it the right file?"), path, line, LINE_MAX_LEN);
             return false;
         }
     }
@@ -119,11 +119,11 @@ static bool take_line(const char *path, unsigned number, char *line, const struc
         return true;
     value = strchr(name, '=');
     if (!value) {
-        complain(_("%s:%u: %s: no value; write name = value"), path, number, name);
+        warn_user(_("%s:%u: %s: no value; write name = value"), path, number, name);
         return false;
     }
     if (value == name) {
-        complain(_("%s:%u: no name before the =; write name = value"), path, number);
+        warn_user(_("%s:%u: no name before the =; write name = value"), path, number);
         return false;
     }
     *value = '\0';
@@ -143,7 +143,7 @@ static bool take_lines(const char *path, char *at, const struct config_reader *r
             *end = '\0';
         errors += !take_line(path, number, at, reader);
         if (errors >= ERRORS_MAX && end && end[1]) {
-            complain(_("%s: the rest is not looked at after %u errors"), path, errors);
+            warn_user(_("%s: the rest is not looked at after %u errors"), path, errors);
             break;
         }
         at = end ? end + 1 : NULL;
@@ -153,7 +153,7 @@ static bool take_lines(const char *path, char *at, const struct config_reader *r
 
 bool config_read(const char *path, const struct config_reader *reader)
 {
-    struct text text = {0};
+    struct config_text text = {0};
     bool right = read_file(path, &text) && is_text(path, &text) && take_lines(path, text.at, reader);
 
     free(text.at);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/options/option_set.h"
 
+#include "app/options/option_store.h"
 #include "app/options/values.h"
 #include "app/process/warn_user.h"
 #include "base/gettext.h"
@@ -8,7 +9,6 @@
 #include <pcap/pcap.h>
 #include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Every packet of a tap; the expression is compiled for real on the interface itself. */
@@ -16,6 +16,12 @@
 
 static const char *const yes_no[] = {"no", "yes", NULL};
 static const char *const languages[] = {"en", "fr", "de", NULL};
+
+static bool store(const struct setting *setting, uint64_t number)
+{
+    option_put_number(setting->row, setting->options, number);
+    return true;
+}
 
 /* The position of `word` in `words`; -1 after saying what is allowed. */
 static int choose(const struct setting *setting, const char *word, const char *const *words)
@@ -28,23 +34,8 @@ static int choose(const struct setting *setting, const char *word, const char *c
             return i;
     for (int i = 0; words[i] && len < sizeof allowed; i++)
         len += (size_t)snprintf(allowed + len, sizeof allowed - len, "%s%s", i ? ", " : "", words[i]);
-    complain(_("%s %s: write one of %s"), setting->where, word, allowed);
+    warn_user(_("%s %s: write one of %s"), setting->where, word, allowed);
     return -1;
-}
-
-static void *field(const struct setting *setting)
-{
-    return (char *)setting->options + setting->row->offset;
-}
-
-/* Into a field of any width, an enum's and a bool's too. */
-static bool store(const struct setting *setting, uint64_t number)
-{
-    switch (setting->row->size) {
-    case sizeof(bool): *(bool *)field(setting) = number; return true;
-    case sizeof(unsigned): memcpy(field(setting), &(unsigned){(unsigned)number}, sizeof(unsigned)); return true;
-    default: memcpy(field(setting), &number, sizeof number); return true;
-    }
 }
 
 bool set_flag(const struct setting *setting, const char *value)
@@ -61,32 +52,11 @@ bool set_task(const struct setting *setting, const char *value)
     return true;
 }
 
-static bool append(const struct setting *setting, const char *copy)
-{
-    size_t *count = (size_t *)(void *)((char *)setting->options + setting->row->count_offset);
-    const char ***list = field(setting);
-    const char **grown = realloc(*list, (*count + 1) * sizeof *grown);
-
-    if (!grown)
-        return false;
-    *list = grown;
-    grown[(*count)++] = copy;
-    return true;
-}
-
 bool set_string(const struct setting *setting, const char *value)
 {
-    char *copy = strdup(value);
-
-    if (copy && setting->row->storage == OPTION_LIST && append(setting, copy))
+    if (option_put_string(setting->row, setting->options, value))
         return true;
-    if (copy && setting->row->storage == OPTION_STRING) {
-        option_clear(setting->row, setting->options);
-        *(const char **)field(setting) = copy;
-        return true;
-    }
-    free(copy);
-    complain(_("out of memory"));
+    warn_user(_("out of memory"));
     return false;
 }
 
@@ -94,7 +64,7 @@ bool set_word(const struct setting *setting, const char *value)
 {
     if (*value)
         return set_string(setting, value);
-    complain(_("%s: its value is empty"), setting->where);
+    warn_user(_("%s: its value is empty"), setting->where);
     return false;
 }
 
@@ -139,11 +109,11 @@ bool set_number(const struct setting *setting, const char *value)
     if (value_number(value, row->max, &number) && number >= row->min)
         return store(setting, number * (row->unit ? row->unit : 1));
     if (row->zero)
-        complain(_("%s %s: write %s or a number from %llu to %llu"), setting->where, value, row->zero,
-                 (unsigned long long)row->min, (unsigned long long)row->max);
+        warn_user(_("%s %s: write %s or a number from %llu to %llu"), setting->where, value, row->zero,
+                  (unsigned long long)row->min, (unsigned long long)row->max);
     else
-        complain(_("%s %s: write a number from %llu to %llu"), setting->where, value, (unsigned long long)row->min,
-                 (unsigned long long)row->max);
+        warn_user(_("%s %s: write a number from %llu to %llu"), setting->where, value, (unsigned long long)row->min,
+                  (unsigned long long)row->max);
     return false;
 }
 
@@ -153,7 +123,7 @@ bool set_size(const struct setting *setting, const char *value)
 
     if (value_size(value, &octets))
         return store(setting, octets);
-    complain(_("%s %s: write octets, as in 500K, 10M, 2G"), setting->where, value);
+    warn_user(_("%s %s: write octets, as in 500K, 10M, 2G"), setting->where, value);
     return false;
 }
 
@@ -163,7 +133,7 @@ bool set_time(const struct setting *setting, const char *value)
 
     if (value_time(value, &time))
         return store(setting, (uint64_t)time);
-    complain(_("%s %s: write a time, as in 60s, 5m, 2h; 0 is off"), setting->where, value);
+    warn_user(_("%s %s: write a time, as in 60s, 5m, 2h; 0 is off"), setting->where, value);
     return false;
 }
 
@@ -171,7 +141,7 @@ bool set_ports(const struct setting *setting, const char *value)
 {
     if (value_ports(value, setting->options->ports))
         return true;
-    complain(_("%s %s: write port numbers and ranges, as in 25,587,2500-2599"), setting->where, value);
+    warn_user(_("%s %s: write port numbers and ranges, as in 25,587,2500-2599"), setting->where, value);
     return false;
 }
 
@@ -180,7 +150,7 @@ bool set_rule(const struct setting *setting, const char *value)
     for (int rule = 0; rule < SMTPSCOPE_RULES; rule++)
         if (smtpscope_rule_matches((enum smtpscope_rule)rule, value))
             return set_string(setting, value);
-    complain(_("%s %s: no rule has such a name; 'smtpscope rules' lists them all"), setting->where, value);
+    warn_user(_("%s %s: no rule has such a name; 'smtpscope rules' lists them all"), setting->where, value);
     return false;
 }
 
@@ -189,7 +159,7 @@ static bool set_once(const struct setting *setting, const char *const *list, siz
 {
     for (size_t i = 0; i < count; i++) {
         if (!strcmp(list[i], value)) {
-            complain(_("%s %s: given twice"), setting->where, value);
+            warn_user(_("%s %s: given twice"), setting->where, value);
             return false;
         }
     }
@@ -202,7 +172,7 @@ bool set_interface(const struct setting *setting, const char *value)
     size_t count = setting->options->interface_count;
 
     if (count && (!strcmp(value, "any") || !strcmp(list[0], "any"))) {
-        complain(_("%s %s: any is all of them; write either any or names"), setting->where, value);
+        warn_user(_("%s %s: any is all of them; write either any or names"), setting->where, value);
         return false;
     }
     return set_once(setting, list, count, value);
@@ -231,7 +201,7 @@ bool set_filter(const struct setting *setting, const char *value)
         if (!wrong)
             return set_string(setting, value);
     }
-    complain(_("%s %s: %s; pcap-filter(7) says what to write"), setting->where, value, why);
+    warn_user(_("%s %s: %s; pcap-filter(7) says what to write"), setting->where, value, why);
     return false;
 }
 
@@ -239,8 +209,8 @@ bool set_output(const struct setting *setting, const char *value)
 {
     if (value_output(value))
         return set_once(setting, setting->options->outputs, setting->options->output_count, value);
-    complain(_("%s %s: write -, file:PATH, unix:PATH, journald, syslog, syslog:udp:HOST:PORT or syslog:tcp:HOST:PORT"),
-             setting->where, value);
+    warn_user(_("%s %s: write -, file:PATH, unix:PATH, journald, syslog, syslog:udp:HOST:PORT or syslog:tcp:HOST:PORT"),
+              setting->where, value);
     return false;
 }
 
@@ -248,7 +218,7 @@ bool set_metrics(const struct setting *setting, const char *value)
 {
     if (value_address_port(value))
         return set_string(setting, value);
-    complain(_("%s %s: write an address and a port, as in 127.0.0.1:9425 or [::1]:9425"), setting->where, value);
+    warn_user(_("%s %s: write an address and a port, as in 127.0.0.1:9425 or [::1]:9425"), setting->where, value);
     return false;
 }
 
@@ -256,6 +226,6 @@ bool set_user(const struct setting *setting, const char *value)
 {
     if (getpwnam(value))
         return set_string(setting, value);
-    complain(_("%s %s: there is no such user"), setting->where, value);
+    warn_user(_("%s %s: there is no such user"), setting->where, value);
     return false;
 }

@@ -2,12 +2,11 @@
 #include "app/options/option_table.h"
 
 #include "app/options/option_set.h"
-#include "app/process/warn_user.h"
+#include "app/process/processors.h"
 #include "base/gettext.h"
 #include "base/unlike.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define FILES (1U << TASK_ANALYSE)
@@ -139,91 +138,4 @@ const char *option_near(const char *name)
         }
     }
     return near;
-}
-
-static const void *field(const struct option_row *row, const struct options *options)
-{
-    return (const char *)options + row->offset;
-}
-
-static void *field_of(const struct option_row *row, struct options *options)
-{
-    return (char *)options + row->offset;
-}
-
-static size_t count(const struct option_row *row, const struct options *options)
-{
-    return *(const size_t *)(const void *)((const char *)options + row->count_offset);
-}
-
-/* The strings of a field: one or none, or a list's. */
-static const char *const *strings(const struct option_row *row, const struct options *options, size_t *many)
-{
-    const char *const *string = field(row, options);
-
-    if (row->storage == OPTION_STRING) {
-        *many = *string ? 1 : 0;
-        return string;
-    }
-    *many = count(row, options);
-    return *(const char *const *const *)field(row, options);
-}
-
-bool option_equal(const struct option_row *row, const struct options *a, const struct options *b)
-{
-    const char *const *some, *const *others;
-    size_t many, other_many;
-
-    if (row->storage == OPTION_PLAIN)
-        return !memcmp(field(row, a), field(row, b), row->size);
-    some = strings(row, a, &many);
-    others = strings(row, b, &other_many);
-    if (many != other_many)
-        return false;
-    for (size_t i = 0; i < many; i++)
-        if (strcmp(some[i], others[i]))
-            return false;
-    return true;
-}
-
-bool option_copy(const struct option_row *row, struct options *to, const struct options *from)
-{
-    const struct setting setting = {.options = to, .row = row};
-    const char *const *all;
-    size_t many;
-
-    if (row->storage == OPTION_PLAIN) {
-        memcpy(field_of(row, to), field(row, from), row->size);
-        return true;
-    }
-    option_clear(row, to);
-    all = strings(row, from, &many);
-    for (size_t i = 0; i < many; i++)
-        if (!set_string(&setting, all[i]))
-            return false;
-    return true;
-}
-
-static void discard(const char *string)
-{
-    free((void *)(uintptr_t)string); /* ours; const is for its readers */
-}
-
-void option_clear(const struct option_row *row, struct options *options)
-{
-    const char **string = field_of(row, options);
-    size_t *many = (size_t *)(void *)((char *)options + row->count_offset);
-
-    if (row->storage == OPTION_STRING) {
-        discard(*string);
-        *string = NULL;
-    } else if (row->storage == OPTION_LIST) {
-        const char ***list = field_of(row, options);
-
-        for (size_t i = 0; i < *many; i++)
-            discard((*list)[i]);
-        free(*list);
-        *list = NULL;
-        *many = 0;
-    }
 }

@@ -91,11 +91,5 @@ extern const struct option_row option_table[OPTION_COUNT];
 const struct option_row *option_find(const char *name);
 /* The name most like `name`, or NULL when none is. */
 const char *option_near(const char *name);
-/* Are the two fields the same? */
-bool option_equal(const struct option_row *row, const struct options *a, const struct options *b);
-/* Sets the field of `to` to a copy of that of `from`; false for want of memory. */
-bool option_copy(const struct option_row *row, struct options *to, const struct options *from);
-/* Frees what the field owns, and empties it. */
-void option_clear(const struct option_row *row, struct options *options);
 
 #endif

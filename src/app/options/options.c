@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#define _GNU_SOURCE /* sched_getaffinity(2) */
 #include "app/options/options.h"
 
 #include "app/options/config.h"
 #include "app/options/option_set.h"
+#include "app/options/option_store.h"
 #include "app/options/option_table.h"
 #include "app/options/values.h"
+#include "app/process/processors.h"
 #include "app/process/warn_user.h"
 #include "base/gettext.h"
 
 #include <getopt.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,14 +25,14 @@
 enum origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_COMMAND_LINE };
 
 /* getopt(3)'s view of the table. */
-struct words {
+struct getopt_words {
     char letters[2 * OPTION_COUNT + 3];
     struct option longs[OPTION_COUNT + 1];
 };
 
 struct parse {
     struct options *options;
-    struct words words;
+    struct getopt_words words;
     enum origin origin[OPTION_COUNT];
     unsigned line[OPTION_COUNT]; /* of the file */
     char *expression;            /* of words behind -i; owned */
@@ -52,7 +52,7 @@ static const struct {
 #define SUBCOMMANDS (sizeof subcommands / sizeof subcommands[0])
 
 /* `order` is what getopt(3) wants in front of the letters. */
-static void words_of_table(struct words *words, const char *order)
+static void words_of_table(struct getopt_words *words, const char *order)
 {
     size_t len = (size_t)snprintf(words->letters, sizeof words->letters, "%s", order);
 
@@ -80,31 +80,31 @@ static const struct option_row *row_of(int id)
 }
 
 /* What getopt(3) could not take: ':' wants a value, '?' is unknown, ambiguous, or a flag with a value. */
-static void complain_option(int problem, const char *word)
+static void warn_option(int problem, const char *word)
 {
     char name[64];
     const char *near;
 
     if (problem == ':') {
-        complain(_("%s: its value is missing; 'smtpscope --help' shows all options"), word);
+        warn_user(_("%s: its value is missing; 'smtpscope --help' shows all options"), word);
         return;
     }
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
     near = !strncmp(name, "--", 2) ? option_near(name + 2) : NULL;
     if (near && !strcmp(near, name + 2))
-        complain(_("%s: takes no value"), word);
+        warn_user(_("%s: takes no value"), word);
     else if (near)
-        complain(_("%s: no such option; is it --%s? 'smtpscope --help' shows all options"), word, near);
+        warn_user(_("%s: no such option; is it --%s? 'smtpscope --help' shows all options"), word, near);
     else
-        complain(_("%s: no such option; 'smtpscope --help' shows all options"), word);
+        warn_user(_("%s: no such option; 'smtpscope --help' shows all options"), word);
 }
 
 /*
  * The next option of the command line: its row, with `*value`; NULL at the end, with `*wrong` set when what is there has been
  * told to be no option. A word that is no option comes as `*word` when getopt returns those in their place.
  */
-static const struct option_row *next_option(const struct words *words, int argc, char **argv, const char **value, bool *wrong,
-                                            const char **word)
+static const struct option_row *next_option(const struct getopt_words *words, int argc, char **argv, const char **value,
+                                            bool *wrong, const char **word)
 {
     int at = optind ? optind : 1, id = getopt_long(argc, argv, words->letters, words->longs, NULL);
 
@@ -112,7 +112,7 @@ static const struct option_row *next_option(const struct words *words, int argc,
     *value = optarg ? optarg : "yes";
     *wrong = id == '?' || id == ':';
     if (*wrong)
-        complain_option(id, argv[at < argc ? at : argc - 1]);
+        warn_option(id, argv[at < argc ? at : argc - 1]);
     return id == -1 || id == 1 || *wrong ? NULL : row_of(id);
 }
 
@@ -147,7 +147,7 @@ static bool add_expression(struct parse *parse, const char *word)
     char *grown = realloc(parse->expression, len + strlen(word) + 2);
 
     if (!grown) {
-        complain(_("out of memory"));
+        warn_user(_("out of memory"));
         return false;
     }
     if (len)
@@ -166,11 +166,11 @@ static bool add_word(struct parse *parse, const char *word)
         return add_expression(parse, word);
     for (size_t i = 0; i < SUBCOMMANDS; i++) {
         if (!strcmp(word, subcommands[i].name)) {
-            complain(_("%s: that comes first: %s"), word, subcommands[i].usage);
+            warn_user(_("%s: that comes first: %s"), word, subcommands[i].usage);
             return false;
         }
     }
-    complain(_("%s: to read a capture write -r %s; 'smtpscope --help' shows all commands"), word, word);
+    warn_user(_("%s: to read a capture write -r %s; 'smtpscope --help' shows all commands"), word, word);
     return false;
 }
 
@@ -199,7 +199,7 @@ static bool parse_words(struct parse *parse, int argc, char **argv)
 }
 
 /* --config, ahead of the others: what they say is stronger than the file. Nothing is said of what is wrong with the others. */
-static const char *find_config(const struct words *words, int argc, char **argv)
+static const char *find_config(const struct getopt_words *words, int argc, char **argv)
 {
     const char *config = NULL;
 
@@ -210,16 +210,16 @@ static const char *find_config(const struct words *words, int argc, char **argv)
     return config;
 }
 
-static void complain_name(const char *path, unsigned line, const char *name, const struct option_row *row)
+static void warn_name(const char *path, unsigned line, const char *name, const struct option_row *row)
 {
     const char *near = row ? NULL : option_near(name);
 
     if (row)
-        complain(_("%s:%u: %s: only on the command line"), path, line, name);
+        warn_user(_("%s:%u: %s: only on the command line"), path, line, name);
     else if (near && option_find(near)->in_file)
-        complain(_("%s:%u: %s: no such name; is it %s?"), path, line, name, near);
+        warn_user(_("%s:%u: %s: no such name; is it %s?"), path, line, name, near);
     else
-        complain(_("%s:%u: %s: no such name; smtpscope.conf(5) lists them all"), path, line, name);
+        warn_user(_("%s:%u: %s: no such name; smtpscope.conf(5) lists them all"), path, line, name);
 }
 
 /* One line of the file. */
@@ -232,15 +232,15 @@ static bool set_entry(void *ctx, unsigned line, const char *name, const char *va
     unsigned *before;
 
     if (!row || !row->in_file) {
-        complain_name(path, line, name, row);
+        warn_name(path, line, name, row);
         return false;
     }
     snprintf(where, sizeof where, "%s:%u: %s", path, line, name);
     before = &parse->line[row - option_table];
     if (!*value)
-        complain(_("%s: its value is missing"), where);
+        warn_user(_("%s: its value is missing"), where);
     else if (*before && row->storage != OPTION_LIST)
-        complain(_("%s %s: it was given in line %u already"), where, value, *before);
+        warn_user(_("%s %s: it was given in line %u already"), where, value, *before);
     else
         return set(parse, row, where, value, ORIGIN_FILE) && (*before = line);
     return false;
@@ -259,7 +259,7 @@ static bool take_expression(struct parse *parse)
         return true;
     if (!is_given(parse, OPTION_FILTER))
         return set_option(parse, &option_table[OPTION_FILTER], parse->expression);
-    complain(_("%s: there is a --filter already; write the whole expression there or here"), parse->expression);
+    warn_user(_("%s: there is a --filter already; write the whole expression there or here"), parse->expression);
     return false;
 }
 
@@ -269,16 +269,16 @@ static bool choose_task(struct parse *parse)
     struct options *options = parse->options;
 
     if (is_given(parse, OPTION_READ) && is_given(parse, OPTION_INTERFACE)) {
-        complain(_("--read and --interface: either captures or interfaces, not both"));
+        warn_user(_("--read and --interface: either captures or interfaces, not both"));
         return false;
     }
     if (options->task != TASK_ANALYSE)
         return true;
     if (!options->file_count && !options->interface_count) {
         if (options->config)
-            complain(_("%s: names no interface: write interface = NAME there, or -i NAME"), options->config);
+            warn_user(_("%s: names no interface: write interface = NAME there, or -i NAME"), options->config);
         else
-            complain(_("nothing to read: write -r FILE or -i INTERFACE; 'smtpscope --help' shows all commands"));
+            warn_user(_("nothing to read: write -r FILE or -i INTERFACE; 'smtpscope --help' shows all commands"));
         return false;
     }
     options->task = options->file_count ? TASK_ANALYSE : TASK_WATCH;
@@ -296,11 +296,11 @@ static bool check_task(const struct parse *parse)
         if (!is_given(parse, (enum option_id)i) || row->tasks & 1U << task)
             continue;
         if (task == TASK_ANALYSE)
-            complain(_("--%s: only with --interface"), row->name);
+            warn_user(_("--%s: only with --interface"), row->name);
         else if (task == TASK_INTERFACES)
-            complain(_("--%s: not with --list-interfaces"), row->name);
+            warn_user(_("--%s: not with --list-interfaces"), row->name);
         else
-            complain(_("--%s: only with --read"), row->name);
+            warn_user(_("--%s: only with --read"), row->name);
         return false;
     }
     return true;
@@ -317,10 +317,10 @@ static bool check_needs(const struct parse *parse)
         if (!row->needs || !parse->origin[i] || parse->origin[row->needs])
             continue;
         if (parse->origin[i] == ORIGIN_FILE)
-            complain(_("%s:%u: %s: nothing without %s; write that, too"), parse->options->config, parse->line[i], row->name,
-                     needed->name);
+            warn_user(_("%s:%u: %s: nothing without %s; write that, too"), parse->options->config, parse->line[i], row->name,
+                      needed->name);
         else
-            complain(_("--%s: nothing without --%s; write that, too"), row->name, needed->name);
+            warn_user(_("--%s: nothing without --%s; write that, too"), row->name, needed->name);
         met = false;
     }
     return met;
@@ -371,7 +371,7 @@ static bool take_topics(struct options *options, char **words, size_t count, siz
     }
     if (topic == wanted)
         return true;
-    complain(_("write: %s"), usage);
+    warn_user(_("write: %s"), usage);
     return false;
 }
 
@@ -387,7 +387,7 @@ static bool parse_subcommand(struct parse *parse, int argc, char **argv, size_t 
     optind = 0;
     while ((row = next_option(&parse->words, argc, argv, &value, &wrong, &word))) {
         if (!(row->tasks & 1U << subcommands[which].task)) {
-            complain(_("write: %s"), subcommands[which].usage);
+            warn_user(_("write: %s"), subcommands[which].usage);
             return false;
         }
         if (!set_option(parse, row, value))
@@ -431,7 +431,7 @@ bool options_reload(const struct options *now, struct options *fresh, int argc, 
 
         if (row->live || row->set == set_task || option_equal(row, now, fresh))
             continue;
-        complain(_("%s: %s has changed: that needs a restart"), now->config ? now->config : "smtpscope", row->name);
+        warn_user(_("%s: %s has changed: that needs a restart"), now->config ? now->config : "smtpscope", row->name);
         done = option_copy(row, fresh, now);
     }
     if (!done)
@@ -455,14 +455,6 @@ bool options_copy(struct options *to, const struct options *from)
  * Files are read as fast as there are processors. An interface's gigabit a second takes a fraction of one (see
  * tests/bench/rates.py), and each worker has a ring of its own: more are for whoever sees packets dropped.
  */
-unsigned options_processors(void)
-{
-    cpu_set_t set;
-    int count = sched_getaffinity(0, sizeof set, &set) ? 0 : CPU_COUNT(&set);
-
-    return count > 1 ? (unsigned)count : 1;
-}
-
 unsigned options_workers(const struct options *options)
 {
     unsigned workers = options->workers;
@@ -470,7 +462,7 @@ unsigned options_workers(const struct options *options)
     if (workers == WORKERS_UNSAID)
         workers = options->interface_count ? 1 : 0;
     if (!workers)
-        workers = options_processors();
+        workers = processors();
     return workers < WORKERS_MAX ? workers : WORKERS_MAX;
 }
 

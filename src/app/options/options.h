@@ -3,17 +3,11 @@
 #ifndef APP_OPTIONS_OPTIONS_H
 #define APP_OPTIONS_OPTIONS_H
 
+#include "app/process/status.h"
+#include "app/process/terminal.h"
 #include "smtpscope/rule.h"
 
 #include <limits.h>
-
-/* What the program ends with. */
-enum status {
-    STATUS_DONE = 0,
-    STATUS_FOUND = 1,   /* a finding at or above --fail-on */
-    STATUS_FAILED = 2,  /* wrong use, unreadable input, output that cannot be written */
-    STATUS_DAMAGED = 3, /* analysed, but the input was damaged */
-};
 
 enum task {
     TASK_ANALYSE,    /* capture files */
@@ -27,10 +21,6 @@ enum task {
     TASK_VERSION,
 };
 
-enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
-
-/* More threads than this share no more work. */
-#define WORKERS_MAX 64
 #define WORKERS_UNSAID UINT_MAX
 
 /* A bit per TCP port. */
@@ -86,8 +76,6 @@ bool options_parse(struct options *options, int argc, char **argv);
 bool options_reload(const struct options *now, struct options *fresh, int argc, char **argv);
 /* A copy that is its own, also of what it owns; `to` is zeroed before. false: out of memory, and `to` owns nothing. */
 bool options_copy(struct options *to, const struct options *from);
-/* How many processors the program may run on: one at least. */
-unsigned options_processors(void);
 /* How many workers --workers means here: with auto one a processor; unless it says, that for files, and one for interfaces. */
 unsigned options_workers(const struct options *options);
 /* Do both ask for the same outputs? */

@@ -12,7 +12,7 @@
 #define DOMAIN "smtpscope"
 
 /* "<folder of the program>/../share/locale" when it is there. */
-static const char *words_folder(char *path, size_t size)
+static const char *language_folder(char *path, size_t size)
 {
     static const char relative[] = "/../share/locale";
     ssize_t len = readlink("/proc/self/exe", path, size - sizeof relative);
@@ -60,7 +60,7 @@ static void language_of_environment(void)
 }
 
 /* LC_NUMERIC stays "C": a comma in a number breaks JSON. */
-void words_init(const char *language)
+void language_init(const char *language)
 {
     char path[PATH_MAX];
 
@@ -70,7 +70,7 @@ void words_init(const char *language)
         language_choose(language, true);
     else
         language_of_environment();
-    bindtextdomain(DOMAIN, words_folder(path, sizeof path));
+    bindtextdomain(DOMAIN, language_folder(path, sizeof path));
     bind_textdomain_codeset(DOMAIN, "UTF-8");
     textdomain(DOMAIN);
 }

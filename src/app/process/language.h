@@ -9,6 +9,6 @@
  * Sets the locale and finds the translations: beside the program (../share/locale), or where it was to be installed.
  * `language` is "en", "fr", "de", or NULL for the environment's. May be called again.
  */
-void words_init(const char *language);
+void language_init(const char *language);
 
 #endif

@@ -34,11 +34,11 @@ bool privileges_lookup(struct privileges *privileges, const char *user)
 
     *privileges = (struct privileges){.uid = geteuid(), .gid = getegid()};
     if (!found && (user || !privileges->uid)) {
-        complain(_("--user %s: there is no such user"), user ? user : default_users[0]);
+        warn_user(_("--user %s: there is no such user"), user ? user : default_users[0]);
         return false;
     }
     if (privileges->uid && user && found->pw_uid != privileges->uid) {
-        complain(_("--user %s: only root can become another user"), user);
+        warn_user(_("--user %s: only root can become another user"), user);
         return false;
     }
     if (privileges->uid)
@@ -64,7 +64,7 @@ static bool drop_capabilities(const struct privileges *privileges)
     else
         done = capng_apply(bounds ? CAPNG_SELECT_ALL : CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT);
     if (done) {
-        complain(_("the user %u with no capability cannot be had: %s"), (unsigned)privileges->uid, strerror(errno));
+        warn_user(_("the user %u with no capability cannot be had: %s"), (unsigned)privileges->uid, strerror(errno));
         return false;
     }
     return true;
@@ -85,21 +85,21 @@ bool privileges_drop(const struct privileges *privileges, bool sandbox)
     if (capng_get_caps_process() || !drop_capabilities(privileges))
         return false;
     if (!is_dropped(privileges)) {
-        complain(_("privileges are still there after dropping them"));
+        warn_user(_("privileges are still there after dropping them"));
         return false;
     }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
-        complain(_("no-new-privileges: %s"), strerror(errno));
+        warn_user(_("no-new-privileges: %s"), strerror(errno));
         return false;
     }
     if (sandbox)
         return sandbox_enter();
-    complain(_("--no-sandbox: system calls are not filtered"));
+    warn_user(_("--no-sandbox: system calls are not filtered"));
     return true;
 }
 
 void privileges_explain(const struct privileges *privileges)
 {
     if (privileges->become)
-        complain(_("files are opened as the user %s, who has to be allowed to; --user chooses another"), privileges->name);
+        warn_user(_("files are opened as the user %s, who has to be allowed to; --user chooses another"), privileges->name);
 }

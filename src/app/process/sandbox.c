@@ -181,6 +181,6 @@ bool sandbox_enter(void)
     if (filter)
         seccomp_release(filter);
     if (error)
-        complain(_("system calls cannot be filtered: %s; --no-sandbox does without"), strerror(-error));
+        warn_user(_("system calls cannot be filtered: %s; --no-sandbox does without"), strerror(-error));
     return !error;
 }

@@ -25,11 +25,11 @@ unsigned terminal_columns(FILE *out)
 }
 
 /* NO_COLOR: https://no-color.org */
-bool terminal_colour(const struct options *options, FILE *out)
+bool terminal_colour(enum colour wanted, FILE *out)
 {
     const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
 
-    if (options->colour != COLOUR_AUTO)
-        return options->colour == COLOUR_ALWAYS;
+    if (wanted != COLOUR_AUTO)
+        return wanted == COLOUR_ALWAYS;
     return isatty(fileno(out)) && !(no_colour && *no_colour) && !(terminal && !strcmp(terminal, "dumb"));
 }

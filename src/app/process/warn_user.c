@@ -9,7 +9,7 @@
 /* Longer lines are cut: a file's name may have 4096 octets. */
 #define COMPLAINT_MAX 8192
 
-void complain(const char *format, ...)
+void warn_user(const char *format, ...)
 {
     struct writer line = {0};
     char text[COMPLAINT_MAX];

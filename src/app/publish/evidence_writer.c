@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/publish/evidence_writer.h"
 
-#include "app/files/capture_files.h"
+#include "app/handoff/evidence_feed.h"
 #include "app/process/warn_user.h"
 #include "base/clock.h"
 #include "base/gettext.h"
+#include "capture/savefile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,20 +19,20 @@
 /* A disk that is nearly full takes some connections and others not: that is told so often at most. */
 #define TROUBLE_AGAIN_MS 60000
 
-struct evidence_run {
-    struct evidence_run_config config;
+struct evidence_writer {
+    struct evidence_writer_config config;
     struct evidence **stores;
     struct evidence_file *file;
-    struct packets packets; /* the names are ours */
-    int64_t told_at;        /* that it cannot be written */
-    bool troubled;          /* and not yet that it can again */
+    struct packet_numbering numbering; /* the names are ours */
+    int64_t told_at;                   /* that it cannot be written */
+    bool troubled;                     /* and not yet that it can again */
 };
 
 /* --- what the file says */
 
-static void forget_file(struct evidence_run *run, const char *name)
+static void forget_file(struct evidence_writer *writer, const char *name)
 {
-    free((void *)(uintptr_t)packets_remove(&run->packets, name)); /* const is for its readers */
+    free((void *)(uintptr_t)packet_numbering_remove(&writer->numbering, name)); /* const is for its readers */
 }
 
 static void file_gone(void *ctx, const char *name)
@@ -42,230 +43,198 @@ static void file_gone(void *ctx, const char *name)
 /* What is read is not written over. */
 static bool file_spare(void *ctx, const struct stat *status)
 {
-    const struct options *options = ((const struct evidence_run *)ctx)->config.options;
+    const struct options *options = ((const struct evidence_writer *)ctx)->config.options;
     struct stat input;
 
     for (size_t i = 0; i < options->file_count; i++)
-        if (!sources_stat(options->files[i], &input) && input.st_dev == status->st_dev && input.st_ino == status->st_ino)
+        if (!savefile_stat(options->files[i], &input) && input.st_dev == status->st_dev && input.st_ino == status->st_ino)
             return true;
     return false;
 }
 
 static void file_begun(void *ctx, const char *name, uint64_t before)
 {
-    struct evidence_run *run = ctx;
+    struct evidence_writer *writer = ctx;
     char *kept = strdup(name);
 
-    if (run->packets.count == FILES_MAX)
-        forget_file(run, run->packets.files[0].name);
-    if (!kept || !packets_insert(&run->packets, kept, before))
+    if (writer->numbering.count == FILES_MAX)
+        forget_file(writer, writer->numbering.files[0].name);
+    if (!kept || !packet_numbering_insert(&writer->numbering, kept, before))
         free(kept);
 }
 
 static void file_failed(void *ctx, const char *name, const char *why)
 {
-    struct evidence_run *run = ctx;
+    struct evidence_writer *writer = ctx;
     int64_t now = clock_monotonic_ms();
 
-    if (!why && run->troubled) {
-        complain(_("--write %s: packets are written again"), name);
-        run->troubled = false;
-    } else if (why && (!run->told_at || now >= run->told_at + TROUBLE_AGAIN_MS)) {
-        complain(_("--write %s: %s; it is tried again"), name, why);
-        run->troubled = true;
-        run->told_at = now;
+    if (!why && writer->troubled) {
+        warn_user(_("--write %s: packets are written again"), name);
+        writer->troubled = false;
+    } else if (why && (!writer->told_at || now >= writer->told_at + TROUBLE_AGAIN_MS)) {
+        warn_user(_("--write %s: %s; it is tried again"), name, why);
+        writer->troubled = true;
+        writer->told_at = now;
     }
 }
 
 /* --- opening and closing */
 
-void evidence_run_free(struct evidence_run *run)
+void evidence_writer_free(struct evidence_writer *writer)
 {
-    if (!run)
+    if (!writer)
         return;
-    evidence_file_close(run->file);
-    for (unsigned i = 0; run->stores && i < run->config.stores; i++)
-        evidence_free(run->stores[i]);
-    free(run->stores);
-    while (run->packets.count)
-        forget_file(run, run->packets.files[0].name);
-    packets_fini(&run->packets);
-    free(run);
+    evidence_file_close(writer->file);
+    for (unsigned i = 0; writer->stores && i < writer->config.stores; i++)
+        evidence_free(writer->stores[i]);
+    free(writer->stores);
+    while (writer->numbering.count)
+        forget_file(writer, writer->numbering.files[0].name);
+    packet_numbering_fini(&writer->numbering);
+    free(writer);
 }
 
-struct evidence_run *evidence_run_new(const struct evidence_run_config *config)
+struct evidence_writer *evidence_writer_new(const struct evidence_writer_config *config)
 {
-    struct evidence_run *run = calloc(1, sizeof *run);
-    bool right = run && packets_init(&run->packets, FILES_MAX);
+    struct evidence_writer *writer = calloc(1, sizeof *writer);
+    bool right = writer && packet_numbering_init(&writer->numbering, FILES_MAX);
 
     if (right) {
-        run->config = *config;
-        run->stores = calloc(config->stores, sizeof(struct evidence *));
-        right = run->stores;
+        writer->config = *config;
+        writer->stores = calloc(config->stores, sizeof(struct evidence *));
+        right = writer->stores;
     }
     for (unsigned i = 0; right && i < config->stores; i++) {
-        run->stores[i] =
+        writer->stores[i] =
             evidence_new(&(struct evidence_config){.octets = STORES_OCTETS / config->stores, .linger = config->linger});
-        right = run->stores[i];
+        right = writer->stores[i];
     }
     if (right)
-        return run;
-    complain(_("out of memory"));
-    evidence_run_free(run);
+        return writer;
+    warn_user(_("out of memory"));
+    evidence_writer_free(writer);
     return NULL;
 }
 
-bool evidence_run_open(struct evidence_run *run)
+bool evidence_writer_open(struct evidence_writer *writer)
 {
-    const struct options *options = run->config.options;
+    const struct options *options = writer->config.options;
     char error[EVIDENCE_ERROR_SIZE] = "";
 
     if (!strcmp(options->evidence, "-")) {
-        complain(_("--write -: standard output has the findings: name a file"));
+        warn_user(_("--write -: standard output has the findings: name a file"));
         return false;
     }
-    run->file = evidence_file_open(&(struct evidence_file_config){.path = options->evidence,
-                                                                  .octets = options->evidence_octets,
-                                                                  .count = options->evidence_count,
-                                                                  .spare = file_spare,
-                                                                  .begun = file_begun,
-                                                                  .gone = file_gone,
-                                                                  .failed = file_failed,
-                                                                  .ctx = run},
-                                   error);
-    if (!run->file)
-        complain("--write %s: %s", options->evidence, error);
-    return run->file;
+    writer->file = evidence_file_open(&(struct evidence_file_config){.path = options->evidence,
+                                                                     .octets = options->evidence_octets,
+                                                                     .count = options->evidence_count,
+                                                                     .spare = file_spare,
+                                                                     .begun = file_begun,
+                                                                     .gone = file_gone,
+                                                                     .failed = file_failed,
+                                                                     .ctx = writer},
+                                      error);
+    if (!writer->file)
+        warn_user("--write %s: %s", options->evidence, error);
+    return writer->file;
 }
 
-/* --- frames in */
-
-struct evidence *evidence_run_store(struct evidence_run *run, unsigned index)
+struct evidence *evidence_writer_store(struct evidence_writer *writer, unsigned index)
 {
-    return run ? run->stores[index] : NULL;
-}
-
-void evidence_run_fragment(struct evidence *store, uint64_t datagram, const struct frame *frame)
-{
-    if (store && datagram)
-        evidence_fragment(store, datagram, frame);
-}
-
-void evidence_run_frame(struct evidence *store, const struct smtpscope_segment *segment, uint64_t datagram,
-                        const struct frame *frame)
-{
-    evidence_frame(
-        store,
-        &(struct evidence_place){.connection = segment->hash,
-                                 .ordinal = segment->packet,
-                                 .seq = segment->seq,
-                                 .datagram = datagram,
-                                 .opens = (segment->flags & (SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK)) == SMTPSCOPE_TCP_SYN},
-        frame);
-}
-
-static uint64_t flow_hash(const struct smtpscope_flow *flow, uint64_t seed)
-{
-    const struct smtpscope_segment segment = {.src = flow->side[SMTPSCOPE_CLIENT], .dst = flow->side[SMTPSCOPE_SERVER]};
-
-    return smtpscope_segment_hash(&segment, seed);
-}
-
-void evidence_run_closed(struct evidence *store, uint64_t hash_seed, const struct smtpscope_flow *flow, smtpscope_time now)
-{
-    evidence_closed(store, flow_hash(flow, hash_seed), flow->first_packet, now);
+    return writer ? writer->stores[index] : NULL;
 }
 
 /* --- frames out */
 
-static void write_batch(struct evidence_run *run, struct evidence *store, struct evidence_batch *batch)
+static void write_batch(struct evidence_writer *writer, struct evidence *store, struct evidence_batch *batch)
 {
-    evidence_file_write(run->file, batch->frames, batch->count, batch->numbers);
+    evidence_file_write(writer->file, batch->frames, batch->count, batch->numbers);
     evidence_written(store, batch);
 }
 
-static void write_due(struct evidence_run *run, unsigned rounds)
+static void write_due(struct evidence_writer *writer, unsigned rounds)
 {
     struct evidence_batch batch;
 
-    for (unsigned i = 0; i < run->config.stores; i++)
-        while (evidence_take_due(run->stores[i], rounds, &batch))
-            write_batch(run, run->stores[i], &batch);
+    for (unsigned i = 0; i < writer->config.stores; i++)
+        while (evidence_take_due(writer->stores[i], rounds, &batch))
+            write_batch(writer, writer->stores[i], &batch);
 }
 
-static uint64_t number_of(struct evidence_run *run, uint64_t hash, uint64_t ordinal)
+static uint64_t number_of(struct evidence_writer *writer, uint64_t hash, uint64_t ordinal)
 {
     uint64_t number = 0;
 
-    for (unsigned i = 0; ordinal && !number && i < run->config.stores; i++)
-        number = evidence_number(run->stores[i], hash, ordinal, ordinal);
+    for (unsigned i = 0; ordinal && !number && i < writer->config.stores; i++)
+        number = evidence_number(writer->stores[i], hash, ordinal, ordinal);
     return number;
 }
 
-void evidence_run_one_file(struct evidence_run *run, struct smtpscope_finding *finding)
+void evidence_writer_one_file(struct evidence_writer *writer, struct smtpscope_finding *finding)
 {
     uint64_t number;
 
-    if (packets_find(&run->packets, finding->packet, &number) != packets_find(&run->packets, finding->last_packet, &number))
+    if (packet_numbering_find(&writer->numbering, finding->packet, &number) !=
+        packet_numbering_find(&writer->numbering, finding->last_packet, &number))
         finding->last_packet = 0;
 }
 
-void evidence_run_finding(struct evidence_run *run, struct smtpscope_finding *finding)
+void evidence_writer_finding(struct evidence_writer *writer, struct smtpscope_finding *finding)
 {
-    uint64_t hash = flow_hash(finding->flow, run->config.hash_seed);
+    uint64_t hash = evidence_feed_hash(finding->flow, writer->config.hash_seed);
     /* A port may have been used again since: the connection is the one that this packet came in. */
     uint64_t packet = finding->packet ? finding->packet : finding->flow->first_packet;
     struct evidence_batch batch;
 
-    for (unsigned i = 0; i < run->config.stores; i++)
-        if (evidence_take(run->stores[i], hash, packet, &batch))
-            write_batch(run, run->stores[i], &batch);
-    if (!run->config.numbers) {
-        write_due(run, 0);
+    for (unsigned i = 0; i < writer->config.stores; i++)
+        if (evidence_take(writer->stores[i], hash, packet, &batch))
+            write_batch(writer, writer->stores[i], &batch);
+    if (!writer->config.numbers) {
+        write_due(writer, 0);
         return;
     }
-    finding->packet = number_of(run, hash, finding->packet);
-    finding->last_packet = number_of(run, hash, finding->last_packet);
-    evidence_run_one_file(run, finding);
+    finding->packet = number_of(writer, hash, finding->packet);
+    finding->last_packet = number_of(writer, hash, finding->last_packet);
+    evidence_writer_one_file(writer, finding);
 }
 
-void evidence_run_tick(struct evidence_run *run)
+void evidence_writer_tick(struct evidence_writer *writer)
 {
-    for (unsigned i = 0; i < run->config.stores; i++)
-        evidence_round(run->stores[i]);
-    write_due(run, DUE_SECONDS);
+    for (unsigned i = 0; i < writer->config.stores; i++)
+        evidence_round(writer->stores[i]);
+    write_due(writer, DUE_SECONDS);
 }
 
-void evidence_run_reopen(struct evidence_run *run)
+void evidence_writer_reopen(struct evidence_writer *writer)
 {
-    evidence_file_reopen(run->file);
+    evidence_file_reopen(writer->file);
 }
 
-bool evidence_run_finish(struct evidence_run *run)
+bool evidence_writer_finish(struct evidence_writer *writer)
 {
     struct evidence_file_stats written;
 
-    write_due(run, 0);
-    evidence_file_stats(run->file, &written);
+    write_due(writer, 0);
+    evidence_file_stats(writer->file, &written);
     if (written.lost)
-        complain(ngettext("--write %s: %llu packet could not be written", "--write %s: %llu packets could not be written",
-                          (unsigned long)written.lost),
-                 run->config.options->evidence, (unsigned long long)written.lost);
+        warn_user(ngettext("--write %s: %llu packet could not be written", "--write %s: %llu packets could not be written",
+                           (unsigned long)written.lost),
+                  writer->config.options->evidence, (unsigned long long)written.lost);
     return !written.lost;
 }
 
-const struct packets *evidence_run_packets(const struct evidence_run *run)
+const struct packet_numbering *evidence_writer_numbering(const struct evidence_writer *writer)
 {
-    return &run->packets;
+    return &writer->numbering;
 }
 
-static void stores_stats(struct evidence_run *run, struct evidence_stats *all)
+static void stores_stats(struct evidence_writer *writer, struct evidence_stats *all)
 {
     *all = (struct evidence_stats){0};
-    for (unsigned i = 0; i < run->config.stores; i++) {
+    for (unsigned i = 0; i < writer->config.stores; i++) {
         struct evidence_stats stats;
 
-        evidence_stats(run->stores[i], &stats);
+        evidence_stats(writer->stores[i], &stats);
         all->frames += stats.frames;
         all->octets += stats.octets;
         all->cut += stats.cut;
@@ -274,13 +243,13 @@ static void stores_stats(struct evidence_run *run, struct evidence_stats *all)
     }
 }
 
-void evidence_run_metrics(struct evidence_run *run, struct metrics_evidence *metrics)
+void evidence_writer_metrics(struct evidence_writer *writer, struct metrics_evidence *metrics)
 {
     struct evidence_stats kept;
     struct evidence_file_stats written;
 
-    stores_stats(run, &kept);
-    evidence_file_stats(run->file, &written);
+    stores_stats(writer, &kept);
+    evidence_file_stats(writer->file, &written);
     *metrics = (struct metrics_evidence){.kept = kept.frames,
                                          .packets = written.frames,
                                          .octets = written.octets,

@@ -12,11 +12,10 @@
 #include "capture/evidence_file.h"
 #include "output/metrics/metrics.h"
 #include "smtpscope/finding.h"
-#include "smtpscope/segment.h"
 
-struct evidence_run;
+struct evidence_writer;
 
-struct evidence_run_config {
+struct evidence_writer_config {
     const struct options *options; /* must outlive the run */
     unsigned stores;               /* as many as there are threads that read frames */
     uint64_t hash_seed;            /* that the segments' hashes are made with */
@@ -26,37 +25,30 @@ struct evidence_run_config {
 };
 
 /* NULL: told on standard error. */
-struct evidence_run *evidence_run_new(const struct evidence_run_config *config);
+struct evidence_writer *evidence_writer_new(const struct evidence_writer_config *config);
 /* Creates the first capture. false: told on standard error. */
-bool evidence_run_open(struct evidence_run *run);
+bool evidence_writer_open(struct evidence_writer *writer);
 /* Captures that were moved away or removed are begun anew. */
-void evidence_run_reopen(struct evidence_run *run);
+void evidence_writer_reopen(struct evidence_writer *writer);
 /* Writes what is left. false: something could not be written, here or before; told. `run` stays. */
-bool evidence_run_finish(struct evidence_run *run);
-void evidence_run_free(struct evidence_run *run);
+bool evidence_writer_finish(struct evidence_writer *writer);
+void evidence_writer_free(struct evidence_writer *writer);
 
 /* A store; for one reader's thread. */
-struct evidence *evidence_run_store(struct evidence_run *run, unsigned index);
-/* The segment that the frame brought, with its hash; `datagram` is decoder_datagram()'s. */
-void evidence_run_frame(struct evidence *store, const struct smtpscope_segment *segment, uint64_t datagram,
-                        const struct frame *frame);
-/* The frame brought none. It is kept if it is a fragment; `store` may be NULL. */
-void evidence_run_fragment(struct evidence *store, uint64_t datagram, const struct frame *frame);
-/* The flow has ended. */
-void evidence_run_closed(struct evidence *store, uint64_t hash_seed, const struct smtpscope_flow *flow, smtpscope_time now);
+struct evidence *evidence_writer_store(struct evidence_writer *writer, unsigned index);
 
 /* --- of the thread that publishes */
 
 /* Writes what is kept of the finding's connection; with `numbers`, replaces its packets: 0 where one was not written. */
-void evidence_run_finding(struct evidence_run *run, struct smtpscope_finding *finding);
+void evidence_writer_finding(struct evidence_writer *writer, struct smtpscope_finding *finding);
 /* A finding names one file: the last packet's number goes when it is of another one. */
-void evidence_run_one_file(struct evidence_run *run, struct smtpscope_finding *finding);
+void evidence_writer_one_file(struct evidence_writer *writer, struct smtpscope_finding *finding);
 /* To be called every second: writes what has come of such connections since. */
-void evidence_run_tick(struct evidence_run *run);
+void evidence_writer_tick(struct evidence_writer *writer);
 /* What the numbers stand for. */
-const struct packets *evidence_run_packets(const struct evidence_run *run);
+const struct packet_numbering *evidence_writer_numbering(const struct evidence_writer *writer);
 
 /* What the run has counted. */
-void evidence_run_metrics(struct evidence_run *run, struct metrics_evidence *metrics);
+void evidence_writer_metrics(struct evidence_writer *writer, struct metrics_evidence *metrics);
 
 #endif

@@ -32,14 +32,14 @@ static void flow_community_id(const struct smtpscope_flow *flow, char id[OUTPUT_
     community_id(flow, id, OUTPUT_COMMUNITY_ID_SIZE);
 }
 
-struct output_config outputs_config(const struct options *options, const struct packets *packets, size_t format)
+struct output_config outputs_config(const struct options *options, const struct packet_numbering *numbering, size_t format)
 {
     return (struct output_config){
         .format = format == FORMAT_JSON ? &output_json : &output_live,
-        .packets = packets,
+        .numbering = numbering,
         .community_id = flow_community_id,
         .columns = terminal_columns(stdout),
-        .colour = terminal_colour(options, stdout),
+        .colour = terminal_colour(options->colour, stdout),
         .summary = options->summary || options->task == TASK_WATCH,
     };
 }
@@ -58,22 +58,23 @@ static int write_to_sink_patiently(void *sink, const struct output_line *line)
     return 0;
 }
 
-static bool outputs_add(struct outputs *outputs, const struct options *options, const struct packets *packets, const char *spec)
+static bool outputs_add(struct outputs *outputs, const struct options *options, const struct packet_numbering *numbering,
+                        const char *spec)
 {
     size_t format = !strcmp(spec, "-") && !options->json ? FORMAT_TEXT : FORMAT_JSON;
-    struct output_config config = outputs_config(options, packets, format);
+    struct output_config config = outputs_config(options, numbering, format);
     char error[SINK_ERROR_SIZE];
     struct sink *sink;
 
     if (outputs->count == PUBLISHER_OUTPUTS_MAX) {
-        complain(_("--output %s: %d outputs are the most"), spec, PUBLISHER_OUTPUTS_MAX);
+        warn_user(_("--output %s: %d outputs are the most"), spec, PUBLISHER_OUTPUTS_MAX);
         return false;
     }
     sink = sink_open(
         &(struct sink_config){.spec = spec, .rotate_octets = options->rotate_octets, .rotate_count = options->rotate_count},
         error, sizeof error);
     if (!sink) {
-        complain("--output %s", error);
+        warn_user("--output %s", error);
         return false;
     }
     config.write = outputs->patient ? write_to_sink_patiently : write_to_sink;
@@ -83,7 +84,7 @@ static bool outputs_add(struct outputs *outputs, const struct options *options, 
     outputs->items[outputs->count++].output = output_new(&config);
     if (outputs->items[outputs->count - 1].output)
         return true;
-    complain(_("out of memory"));
+    warn_user(_("out of memory"));
     return false;
 }
 
@@ -92,7 +93,7 @@ static bool is_standard_output(const char *spec)
     return !strcmp(spec, "-");
 }
 
-static struct outputs *outputs_new(const struct options *options, const struct packets *packets, bool patient)
+static struct outputs *outputs_new(const struct options *options, const struct packet_numbering *numbering, bool patient)
 {
     struct outputs *outputs = calloc(1, sizeof *outputs);
     bool right = outputs != NULL;
@@ -100,26 +101,26 @@ static struct outputs *outputs_new(const struct options *options, const struct p
     if (right)
         outputs->patient = patient;
     else
-        complain(_("out of memory"));
+        warn_user(_("out of memory"));
     for (size_t i = 0; right && i < options->output_count; i++)
         if (!patient || !is_standard_output(options->outputs[i]))
-            right = outputs_add(outputs, options, packets, options->outputs[i]);
+            right = outputs_add(outputs, options, numbering, options->outputs[i]);
     if (right && !patient && !options->output_count)
-        right = outputs_add(outputs, options, packets, "-");
+        right = outputs_add(outputs, options, numbering, "-");
     if (right)
         return outputs;
     outputs_close(outputs, 0);
     return NULL;
 }
 
-struct outputs *outputs_open(const struct options *options, const struct packets *packets)
+struct outputs *outputs_open(const struct options *options, const struct packet_numbering *numbering)
 {
-    return outputs_new(options, packets, false);
+    return outputs_new(options, numbering, false);
 }
 
-struct outputs *outputs_open_patient(const struct options *options, const struct packets *packets)
+struct outputs *outputs_open_patient(const struct options *options, const struct packet_numbering *numbering)
 {
-    return outputs_new(options, packets, true);
+    return outputs_new(options, numbering, true);
 }
 
 size_t outputs_count(const struct outputs *outputs)
@@ -133,12 +134,13 @@ static bool say_lost(const char *name, const struct sink_stats *last, bool patie
     uint64_t lines = last->dropped + last->queued_lines;
 
     if (lines && !last->broken)
-        complain(ngettext("--output %s: %llu line was lost: %s", "--output %s: %llu lines were lost: %s", (unsigned long)lines),
-                 name, (unsigned long long)lines, *last->error ? last->error : _("its reader was too slow"));
+        warn_user(
+            ngettext("--output %s: %llu line was lost: %s", "--output %s: %llu lines were lost: %s", (unsigned long)lines),
+            name, (unsigned long long)lines, *last->error ? last->error : _("its reader was too slow"));
     else if (patient && last->unread)
-        complain(ngettext("--output %s: its reader went and left up to %llu octet unread",
-                          "--output %s: its reader went and left up to %llu octets unread", (unsigned long)last->unread),
-                 name, (unsigned long long)last->unread);
+        warn_user(ngettext("--output %s: its reader went and left up to %llu octet unread",
+                           "--output %s: its reader went and left up to %llu octets unread", (unsigned long)last->unread),
+                  name, (unsigned long long)last->unread);
     return lines || last->unread;
 }
 
@@ -195,7 +197,7 @@ void outputs_reopen(struct outputs *outputs)
         sink_reopen(outputs->items[i].sink);
 }
 
-_Static_assert(LOSSES_OUTPUTS_MAX >= PUBLISHER_OUTPUTS_MAX, "the losses of every output are told");
+_Static_assert(OWN_LOSSES_OUTPUTS_MAX >= PUBLISHER_OUTPUTS_MAX, "the losses of every output are told");
 
 void outputs_lost(struct outputs *outputs, struct loss_counts *counts)
 {
@@ -228,10 +230,10 @@ static void item_look(struct outputs_item *item, const struct sink_stats *stats,
     item->failures = stats->failures;
     if (item->troubled && !failing && (stats->lines > item->lines || (item->away && stats->connected))) {
         if (!is_udp(item->sink))
-            complain(_("--output %s: lines are taken again"), sink_name(item->sink));
+            warn_user(_("--output %s: lines are taken again"), sink_name(item->sink));
         item->troubled = false;
     } else if (!item->troubled && failing && !stats->broken && (!item->told_at || now >= item->told_at + TROUBLE_AGAIN_MS)) {
-        complain(_("--output %s: %s; it is tried again"), sink_name(item->sink), stats->error);
+        warn_user(_("--output %s: %s; it is tried again"), sink_name(item->sink), stats->error);
         item->troubled = true;
         item->away = !stats->connected;
         item->lines = stats->lines;

@@ -17,12 +17,12 @@ enum { FORMAT_JSON, FORMAT_TEXT };
 struct outputs;
 
 /* Opens what the options name; without --output, standard output. NULL: told on standard error. `packets` must outlive it. */
-struct outputs *outputs_open(const struct options *options, const struct packets *packets);
+struct outputs *outputs_open(const struct options *options, const struct packet_numbering *numbering);
 /*
  * Those of an analysis of files, but for standard output, which is not theirs: there may be none. A line that finds no room
  * waits, and so does the end.
  */
-struct outputs *outputs_open_patient(const struct options *options, const struct packets *packets);
+struct outputs *outputs_open_patient(const struct options *options, const struct packet_numbering *numbering);
 /* Writes what is queued, within `deadline_ms` in all, says what is lost, and frees. false: something is lost. NULL is fine. */
 bool outputs_close(struct outputs *outputs, unsigned deadline_ms);
 /* Waits until all that can be written is. */
@@ -46,6 +46,6 @@ bool outputs_broken(struct outputs *outputs);
 void outputs_metrics(struct outputs *outputs, struct metrics_snapshot *snapshot);
 
 /* The same for session and message lines of a format; without `write`. */
-struct output_config outputs_config(const struct options *options, const struct packets *packets, size_t format);
+struct output_config outputs_config(const struct options *options, const struct packet_numbering *numbering, size_t format);
 
 #endif

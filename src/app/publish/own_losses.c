@@ -4,24 +4,24 @@
 #include <string.h>
 
 /* Of a kind of loss, what is told. */
-struct kind {
+struct loss_kind {
     enum smtpscope_rule rule;
     enum smtpscope_detail detail;
 };
 
-static const struct kind kernel_drops = {SMTPSCOPE_RULE_TRANSPORT_CAPTURE_DROPS, SMTPSCOPE_DETAIL_KERNEL_DROPS};
-static const struct kind interface_drops = {SMTPSCOPE_RULE_TRANSPORT_CAPTURE_DROPS, SMTPSCOPE_DETAIL_INTERFACE_DROPS};
-static const struct kind reports_lost = {SMTPSCOPE_RULE_TRANSPORT_OUTPUT_LOST, SMTPSCOPE_DETAIL_REPORTS_LOST};
-static const struct kind lines_lost = {SMTPSCOPE_RULE_TRANSPORT_OUTPUT_LOST, SMTPSCOPE_DETAIL_LINES_LOST};
-static const struct kind octets_unread = {SMTPSCOPE_RULE_TRANSPORT_OUTPUT_LOST, SMTPSCOPE_DETAIL_OCTETS_UNREAD};
+static const struct loss_kind kernel_drops = {SMTPSCOPE_RULE_TRANSPORT_CAPTURE_DROPS, SMTPSCOPE_DETAIL_KERNEL_DROPS};
+static const struct loss_kind interface_drops = {SMTPSCOPE_RULE_TRANSPORT_CAPTURE_DROPS, SMTPSCOPE_DETAIL_INTERFACE_DROPS};
+static const struct loss_kind reports_lost = {SMTPSCOPE_RULE_TRANSPORT_OUTPUT_LOST, SMTPSCOPE_DETAIL_REPORTS_LOST};
+static const struct loss_kind lines_lost = {SMTPSCOPE_RULE_TRANSPORT_OUTPUT_LOST, SMTPSCOPE_DETAIL_LINES_LOST};
+static const struct loss_kind octets_unread = {SMTPSCOPE_RULE_TRANSPORT_OUTPUT_LOST, SMTPSCOPE_DETAIL_OCTETS_UNREAD};
 
 struct look {
-    struct losses *losses;
+    struct own_losses *losses;
     smtpscope_time now, wall;
     bool all, told;
 };
 
-static void loss_tell(struct look *look, const struct kind *kind, const char *text, uint64_t number)
+static void loss_tell(struct look *look, const struct loss_kind *kind, const char *text, uint64_t number)
 {
     /* How often: packets, lines or reports; but octets are no cases. */
     uint64_t times = kind == &octets_unread ? 1 : number;
@@ -48,7 +48,7 @@ static void loss_tell(struct look *look, const struct kind *kind, const char *te
 }
 
 /* `full`: in which output it would be lost again. */
-static void loss_look(struct look *look, struct loss *loss, uint64_t count, const struct kind *kind, const char *text,
+static void loss_look(struct look *look, struct loss *loss, uint64_t count, const struct loss_kind *kind, const char *text,
                       bool full)
 {
     uint64_t lost = count - loss->told;
@@ -57,9 +57,9 @@ static void loss_look(struct look *look, struct loss *loss, uint64_t count, cons
         return;
     if (!loss->noticed)
         loss->noticed = look->now;
-    if (!look->all && (look->now < loss->not_before || (full && look->now - loss->noticed < LOSSES_PAUSE)))
+    if (!look->all && (look->now < loss->not_before || (full && look->now - loss->noticed < OWN_LOSSES_PAUSE)))
         return;
-    *loss = (struct loss){.told = count, .not_before = look->now + LOSSES_PAUSE};
+    *loss = (struct loss){.told = count, .not_before = look->now + OWN_LOSSES_PAUSE};
     loss_tell(look, kind, text, lost);
 }
 
@@ -73,7 +73,7 @@ static void outputs_look(struct look *look, const struct loss_counts *counts)
     }
 }
 
-void losses_look(struct losses *losses, smtpscope_time now, smtpscope_time wall, bool all)
+void own_losses_look(struct own_losses *losses, smtpscope_time now, smtpscope_time wall, bool all)
 {
     struct look look = {.losses = losses, .now = now, .wall = wall, .all = all};
     struct loss_counts counts = {0}, after = {0};
@@ -91,7 +91,7 @@ void losses_look(struct losses *losses, smtpscope_time now, smtpscope_time wall,
         losses->lines[i].told += after.outputs[i].lines - counts.outputs[i].lines;
 }
 
-void losses_new_outputs(struct losses *losses)
+void own_losses_new_outputs(struct own_losses *losses)
 {
     memset(losses->lines, 0, sizeof losses->lines);
     memset(losses->unread, 0, sizeof losses->unread);

@@ -9,9 +9,9 @@
 #include "smtpscope/finding.h"
 
 /* As many outputs as there can be: PUBLISHER_OUTPUTS_MAX. */
-#define LOSSES_OUTPUTS_MAX 16
+#define OWN_LOSSES_OUTPUTS_MAX 16
 /* Whoever reads is told once in so long of each kind of loss, with all that was lost since: a minute is soon enough to act. */
-#define LOSSES_PAUSE (60 * SMTPSCOPE_SECOND)
+#define OWN_LOSSES_PAUSE (60 * SMTPSCOPE_SECOND)
 
 struct loss_output {
     const char *name; /* as the user named it */
@@ -24,11 +24,11 @@ struct loss_output {
 struct loss_counts {
     uint64_t kernel, interface; /* packets dropped */
     uint64_t reports;           /* of workers, that no output was given */
-    struct loss_output outputs[LOSSES_OUTPUTS_MAX];
+    struct loss_output outputs[OWN_LOSSES_OUTPUTS_MAX];
     size_t output_count;
 };
 
-struct losses_config {
+struct own_losses_config {
     /* Fills in what is counted by now. */
     void (*count)(void *ctx, struct loss_counts *counts);
     /* Takes a finding, which bears no flow; valid during the call. */
@@ -42,17 +42,17 @@ struct loss {
     smtpscope_time noticed;    /* that it has grown; 0: it has not */
 };
 
-struct losses {
-    struct losses_config config;
-    struct loss kernel, interface, reports, lines[LOSSES_OUTPUTS_MAX], unread[LOSSES_OUTPUTS_MAX];
+struct own_losses {
+    struct own_losses_config config;
+    struct loss kernel, interface, reports, lines[OWN_LOSSES_OUTPUTS_MAX], unread[OWN_LOSSES_OUTPUTS_MAX];
 };
 
 /*
- * Tells what has grown since it was told last: each kind once in LOSSES_PAUSE, and an output's when it has room again, but
- * LOSSES_PAUSE later at the latest. `all`: without waiting. `now` is monotonic, `wall` what the findings bear as their time.
+ * Tells what has grown since it was told last: each kind once in OWN_LOSSES_PAUSE, and an output's when it has room again, but
+ * OWN_LOSSES_PAUSE later at the latest. `all`: without waiting. `now` is monotonic, `wall` what the findings bear as their time.
  */
-void losses_look(struct losses *losses, smtpscope_time now, smtpscope_time wall, bool all);
+void own_losses_look(struct own_losses *losses, smtpscope_time now, smtpscope_time wall, bool all);
 /* The outputs are others now, which count from 0. */
-void losses_new_outputs(struct losses *losses);
+void own_losses_new_outputs(struct own_losses *losses);
 
 #endif

@@ -16,7 +16,7 @@ struct publisher {
     size_t output_count;
     void (*watch)(void *ctx, const struct smtpscope_finding *finding);
     void *watch_ctx;
-    struct evidence_run *evidence;
+    struct evidence_writer *evidence;
     struct repeats *repeats;
     smtpscope_time now, window; /* of --aggregate: as last told; the length of the windows that are open */
     struct summary summary;
@@ -33,7 +33,7 @@ static void publish_repeat(void *ctx, const struct smtpscope_finding *finding, c
                                          .more = clients->count == REPEATS_CLIENTS_MAX};
 
     if (publisher->evidence)
-        evidence_run_one_file(publisher->evidence, &one);
+        evidence_writer_one_file(publisher->evidence, &one);
     for (size_t i = 0; i < publisher->output_count; i++)
         output_repeat(publisher->outputs[i].output, &one, &shown);
 }
@@ -55,7 +55,7 @@ static void publish_shown(struct publisher *publisher, const struct smtpscope_fi
     bool alone = !publisher->options->aggregate || !finding->flow;
 
     if (publisher->evidence && finding->flow)
-        evidence_run_finding(publisher->evidence, &numbered);
+        evidence_writer_finding(publisher->evidence, &numbered);
     publish_window(publisher);
     if (!alone)
         repeats_finding(publisher->repeats, &numbered, publisher->now, publisher->window);
@@ -150,7 +150,7 @@ void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, con
     correlate_settle(publisher->correlate);
 }
 
-void publisher_evidence(struct publisher *publisher, struct evidence_run *run)
+void publisher_evidence(struct publisher *publisher, struct evidence_writer *run)
 {
     publisher->evidence = run;
 }
@@ -162,9 +162,9 @@ void publisher_tick(struct publisher *publisher, smtpscope_time now)
     repeats_tick(publisher->repeats, now);
 }
 
-struct report publisher_report(struct publisher *publisher)
+struct report_taker publisher_taker(struct publisher *publisher)
 {
-    return (struct report){.finding = publish_finding, .trace = publish_trace, .line = publish_line, .ctx = publisher};
+    return (struct report_taker){.finding = publish_finding, .trace = publish_trace, .line = publish_line, .ctx = publisher};
 }
 
 void publisher_finish(struct publisher *publisher, smtpscope_time now)

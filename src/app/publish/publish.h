@@ -34,14 +34,14 @@ void publisher_reset(struct publisher *publisher);
 void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding),
                      void *ctx);
 
-/* What is published is evidence: see evidence_run_finding(). NULL: of nothing. `run` must outlive the publisher. */
-void publisher_evidence(struct publisher *publisher, struct evidence_run *run);
+/* What is published is evidence: see evidence_writer_finding(). NULL: of nothing. `run` must outlive the publisher. */
+void publisher_evidence(struct publisher *publisher, struct evidence_writer *evidence);
 
 /* Time goes on, by any clock that never runs back: what --aggregate holds comes out when its time is over. */
 void publisher_tick(struct publisher *publisher, smtpscope_time now);
 
 /* Takes the reports of all workers, one thread at a time. */
-struct report publisher_report(struct publisher *publisher);
+struct report_taker publisher_taker(struct publisher *publisher);
 
 /* The capture ended at `now`: what shows only across sessions and was not told yet. */
 void publisher_finish(struct publisher *publisher, smtpscope_time now);

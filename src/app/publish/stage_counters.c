@@ -10,17 +10,19 @@
     }
 #define COUNTERS(array) (array), sizeof(array) / sizeof(array)[0]
 
-static void stages_add(struct stages *stages, const char *name, const struct summary_counter *counters, size_t count)
+static void stage_counters_add(struct stage_counters *stages, const char *name, const struct summary_counter *counters,
+                               size_t count)
 {
     struct summary_counter *kept = stages->counters + stages->counter_count;
 
-    assert(stages->count < STAGES_MAX && count <= STAGES_COUNTERS_MAX - stages->counter_count);
+    assert(stages->count < STAGES_MAX && count <= STAGE_COUNTERS_MAX - stages->counter_count);
     memcpy(kept, counters, count * sizeof *counters);
     stages->counter_count += count;
     stages->items[stages->count++] = (struct summary_stage){name, kept, count};
 }
 
-void stages_capture(struct stages *stages, const struct live_stats *capture, uint64_t clock_steps, uint64_t lost)
+void stage_counters_capture(struct stage_counters *stages, const struct live_stats *capture, uint64_t clock_steps,
+                            uint64_t lost)
 {
     const struct summary_counter counters[] = {
         COUNTER(capture, received),
@@ -30,10 +32,10 @@ void stages_capture(struct stages *stages, const struct live_stats *capture, uin
         {"lost", lost},
     };
 
-    stages_add(stages, "capture", COUNTERS(counters));
+    stage_counters_add(stages, "capture", COUNTERS(counters));
 }
 
-void stages_decode(struct stages *stages, const struct decoder_stats *d)
+void stage_counters_decode(struct stage_counters *stages, const struct decoder_stats *d)
 {
     const struct summary_counter counters[] = {
         COUNTER(d, frames),        COUNTER(d, segments),       COUNTER(d, dismissed),         COUNTER(d, malformed),
@@ -42,10 +44,10 @@ void stages_decode(struct stages *stages, const struct decoder_stats *d)
         COUNTER(d, reassembled),   COUNTER(d, fragments_lost), COUNTER(d, datagrams_evicted),
     };
 
-    stages_add(stages, "decode", COUNTERS(counters));
+    stage_counters_add(stages, "decode", COUNTERS(counters));
 }
 
-void stages_stream(struct stages *stages, const struct smtpscope_stream_stats *s)
+void stage_counters_stream(struct stage_counters *stages, const struct smtpscope_stream_stats *s)
 {
     const struct summary_counter counters[] = {
         COUNTER(s, segments),     COUNTER(s, octets),        COUNTER(s, flows),    COUNTER(s, flows_now),
@@ -53,35 +55,35 @@ void stages_stream(struct stages *stages, const struct smtpscope_stream_stats *s
         COUNTER(s, conflicts),    COUNTER(s, evicted),       COUNTER(s, held_now), COUNTER(s, ignored),
     };
 
-    stages_add(stages, "stream", COUNTERS(counters));
+    stage_counters_add(stages, "stream", COUNTERS(counters));
 }
 
-void stages_detect(struct stages *stages, const struct candidates_stats *d)
+void stage_counters_detect(struct stage_counters *stages, const struct candidates_stats *d)
 {
     const struct summary_counter counters[] = {
         COUNTER(d, opened), COUNTER(d, followed), COUNTER(d, dismissed), COUNTER(d, undecided), COUNTER(d, evicted),
     };
 
-    stages_add(stages, "detect", COUNTERS(counters));
+    stage_counters_add(stages, "detect", COUNTERS(counters));
 }
 
-void stages_evidence(struct stages *stages, struct evidence_run *run)
+void stage_counters_evidence(struct stage_counters *stages, struct evidence_writer *writer)
 {
     struct metrics_evidence evidence;
 
-    if (!run)
+    if (!writer)
         return;
-    evidence_run_metrics(run, &evidence);
+    evidence_writer_metrics(writer, &evidence);
     const struct summary_counter counters[] = {
         {"kept", evidence.kept},         {"octets_now", evidence.held}, {"cut", evidence.cut},
         {"left_out", evidence.left_out}, {"evicted", evidence.evicted}, {"written", evidence.packets},
         {"files", evidence.files},       {"lost", evidence.lost},
     };
 
-    stages_add(stages, "evidence", COUNTERS(counters));
+    stage_counters_add(stages, "evidence", COUNTERS(counters));
 }
 
-void stages_show(const struct stages *stages, struct summary *summary)
+void stage_counters_show(const struct stage_counters *stages, struct summary *summary)
 {
     summary->stages = stages->items;
     summary->stage_count = stages->count;

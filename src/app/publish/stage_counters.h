@@ -12,24 +12,25 @@
 
 /* All stages together, and all their counters. */
 #define STAGES_MAX 5
-#define STAGES_COUNTERS_MAX 64
+#define STAGE_COUNTERS_MAX 64
 
 /* All zero is empty. */
-struct stages {
-    struct summary_counter counters[STAGES_COUNTERS_MAX];
+struct stage_counters {
+    struct summary_counter counters[STAGE_COUNTERS_MAX];
     struct summary_stage items[STAGES_MAX];
     size_t counter_count, count;
 };
 
 /* Each appends a stage. `lost`: reports of workers. */
-void stages_capture(struct stages *stages, const struct live_stats *capture, uint64_t clock_steps, uint64_t lost);
-void stages_decode(struct stages *stages, const struct decoder_stats *decode);
-void stages_stream(struct stages *stages, const struct smtpscope_stream_stats *stream);
-void stages_detect(struct stages *stages, const struct candidates_stats *detect);
+void stage_counters_capture(struct stage_counters *stages, const struct live_stats *capture, uint64_t clock_steps,
+                            uint64_t lost);
+void stage_counters_decode(struct stage_counters *stages, const struct decoder_stats *decode);
+void stage_counters_stream(struct stage_counters *stages, const struct smtpscope_stream_stats *stream);
+void stage_counters_detect(struct stage_counters *stages, const struct candidates_stats *detect);
 /* Of no run: nothing. */
-void stages_evidence(struct stages *stages, struct evidence_run *run);
+void stage_counters_evidence(struct stage_counters *stages, struct evidence_writer *writer);
 
 /* Puts them into the summary, which they must outlive. */
-void stages_show(const struct stages *stages, struct summary *summary);
+void stage_counters_show(const struct stage_counters *stages, struct summary *summary);
 
 #endif

@@ -3,17 +3,17 @@
 
 #include <stdlib.h>
 
-bool round_init(struct round *round)
+bool batch_decoded_init(struct batch_decoded *batch)
 {
-    *round = (struct round){.batch = batch_new()};
-    return round->batch != NULL;
+    *batch = (struct batch_decoded){.batch = batch_new()};
+    return batch->batch != NULL;
 }
 
-void round_fini(struct round *round)
+void batch_decoded_fini(struct batch_decoded *batch)
 {
-    batch_free(round->batch);
-    for (size_t i = 0; i < round->copy_count; i++)
-        free(round->copies[i]);
-    free(round->copies);
-    free(round->entries);
+    batch_free(batch->batch);
+    for (size_t i = 0; i < batch->copy_count; i++)
+        free(batch->copies[i]);
+    free(batch->copies);
+    free(batch->entries);
 }

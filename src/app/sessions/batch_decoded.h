@@ -10,22 +10,22 @@
 #define OWNER_NOBODY UINT32_MAX
 
 /* In capture order. Of OWNER_NOBODY only the segment's time and packet count. */
-struct round_entry {
+struct decoded_segment {
     struct smtpscope_segment segment;
     uint32_t owner;
 };
 
-/* Read-only once it is filled. The segments' octets belong to the round, until it is filled again. */
-struct round {
+/* Read-only once it is filled. The segments' octets belong to the batch, until it is filled again. */
+struct batch_decoded {
     struct batch *batch;
-    struct round_entry *entries;
+    struct decoded_segment *entries;
     size_t count, size;
     void **copies; /* of octets that are in no frame: reassembled IP fragments */
     size_t copy_count;
 };
 
-/* false: out of memory. Freed with round_fini() either way. */
-bool round_init(struct round *round);
-void round_fini(struct round *round);
+/* false: out of memory. Freed with batch_decoded_fini() either way. */
+bool batch_decoded_init(struct batch_decoded *batch);
+void batch_decoded_fini(struct batch_decoded *batch);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/sessions/sessions.h"
 
-#include "app/publish/evidence_writer.h"
+#include "app/handoff/evidence_feed.h"
 #include "base/memory.h"
 #include "base/pool.h"
-#include "output/session_record.h"
+#include "output/transcript.h"
 #include "smtpscope/judge.h"
 #include "smtpscope/session.h"
 
@@ -35,15 +35,15 @@ struct sessions {
 /* A session with findings that wait to be told; in the order in which they are due. */
 struct untold {
     struct untold *next;
-    struct watched *watched; /* NULL: its session has ended */
+    struct session_user *watched; /* NULL: its session has ended */
     smtpscope_time since;
 };
 
 /* What hangs on a session besides its judge, where anything does: see is_watched(). */
-struct watched {
+struct session_user {
     struct smtpscope_judge *judge;
-    struct untold *untold; /* NULL: none of its findings waits */
-    struct record *record; /* with --sessions only, else there is no room for it: see record_of() */
+    struct untold *untold;         /* NULL: none of its findings waits */
+    struct transcript *transcript; /* with --sessions only, else there is no room for it: see transcript_of() */
 };
 
 /* For files, mostly, the judge is all, and a million sessions need not have more. */
@@ -53,31 +53,31 @@ static bool is_watched(const struct sessions *sessions)
 }
 
 /* NULL: there is none. `user`: the session's. */
-static struct watched *watched_of(const struct sessions *sessions, void *user)
+static struct session_user *watched_of(const struct sessions *sessions, void *user)
 {
     return is_watched(sessions) ? user : NULL;
 }
 
 static struct smtpscope_judge *judge_of(const struct sessions *sessions, void *user)
 {
-    return is_watched(sessions) ? ((struct watched *)user)->judge : user;
+    return is_watched(sessions) ? ((struct session_user *)user)->judge : user;
 }
 
-static struct record *record_of(const struct sessions *sessions, const struct watched *watched)
+static struct transcript *transcript_of(const struct sessions *sessions, const struct session_user *watched)
 {
-    return sessions->config.options->sessions ? watched->record : NULL;
+    return sessions->config.options->sessions ? watched->transcript : NULL;
 }
 
 static void user_free(const struct sessions *sessions, void *user)
 {
-    struct watched *watched = watched_of(sessions, user);
+    struct session_user *watched = watched_of(sessions, user);
 
     smtpscope_judge_free(judge_of(sessions, user));
     if (!watched)
         return;
     if (watched->untold)
         watched->untold->watched = NULL;
-    record_free(record_of(sessions, watched));
+    transcript_free(transcript_of(sessions, watched));
     memory_free(&sessions->pool.allocator, watched);
 }
 
@@ -85,8 +85,8 @@ static void user_free(const struct sessions *sessions, void *user)
 static void *user_new(const struct sessions *sessions, struct smtpscope_judge *judge)
 {
     bool recorded = sessions->config.options->sessions;
-    size_t size = recorded ? sizeof(struct watched) : offsetof(struct watched, record);
-    struct watched *watched;
+    size_t size = recorded ? sizeof(struct session_user) : offsetof(struct session_user, transcript);
+    struct session_user *watched;
 
     if (!judge || !is_watched(sessions))
         return judge;
@@ -96,7 +96,7 @@ static void *user_new(const struct sessions *sessions, struct smtpscope_judge *j
         return NULL;
     }
     watched->judge = judge;
-    if (!recorded || (watched->record = record_new()))
+    if (!recorded || (watched->transcript = transcript_new()))
         return watched;
     user_free(sessions, watched);
     return NULL;
@@ -143,27 +143,27 @@ static void sessions_closed(void *ctx, void *user, const struct smtpscope_ending
 
     smtpscope_session_close(user, ending);
     if (sessions->config.evidence)
-        evidence_run_closed(sessions->config.evidence, sessions->config.hash_seed, smtpscope_session_flow(user), ending->time);
+        evidence_feed_closed(sessions->config.evidence, sessions->config.hash_seed, smtpscope_session_flow(user), ending->time);
     smtpscope_session_free(user);
     user_free(sessions, hanging);
 }
 
 /* The session's own line comes before its findings, which name its exchanges. */
-static void sessions_lines(struct sessions *sessions, const struct record *record, const struct smtpscope_fact *fact)
+static void sessions_lines(struct sessions *sessions, const struct transcript *transcript, const struct smtpscope_fact *fact)
 {
-    bool ends = record && fact->type == SMTPSCOPE_FACT_END;
+    bool ends = transcript && fact->type == SMTPSCOPE_FACT_END;
     bool message = sessions->config.options->messages && fact->type == SMTPSCOPE_FACT_MESSAGE && fact->message->sent;
 
     for (size_t i = 0; i < sessions->config.format_count; i++) {
         if (ends)
-            output_session(sessions->formats[i].output, sessions->flow, record, fact->end);
+            output_session(sessions->formats[i].output, sessions->flow, transcript, fact->end);
         if (message)
             output_message(sessions->formats[i].output, sessions->flow, fact->message);
     }
 }
 
 /* Without memory for it, a finding waits for the end of its session. */
-static void sessions_note_untold(struct sessions *sessions, struct watched *watched)
+static void sessions_note_untold(struct sessions *sessions, struct session_user *watched)
 {
     struct untold *untold = watched->untold || !smtpscope_judge_untold(watched->judge) ? NULL : malloc(sizeof *untold);
 
@@ -179,19 +179,19 @@ static void sessions_fact(void *ctx, struct smtpscope_session *session, const st
 {
     struct sessions *sessions = ctx;
     void *user = smtpscope_session_user(session);
-    struct watched *watched = watched_of(sessions, user);
-    struct record *record = record_of(sessions, watched);
-    const struct report *report = sessions->config.report;
+    struct session_user *watched = watched_of(sessions, user);
+    struct transcript *transcript = transcript_of(sessions, watched);
+    const struct report_taker *taker = sessions->config.taker;
 
     sessions->flow = smtpscope_session_flow(session);
     summary_fact(sessions->config.summary, session, fact);
     if (sessions->config.reply_times)
         reply_times_fact(sessions->config.reply_times, session, fact);
-    if (record)
-        record_fact(record, fact);
-    sessions_lines(sessions, record, fact);
+    if (transcript)
+        transcript_fact(transcript, fact);
+    sessions_lines(sessions, transcript, fact);
     smtpscope_judge_fact(judge_of(sessions, user), session, fact);
-    trace_fact(session, fact, report->trace, report->ctx);
+    trace_fact(session, fact, taker->trace, taker->ctx);
     if (sessions->config.patience && fact->type != SMTPSCOPE_FACT_END)
         sessions_note_untold(sessions, watched);
 }
@@ -201,7 +201,7 @@ static int sessions_line(void *ctx, const struct output_line *line)
     struct sessions *sessions = *(struct sessions **)ctx;
     size_t format = ctx == &sessions->formats[0] ? 0 : 1;
 
-    sessions->config.report->line(sessions->config.report->ctx, sessions->flow, format, line);
+    sessions->config.taker->line(sessions->config.taker->ctx, sessions->flow, format, line);
     return 0;
 }
 
@@ -286,7 +286,7 @@ struct sessions *sessions_new(const struct sessions_config *config)
                                                                  .name_protocol = sessions_name_protocol,
                                                                  .ctx = sessions};
     sessions->judge_config = (struct smtpscope_judge_config){
-        .allocator = &sessions->pool.allocator, .finding = config->report->finding, .ctx = config->report->ctx};
+        .allocator = &sessions->pool.allocator, .finding = config->taker->finding, .ctx = config->taker->ctx};
     sessions->streams = smtpscope_streams_new(&(struct smtpscope_stream_config){.allocator = &sessions->pool.allocator,
                                                                                 .events = &stream_events,
                                                                                 .ctx = sessions,
@@ -333,10 +333,10 @@ void sessions_expire(struct sessions *sessions, smtpscope_time now)
 }
 
 /* The oldest that waits, taken out of the queue. */
-static struct watched *sessions_take_untold(struct sessions *sessions)
+static struct session_user *sessions_take_untold(struct sessions *sessions)
 {
     struct untold *untold = sessions->untold;
-    struct watched *watched = untold->watched;
+    struct session_user *watched = untold->watched;
 
     sessions->untold = untold->next;
     if (!sessions->untold)
@@ -351,7 +351,7 @@ void sessions_tell(struct sessions *sessions, smtpscope_time now)
 {
     sessions->now = now;
     while (sessions->untold && now - sessions->untold->since >= sessions->config.patience) {
-        struct watched *watched = sessions_take_untold(sessions);
+        struct session_user *watched = sessions_take_untold(sessions);
 
         if (watched)
             smtpscope_judge_tell(watched->judge);

@@ -18,7 +18,7 @@ struct sessions;
 /* All that it points to must outlive the sessions. */
 struct sessions_config {
     const struct options *options;
-    const struct report *report;
+    const struct report_taker *taker;
     struct summary *summary;
     struct reply_times *reply_times; /* NULL: not wanted */
     struct evidence *evidence;       /* told of the flows that end; NULL: not wanted */

@@ -11,7 +11,7 @@
 #define NS 1000000000
 
 /* A family without labels: an uint64_t in the snapshot. */
-struct row {
+struct metric_row {
     const char *name, *type, *help;
     size_t offset;
 };
@@ -25,7 +25,7 @@ struct row {
         "smtpscope_" name, "gauge", help, offsetof(struct metrics_snapshot, field)                                             \
     }
 
-static const struct row rows[] = {
+static const struct metric_row rows[] = {
     COUNTER("captured_packets", packets, "Packets taken from the interfaces."),
     COUNTER("captured_bytes", octets, "Octets of these packets on the wire."),
     COUNTER("flows", streams.flows, "TCP connections followed."),
@@ -80,7 +80,7 @@ static void put_label_value(struct writer *writer, const char *value)
     }
 }
 
-static void put_label(struct writer *writer, const char *name, const char *label, const char *value)
+static void put_series(struct writer *writer, const char *name, const char *label, const char *value)
 {
     writer_string(writer, name);
     writer_char(writer, '{');
@@ -106,7 +106,7 @@ static void put_seconds(struct writer *writer, uint64_t ns)
 
 static void put_labelled(struct writer *writer, const char *name, const char *label, const char *value, uint64_t number)
 {
-    put_label(writer, name, label, value);
+    put_series(writer, name, label, value);
     writer_char(writer, '}');
     put_value(writer, number);
 }
@@ -161,7 +161,7 @@ static void put_findings(struct writer *writer, const struct summary *summary)
 
     put_head(writer, by_rule, "counter", "Findings told, by rule.");
     for (int rule = 0; rule < SMTPSCOPE_RULES; rule++) {
-        put_label(writer, by_rule, "family", smtpscope_rule_info(rule)->family);
+        put_series(writer, by_rule, "family", smtpscope_rule_info(rule)->family);
         writer_format(writer, ",rule=\"%s\"}", smtpscope_rule_info(rule)->id);
         put_value(writer, summary->findings[rule]);
     }
@@ -188,7 +188,7 @@ static void put_buckets(struct writer *writer, const char *command, const struct
         uint64_t bound = (uint64_t)reply_times_bound(i);
 
         below += time->buckets[i];
-        put_label(writer, name, "command", command);
+        put_series(writer, name, "command", command);
         writer_octets(writer, ",le=\"", 5);
         if (bound % NS)
             writer_format(writer, "%g", (double)bound / NS);
@@ -197,7 +197,7 @@ static void put_buckets(struct writer *writer, const char *command, const struct
         writer_octets(writer, "\"}", 2);
         put_value(writer, below);
     }
-    put_label(writer, name, "command", command);
+    put_series(writer, name, "command", command);
     writer_string(writer, ",le=\"+Inf\"}");
     put_value(writer, time->count);
 }
@@ -211,7 +211,7 @@ static void put_reply_times(struct writer *writer, const struct reply_times *tim
         if (!time->count)
             continue;
         put_buckets(writer, reply_times_name(verb), time);
-        put_label(writer, "smtpscope_reply_time_seconds_sum", "command", reply_times_name(verb));
+        put_series(writer, "smtpscope_reply_time_seconds_sum", "command", reply_times_name(verb));
         writer_octets(writer, "} ", 2);
         put_seconds(writer, time->sum);
         writer_char(writer, '\n');
@@ -227,7 +227,7 @@ static void put_replies(struct writer *writer, const struct reply_times *times)
     for (int verb = 0; verb < SMTPSCOPE_VERBS; verb++)
         for (unsigned klass = 0; klass < REPLY_CLASSES; klass++)
             if (times->verbs[verb].classes[klass]) {
-                put_label(writer, name, "command", reply_times_name(verb));
+                put_series(writer, name, "command", reply_times_name(verb));
                 writer_format(writer, ",class=\"%u\"}", klass + 1);
                 put_value(writer, times->verbs[verb].classes[klass]);
             }

@@ -104,23 +104,6 @@ static struct sink *sink_new(const struct sink_config *config)
     return NULL;
 }
 
-void sink_free(struct sink *sink)
-{
-    sink_disconnect(sink);
-    for (int i = 0; i < 2; i++)
-        if (sink->wake[i] >= 0)
-            close(sink->wake[i]);
-    sink_queue_fini(&sink->queue);
-    writer_fini(&sink->batch.octets);
-    writer_fini(&sink->scratch);
-    free(sink->address.path);
-    free(sink->address.host);
-    free(sink->address.port);
-    free(sink->host_name);
-    free(sink->spec);
-    free(sink);
-}
-
 static bool wake_pipe(struct sink *sink)
 {
     if (pipe(sink->wake))

@@ -84,14 +84,22 @@ struct sink {
     int64_t give_up_at; /* monotonic ms: from then on it is no use to wait for room; 0: what was tried last went well */
 };
 
-/* The sink's thread. */
-void *sink_run(void *sink);
-void sink_free(struct sink *sink);
+/* --- sink_state.c */
 
-/* Closes what is open. */
-void sink_disconnect(struct sink *sink);
 /* Adds to a counter of the stats. */
 void sink_count(struct sink *sink, uint64_t *counter, uint64_t by);
+/* What the stats say of the reader: it is there, or it is not. */
+void sink_connected(struct sink *sink, bool is);
+/* Closes what is open. */
+void sink_disconnect(struct sink *sink);
+void sink_free(struct sink *sink);
+
+/* --- sink_thread.c */
+
+/* The sink's thread. */
+void *sink_run(void *sink);
+
+/* --- sink_file.c, sink_socket.c */
 
 /* The old files move on by one, and a new one is opened. 0 or an errno; without a file open it is the opening that failed. */
 int sink_file_rotate(struct sink *sink);
@@ -109,6 +117,8 @@ uint64_t sink_socket_room(const struct sink *sink);
 bool sink_peer_gone(struct sink *sink);
 /* How an attempt to connect came out: 0 or an errno. */
 int sink_connect_result(struct sink *sink);
+
+/* --- sink_frame.c */
 
 /* RFC 5424; `max` octets at most, 0: no limit. Says whether the end of the text is left out. */
 bool sink_frame_syslog(const struct sink *sink, const struct sink_line *line, struct writer *writer, size_t max);

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGNMENT sizeof(struct entry)
+#define ALIGNMENT sizeof(struct queued_line)
 /* An entry's size is 32 bits. */
 #define SIZE_LARGEST ((size_t)1 << 30)
 
 /* In front of each line. The size is a multiple of its own, so that at the ring's end there is room for one or for nothing. */
-struct entry {
+struct queued_line {
     int64_t time;
     uint32_t size; /* with this head */
     uint32_t len;  /* of the text with its LF; 0: nothing but the way to the ring's beginning */
@@ -37,7 +37,7 @@ static size_t queue_left(const struct sink_queue *queue)
     return queue->size - (size_t)(queue->tail - queue->head);
 }
 
-static struct entry *queue_entry(const struct sink_queue *queue, uint64_t position)
+static struct queued_line *queue_entry(const struct sink_queue *queue, uint64_t position)
 {
     return (void *)(queue->at + position % queue->size);
 }
@@ -56,7 +56,7 @@ static bool queue_reserve(struct sink_queue *queue, size_t size)
         return size <= queue_left(queue);
     if (queue_left(queue) < to_end || size > queue_left(queue) - to_end)
         return false;
-    *queue_entry(queue, queue->tail) = (struct entry){.size = (uint32_t)to_end};
+    *queue_entry(queue, queue->tail) = (struct queued_line){.size = (uint32_t)to_end};
     queue->tail += to_end;
     return true;
 }
@@ -64,7 +64,7 @@ static bool queue_reserve(struct sink_queue *queue, size_t size)
 bool sink_queue_put(struct sink_queue *queue, const struct sink_line *line)
 {
     size_t kind_len = line->kind.len < SINK_KIND_MAX ? line->kind.len : SINK_KIND_MAX;
-    struct entry *entry;
+    struct queued_line *entry;
     char *at;
     size_t size;
 
@@ -74,12 +74,12 @@ bool sink_queue_put(struct sink_queue *queue, const struct sink_line *line)
     if (!queue_reserve(queue, size))
         return false;
     entry = queue_entry(queue, queue->tail);
-    *entry = (struct entry){.time = line->time,
-                            .size = (uint32_t)size,
-                            .len = (uint32_t)line->text.len + 1,
-                            .severity = (uint8_t)line->severity,
-                            .kind_len = (uint8_t)kind_len,
-                            .reopen = line->reopen};
+    *entry = (struct queued_line){.time = line->time,
+                                  .size = (uint32_t)size,
+                                  .len = (uint32_t)line->text.len + 1,
+                                  .severity = (uint8_t)line->severity,
+                                  .kind_len = (uint8_t)kind_len,
+                                  .reopen = line->reopen};
     at = (char *)(entry + 1);
     if (kind_len)
         memcpy(at, line->kind.at, kind_len);
@@ -95,7 +95,7 @@ bool sink_queue_put(struct sink_queue *queue, const struct sink_line *line)
 
 void sink_queue_read(const struct sink_queue *queue, uint64_t *position, struct sink_line *line)
 {
-    const struct entry *entry = queue_entry(queue, *position);
+    const struct queued_line *entry = queue_entry(queue, *position);
     const char *at;
 
     if (!entry->len) {

@@ -30,13 +30,6 @@ struct work {
     int64_t now, deadline;
 };
 
-void sink_count(struct sink *sink, uint64_t *counter, uint64_t by)
-{
-    pthread_mutex_lock(&sink->lock);
-    *counter += by;
-    pthread_mutex_unlock(&sink->lock);
-}
-
 /* Counts a failure and keeps its text. */
 static void sink_note(struct sink *sink, int error)
 {
@@ -49,13 +42,6 @@ static void sink_note(struct sink *sink, int error)
     snprintf(sink->stats.error, sizeof sink->stats.error, "%s", sink->why ? sink->why : text);
     pthread_mutex_unlock(&sink->lock);
     sink->why = NULL;
-}
-
-static void connected(struct sink *sink, bool is)
-{
-    pthread_mutex_lock(&sink->lock);
-    sink->stats.connected = is;
-    pthread_mutex_unlock(&sink->lock);
 }
 
 /* For who waits for room: a reader may come back, but a disk is not given more room by waiting. */
@@ -94,15 +80,6 @@ static void batch_clear(struct sink *sink)
     sink->batch.truncated = false;
 }
 
-void sink_disconnect(struct sink *sink)
-{
-    if (sink->fd >= 0 && !sink->standard)
-        close(sink->fd);
-    sink->fd = -1;
-    sink->connecting = false;
-    sink->unconfirmed = 0;
-}
-
 /* Where in the batch the last line ends that is out. */
 static size_t batch_whole(const struct sink_batch *batch)
 {
@@ -125,7 +102,7 @@ static void count_unread(struct sink *sink)
 /* Over UDP a refusal is about the datagram before, which is lost. */
 static void hang_up(struct sink *sink, int error)
 {
-    connected(sink, false);
+    sink_connected(sink, false);
     sink_confirm(sink);
     count_unread(sink);
     if (sink->transport == &sink_syslog_udp && error == ECONNREFUSED)
@@ -144,7 +121,7 @@ static void open_again(struct sink *sink)
         fail(sink, error);
     else if (sink->connecting)
         sink->retry_at = clock_monotonic_ms() + CONNECT_MS;
-    connected(sink, sink->fd >= 0 && !sink->connecting);
+    sink_connected(sink, sink->fd >= 0 && !sink->connecting);
 }
 
 static void connecting_end(struct sink *sink)
@@ -157,7 +134,7 @@ static void connecting_end(struct sink *sink)
         sink_disconnect(sink);
     if (error)
         fail(sink, error);
-    connected(sink, !error);
+    sink_connected(sink, !error);
 }
 
 static void reopen(struct sink *sink)
@@ -211,7 +188,7 @@ static bool batch_prepare(struct sink *sink, const struct work *work)
             fail(sink, error);
         else if (error)
             sink_note(sink, error);
-        connected(sink, sink->fd >= 0);
+        sink_connected(sink, sink->fd >= 0);
     }
     return sink->fd >= 0 && !sink->connecting;
 }

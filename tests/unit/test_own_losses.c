@@ -2,8 +2,8 @@
 /* The program's own losses as findings: transport.capture-drops and transport.output-lost, with made counts. */
 #include "unit.h"
 
-#include "app/publish/own_losses.h"
 #include "app/handoff/report_buffer.h"
+#include "app/publish/own_losses.h"
 #include "output/output.h"
 #include "smtpscope/advice.h"
 
@@ -13,7 +13,7 @@
 #define WALL (1795297521 * SMTPSCOPE_SECOND)
 
 static struct run {
-    struct losses losses;
+    struct own_losses losses;
     struct loss_counts counts;
     bool takes_nothing; /* the first output: what it is given is lost there */
     char told[TOLD_MAX][128];
@@ -55,7 +55,7 @@ static void assert_told(int second, bool all, const char *const *wants)
 
     run.told_count = 0;
     run.counts.outputs[0].full = run.takes_nothing;
-    losses_look(&run.losses, (100 + second) * SMTPSCOPE_SECOND, WALL, all);
+    own_losses_look(&run.losses, (100 + second) * SMTPSCOPE_SECOND, WALL, all);
     for (; wants[want]; want++) {
         if (want >= run.told_count)
             fail_msg("at %d s, not told: %s", second, wants[want]);
@@ -92,7 +92,7 @@ static void at_once_then_once_a_minute(void **state)
     TOLD(601, "transport.capture-drops: 1 packet dropped by the kernel");
 }
 
-static void kinds_do_not_wait_for_each_other(void **state)
+static void finding_cache_do_not_wait_for_each_other(void **state)
 {
     (void)state;
     run.counts.kernel = 1;
@@ -153,7 +153,7 @@ static void other_outputs_count_anew(void **state)
     (void)state;
     run.counts.outputs[0].lines = 70;
     TOLD(0, "transport.output-lost: 70 lines lost at unix:/run/a");
-    losses_new_outputs(&run.losses);
+    own_losses_new_outputs(&run.losses);
     run.counts.outputs[0].name = "file:/c";
     run.counts.outputs[0].lines = 1;
     TOLD(1, "transport.output-lost: 1 line lost at file:/c");
@@ -192,14 +192,14 @@ static const struct smtpscope_flow a_flow = {.first_packet = 9};
 /* Three losses among findings of a session, which must not be mistaken for each other's. Free the text. */
 static char *text_of(const struct output_format *format, bool finish)
 {
-    struct packets packets = {0};
+    struct packet_numbering numbering = {0};
     char *text = NULL;
     size_t len;
     FILE *stream = open_memstream(&text, &len);
     struct output *output = output_new(&(struct output_config){.format = format,
                                                                .write = output_to_stream,
                                                                .ctx = stream,
-                                                               .packets = &packets,
+                                                               .numbering = &numbering,
                                                                .community_id = no_community_id,
                                                                .columns = 80});
 
@@ -290,14 +290,14 @@ static void on_unpacked(void *ctx, const struct smtpscope_finding *finding)
 static void in_an_outbox(void **state)
 {
     struct smtpscope_finding finding = loss_of(3);
-    struct outbox outbox = {0};
+    struct report_buffer buffer = {0};
     uint64_t sum = 0;
 
     (void)state;
-    outbox_finding(&outbox, &finding);
-    outbox_say(outbox_at(&outbox, 0), &(struct report){.finding = on_unpacked, .ctx = &sum});
+    report_buffer_finding(&buffer, &finding);
+    buffered_report_deliver(report_buffer_at(&buffer, 0), &(struct report_taker){.finding = on_unpacked, .ctx = &sum});
     assert_int_equal(sum, 3);
-    outbox_fini(&outbox);
+    report_buffer_fini(&buffer);
 }
 
 int main(void)
@@ -305,7 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(nothing_lost, run_init),
         cmocka_unit_test_setup(at_once_then_once_a_minute, run_init),
-        cmocka_unit_test_setup(kinds_do_not_wait_for_each_other, run_init),
+        cmocka_unit_test_setup(finding_cache_do_not_wait_for_each_other, run_init),
         cmocka_unit_test_setup(the_end_tells_what_waits, run_init),
         cmocka_unit_test_setup(no_echo, run_init),
         cmocka_unit_test_setup(what_a_reader_left, run_init),

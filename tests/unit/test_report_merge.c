@@ -8,12 +8,12 @@
 #include <time.h>
 
 #define SPEAKERS 3
-/* Reports of one speaker: more parcels than a lane holds. */
+/* Reports of one speaker: more batches of reports than a queue holds. */
 #define REPORTS 5000
 
 struct speaker {
     pthread_t thread;
-    struct lane lane;
+    struct report_queue queue;
     unsigned index;
     bool flush; /* all it says is about one packet, in the order of flows, as at the end of a capture */
 };
@@ -22,7 +22,7 @@ struct hall {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct speaker speakers[SPEAKERS];
-    struct merge merge;
+    struct report_merge merge;
     uint64_t last, count;
 };
 
@@ -32,32 +32,32 @@ static uint64_t report_of(const struct speaker *speaker, unsigned number)
     return (uint64_t)number * SPEAKERS + speaker->index + 1;
 }
 
-static void say(struct outbox *outbox, const struct speaker *speaker, uint64_t report)
+static void say(struct report_buffer *buffer, const struct speaker *speaker, uint64_t report)
 {
     struct smtpscope_flow flow = {.first_packet = report};
 
-    outbox->now = (struct outbox_key){.packet = speaker->flush ? UINT64_MAX : report};
-    outbox_line(outbox, &flow, 0, &(struct output_line){.at = "x", .len = 1, .kind = "session"});
+    buffer->now = (struct report_key){.packet = speaker->flush ? UINT64_MAX : report};
+    report_buffer_line(buffer, &flow, 0, &(struct output_line){.at = "x", .len = 1, .kind = "session"});
 }
 
 static void *speak(void *ctx)
 {
     struct speaker *speaker = ctx;
-    struct parcel *parcel = lane_parcel(&speaker->lane);
+    struct report_batch *batch = report_queue_batch(&speaker->queue);
     unsigned chance = speaker->index + 1;
 
     for (unsigned i = 0; i < REPORTS; i++) {
-        say(&parcel->outbox, speaker, report_of(speaker, i));
+        say(&batch->buffer, speaker, report_of(speaker, i));
         chance = chance * 1103515245 + 12345;
         if (chance >> 16 & 3)
             continue;
-        parcel->until = speaker->flush ? UINT64_MAX : report_of(speaker, i) + 1;
-        lane_send(&speaker->lane, parcel, true);
-        parcel = lane_parcel(&speaker->lane);
+        batch->until = speaker->flush ? UINT64_MAX : report_of(speaker, i) + 1;
+        report_queue_send(&speaker->queue, batch, true);
+        batch = report_queue_batch(&speaker->queue);
     }
-    parcel->until = UINT64_MAX;
-    lane_send(&speaker->lane, parcel, true);
-    lane_end(&speaker->lane);
+    batch->until = UINT64_MAX;
+    report_queue_send(&speaker->queue, batch, true);
+    report_queue_end(&speaker->queue);
     return NULL;
 }
 
@@ -79,22 +79,22 @@ static void hall_open(struct hall *hall, bool exact)
     pthread_cond_init(&hall->changed, NULL);
     for (unsigned i = 0; i < SPEAKERS; i++) {
         hall->speakers[i].index = i;
-        lane_init(&hall->speakers[i].lane, &hall->lock, &hall->changed);
-        merge_add(&hall->merge, &hall->speakers[i].lane);
+        report_queue_init(&hall->speakers[i].queue, &hall->lock, &hall->changed);
+        report_merge_add(&hall->merge, &hall->speakers[i].queue);
     }
 }
 
 static void hall_close(struct hall *hall)
 {
-    merge_fini(&hall->merge);
+    report_merge_fini(&hall->merge);
     for (unsigned i = 0; i < SPEAKERS; i++)
-        lane_fini(&hall->speakers[i].lane);
+        report_queue_fini(&hall->speakers[i].queue);
 }
 
 static void all_is_heard_in_order(bool flush)
 {
     struct hall *hall = malloc(sizeof *hall);
-    struct report report = {.line = heard, .ctx = hall};
+    struct report_taker report = {.line = heard, .ctx = hall};
 
     assert_non_null(hall);
     hall_open(hall, true);
@@ -103,15 +103,15 @@ static void all_is_heard_in_order(bool flush)
         assert_int_equal(pthread_create(&hall->speakers[i].thread, NULL, speak, &hall->speakers[i]), 0);
     }
     for (bool done = false; !done;) {
-        if (merge_publish(&hall->merge, &report))
+        if (report_merge_publish(&hall->merge, &report))
             continue;
-        done = merge_is_done(&hall->merge);
+        done = report_merge_is_done(&hall->merge);
         if (!done)
-            merge_wait(&hall->merge, NULL);
+            report_merge_wait(&hall->merge, NULL);
     }
     for (unsigned i = 0; i < SPEAKERS; i++) {
         pthread_join(hall->speakers[i].thread, NULL);
-        assert_int_equal(hall->speakers[i].lane.lost, 0);
+        assert_int_equal(hall->speakers[i].queue.lost, 0);
     }
     assert_int_equal(hall->count, (uint64_t)SPEAKERS * REPORTS);
     hall_close(hall);
@@ -132,53 +132,53 @@ static void test_order_at_the_end(void **state)
 
 static void send_one(struct speaker *speaker, uint64_t packet, uint64_t until)
 {
-    struct parcel *parcel = lane_parcel(&speaker->lane);
+    struct report_batch *batch = report_queue_batch(&speaker->queue);
 
     if (packet)
-        say(&parcel->outbox, speaker, packet);
-    parcel->until = until;
-    lane_send(&speaker->lane, parcel, false);
+        say(&batch->buffer, speaker, packet);
+    batch->until = until;
+    report_queue_send(&speaker->queue, batch, false);
 }
 
-/* A report waits for the others to be past its packet; empty parcels say so. */
+/* A report waits for the others to be past its packet; empty batches of reports say so. */
 static void test_waits_for_others(void **state)
 {
     struct hall *hall = malloc(sizeof *hall);
-    struct report report = {.line = heard, .ctx = hall};
+    struct report_taker report = {.line = heard, .ctx = hall};
 
     (void)state;
     assert_non_null(hall);
     hall_open(hall, false);
     send_one(&hall->speakers[1], 1, 5);
-    assert_false(merge_publish(&hall->merge, &report));
+    assert_false(report_merge_publish(&hall->merge, &report));
     send_one(&hall->speakers[0], 0, 2);
-    assert_false(merge_publish(&hall->merge, &report));
+    assert_false(report_merge_publish(&hall->merge, &report));
     send_one(&hall->speakers[2], 0, 1);
-    assert_false(merge_publish(&hall->merge, &report));
+    assert_false(report_merge_publish(&hall->merge, &report));
     send_one(&hall->speakers[2], 0, 2);
-    assert_true(merge_publish(&hall->merge, &report));
+    assert_true(report_merge_publish(&hall->merge, &report));
     assert_int_equal(hall->count, 1);
     hall_close(hall);
     free(hall);
 }
 
-/* ... but live not for ever: when a lane fills up, what it holds is told. */
+/* ... but live not for ever: when a queue fills up, what it holds is told. */
 static void test_gives_up(void **state)
 {
     struct hall *hall = malloc(sizeof *hall);
-    struct report report = {.line = heard, .ctx = hall};
+    struct report_taker report = {.line = heard, .ctx = hall};
 
     (void)state;
     assert_non_null(hall);
     hall_open(hall, false);
-    for (unsigned i = 1; i <= LANE_LENGTH / 2; i++) {
-        assert_false(merge_publish(&hall->merge, &report));
+    for (unsigned i = 1; i <= REPORT_QUEUE_LENGTH / 2; i++) {
+        assert_false(report_merge_publish(&hall->merge, &report));
         send_one(&hall->speakers[0], i, i + 1);
         /* The first stays in the reader's hands. */
     }
-    send_one(&hall->speakers[0], LANE_LENGTH / 2 + 1, LANE_LENGTH);
-    assert_true(merge_publish(&hall->merge, &report));
-    assert_int_equal(hall->count, LANE_LENGTH / 2 + 1);
+    send_one(&hall->speakers[0], REPORT_QUEUE_LENGTH / 2 + 1, REPORT_QUEUE_LENGTH);
+    assert_true(report_merge_publish(&hall->merge, &report));
+    assert_int_equal(hall->count, REPORT_QUEUE_LENGTH / 2 + 1);
     hall_close(hall);
     free(hall);
 }
@@ -200,18 +200,18 @@ static void heard_by_a_chatterbox(void *ctx, const struct smtpscope_flow *flow, 
 static void test_a_turn_ends(void **state)
 {
     struct hall *hall = malloc(sizeof *hall);
-    struct report report = {.line = heard_by_a_chatterbox, .ctx = hall};
+    struct report_taker report = {.line = heard_by_a_chatterbox, .ctx = hall};
 
     (void)state;
     assert_non_null(hall);
     hall_open(hall, true);
     for (unsigned i = 1; i < SPEAKERS; i++)
-        lane_end(&hall->speakers[i].lane);
+        report_queue_end(&hall->speakers[i].queue);
     send_one(&hall->speakers[0], 1, 2);
-    assert_true(merge_publish(&hall->merge, &report));
+    assert_true(report_merge_publish(&hall->merge, &report));
     assert_in_range(hall->count, 1, ENDLESS - 1);
     while (hall->count < ENDLESS)
-        assert_true(merge_publish(&hall->merge, &report));
+        assert_true(report_merge_publish(&hall->merge, &report));
     hall_close(hall);
     free(hall);
 }

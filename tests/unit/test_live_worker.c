@@ -6,7 +6,7 @@
 
 static void test_totals(void **state)
 {
-    const struct sensor_totals workers[] = {
+    const struct live_worker_totals workers[] = {
         {.summary = {.packets = 1, .first_time = 20, .last_time = 30},
          .capture = {.received = 5, .dropped = 1},
          .clock_steps = 2,
@@ -16,11 +16,11 @@ static void test_totals(void **state)
          .capture = {.received = 7, .dropped = 2},
          .clock_steps = 2},
     };
-    struct sensor_totals all = {0};
+    struct live_worker_totals all = {0};
 
     (void)state;
     for (size_t i = 0; i < sizeof workers / sizeof workers[0]; i++)
-        sensor_totals_add(&all, &workers[i]);
+        live_worker_totals_add(&all, &workers[i]);
     assert_int_equal(all.summary.packets, 3);
     assert_int_equal(all.summary.first_time, 10);
     assert_int_equal(all.summary.last_time, 30);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "output/transcript.h"
+
+#include "output/format.h"
+
+#include <stdlib.h>
+
+/* More holes than this in one session say nothing that fewer do not. */
+#define TRANSCRIPT_GAPS_MAX 4096
+
+struct transcript *transcript_new(void)
+{
+    return calloc(1, sizeof(struct transcript));
+}
+
+void transcript_free(struct transcript *transcript)
+{
+    if (!transcript)
+        return;
+    writer_fini(&transcript->octets);
+    free(transcript->exchanges);
+    free(transcript->gaps);
+    free(transcript);
+}
+
+struct smtpscope_text transcript_text(const struct transcript *transcript, struct transcript_slice slice)
+{
+    return (struct smtpscope_text){slice.len ? transcript->octets.at + slice.at : "", slice.len};
+}
+
+static struct transcript_slice transcript_keep(struct transcript *transcript, struct smtpscope_text text)
+{
+    struct transcript_slice slice = {(uint32_t)transcript->octets.len, (uint32_t)text.len};
+
+    if (text.len > TRANSCRIPT_OCTETS_MAX - transcript->octets.len)
+        return (struct transcript_slice){0};
+    writer_octets(&transcript->octets, text.at, text.len);
+    return transcript->octets.failed ? (struct transcript_slice){0} : slice;
+}
+
+/* A new last exchange, or NULL at a bound. */
+static struct transcript_exchange *transcript_append(struct transcript *transcript)
+{
+    size_t size = transcript->exchange_size ? transcript->exchange_size * 2 : 16;
+    struct transcript_exchange *exchanges = transcript->exchanges;
+
+    if (transcript->exchange_count >= TRANSCRIPT_EXCHANGES_MAX || transcript->octets.len >= TRANSCRIPT_OCTETS_MAX) {
+        transcript->omitted++;
+        return NULL;
+    }
+    if (transcript->exchange_count == transcript->exchange_size) {
+        exchanges = realloc(exchanges, size * sizeof *exchanges);
+        if (!exchanges) {
+            transcript->omitted++;
+            return NULL;
+        }
+        transcript->exchanges = exchanges;
+        transcript->exchange_size = size;
+    }
+    exchanges += transcript->exchange_count++;
+    *exchanges = (struct transcript_exchange){0};
+    return exchanges;
+}
+
+static void transcript_command(struct transcript *transcript, struct transcript_exchange *kept,
+                               const struct smtpscope_command *command)
+{
+    kept->command = transcript_keep(transcript, format_verb(command));
+    if (command->verb != SMTPSCOPE_VERB_NONE)
+        kept->argument = transcript_keep(transcript, command->argument);
+    kept->packet = command->packet;
+}
+
+/* What the EHLO or HELO said of both sides. A refused one counts until one is accepted. */
+static void transcript_hello(struct transcript *transcript, const struct smtpscope_exchange *exchange,
+                             struct transcript_slice reply)
+{
+    const struct smtpscope_command *command = exchange->command;
+    struct smtpscope_text first = format_first_line(exchange->reply->text);
+    uint32_t skip = (uint32_t)first.len + 1;
+    bool accepted = exchange->reply->code / 100 == 2;
+
+    if (accepted || !transcript->helo.len)
+        transcript->helo = transcript_keep(transcript, command->path.len ? command->path : command->argument);
+    if (!accepted)
+        return;
+    transcript->extensions = (struct transcript_slice){0};
+    if (command->verb == SMTPSCOPE_VERB_EHLO && reply.len > skip)
+        transcript->extensions = (struct transcript_slice){reply.at + skip, reply.len - skip};
+}
+
+static void transcript_exchange(struct transcript *transcript, const struct smtpscope_exchange *exchange)
+{
+    const struct smtpscope_reply *reply = exchange->reply;
+    struct transcript_exchange *kept = transcript_append(transcript);
+
+    if (!kept)
+        return;
+    transcript_command(transcript, kept, exchange->command);
+    kept->reply = transcript_keep(transcript, reply->text);
+    kept->code = reply->code;
+    kept->enhanced_class = reply->enhanced_class;
+    kept->enhanced_subject = reply->enhanced_subject;
+    kept->enhanced_detail = reply->enhanced_detail;
+    kept->packet = reply->packet;
+    if (exchange->greeting && !transcript->has_greeting) {
+        transcript->has_greeting = true;
+        transcript->greeting = kept->reply;
+        transcript->greeting.len = (uint32_t)format_first_line(transcript_text(transcript, kept->reply)).len;
+    }
+    if (exchange->command->verb == SMTPSCOPE_VERB_EHLO || exchange->command->verb == SMTPSCOPE_VERB_HELO)
+        transcript_hello(transcript, exchange, kept->reply);
+}
+
+static void transcript_unanswered(struct transcript *transcript, const struct smtpscope_command *command)
+{
+    struct transcript_exchange *kept = transcript_append(transcript);
+
+    if (!kept)
+        return;
+    transcript_command(transcript, kept, command);
+    transcript->unanswered_count++;
+}
+
+static void transcript_gap(struct transcript *transcript, const struct smtpscope_gap *gap)
+{
+    struct transcript_gap *gaps = NULL;
+
+    if (transcript->gap_count < TRANSCRIPT_GAPS_MAX)
+        gaps = realloc(transcript->gaps, (transcript->gap_count + 1) * sizeof *gaps);
+    if (!gaps) {
+        transcript->omitted++;
+        return;
+    }
+    transcript->gaps = gaps;
+    gaps[transcript->gap_count++] =
+        (struct transcript_gap){gap->side, gap->offset, gap->len, (uint32_t)transcript->exchange_count};
+}
+
+static void transcript_tls(struct transcript_tls *tls, const struct smtpscope_fact *fact)
+{
+    if (!tls->seen) {
+        tls->time = fact->time;
+        tls->packet = fact->packet;
+    }
+    tls->seen = true;
+    switch (fact->tls) {
+    case SMTPSCOPE_TLS_STARTED:
+        tls->started = true;
+        tls->time = fact->time;
+        tls->packet = fact->packet;
+        break;
+    case SMTPSCOPE_TLS_COMMAND_INJECTION: tls->command_injection = true; break;
+    case SMTPSCOPE_TLS_RESPONSE_INJECTION: tls->response_injection = true; break;
+    case SMTPSCOPE_TLS_NOT_FOLLOWED: tls->not_followed = true; break;
+    }
+}
+
+void transcript_fact(struct transcript *transcript, const struct smtpscope_fact *fact)
+{
+    switch (fact->type) {
+    case SMTPSCOPE_FACT_EXCHANGE: transcript_exchange(transcript, fact->exchange); break;
+    case SMTPSCOPE_FACT_UNANSWERED: transcript_unanswered(transcript, fact->command); break;
+    case SMTPSCOPE_FACT_TLS: transcript_tls(&transcript->tls, fact); break;
+    case SMTPSCOPE_FACT_GAP: transcript_gap(transcript, fact->gap); break;
+    case SMTPSCOPE_FACT_OPEN:
+    case SMTPSCOPE_FACT_COMMAND:
+    case SMTPSCOPE_FACT_MESSAGE:
+    case SMTPSCOPE_FACT_ALIEN:
+    case SMTPSCOPE_FACT_CROSS:
+    case SMTPSCOPE_FACT_CONFLICT:
+    case SMTPSCOPE_FACT_OVERFLOW:
+    case SMTPSCOPE_FACT_END: break;
+    }
+}

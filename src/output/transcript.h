@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What --sessions shows of a session, collected from its facts while it runs. */
+#ifndef OUTPUT_TRANSCRIPT_H
+#define OUTPUT_TRANSCRIPT_H
+
+#include "base/writer.h"
+#include "smtpscope/session.h"
+
+/* The most that is kept of one session: no sender of real mail comes near, and a flood must not fill the memory. */
+#define TRANSCRIPT_EXCHANGES_MAX 65536
+#define TRANSCRIPT_OCTETS_MAX ((size_t)16 << 20)
+
+/* A text inside the transcript's own octets. */
+struct transcript_slice {
+    uint32_t at, len;
+};
+
+/* A command and its reply; `code` is 0 and `reply` empty for what was never answered. */
+struct transcript_exchange {
+    struct transcript_slice command, argument; /* the command is empty where there is none: the greeting */
+    struct transcript_slice reply;             /* all lines of the reply's text, joined by LF */
+    uint16_t code, enhanced_class, enhanced_subject, enhanced_detail;
+    uint64_t packet;
+};
+
+struct transcript_gap {
+    enum smtpscope_side side;
+    uint64_t offset, len;
+    uint32_t before; /* exchanges that were known when the gap was told */
+};
+
+/* TLS as far as it shows from outside. */
+struct transcript_tls {
+    bool seen; /* any of the others is set */
+    bool started, command_injection, response_injection, not_followed;
+    smtpscope_time time;
+    uint64_t packet;
+};
+
+/* Read-only outside transcript.c. */
+struct transcript {
+    struct writer octets;
+    struct transcript_exchange *exchanges; /* the answered ones, then `unanswered_count` unanswered ones */
+    size_t exchange_count, exchange_size, unanswered_count;
+    struct transcript_gap *gaps;
+    size_t gap_count;
+    uint64_t omitted;                                   /* exchanges and gaps beyond the bounds */
+    struct transcript_slice greeting, helo, extensions; /* extensions: lines joined by LF, of the last accepted EHLO */
+    bool has_greeting;
+    struct transcript_tls tls;
+};
+
+/* NULL when out of memory. */
+struct transcript *transcript_new(void);
+void transcript_free(struct transcript *transcript);
+/* One fact of the session; what cannot be kept is counted in `omitted`. */
+void transcript_fact(struct transcript *transcript, const struct smtpscope_fact *fact);
+
+/* Valid until the next fact. */
+struct smtpscope_text transcript_text(const struct transcript *transcript, struct transcript_slice slice);
+
+#endif
