@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""check_source.py [TOP]: who may include what (the table of stages), what the sans-IO core may not touch, sizes, licence lines."""
+"""check_source.py [TOP]: who may include what (the tables of stages and rooms), that no struct tag means two things, what the
+sans-IO core may not touch, sizes, licence lines."""
 import os
 import re
 import sys
 
-# Stage -> the folders, or single headers, that it may include with quotes. Its own folder is always right.
+# Stage -> the stages, or single headers, that it may include with quotes. Its own is always right.
 PUBLIC = "smtpscope"
 MAY_INCLUDE = {
     "include": set(),
@@ -20,6 +21,26 @@ MAY_INCLUDE = {
     "advice": {PUBLIC, "base"},
     "output": {PUBLIC, "advice", "base"},
     "app": {PUBLIC, "base", "capture", "decode", "stream", "detect", "smtp", "rules", "correlate", "advice", "output"},
+    "plugins": {PUBLIC, "correlate"},
+}
+# Room -> the rooms of its stage that it may include. A stage without a row has no rooms; "" is what lies in none.
+ROOMS = {
+    "app": {
+        "process": set(),
+        "options": {"process"},
+        "explain": {"process"},
+        "handoff": {"process"},
+        "sessions": {"handoff", "options"},
+        "publish": {"handoff", "process", "options"},
+        "files": {"handoff", "sessions", "publish", "process", "options"},
+        "live": {"handoff", "sessions", "publish", "process", "options"},
+        "": {"options", "explain", "process", "files", "live"},
+    },
+    "output": {
+        "": set(),
+        "sink": set(),
+        "metrics": {"", "sink"},
+    },
 }
 # Header of another library -> the stages that may include it.
 LIBRARIES = {
@@ -29,7 +50,7 @@ LIBRARIES = {
     r"jansson\.h": {"output", "app"},
     r"cap-ng\.h|seccomp\.h|systemd/.*": {"app"},
     r"microhttpd\.h": {"output"},
-    r"libintl\.h": {"base", "advice"},
+    r"libintl\.h": {"base", "advice", "plugins"},
 }
 CORE = {"stream", "smtp", "rules", "advice"}
 CLOCK = "base/clock.h"
@@ -40,6 +61,7 @@ CORE_CALLS = re.compile(
 MAX_FUNCTION_LINES = 80
 MAX_FILE_LINES = 600
 SPDX = "SPDX-License-Identifier: BSD-2-Clause"
+SPDX_PLUGINS = "SPDX-License-Identifier: GPL-2.0-or-later"  # Wireshark's own
 COMMENTS = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', re.S)
 
 
@@ -74,7 +96,64 @@ def includes(text):
 
 def stage_of(path):
     parts = path.split(os.sep)
-    return "include" if parts[0] == "include" else parts[1]
+    return parts[1] if parts[0] == "src" else parts[0]
+
+
+def room_of(path):
+    """The folder within its stage; "" for a file that lies in none. `path` may be as it is included, without src/."""
+    parts = os.path.dirname(path).split(os.sep)
+    return os.sep.join(parts[2:] if parts[0] == "src" else parts[1:])
+
+
+def check_room(path, where, name):
+    rooms = ROOMS.get(stage_of(path))
+    if rooms is None or "/" not in name or stage_of(os.path.join("src", name)) != stage_of(path):
+        return
+    room, target = room_of(path), room_of(name)
+    if room not in rooms:
+        yield where, "a room %s" % room, "a row of it in ROOMS"
+    elif target != room and target not in rooms[room]:
+        yield where, "%s includes %s" % (room or "no room", name), "may include: %s" % (", ".join(sorted(rooms[room])) or "itself")
+
+
+def cycle_of(edges):
+    """Names that lead from one to the next and back to the first; empty when there are none."""
+    def walk(name, way):
+        if name in way:
+            return way[way.index(name):] + [name]
+        if name in done:
+            return []
+        for target in sorted(edges.get(name, ())):
+            found = walk(target, way + [name])
+            if found:
+                return found
+        done.add(name)
+        return []
+
+    done = set()
+    return next(filter(None, (walk(name, []) for name in sorted(edges))), [])
+
+
+def check_tables():
+    """The tables themselves allow no way back."""
+    tables = [("MAY_INCLUDE", MAY_INCLUDE)] + [("ROOMS of %s" % stage, rooms) for stage, rooms in ROOMS.items()]
+    for name, edges in tables:
+        cycle = cycle_of(edges)
+        if cycle:
+            yield "check_source.py", "%s: %s" % (name, " -> ".join(each or '""' for each in cycle)), "no circle"
+
+
+def check_tags(texts):
+    """A tag means one thing: whoever looks for it finds one place."""
+    places = {}
+    for path, text in texts.items():
+        for number, line in enumerate(text.split("\n"), 1):
+            found = re.match(r"(?:static )?(?:const )?(?:struct|enum|union) (\w+) \{", line)
+            if found:
+                places.setdefault(found.group(1), []).append("%s:%d" % (path, number))
+    for tag, where in sorted(places.items()):
+        if len(where) > 1:
+            yield where[0], "%s is also in %s" % (tag, ", ".join(where[1:])), "a name of its own"
 
 
 def check_includes(path, text):
@@ -86,6 +165,7 @@ def check_includes(path, text):
         if kind == '"':
             target = name.split("/")[0] if "/" in name else stage
             own = target == stage or (stage == "include" and target == PUBLIC)
+            yield from check_room(path, where, name)
             if not own and not {target, name} & MAY_INCLUDE[stage]:
                 yield where, "%s includes %s" % (stage, name), "%s may include: %s" % (stage, ", ".join(sorted(MAY_INCLUDE[stage])) or "itself")
             continue
@@ -141,14 +221,17 @@ def check_layout(path, text, code):
 def check_licence(path, text):
     """One SPDX line, first; behind the line that names the interpreter where there is one."""
     head = text.split("\n", 3)[:2]
-    if SPDX not in head[1 if head[0].startswith("#!") and len(head) > 1 else 0]:
-        yield "%s:1" % path, head[0][:60] or "nothing", SPDX
+    wanted = SPDX_PLUGINS if path.startswith("plugins") else SPDX
+    if wanted not in head[1 if head[0].startswith("#!") and len(head) > 1 else 0]:
+        yield "%s:1" % path, head[0][:60] or "nothing", wanted
 
 
 def check_all(top):
-    c_files = [path for folder in ("include", "src") for path in files_below(top, folder, (".c", ".h", ".def"))]
-    for path in c_files:
-        text = read(top, path)
+    c_files = [path for folder in ("include", "src", "plugins") for path in files_below(top, folder, (".c", ".h", ".def"))]
+    texts = {path: read(top, path) for path in c_files}
+    yield from check_tables()
+    yield from check_tags(texts)
+    for path, text in texts.items():
         code = bare_code(text)
         yield from check_includes(path, text)
         yield from check_own_header_first(path, text)
