@@ -35,8 +35,8 @@ struct smtpscope_segment {
 
 /*
  * A hash of the connection: the same for both directions, never 0, as good in its high bits as in its low ones. `seed` is
- * anything an attacker cannot know. The streams look a flow up by its low bits: who spreads connections over several
- * streams does it by the high ones.
+ * anything an attacker cannot know. The streams look a flow up by its low bits: callers that spread connections over several
+ * streams take the high ones.
  */
 uint64_t smtpscope_segment_hash(const struct smtpscope_segment *segment, uint64_t seed);
 

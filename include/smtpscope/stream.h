@@ -51,10 +51,15 @@ struct smtpscope_ending {
 };
 
 /*
- * What the owner of the streams is told. opened() comes with a flow's first octets, or the first that are lost, or its
- * FIN; a connection without any of these is never told. `user` is what it returned for the flow; NULL there means "not followed", and nothing more is told. `ctx` is the owner's.
- * `gap`: `len` octets of that direction will never come. `conflict`: octets were sent again with other content; the first stay valid.
- * It is told of what is sent again soon, behind no more than a few other segments; of longer ones of a message, of their ends.
+ * The functions by which the streams report to the caller; `ctx` is the config's.
+ *
+ * opened() is called with a flow's first octets, or with the first that are lost, or with its FIN; for a connection that has
+ * none of these it is never called. What it returns is the `user` of all later calls for this flow. NULL: the caller does not
+ * follow the flow, and no later call is made for it.
+ *
+ * gap(): `len` octets of that direction will never come. conflict(): octets were sent again with other content; those that
+ * were reported first stay valid. Few of the latest octets are remembered for that: what is sent again behind more than about
+ * three other segments is not compared, and of a segment longer than a line only the end is.
  */
 struct smtpscope_stream_events {
     void *(*opened)(void *ctx, const struct smtpscope_flow *flow);
@@ -89,32 +94,33 @@ struct smtpscope_streams *smtpscope_streams_new(const struct smtpscope_stream_co
 void smtpscope_streams_free(struct smtpscope_streams *streams);
 
 /*
- * One segment, in capture order. False, and nothing done, when it is none of ours: neither port is watched, and its connection
- * was not told to be followed. Never fails; what could not be kept is counted.
+ * Takes one segment; they come in capture order. Returns false, with nothing done, when neither port is watched and the
+ * connection was not given to smtpscope_streams_follow() before. Never fails: what could not be kept is counted.
  */
 bool smtpscope_streams_segment(struct smtpscope_streams *streams, const struct smtpscope_segment *segment);
 
 /*
- * The same for the first segments of a connection on no watched port that is to be followed all the same, its handshake
- * first. Those that come later are taken by smtpscope_streams_segment(). They may be older than what was given before.
+ * Takes a segment of a connection that is to be followed although neither port is watched. The caller gives the segments that
+ * it has of the connection, the handshake first; they may be older than what was given before. From then on
+ * smtpscope_streams_segment() takes the connection's segments.
  */
 void smtpscope_streams_follow(struct smtpscope_streams *streams, const struct smtpscope_segment *segment);
 
 /*
- * Ends what has been silent too long at `now` (packet time). Cheap to call for each packet. Flows that one call ends, or
- * whose holes it gives up, are told in the order of their first packets.
+ * Ends the flows that have been silent for too long at `now` (packet time), and gives up holes that nothing fills any more.
+ * Cheap to call for each packet. The flows of one call are reported in the order of their first packets.
  *
- * Called with the time of each segment of a capture, also of those that other streams get, before the segment itself is
- * given, it makes what is told of a flow, and at which packet, independent of how flows are spread over streams, as
- * long as no stream reaches its bounds. Packet time never runs back, and two different stamps have to agree before it
- * leaps by more than a day.
+ * A caller that spreads flows over several streams calls this in each of them with the time of every segment, before the
+ * segment is given to the one that it belongs to. Then what is reported of a flow, and at which packet, does not depend on
+ * how flows are spread, as long as no stream reaches its bounds. Packet time never runs back, and two different stamps have
+ * to agree before it leaps by more than a day.
  */
 void smtpscope_streams_expire(struct smtpscope_streams *streams, smtpscope_time now);
 
 /*
- * Live capture: the clock that stamps the segments was set by `delta`, e.g. minus one hour. Call it between the last segment
- * stamped before that and the first one stamped behind it: all waiting times stay true, and the owner is told for each flow
- * that it follows.
+ * Live capture: the clock that stamps the segments was set by `delta` nanoseconds, e.g. minus one hour. To be called between
+ * the last segment stamped before that and the first one stamped after it. All waiting times stay true, and clock_stepped() is
+ * called for each flow that the caller follows.
  */
 void smtpscope_streams_clock_stepped(struct smtpscope_streams *streams, smtpscope_time delta);
 
@@ -122,11 +128,12 @@ void smtpscope_streams_clock_stepped(struct smtpscope_streams *streams, smtpscop
 void smtpscope_streams_flush(struct smtpscope_streams *streams);
 
 /*
- * Hints that a segment with this hash comes soon, for callers that take segments in batches: a million flows are in no
- * cache. The first fetches the table's entry; the second, some segments later, the flow it leads to; the third, later
- * again, is that flow's `user`, or NULL, so that the caller can fetch what it leads to. Nothing is changed, and
- * nothing depends on it: the flow may be another one with the same hash. While there are few flows, nothing is done, and
- * that is best asked once a batch.
+ * Hints for callers that have segments in batches and a great many flows, which no processor cache holds: they fetch into the
+ * cache what the segment with this hash will need. smtpscope_streams_prefetch() fetches the table's entry. A few segments
+ * later smtpscope_streams_prefetch_flow() fetches the flow that the entry names. A few segments after that
+ * smtpscope_streams_likely_user() returns the flow's `user`, or NULL, so that the caller can fetch what lies behind it; now and
+ * then it is that of another flow with the same hash. None of them changes anything. While there are few flows they do nothing:
+ * smtpscope_streams_are_many() says so, to be asked once a batch.
  */
 bool smtpscope_streams_are_many(const struct smtpscope_streams *streams);
 void smtpscope_streams_prefetch(const struct smtpscope_streams *streams, uint64_t hash);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One TCP connection as the reassembler keeps it, and the lists and table that flows stand in. Internal to stream. */
+/* One TCP connection as the reassembler keeps it, and the streams that it belongs to. Internal to stream. */
 #ifndef STREAM_FLOW_H
 #define STREAM_FLOW_H
 
@@ -20,15 +20,24 @@ struct held {
     uint8_t data[];
 };
 
+/* What is delivered next: a view, of the caller's segment or of a held one. */
+struct deliverable {
+    const uint8_t *data;
+    uint32_t seq, ack, len, missing;
+    bool has_ack, fin;
+    smtpscope_time time;
+    uint64_t packet;
+};
+
 /* What is held of a flow. Few flows have any of it at a time, so it is apart, and there only while something is held. */
-struct blocked {
+struct held_queue {
     struct held *first[2], *last[2];
     uint32_t segments, octets;
     uint16_t waited; /* segments of the flow that came since it is stuck, or since a hole was given up */
 };
 
 /* One direction. Names after RFC 9293 3.3.1, seen from the receiver: `nxt` is the next sequence number to deliver. */
-struct half {
+struct direction {
     uint64_t delivered; /* octets told of, gaps included: the stream offset of `nxt` */
     uint32_t nxt;
     uint32_t acked;       /* the highest acknowledgement of this direction's octets that the other side has sent */
@@ -44,25 +53,25 @@ struct half {
  * LINGER: it ended. These three have one waiting time each, so they are ordered by their due times as they grow.
  *
  * The others are idle, and each segment puts their end off. They stand in a wheel of lists, each for a span of due times, and
- * are not moved for each segment: who spoke meanwhile is moved when its list comes up. The road not taken: one list, where
- * such a flow goes to the end and there keeps whoever is due before it from being looked at; when a flow ends would then
+ * are not moved for each segment: a flow that spoke meanwhile is moved when its list comes up. The road not taken: one list, where
+ * such a flow goes to the end and there keeps those that are due before it from being looked at; when a flow ends would then
  * depend on the other flows.
  */
 #define IDLE_LISTS 256u /* three or four seconds each, of the default idle time */
 enum flow_list { LIST_EMBRYO, LIST_STUCK, LIST_LINGER, LIST_IDLE, LISTS = LIST_IDLE + IDLE_LISTS };
 
 /*
- * Of these there may be a million, so the order is by size. Flows name one another by their places in the slabs, which are
- * half as long as pointers; place 0 is nobody's.
+ * There may be a million of these, so the order is by size. Flows name one another by their places in the slabs, which are
+ * direction as long as pointers; place 0 is no flow.
  */
 struct flow {
     struct smtpscope_flow public;
     void *user; /* NULL: not followed */
-    struct half half[2];
-    struct blocked *blocked;  /* NULL: nothing is held */
-    smtpscope_time since;     /* when it entered its list; of an idle one, when it was last heard */
-    smtpscope_time last_time; /* of its last segment */
-    smtpscope_time fin_time;  /* of the first FIN */
+    struct direction direction[2];
+    struct held_queue *held_queue; /* NULL: nothing is held */
+    smtpscope_time since;          /* when it entered its list; of an idle one, when it was last heard */
+    smtpscope_time last_time;      /* of its last segment */
+    smtpscope_time fin_time;       /* of the first FIN */
     uint64_t last_packet;
     uint32_t place, prev, next;
     uint32_t hash;    /* as in its slot */
@@ -82,7 +91,7 @@ struct flow_queue {
     size_t count;
 };
 
-/* The low half of the hash, which is enough for any table that fits in memory. `place` 0: empty. */
+/* The low direction of the hash, which is enough for any table that fits in memory. `place` 0: empty. */
 struct slot {
     uint32_t hash, place;
 };
@@ -92,8 +101,8 @@ struct slot {
 #define SLAB_FLOWS (1u << SLAB_BITS)
 
 /* The flows that one call ends: a heap, the one whose first packet came first on top. */
-struct due {
-    struct due_flow {
+struct expiring {
+    struct expiring_flow {
         uint64_t first_packet;
         struct flow *flow;
     } * flows;
@@ -116,75 +125,25 @@ struct smtpscope_streams {
     uint32_t places; /* given out so far */
     uint32_t spare;  /* freed flows, through `next` */
     size_t held;     /* segments, of all flows together */
-    struct due due;
+    struct expiring expiring;
     smtpscope_time now, next_tick, stepped;
     smtpscope_time leap; /* a time far ahead that only one stamp has had so far; 0: none */
     struct smtpscope_stream_stats stats;
 };
-
-/* table.c */
-/* The flow of a segment in either direction, or NULL. Sets `side`: who sent it. */
-struct flow *flow_find(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment, uint64_t hash,
-                       enum smtpscope_side *side);
-/* A zeroed flow in the table and in LIST_EMBRYO, or NULL when out of memory. */
-struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash);
-void flow_remove(struct smtpscope_streams *streams, struct flow *flow);
-void table_free(struct smtpscope_streams *streams);
 
 static inline struct flow *flow_at(const struct smtpscope_streams *streams, uint32_t place)
 {
     return place ? &streams->slabs[place >> SLAB_BITS][place & (SLAB_FLOWS - 1)] : NULL;
 }
 
-static inline struct flow *list_first(const struct smtpscope_streams *streams, unsigned list)
-{
-    return flow_at(streams, streams->lists[list].first);
-}
-
-/* waiting.c */
-/* Into `list` from now on; any of the idle lists is LIST_IDLE. */
-void flow_wait(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list);
-void flow_enlist(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list);
-void flow_unlist(struct smtpscope_streams *streams, struct flow *flow);
-/* An idle flow that spoke since goes to the list that it belongs in; false: it stands there. */
-bool flow_put_off(struct smtpscope_streams *streams, struct flow *flow);
-/* The flow that is given up for a new one, or NULL. */
-struct flow *flow_least_useful(struct smtpscope_streams *streams);
-
-static inline bool flow_is_idle(const struct flow *flow)
-{
-    return flow->list >= LIST_IDLE;
-}
-
-/* expire.c */
-void now_leap(struct smtpscope_streams *streams, smtpscope_time time);
-bool due_grow(struct smtpscope_streams *streams);
-
-/* reassembly.c */
-/* Octets, acknowledgement and FIN of one segment of the flow. `side` sent it. */
-void reassembly_segment(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
-                        const struct smtpscope_segment *segment);
-/* Gives up on every hole: delivers all that is held, with gaps, and the loss at the end that acknowledgements prove. */
-void reassembly_drain(struct smtpscope_streams *streams, struct flow *flow);
-/* Has a hole blocked the flow for too long? Then reassembly_tick() gives up on it. */
-bool reassembly_is_hopeless(const struct smtpscope_streams *streams, const struct flow *flow);
-void reassembly_tick(struct smtpscope_streams *streams, struct flow *flow);
-/* Would reassembly_drain() tell anything? */
-bool reassembly_owes(const struct flow *flow);
-void reassembly_discard(struct smtpscope_streams *streams, struct flow *flow);
-
-/* streams.c */
-/* The owner hears of the flow at its first octets, or its FIN; not at its SYN. */
-void flow_follow(struct smtpscope_streams *streams, struct flow *flow);
-void flow_close_if_done(struct smtpscope_streams *streams, struct flow *flow);
-/* Closes a flow that ends for whatever reason: what is held is delivered first. The flow is gone then. */
-void flow_end(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why);
-
 /*
  * Packet time never runs back, and a single stamp far ahead does not carry it away: another one has to agree. The same stamp
  * again does not: a frame's time may be told more than once.
  */
 #define LEAP (24 * 3600 * SMTPSCOPE_SECOND)
+
+/* A stamp that is far ahead. */
+void now_leap(struct smtpscope_streams *streams, smtpscope_time time);
 
 static inline void now_advance(struct smtpscope_streams *streams, smtpscope_time time)
 {

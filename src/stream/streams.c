@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life of a flow: what opens it, which side is which, what ends it.
+ * The public calls: finds the flow of a segment, or opens one; which side is which; what resets or replaces a connection.
  *
  * A RST does not end a flow at once: octets of the other side that were on their way still come, and a capture may have
  * the RST before the data it follows. The flow lingers for a second of packet time, or until its ports are used again.
  */
-#include "flow.h"
+#include "smtpscope/stream.h"
 
 #include "base/memory.h"
+
+#include "expire.h"
+#include "held.h"
+#include "life.h"
+#include "reassembly.h"
+#include "table.h"
+#include "waiting.h"
 
 #define DEFAULT_FLOWS (4u << 20)              /* the most that fit beside their sessions in a few GiB */
 #define DEFAULT_HELD (64u << 20)              /* octets held out of order, all flows together */
@@ -29,7 +36,7 @@ struct smtpscope_streams *smtpscope_streams_new(const struct smtpscope_stream_co
         streams->config.idle = DEFAULT_IDLE;
     /* From the current span to that of a flow heard now there are at most as many lists as there are. */
     streams->idle_span = (uint64_t)streams->config.idle / (IDLE_LISTS - 2) + 1;
-    if (due_grow(streams))
+    if (expiring_grow(streams))
         return streams;
     memory_free(config->allocator, streams);
     return NULL;
@@ -41,56 +48,10 @@ void smtpscope_streams_free(struct smtpscope_streams *streams)
         return;
     for (unsigned list = 0; list < LISTS; list++)
         for (struct flow *flow = list_first(streams, list); flow; flow = flow_at(streams, flow->next))
-            reassembly_discard(streams, flow);
+            held_discard(streams, flow);
     table_free(streams);
-    memory_free(streams->config.allocator, streams->due.flows);
+    memory_free(streams->config.allocator, streams->expiring.flows);
     memory_free(streams->config.allocator, streams);
-}
-
-static void flow_close(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why)
-{
-    struct smtpscope_ending ending = {
-        .why = why,
-        .by = (enum smtpscope_side)(flow->reset ? flow->reset_by : flow->fin_by),
-        .fin = {flow->half[0].fin, flow->half[1].fin},
-        .seen = {flow->half[0].seen, flow->half[1].seen},
-        .fin_time = flow->fin_time,
-        .time = flow->last_time,
-        .packet = flow->last_packet,
-    };
-
-    if (flow->closed)
-        return;
-    flow->closed = true;
-    if (flow->user)
-        streams->config.events->closed(streams->config.ctx, flow->user, &ending);
-    flow->user = NULL;
-    streams->stats.flows_now -= flow->followed;
-}
-
-void flow_follow(struct smtpscope_streams *streams, struct flow *flow)
-{
-    if (flow->followed)
-        return;
-    flow->followed = true;
-    flow->user = streams->config.events->opened(streams->config.ctx, &flow->public);
-    streams->stats.flows++;
-    streams->stats.flows_now++;
-    if (flow->list == LIST_EMBRYO)
-        flow_wait(streams, flow, LIST_IDLE);
-}
-
-void flow_end(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_close why)
-{
-    if (!flow->closed) {
-        reassembly_drain(streams, flow);
-        if (flow->reset)
-            why = SMTPSCOPE_CLOSE_RESET;
-        else if (flow->half[0].fin || flow->half[1].fin)
-            why = SMTPSCOPE_CLOSE_FIN;
-        flow_close(streams, flow, why);
-    }
-    flow_remove(streams, flow);
 }
 
 static bool is_watched(const struct smtpscope_streams *streams, uint16_t port)
@@ -164,12 +125,12 @@ enum syn { SYN_REPEATED, SYN_REUSE, SYN_DOUBTFUL };
  */
 static enum syn syn_of(struct flow *flow, enum smtpscope_side side, const struct smtpscope_segment *segment)
 {
-    const struct half *half = &flow->half[side];
-    uint32_t first = half->nxt - (uint32_t)half->delivered;
+    const struct direction *direction = &flow->direction[side];
+    uint32_t first = direction->nxt - (uint32_t)direction->delivered;
 
     if (flow->closed)
         return SYN_REUSE;
-    if (!half->known || segment->seq + 1 == first) {
+    if (!direction->known || segment->seq + 1 == first) {
         flow->public.midstream = false; /* the same SYN again, or one that the capture has late */
         return SYN_REPEATED;
     }
@@ -191,11 +152,11 @@ static bool syn_confirmed(const struct flow *flow, enum smtpscope_side side, con
 /* Within reach of the window (RFC 5961 3): others send RSTs too. */
 #define RST_REACH (1 << 20)
 
-static bool reset_is_valid(const struct half *half, const struct smtpscope_segment *segment)
+static bool reset_is_valid(const struct direction *direction, const struct smtpscope_segment *segment)
 {
-    int32_t ahead = seq_diff(segment->seq, half->nxt);
+    int32_t ahead = seq_diff(segment->seq, direction->nxt);
 
-    return !half->known || (ahead >= 0 && ahead <= RST_REACH);
+    return !direction->known || (ahead >= 0 && ahead <= RST_REACH);
 }
 
 static void note_reset(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side)
@@ -203,14 +164,6 @@ static void note_reset(struct smtpscope_streams *streams, struct flow *flow, enu
     if (!flow->reset) {
         flow->reset = true;
         flow->reset_by = side & 1u;
-        flow_wait(streams, flow, LIST_LINGER);
-    }
-}
-
-void flow_close_if_done(struct smtpscope_streams *streams, struct flow *flow)
-{
-    if (flow->half[0].fin && flow->half[1].fin && !flow->blocked && !flow->closed) {
-        flow_close(streams, flow, flow->reset ? SMTPSCOPE_CLOSE_RESET : SMTPSCOPE_CLOSE_FIN);
         flow_wait(streams, flow, LIST_LINGER);
     }
 }
@@ -228,8 +181,8 @@ static void flow_clock_stepped(struct smtpscope_streams *streams, struct flow *f
     flow->last_time += delta;
     if (flow->fin_seen)
         flow->fin_time += delta;
-    for (int side = 0; flow->blocked && side < 2; side++)
-        for (struct held *held = flow->blocked->first[side]; held; held = held->next)
+    for (int side = 0; flow->held_queue && side < 2; side++)
+        for (struct held *held = flow->held_queue->first[side]; held; held = held->next)
             held->time += delta;
     if (flow->user && events->clock_stepped)
         events->clock_stepped(streams->config.ctx, flow->user, delta);
@@ -303,7 +256,7 @@ void smtpscope_streams_follow(struct smtpscope_streams *streams, const struct sm
     flow->last_time = segment->time;
     flow->last_packet = segment->packet;
     reassembly_segment(streams, flow, side, segment);
-    if (segment->flags & SMTPSCOPE_TCP_RST && reset_is_valid(&flow->half[side], segment))
+    if (segment->flags & SMTPSCOPE_TCP_RST && reset_is_valid(&flow->direction[side], segment))
         note_reset(streams, flow, side);
     flow_close_if_done(streams, flow);
 }

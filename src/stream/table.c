@@ -4,15 +4,17 @@
  * lives for weeks does not decay. A slot holds the hash beside the place, so that a probe touches a flow only when it
  * is almost surely the right one. The key is symmetric: both directions of a connection find the same slot.
  */
-#include "flow.h"
+#include "table.h"
 
 #include "base/hash.h"
 #include "base/memory.h"
 
+#include "waiting.h"
+
 #define INITIAL_CAPACITY 1024u
 #define CACHE_LINE 64u
 
-/* An address is two words, of which IPv4 fills half of one. Both factors depend on the seed: neither can be made zero. */
+/* An address is two words, of which IPv4 fills direction of one. Both factors depend on the seed: neither can be made zero. */
 static uint64_t endpoint_hash(const struct smtpscope_endpoint *end, uint64_t seed)
 {
     uint64_t words[2];
@@ -64,8 +66,8 @@ struct flow *flow_find(const struct smtpscope_streams *streams, const struct smt
 }
 
 /*
- * Of so many flows, most of which have ended and wait to be forgotten, those that go on stay in the caches anyway, and looking
- * ahead costs more than it saves: with 100 and 20,000 open at a time a tenth of all, while with 100,000 it saves as much.
+ * Up to so many flows, most of them ended and waiting to be forgotten, those that go on stay in the caches anyway, and looking
+ * ahead costs more than it saves: a tenth of the time with 100 and with 20,000 open flows; with 100,000 it saves as much.
  */
 #define FEW_FLOWS (32u << 10)
 
@@ -189,7 +191,7 @@ struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash)
     return flow;
 }
 
-/* Closes the hole at `at`: whatever stood behind it only because its own slot was taken moves up. */
+/* Closes the hole at `at`: each slot behind it that is there only because its own was taken moves up. */
 static void slot_delete(struct smtpscope_streams *streams, size_t at)
 {
     size_t mask = streams->capacity - 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The lists that flows wait in, and who is given up when there are too many. */
-#include "flow.h"
+/* The lists that flows wait in, and which flow is given up when there are too many. */
+#include "waiting.h"
 
 /* The end of an idle flow, in spans of the wheel. */
 static uint64_t idle_due(const struct smtpscope_streams *streams, const struct flow *flow)
