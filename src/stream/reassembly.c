@@ -242,16 +242,28 @@ static void unstick(struct smtpscope_streams *streams, struct flow *flow)
     settle(streams, flow);
 }
 
-static void note_ack(struct direction *other, uint32_t ack)
+/*
+ * An acknowledgement of octets that were not seen says that the capture lost them; or it is forged, or broken, and the other side
+ * drops it (RFC 9293 3.10.7.4: of what was not sent). So it counts until a later segment of its sender acknowledges less, or the
+ * one that it speaks of goes on where it was. A receiver never takes an acknowledgement back.
+ */
+static void note_ack(struct direction *other, uint32_t ack, bool later)
 {
     if (!other->known) {
         other->known = true;
         other->nxt = ack;
     }
-    if (!other->has_acked || seq_diff(ack, other->acked) > 0) {
+    if (!other->has_acked || seq_diff(ack, other->acked) > 0 || (later && seq_diff(other->acked, other->nxt) > 0)) {
         other->has_acked = true;
         other->acked = ack;
     }
+}
+
+/* A sender that stands where the last octet seen of it ends has sent no more. */
+static void note_seq(struct direction *direction, uint32_t seq)
+{
+    if (seq == direction->nxt && seq_diff(direction->acked, seq) > 0)
+        direction->acked = seq;
 }
 
 /* A keep-alive or window probe repeats the last octet with any content (RFC 9293 3.8.4). */
@@ -288,7 +300,7 @@ static void segment_plain(struct smtpscope_streams *streams, struct flow *flow, 
     struct direction *other = &flow->direction[!side];
 
     flow->direction[side].seen = true;
-    note_ack(other, segment->ack);
+    note_ack(other, segment->ack, true);
     if (segment->len)
         tell_octets(streams, flow,
                     &(struct smtpscope_octets){
@@ -299,6 +311,8 @@ static void segment_plain(struct smtpscope_streams *streams, struct flow *flow, 
                         .time = segment->time,
                         .packet = segment->packet,
                     });
+    else
+        note_seq(&flow->direction[side], segment->seq);
 }
 
 /* Apart, so that what nearly every segment does is the shorter. */
@@ -327,7 +341,9 @@ __attribute__((noinline)) static void segment_any(struct smtpscope_streams *stre
         direction->nxt = deliverable.seq;
     }
     if (deliverable.has_ack)
-        note_ack(other, deliverable.ack);
+        note_ack(other, deliverable.ack, seq_diff(deliverable.seq, direction->nxt) >= 0);
+    if (!deliverable.len && !deliverable.missing)
+        note_seq(direction, deliverable.seq);
     if (deliverable.len || deliverable.missing || deliverable.fin) {
         int32_t ahead = seq_diff(deliverable.seq, direction->nxt);
 
