@@ -13,9 +13,7 @@ include(CheckTypeSize)
 check_type_size(ssize_t SSIZE_T)
 
 file(GLOB plugin_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/plugins/wireshark/*.c")
-# What shows across sessions is a stage of the program, and judges here as well.
-stage_sources(across_sources correlate)
-add_library(smtpscope-wireshark MODULE ${plugin_sources} ${across_sources})
+add_library(smtpscope-wireshark MODULE ${plugin_sources})
 set(wireshark_series ${Wireshark_MAJOR_VERSION}.${Wireshark_MINOR_VERSION})
 # Below the build folder as below WIRESHARK_PLUGIN_DIR: series, then epan.
 set_target_properties(smtpscope-wireshark PROPERTIES

@@ -12,8 +12,8 @@ struct smtpscope_judge;
 struct smtpscope_judge_config {
     const struct smtpscope_allocator *allocator; /* NULL: realloc(3) */
     /*
-     * Called once a finding, in order of their evidence, when the session ends; and before that by smtpscope_judge_tell() and
-     * smtpscope_judge_peek(). All it points to is valid during the call.
+     * Called once a finding, in order of their evidence, when the session ends; and before that by smtpscope_judge_tell().
+     * All it points to is valid during the call.
      */
     void (*finding)(void *ctx, const struct smtpscope_finding *finding);
     void *ctx;
@@ -35,13 +35,6 @@ uint32_t smtpscope_judge_untold(const struct smtpscope_judge *judge);
  * changed since. To be called between two facts; not from the callback.
  */
 void smtpscope_judge_tell(struct smtpscope_judge *judge);
-
-/*
- * For who shows findings while the session goes on: tells the findings so far whose id is above `after` (0: all), in order, through
- * the same callback. Until FACT_END tells them for good, their counts, severity, reason and confidence may still change, symptoms
- * are counted but not listed, and more may follow. Returns the highest id so far. Changes nothing.
- */
-uint32_t smtpscope_judge_peek(const struct smtpscope_judge *judge, uint32_t after);
 
 /*
  * The reason of a 4yz or 5yz as far as verb, code, enhanced code and text tell it; UNSPECIFIED rather than a guess. `server`

@@ -342,6 +342,8 @@ void smtpscope_session_free(struct smtpscope_session *session);
 void *smtpscope_session_user(const struct smtpscope_session *session);
 const struct smtpscope_flow *smtpscope_session_flow(const struct smtpscope_session *session);
 const struct smtpscope_state *smtpscope_session_state(const struct smtpscope_session *session);
+/* Where the next octet of the side stands in its stream; of a side that went on inside TLS, where that began. */
+uint64_t smtpscope_session_offset(const struct smtpscope_session *session, enum smtpscope_side side);
 /* How it ends, while smtpscope_session_close() tells its last facts; NULL before. */
 const struct smtpscope_ending *smtpscope_session_ending(const struct smtpscope_session *session);
 

@@ -22,8 +22,10 @@ static inline void *memory_resize(const struct smtpscope_allocator *allocator, v
 /* `size` zeroed octets, or NULL. */
 static inline void *memory_new(const struct smtpscope_allocator *allocator, size_t size)
 {
-    void *memory = memory_resize(allocator, NULL, size);
+    void *memory = allocator ? memory_resize(allocator, NULL, size) : NULL;
 
+    if (!allocator)
+        return calloc(1, size); /* large tables: pages are zero before they are touched */
     return memory ? memset(memory, 0, size) : NULL;
 }
 

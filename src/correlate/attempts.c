@@ -61,10 +61,10 @@ static enum smtpscope_rule limit_reached(struct attempts_client *client, bool lo
     return SMTPSCOPE_RULE_SECURITY_RECIPIENT_HARVESTING;
 }
 
-bool attempts_note(struct attempts *attempts, const struct trace *trace, struct smtpscope_finding *finding)
+bool attempts_note(struct attempts *attempts, const struct smtpscope_trace *trace, struct smtpscope_finding *finding)
 {
     struct attempts_client *client = client_of(attempts, &trace->flow, trace->time);
-    bool login = trace->kind == TRACE_LOGIN, known = trace->kind == TRACE_KNOWN;
+    bool login = trace->kind == SMTPSCOPE_TRACE_LOGIN, known = trace->kind == SMTPSCOPE_TRACE_KNOWN;
     enum smtpscope_rule rule;
 
     client->known += known;

@@ -3,7 +3,7 @@
 #ifndef CORRELATE_ATTEMPTS_H
 #define CORRELATE_ATTEMPTS_H
 
-#include "correlate/trace.h"
+#include "smtpscope/correlate.h"
 
 /* Clients watched at a time: direct-mapped, a newcomer takes the place. */
 #define ATTEMPTS_CLIENTS 4096u
@@ -21,9 +21,9 @@ struct attempts {
 };
 
 /*
- * Counts a TRACE_LOGIN, TRACE_UNKNOWN or TRACE_KNOWN for its client. Returns true when that reaches the limit over several
+ * Counts a SMTPSCOPE_TRACE_LOGIN, SMTPSCOPE_TRACE_UNKNOWN or SMTPSCOPE_TRACE_KNOWN for its client. Returns true when that reaches the limit over several
  * sessions: then *finding is complete; it points into the trace.
  */
-bool attempts_note(struct attempts *attempts, const struct trace *trace, struct smtpscope_finding *finding);
+bool attempts_note(struct attempts *attempts, const struct smtpscope_trace *trace, struct smtpscope_finding *finding);
 
 #endif

@@ -7,13 +7,11 @@
  * A server that offered STARTTLS to one client and does not to another is remembered likewise, by its address and port;
  * a client's refused logins and unknown recipients by its address (attempts.h).
  */
-#include "correlate.h"
+#include "smtpscope/correlate.h"
 
 #include "attempts.h"
 #include "base/hash.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "base/memory.h"
 
 /* 64 Ki deferred recipients at a time: about 8 MiB; neighbourhoods of 16 slots. */
 #define SLOTS 65536u
@@ -46,8 +44,8 @@ struct offer {
     smtpscope_time time;
 };
 
-struct correlate {
-    struct correlate_config config;
+struct smtpscope_correlate {
+    struct smtpscope_correlate_config config;
     uint64_t forgotten;
     struct offer offers[SERVERS];
     struct attempts attempts;
@@ -56,9 +54,9 @@ struct correlate {
     struct deferral slots[SLOTS];
 };
 
-struct correlate *correlate_new(const struct correlate_config *config)
+struct smtpscope_correlate *smtpscope_correlate_new(const struct smtpscope_correlate_config *config)
 {
-    struct correlate *correlate = calloc(1, sizeof *correlate);
+    struct smtpscope_correlate *correlate = memory_new(config->allocator, sizeof *correlate);
 
     if (!correlate)
         return NULL;
@@ -77,7 +75,7 @@ struct correlate *correlate_new(const struct correlate_config *config)
 /* The smallest page there is: larger ones are touched more than once. */
 #define PAGE 4096
 
-void correlate_settle(struct correlate *correlate)
+void smtpscope_correlate_settle(struct smtpscope_correlate *correlate)
 {
     volatile uint8_t *octets = (volatile uint8_t *)correlate;
 
@@ -85,17 +83,18 @@ void correlate_settle(struct correlate *correlate)
         octets[i] = octets[i];
 }
 
-void correlate_free(struct correlate *correlate)
+void smtpscope_correlate_free(struct smtpscope_correlate *correlate)
 {
-    free(correlate);
+    if (correlate)
+        memory_free(correlate->config.allocator, correlate);
 }
 
-uint64_t correlate_forgotten(const struct correlate *correlate)
+uint64_t smtpscope_correlate_forgotten(const struct smtpscope_correlate *correlate)
 {
     return correlate->forgotten;
 }
 
-static struct deferral *deferral_find(struct correlate *correlate, uint64_t key)
+static struct deferral *deferral_find(struct smtpscope_correlate *correlate, uint64_t key)
 {
     for (uint64_t i = 0; i < NEIGHBOURS; i++)
         if (correlate->keys[(key + i) % SLOTS] == key)
@@ -103,7 +102,7 @@ static struct deferral *deferral_find(struct correlate *correlate, uint64_t key)
     return NULL;
 }
 
-static struct deferral *deferral_add(struct correlate *correlate, uint64_t key)
+static struct deferral *deferral_add(struct smtpscope_correlate *correlate, uint64_t key)
 {
     uint64_t best = key % SLOTS;
 
@@ -119,7 +118,7 @@ static struct deferral *deferral_add(struct correlate *correlate, uint64_t key)
     return &correlate->slots[best];
 }
 
-static void tell(struct correlate *correlate, const struct deferral *deferral, enum smtpscope_rule rule,
+static void tell(struct smtpscope_correlate *correlate, const struct deferral *deferral, enum smtpscope_rule rule,
                  enum smtpscope_detail detail, const char *text, uint64_t number, smtpscope_time time)
 {
     struct smtpscope_finding finding = {
@@ -158,7 +157,7 @@ static void tell(struct correlate *correlate, const struct deferral *deferral, e
     correlate->config.finding(correlate->config.ctx, &finding);
 }
 
-static void deferral_move(struct deferral *deferral, const struct trace *outcome)
+static void deferral_move(struct deferral *deferral, const struct smtpscope_trace *outcome)
 {
     deferral->flow = outcome->flow;
     deferral->last = outcome->time;
@@ -176,9 +175,10 @@ static uint64_t seconds(smtpscope_time time)
     return time > 0 ? (uint64_t)(time / SMTPSCOPE_SECOND) : 0;
 }
 
-static void deferred_again(struct correlate *correlate, struct deferral *deferral, const struct trace *outcome)
+static void deferred_again(struct smtpscope_correlate *correlate, struct deferral *deferral,
+                           const struct smtpscope_trace *outcome)
 {
-    const struct correlate_config *config = &correlate->config;
+    const struct smtpscope_correlate_config *config = &correlate->config;
     smtpscope_time since = outcome->time - deferral->last;
     uint64_t server = deferral->server;
 
@@ -199,7 +199,8 @@ static void deferred_again(struct correlate *correlate, struct deferral *deferra
     }
 }
 
-static void deferral_ended(struct correlate *correlate, struct deferral *deferral, const struct trace *outcome)
+static void deferral_ended(struct smtpscope_correlate *correlate, struct deferral *deferral,
+                           const struct smtpscope_trace *outcome)
 {
     bool accepted = outcome->outcome == SMTPSCOPE_OUTCOME_ACCEPTED;
     uint64_t after = seconds(outcome->time - deferral->first);
@@ -215,7 +216,7 @@ static void deferral_ended(struct correlate *correlate, struct deferral *deferra
     correlate->keys[deferral - correlate->slots] = 0;
 }
 
-static void outcome_note(struct correlate *correlate, const struct trace *outcome)
+static void outcome_note(struct smtpscope_correlate *correlate, const struct smtpscope_trace *outcome)
 {
     struct deferral *deferral = deferral_find(correlate, outcome->triple);
 
@@ -239,7 +240,7 @@ static uint64_t endpoint_key(const struct smtpscope_endpoint *endpoint, bool por
     return key ? key : 1;
 }
 
-static void tell_stripped(struct correlate *correlate, const struct trace *trace, smtpscope_time offered)
+static void tell_stripped(struct smtpscope_correlate *correlate, const struct smtpscope_trace *trace, smtpscope_time offered)
 {
     struct smtpscope_finding finding = {
         .rule = SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED,
@@ -271,7 +272,7 @@ static void tell_stripped(struct correlate *correlate, const struct trace *trace
     correlate->config.finding(correlate->config.ctx, &finding);
 }
 
-static void offer_note(struct correlate *correlate, const struct trace *trace)
+static void offer_note(struct smtpscope_correlate *correlate, const struct smtpscope_trace *trace)
 {
     const struct smtpscope_endpoint *side = trace->flow.side;
     uint64_t server = endpoint_key(&side[SMTPSCOPE_SERVER], true), client = endpoint_key(&side[SMTPSCOPE_CLIENT], false);
@@ -287,7 +288,7 @@ static void offer_note(struct correlate *correlate, const struct trace *trace)
     }
 }
 
-static void attempt_note(struct correlate *correlate, const struct trace *trace)
+static void attempt_note(struct smtpscope_correlate *correlate, const struct smtpscope_trace *trace)
 {
     struct smtpscope_finding finding;
 
@@ -295,28 +296,18 @@ static void attempt_note(struct correlate *correlate, const struct trace *trace)
         correlate->config.finding(correlate->config.ctx, &finding);
 }
 
-void correlate_trace(struct correlate *correlate, const struct trace *trace)
+void smtpscope_correlate_trace(struct smtpscope_correlate *correlate, const struct smtpscope_trace *trace)
 {
     switch (trace->kind) {
-    case TRACE_OFFER: offer_note(correlate, trace); break;
-    case TRACE_LOGIN:
-    case TRACE_UNKNOWN:
-    case TRACE_KNOWN: attempt_note(correlate, trace); break;
-    case TRACE_OUTCOME: outcome_note(correlate, trace); break;
+    case SMTPSCOPE_TRACE_OFFER: offer_note(correlate, trace); break;
+    case SMTPSCOPE_TRACE_LOGIN:
+    case SMTPSCOPE_TRACE_UNKNOWN:
+    case SMTPSCOPE_TRACE_KNOWN: attempt_note(correlate, trace); break;
+    case SMTPSCOPE_TRACE_OUTCOME: outcome_note(correlate, trace); break;
     }
 }
 
-static void trace_take(void *ctx, const struct trace *trace)
-{
-    correlate_trace(ctx, trace);
-}
-
-void correlate_fact(struct correlate *correlate, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
-{
-    trace_fact(session, fact, trace_take, correlate);
-}
-
-void correlate_finish(struct correlate *correlate, smtpscope_time end)
+void smtpscope_correlate_finish(struct smtpscope_correlate *correlate, smtpscope_time end)
 {
     for (size_t i = 0; i < SLOTS; i++) {
         struct deferral *deferral = &correlate->slots[i];

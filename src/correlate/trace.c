@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "correlate/trace.h"
+#include "smtpscope/correlate.h"
 
 #include "base/hash.h"
 #include "smtpscope/judge.h"
@@ -30,32 +30,32 @@ static int exchange_kind(const struct smtpscope_exchange *exchange)
     switch ((int)exchange->command->verb) {
     case SMTPSCOPE_VERB_EHLO:
         return reply->code == 250 && !exchange->after->tls && !(exchange->after->doubt & SMTPSCOPE_DOUBT_EXTENSIONS)
-                   ? TRACE_OFFER
+                   ? SMTPSCOPE_TRACE_OFFER
                    : -1;
     case SMTPSCOPE_VERB_AUTH:
-    case SMTPSCOPE_VERB_ANSWER: return reply->code == 535 ? TRACE_LOGIN : -1;
+    case SMTPSCOPE_VERB_ANSWER: return reply->code == 535 ? SMTPSCOPE_TRACE_LOGIN : -1;
     case SMTPSCOPE_VERB_RCPT:
     case SMTPSCOPE_VERB_VRFY:
         if (reply->code < 300)
-            return TRACE_KNOWN;
+            return SMTPSCOPE_TRACE_KNOWN;
         return reply->code >= 500 && smtpscope_reason_of(exchange->command->verb, reply, "") == SMTPSCOPE_REASON_MAILBOX_UNKNOWN
-                   ? TRACE_UNKNOWN
+                   ? SMTPSCOPE_TRACE_UNKNOWN
                    : -1;
     default: return -1;
     }
 }
 
 static void trace_exchange(const struct smtpscope_session *session, const struct smtpscope_exchange *exchange,
-                           void (*tell)(void *ctx, const struct trace *trace), void *ctx)
+                           void (*tell)(void *ctx, const struct smtpscope_trace *trace), void *ctx)
 {
     const struct smtpscope_reply *reply = exchange->reply;
     int kind = exchange_kind(exchange);
-    struct trace trace;
+    struct smtpscope_trace trace;
 
     if (kind < 0)
         return;
-    trace = (struct trace){
-        .kind = (enum trace_kind)kind,
+    trace = (struct smtpscope_trace){
+        .kind = (enum smtpscope_trace_kind)kind,
         .flow = *smtpscope_session_flow(session),
         .time = reply->time,
         .packet = reply->packet,
@@ -80,7 +80,7 @@ static bool is_about_command(uint16_t code)
 
 /* The message's own outcome counts for the recipients that RCPT accepted. */
 static void trace_message(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
-                          void (*tell)(void *ctx, const struct trace *trace), void *ctx)
+                          void (*tell)(void *ctx, const struct smtpscope_trace *trace), void *ctx)
 {
     const struct smtpscope_message *message = fact->message;
     const struct smtpscope_flow *flow = smtpscope_session_flow(session);
@@ -90,14 +90,14 @@ static void trace_message(const struct smtpscope_session *session, const struct 
         bool accepted = recipient->outcome == SMTPSCOPE_OUTCOME_ACCEPTED;
         enum smtpscope_outcome outcome = accepted ? message->outcome : recipient->outcome;
         bool by_message = accepted && message->code;
-        struct trace trace;
+        struct smtpscope_trace trace;
 
         if ((accepted && !message->sent) /* the client gave the message up */ || outcome == SMTPSCOPE_OUTCOME_LOST ||
             outcome == SMTPSCOPE_OUTCOME_UNKNOWN /* no word from the server */ ||
             is_about_command(by_message ? message->code : recipient->code))
             continue;
-        trace = (struct trace){
-            .kind = TRACE_OUTCOME,
+        trace = (struct smtpscope_trace){
+            .kind = SMTPSCOPE_TRACE_OUTCOME,
             .flow = *flow,
             .time = fact->time,
             .packet = fact->packet,
@@ -115,8 +115,8 @@ static void trace_message(const struct smtpscope_session *session, const struct 
     }
 }
 
-void trace_fact(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
-                void (*trace)(void *ctx, const struct trace *trace), void *ctx)
+void smtpscope_trace_fact(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
+                          void (*trace)(void *ctx, const struct smtpscope_trace *trace), void *ctx)
 {
     if (fact->type == SMTPSCOPE_FACT_EXCHANGE)
         trace_exchange(session, fact->exchange, trace, ctx);

@@ -12,12 +12,17 @@
 #define MANY_LOGINS 5
 #define MANY_UNKNOWN 10
 
+void judge_init(struct smtpscope_judge *judge, const struct smtpscope_judge_config *config)
+{
+    judge->config = config;
+}
+
 struct smtpscope_judge *smtpscope_judge_new(const struct smtpscope_judge_config *config)
 {
     struct smtpscope_judge *judge = memory_new(config->allocator, sizeof *judge);
 
     if (judge)
-        judge->config = config;
+        judge_init(judge, config);
     return judge;
 }
 

@@ -90,6 +90,9 @@ struct smtpscope_judge {
     struct session_facts session;
 };
 
+/* judge.c: for who keeps a judge in memory of its own, which is zero before; memory_end() is its end. */
+void judge_init(struct smtpscope_judge *judge, const struct smtpscope_judge_config *config);
+
 extern const struct session_memory no_memory;
 
 /* To read what is remembered, whether there is any memory or not. What is written goes to judge->memory, which is there if a note is. */

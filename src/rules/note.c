@@ -410,14 +410,12 @@ void smtpscope_judge_tell(struct smtpscope_judge *judge)
     judge->told = judge->note_count;
 }
 
-uint32_t smtpscope_judge_peek(const struct smtpscope_judge *judge, uint32_t after)
+enum smtpscope_reason notes_reason(const struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    for (uint32_t id = after; id < judge->note_count; id++) {
-        struct smtpscope_finding finding = note_finding(judge, note_at(judge, id + 1));
-
-        judge->config->finding(judge->config->ctx, &finding);
-    }
-    return judge->note_count;
+    for (uint32_t id = judge->note_count; id; id--)
+        if (note_covers(judge, id, exchange) && note_find(judge, id)->reason != SMTPSCOPE_REASON_NONE)
+            return note_find(judge, id)->reason;
+    return SMTPSCOPE_REASON_NONE;
 }
 
 void notes_free(struct smtpscope_judge *judge)

@@ -73,6 +73,9 @@ bool note_covers(const struct smtpscope_judge *judge, uint32_t id, const struct 
 /* A symptom: an exchange that only follows from the note, and is reported nowhere else. False when there is no such note. */
 bool note_fold(struct smtpscope_judge *judge, uint32_t id, uint32_t exchange);
 
+/* The reason of the note that covers the exchange, so far; REASON_NONE: none does, or it has none. */
+enum smtpscope_reason notes_reason(const struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+
 /* To the owner of the findings, all of them, at the end of the session. */
 void notes_emit(struct smtpscope_judge *judge);
 void notes_free(struct smtpscope_judge *judge);

@@ -33,6 +33,35 @@ void fact_tell(struct smtpscope_session *session, const struct smtpscope_fact *f
     session->config->fact(session->config->ctx, session, fact);
 }
 
+void session_init(struct smtpscope_session *session, const struct smtpscope_session_config *config,
+                  const struct smtpscope_flow *flow)
+{
+    session->config = config;
+    session->flow = flow;
+    if (flow->midstream) {
+        session->state.doubt = SMTPSCOPE_DOUBT_ALL;
+        session->client = CLIENT_GUESSING;
+        session->resync = true;
+    }
+}
+
+void session_open(struct smtpscope_session *session, void *user)
+{
+    const struct smtpscope_flow *flow = session->flow;
+
+    session->user = user;
+    fact_tell(session, &(struct smtpscope_fact){
+                           .type = SMTPSCOPE_FACT_OPEN, .time = flow->first_time, .packet = flow->first_packet, .flow = flow});
+}
+
+void session_fini(struct smtpscope_session *session)
+{
+    queue_free(session);
+    reply_lines_free(session);
+    transaction_free(session, session->transaction);
+    rare_free(session);
+}
+
 struct smtpscope_session *smtpscope_session_new(const struct smtpscope_session_config *config,
                                                 const struct smtpscope_flow *flow, void *user)
 {
@@ -40,16 +69,8 @@ struct smtpscope_session *smtpscope_session_new(const struct smtpscope_session_c
 
     if (!session)
         return NULL;
-    session->config = config;
-    session->flow = flow;
-    session->user = user;
-    if (flow->midstream) {
-        session->state.doubt = SMTPSCOPE_DOUBT_ALL;
-        session->client = CLIENT_GUESSING;
-        session->resync = true;
-    }
-    fact_tell(session, &(struct smtpscope_fact){
-                           .type = SMTPSCOPE_FACT_OPEN, .time = flow->first_time, .packet = flow->first_packet, .flow = flow});
+    session_init(session, config, flow);
+    session_open(session, user);
     return session;
 }
 
@@ -57,10 +78,7 @@ void smtpscope_session_free(struct smtpscope_session *session)
 {
     if (!session)
         return;
-    queue_free(session);
-    reply_lines_free(session);
-    transaction_free(session, session->transaction);
-    rare_free(session);
+    session_fini(session);
     memory_free(session->config->allocator, session);
 }
 
@@ -72,6 +90,11 @@ void *smtpscope_session_user(const struct smtpscope_session *session)
 const struct smtpscope_flow *smtpscope_session_flow(const struct smtpscope_session *session)
 {
     return session->flow;
+}
+
+uint64_t smtpscope_session_offset(const struct smtpscope_session *session, enum smtpscope_side side)
+{
+    return session->next[side];
 }
 
 const struct smtpscope_ending *smtpscope_session_ending(const struct smtpscope_session *session)

@@ -160,6 +160,13 @@ struct smtpscope_session {
 /* RFC 5321 4.5.3.1.8 says 100; 1000 is the common limit. The rest are counted, not kept. */
 #define RECIPIENTS_MAX 2048
 
+/* session.c: smtpscope_session_new() and _free() for who keeps it in memory of its own, which is zero before. */
+void session_init(struct smtpscope_session *session, const struct smtpscope_session_config *config,
+                  const struct smtpscope_flow *flow);
+/* The first fact. */
+void session_open(struct smtpscope_session *session, void *user);
+void session_fini(struct smtpscope_session *session);
+
 /* verbs.c */
 enum smtpscope_verb verb_find(const char *name, size_t len);
 bool verb_holds(enum smtpscope_verb verb);

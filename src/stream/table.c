@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "stream/prefetch.h"
 
 #include "waiting.h"
 

@@ -18,10 +18,11 @@ MAY_INCLUDE = {
     "smtp": {PUBLIC, "base"},
     "rules": {PUBLIC, "base"},
     "correlate": {PUBLIC, "base"},
+    "follow": {PUBLIC, "base", "stream", "smtp", "rules"},
     "advice": {PUBLIC, "base"},
     "output": {PUBLIC, "advice", "base"},
-    "app": {PUBLIC, "base", "capture", "decode", "stream", "detect", "smtp", "rules", "correlate", "advice", "output"},
-    "plugins": {PUBLIC, "correlate"},
+    "app": {PUBLIC, "base", "capture", "decode", "stream", "detect", "smtp", "rules", "correlate", "follow", "advice", "output"},
+    "plugins": {PUBLIC},
 }
 # Room -> the rooms of its stage that it may include. A stage without a row has no rooms; "" is what lies in none.
 ROOMS = {
@@ -52,7 +53,7 @@ LIBRARIES = {
     r"microhttpd\.h": {"output"},
     r"libintl\.h": {"base", "advice", "plugins"},
 }
-CORE = {"stream", "smtp", "rules", "advice"}
+CORE = {"stream", "smtp", "rules", "correlate", "follow", "advice"}
 CLOCK = "base/clock.h"
 CORE_HEADERS = re.compile(r"stdio\.h|time\.h|sys/time\.h|unistd\.h|fcntl\.h|sys/socket\.h|pthread\.h|syslog\.h|signal\.h")
 CORE_CALLS = re.compile(

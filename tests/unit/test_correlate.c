@@ -2,8 +2,8 @@
 /* What becomes of deferrals over many sessions: each row is a series of tries, and the findings it makes. */
 #include "unit.h"
 
-#include "correlate/correlate.h"
 #include "follow.h"
+#include "smtpscope/correlate.h"
 
 #define TRIES_MAX 10
 #define MINUTE 60
@@ -75,14 +75,19 @@ static const struct series {
 };
 
 static struct follow follow;
-static struct correlate *correlate;
+static struct smtpscope_correlate *correlate;
 static char log_words[4096];
+
+static void on_trace(void *ctx, const struct smtpscope_trace *trace)
+{
+    smtpscope_correlate_trace(ctx, trace);
+}
 
 static void on_fact(void *ctx, const struct smtpscope_fact *fact)
 {
     (void)ctx;
     if (follow.session)
-        correlate_fact(correlate, follow.session, fact);
+        smtpscope_trace_fact(follow.session, fact, on_trace, correlate);
 }
 
 static void on_finding(void *ctx, const struct smtpscope_finding *finding)
@@ -99,7 +104,7 @@ static void on_finding(void *ctx, const struct smtpscope_finding *finding)
 
 static void correlate_begin(void)
 {
-    correlate = correlate_new(&(struct correlate_config){.finding = on_finding});
+    correlate = smtpscope_correlate_new(&(struct smtpscope_correlate_config){.finding = on_finding});
     assert_non_null(correlate);
     log_words[0] = '\0';
 }
@@ -157,11 +162,11 @@ static void test_series(void **unused)
         correlate_begin();
         for (size_t j = 0; j < TRIES_MAX && series[i].tries[j].at; j++)
             try_replay(&series[i].tries[j], "RCPT TO:<b@mx.example>");
-        correlate_finish(correlate, series[i].end * SMTPSCOPE_SECOND);
+        smtpscope_correlate_finish(correlate, series[i].end * SMTPSCOPE_SECOND);
         if (strcmp(log_words, series[i].want))
             fail_msg("%s: want %s, has %s", series[i].label, series[i].want, log_words);
-        assert_int_equal(correlate_forgotten(correlate), 0);
-        correlate_free(correlate);
+        assert_int_equal(smtpscope_correlate_forgotten(correlate), 0);
+        smtpscope_correlate_free(correlate);
     }
 }
 
@@ -185,11 +190,11 @@ static void test_table_overflow(void **unused)
         }
         session_end();
     }
-    assert_true(correlate_forgotten(correlate) > 10000 && correlate_forgotten(correlate) < count);
+    assert_true(smtpscope_correlate_forgotten(correlate) > 10000 && smtpscope_correlate_forgotten(correlate) < count);
     try_replay(&(struct try){count + 100, {0, 1}, 9, "250 ok", "250 ok"}, rcpt);
     log_words[sizeof "deferral.resolved" - 1] = '\0';
     assert_string_equal(log_words, "deferral.resolved");
-    correlate_free(correlate);
+    smtpscope_correlate_free(correlate);
 }
 
 static const struct offer_row {
@@ -223,7 +228,7 @@ static void test_starttls_vanished(void **unused)
         }
         if (strcmp(log_words, offers[i].want))
             fail_msg("%s: want %s, has %s", offers[i].label, offers[i].want, log_words);
-        correlate_free(correlate);
+        smtpscope_correlate_free(correlate);
     }
 }
 

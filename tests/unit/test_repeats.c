@@ -2,7 +2,7 @@
 /* Findings that are alike, as one: what is alike, when a window ends, what it tells, and that it all has bounds. */
 #include "unit.h"
 
-#include "correlate/repeats.h"
+#include "app/publish/repeats.h"
 
 #define WINDOW (60 * SMTPSCOPE_SECOND)
 #define TOLD_MAX 4096

@@ -5,6 +5,7 @@
  */
 #include "test_session.h"
 
+#include "smtpscope/follow.h"
 #include "streams_record.h"
 
 static const struct conversation talks[] = {
@@ -154,70 +155,45 @@ static void test_idle_session_is_small(void **unused)
     }
 }
 
-/* What hangs on a flow when the stages are joined as the program joins them. */
+/* The whole library, as whoever uses it has it. */
 struct joined {
-    struct smtpscope_session_config session_config;
-    struct smtpscope_judge_config judge_config;
-    size_t opened, closed;
+    size_t opened, closed, unfollowed;
 };
+
+static void *joined_opened(void *ctx, struct smtpscope_session *session)
+{
+    (void)session;
+    ((struct joined *)ctx)->opened++;
+    return ctx;
+}
+
+static void joined_unfollowed(void *ctx, const struct smtpscope_flow *flow)
+{
+    (void)flow;
+    ((struct joined *)ctx)->unfollowed++;
+}
 
 static void joined_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
-    (void)ctx;
-    if (smtpscope_session_user(session))
-        smtpscope_judge_fact(smtpscope_session_user(session), session, fact);
+    (void)fact;
+    assert_ptr_equal(smtpscope_session_user(session), ctx);
 }
 
-static void joined_finding(void *ctx, const struct smtpscope_finding *finding)
+static void joined_finding(void *ctx, const struct smtpscope_session *session, const struct smtpscope_finding *finding)
 {
     (void)ctx;
     assert_true(finding->count > 0);
+    assert_true(session || !finding->id);
 }
 
-static void *joined_opened(void *ctx, const struct smtpscope_flow *flow)
+static void joined_closed(void *ctx, const struct smtpscope_session *session, const struct smtpscope_ending *ending)
 {
-    struct joined *joined = ctx;
-    struct smtpscope_judge *judge = smtpscope_judge_new(&joined->judge_config);
-    struct smtpscope_session *session = smtpscope_session_new(&joined->session_config, flow, judge);
-
-    if (!session)
-        smtpscope_judge_free(judge);
-    joined->opened += session != NULL;
-    return session;
+    assert_non_null(ending);
+    assert_ptr_equal(smtpscope_session_user(session), ctx);
+    ((struct joined *)ctx)->closed++;
 }
 
-static void joined_octets(void *ctx, void *user, const struct smtpscope_octets *octets)
-{
-    (void)ctx;
-    smtpscope_session_feed(user, octets);
-}
-
-static void joined_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
-                       uint64_t packet)
-{
-    (void)ctx;
-    smtpscope_session_gap(user, side, offset, len, time, packet);
-}
-
-static void joined_conflict(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time,
-                            uint64_t packet)
-{
-    (void)ctx;
-    smtpscope_session_conflict(user, side, offset, time, packet);
-}
-
-static void joined_closed(void *ctx, void *user, const struct smtpscope_ending *ending)
-{
-    struct joined *joined = ctx;
-    struct smtpscope_judge *judge = smtpscope_session_user(user);
-
-    smtpscope_session_close(user, ending);
-    smtpscope_session_free(user);
-    smtpscope_judge_free(judge);
-    joined->closed++;
-}
-
-static void step_send(struct smtpscope_streams *streams, const struct step *step, uint32_t next[2], uint64_t packet)
+static void step_send(struct smtpscope_follow *follow, const struct step *step, uint32_t next[2], uint64_t packet)
 {
     bool server = step->side == 'S';
     struct smtpscope_endpoint ends[2] = {record_end(1, 40000), record_end(2, 25)};
@@ -235,35 +211,42 @@ static void step_send(struct smtpscope_streams *streams, const struct step *step
 
     next[server] += step->len + step->gap;
     if (!step->gap)
-        smtpscope_streams_segment(streams, &segment);
+        smtpscope_follow_segment(follow, &segment);
+    smtpscope_follow_tell(follow, segment.time);
 }
 
+/* Every request fails once, in a capture that ends well, and in one that is dropped. */
 static void test_joined_stages(void **unused)
 {
-    static const struct smtpscope_stream_events events = {joined_opened, joined_octets, joined_gap, joined_conflict,
-                                                          joined_closed};
+    static const uint8_t ports[8192] = {[25 >> 3] = 1u << (25 & 7)};
 
     (void)unused;
-    for (size_t i = 0; i < unit_count(talks); i++)
+    for (size_t i = 0; i < 2 * unit_count(talks); i++)
         for (size_t n = 1;; n++) {
             struct failing failing = {.n = n};
             struct smtpscope_allocator allocator = {failing_resize, &failing};
-            struct joined joined = {{&allocator, joined_fact, NULL}, {&allocator, joined_finding, NULL}, 0, 0};
-            struct smtpscope_stream_config config = record_config(NULL);
+            struct joined joined = {0};
+            struct smtpscope_follow_config config = {.allocator = &allocator,
+                                                     .ports = ports,
+                                                     .live = n % 2,
+                                                     .opened = joined_opened,
+                                                     .unfollowed = joined_unfollowed,
+                                                     .fact = joined_fact,
+                                                     .finding = joined_finding,
+                                                     .closed = joined_closed,
+                                                     .ctx = &joined};
+            const struct step *steps = talks[i / 2].steps;
+            struct smtpscope_follow *follow = smtpscope_follow_new(&config);
             uint32_t next[2] = {5, 7};
-            struct smtpscope_streams *streams;
 
-            config.allocator = &allocator;
-            config.events = &events;
-            config.ctx = &joined;
-            streams = smtpscope_streams_new(&config);
-            for (size_t j = 0; streams && j < STEPS_MAX && (talks[i].steps[j].text || talks[i].steps[j].gap); j++)
-                step_send(streams, &talks[i].steps[j ^ (size_t)(j > 3 && talks[i].steps[j ^ 1u].text)], next, j + 1);
-            if (streams)
-                smtpscope_streams_flush(streams);
-            smtpscope_streams_free(streams);
+            for (size_t j = 0; follow && j < STEPS_MAX && (steps[j].text || steps[j].gap); j++)
+                step_send(follow, &steps[j ^ (size_t)(j > 3 && steps[j ^ 1u].text)], next, j + 1);
+            if (follow && i % 2)
+                smtpscope_follow_finish(follow);
+            smtpscope_follow_free(follow);
             assert_int_equal(failing.blocks, 0);
             assert_int_equal(joined.opened, joined.closed);
+            assert_true(joined.opened || joined.unfollowed || failing.requests >= n);
             if (failing.requests < n)
                 break;
         }

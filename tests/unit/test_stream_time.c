@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "smtpscope/stream.h"
+#include "stream/prefetch.h"
 
 #define HOSTS 60u
 #define FRAMES 6000u

@@ -154,7 +154,7 @@ static void file_worker_finding(void *ctx, const struct smtpscope_finding *findi
     report_buffer_finding(file_worker_buffer(ctx), finding);
 }
 
-static void file_worker_trace(void *ctx, const struct trace *trace)
+static void file_worker_trace(void *ctx, const struct smtpscope_trace *trace)
 {
     report_buffer_trace(file_worker_buffer(ctx), trace);
 }

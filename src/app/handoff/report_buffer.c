@@ -15,7 +15,7 @@ struct packed_finding {
 
 struct packed_trace {
     struct buffered_report report;
-    struct trace trace;
+    struct smtpscope_trace trace;
 };
 
 struct packed_line {
@@ -76,7 +76,7 @@ void report_buffer_finding(struct report_buffer *buffer, const struct smtpscope_
         to = put(to, texts[i], sizes[i]);
 }
 
-void report_buffer_trace(struct report_buffer *buffer, const struct trace *trace)
+void report_buffer_trace(struct report_buffer *buffer, const struct smtpscope_trace *trace)
 {
     struct packed_trace *packed = buffer_room(buffer, REPORT_TRACE, trace->flow.first_packet, sizeof *packed);
 

@@ -32,7 +32,7 @@ struct report_buffer {
 
 /* What a report's taker would be told, kept under the key buffer->now. */
 void report_buffer_finding(struct report_buffer *buffer, const struct smtpscope_finding *finding);
-void report_buffer_trace(struct report_buffer *buffer, const struct trace *trace);
+void report_buffer_trace(struct report_buffer *buffer, const struct smtpscope_trace *trace);
 void report_buffer_line(struct report_buffer *buffer, const struct smtpscope_flow *flow, size_t format,
                         const struct output_line *line);
 /* Empties it, and keeps its memory. */

@@ -6,14 +6,14 @@
 #ifndef APP_HANDOFF_REPORT_TAKER_H
 #define APP_HANDOFF_REPORT_TAKER_H
 
-#include "correlate/trace.h"
 #include "output/output.h"
+#include "smtpscope/correlate.h"
 
 /* All that is passed is valid during the call only. */
 struct report_taker {
     void (*finding)(void *ctx, const struct smtpscope_finding *finding);
     /* For the correlation across sessions. */
-    void (*trace)(void *ctx, const struct trace *trace);
+    void (*trace)(void *ctx, const struct smtpscope_trace *trace);
     /* A finished line about the flow, in the format with this index (sessions.h). */
     void (*line)(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line);
     void *ctx;

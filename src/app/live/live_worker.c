@@ -61,7 +61,7 @@ static void live_worker_finding(void *ctx, const struct smtpscope_finding *findi
         report_buffer_finding(live_worker_buffer(ctx), finding);
 }
 
-static void live_worker_trace(void *ctx, const struct trace *trace)
+static void live_worker_trace(void *ctx, const struct smtpscope_trace *trace)
 {
     report_buffer_trace(live_worker_buffer(ctx), trace);
 }

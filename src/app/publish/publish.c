@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/publish/publish.h"
 
-#include "correlate/correlate.h"
-#include "correlate/repeats.h"
+#include "app/publish/repeats.h"
+#include "smtpscope/correlate.h"
 
 #include <stdlib.h>
 
 struct publisher {
     const struct options *options;
-    struct correlate *correlate;
+    struct smtpscope_correlate *correlate;
     struct {
         struct output *output;
         size_t format;
@@ -87,9 +87,9 @@ static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
     publish_shown(publisher, finding);
 }
 
-static void publish_trace(void *ctx, const struct trace *trace)
+static void publish_trace(void *ctx, const struct smtpscope_trace *trace)
 {
-    correlate_trace(((struct publisher *)ctx)->correlate, trace);
+    smtpscope_correlate_trace(((struct publisher *)ctx)->correlate, trace);
 }
 
 static void publish_line(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
@@ -110,7 +110,8 @@ struct publisher *publisher_new(const struct options *options)
         return NULL;
     publisher->options = options;
     publisher->worst = SMTPSCOPE_SEVERITIES;
-    publisher->correlate = correlate_new(&(struct correlate_config){.finding = publish_finding, .ctx = publisher});
+    publisher->correlate =
+        smtpscope_correlate_new(&(struct smtpscope_correlate_config){.finding = publish_finding, .ctx = publisher});
     publisher->repeats = repeats_new(&(struct repeats_config){.finding = publish_repeat, .ctx = publisher});
     if (publisher->correlate && publisher->repeats)
         return publisher;
@@ -122,8 +123,7 @@ void publisher_free(struct publisher *publisher)
 {
     if (!publisher)
         return;
-    if (publisher->correlate)
-        correlate_free(publisher->correlate);
+    smtpscope_correlate_free(publisher->correlate);
     repeats_free(publisher->repeats);
     free(publisher);
 }
@@ -147,7 +147,7 @@ void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, con
 {
     publisher->watch = finding;
     publisher->watch_ctx = ctx;
-    correlate_settle(publisher->correlate);
+    smtpscope_correlate_settle(publisher->correlate);
 }
 
 void publisher_evidence(struct publisher *publisher, struct evidence_writer *run)
@@ -169,13 +169,13 @@ struct report_taker publisher_taker(struct publisher *publisher)
 
 void publisher_finish(struct publisher *publisher, smtpscope_time now)
 {
-    correlate_finish(publisher->correlate, now);
+    smtpscope_correlate_finish(publisher->correlate, now);
     repeats_flush(publisher->repeats);
 }
 
 const struct summary *publisher_summary(struct publisher *publisher)
 {
-    publisher->summary.forgotten = correlate_forgotten(publisher->correlate);
+    publisher->summary.forgotten = smtpscope_correlate_forgotten(publisher->correlate);
     return &publisher->summary;
 }
 

@@ -6,6 +6,7 @@
 #include "app/handoff/report_taker.h"
 #include "app/options/options.h"
 #include "detect/candidates.h"
+#include "follow/prefetch.h"
 #include "output/metrics/reply_times.h"
 #include "output/summary.h"
 #include "smtpscope/stream.h"
@@ -51,11 +52,8 @@ void sessions_clock_stepped(struct sessions *sessions, smtpscope_time delta);
 /* Closes all that is open. */
 void sessions_finish(struct sessions *sessions);
 
-/*
- * Hints that a segment with this hash comes soon, by steps that each follow what the one before has fetched: the table's slot,
- * the flow, the session, what hangs on it. Of use while there are many sessions.
- */
-#define SESSIONS_STEPS 4
+/* See follow/prefetch.h. */
+#define SESSIONS_STEPS FOLLOW_STEPS
 bool sessions_are_many(const struct sessions *sessions);
 void sessions_prefetch(const struct sessions *sessions, uint64_t hash, unsigned step);
 

@@ -4,8 +4,8 @@
  * opens a window; when it ends one finding is told in their stead, the first with what the others add: count, last time,
  * severity. Windows are bounded: beyond that many the oldest ends early.
  */
-#ifndef CORRELATE_REPEATS_H
-#define CORRELATE_REPEATS_H
+#ifndef APP_PUBLISH_REPEATS_H
+#define APP_PUBLISH_REPEATS_H
 
 #include "smtpscope/finding.h"
 

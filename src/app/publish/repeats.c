@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "correlate/repeats.h"
+#include "app/publish/repeats.h"
 
 #include "base/hash.h"
 

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Outcomes of many sessions -> findings across sessions: what became of a deferral, what a server stopped offering, patient
+ * attacks. Whoever follows sessions in one place has it by smtpscope_follow_new(); this is for those who do it in several.
+ */
+#ifndef SMTPSCOPE_CORRELATE_H
+#define SMTPSCOPE_CORRELATE_H
+
+#include "smtpscope/finding.h"
+
+SMTPSCOPE_C_BEGIN
+
+enum smtpscope_trace_kind {
+    SMTPSCOPE_TRACE_OFFER,   /* an EHLO reply in clear: with or without STARTTLS */
+    SMTPSCOPE_TRACE_LOGIN,   /* a login was refused */
+    SMTPSCOPE_TRACE_UNKNOWN, /* a recipient was refused as unknown */
+    SMTPSCOPE_TRACE_KNOWN,   /* a recipient was accepted */
+    SMTPSCOPE_TRACE_OUTCOME, /* what became of a recipient of a message */
+};
+
+/*
+ * What a fact leaves for the correlation: small, without pointers into the session, so that it can travel from the thread that
+ * follows the session to the one that correlates.
+ */
+struct smtpscope_trace {
+    enum smtpscope_trace_kind kind;
+    struct smtpscope_flow flow;
+    smtpscope_time time;
+    uint64_t packet;
+    uint32_t exchange; /* its index; UINT32_MAX: none */
+    uint16_t code;
+    uint8_t enhanced_class;
+    uint16_t enhanced_subject, enhanced_detail;
+    /* Of an exchange: */
+    enum smtpscope_verb verb;
+    const char *state; /* smtpscope_state_name() before it */
+    uint64_t offset;   /* of the reply */
+    bool starttls;     /* OFFER: it is offered */
+    /* Of an OUTCOME: */
+    uint64_t triple;                /* hash of the client's network, the sender and the recipient; never 0 */
+    enum smtpscope_outcome outcome; /* accepted, deferred or refused */
+};
+
+/* Calls `trace` for each trace of the fact, in order; valid during the call. Most facts have none. */
+void smtpscope_trace_fact(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
+                          void (*trace)(void *ctx, const struct smtpscope_trace *trace), void *ctx);
+
+struct smtpscope_correlate;
+
+/* Limits in packet time; 0 means the default in brackets. */
+struct smtpscope_correlate_config {
+    const struct smtpscope_allocator *allocator;                         /* NULL: realloc(3). Must outlive it */
+    void (*finding)(void *ctx, const struct smtpscope_finding *finding); /* all it points to is valid during the call */
+    void *ctx;
+    smtpscope_time too_soon;        /* a retry at the same server sooner than this [60 s] */
+    smtpscope_time persistent_time; /* deferred for longer than this, and [4 h] */
+    uint32_t persistent_tries;      /* more often than this [5] */
+    smtpscope_time abandoned;       /* no retry for so long while the capture goes on [4 h] */
+};
+
+/* NULL when out of memory. `config` is copied. */
+struct smtpscope_correlate *smtpscope_correlate_new(const struct smtpscope_correlate_config *config);
+void smtpscope_correlate_free(struct smtpscope_correlate *correlate);
+/* Its tables are of a fixed size: takes their memory now, not bit by bit while they fill for days. */
+void smtpscope_correlate_settle(struct smtpscope_correlate *correlate);
+
+/* What a fact of any session left; in the order of the facts of each session. */
+void smtpscope_correlate_trace(struct smtpscope_correlate *correlate, const struct smtpscope_trace *trace);
+
+/* The capture ended at `end`: what was deferred and never tried again is told. */
+void smtpscope_correlate_finish(struct smtpscope_correlate *correlate, smtpscope_time end);
+
+/* Deferrals that were forgotten because the table was full. */
+uint64_t smtpscope_correlate_forgotten(const struct smtpscope_correlate *correlate);
+
+SMTPSCOPE_C_END
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The one wiring. In: what the streams tell of a flow. Out: facts, findings, traces. The decision: a session and its judge are
+ * one block, whose address is the `user` of the flow, so that a segment finds both by one pointer. The road not taken: each
+ * on the heap, joined by pointers; with a million sessions, every pointer is a line of the cache that is not there.
+ *
+ *     segment -> streams -> followed_octets() -> session -> follow_fact() -> judge -> finding
+ *                                  a layer that decrypts stands here       -> trace -> correlate -> finding
+ */
+#include "follow_private.h"
+
+#include "base/memory.h"
+#include "follow/prefetch.h"
+#include "stream/prefetch.h"
+
+static void follow_trace(void *ctx, const struct smtpscope_trace *trace);
+
+/* --- what a session and its judge tell */
+
+static void follow_finding(void *ctx, const struct smtpscope_finding *finding)
+{
+    struct smtpscope_follow *follow = ctx;
+
+    follow->config.finding(follow->config.ctx, follow->current, finding);
+}
+
+static void follow_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
+{
+    struct smtpscope_follow *follow = ctx;
+    struct followed *followed = followed_of(session);
+    bool ends = fact->type == SMTPSCOPE_FACT_END;
+
+    follow->current = session;
+    if (!ends)
+        smtpscope_judge_fact(&followed->judge, session, fact);
+    if (follow->config.fact)
+        follow->config.fact(follow->config.ctx, session, fact);
+    if (ends)
+        smtpscope_judge_fact(&followed->judge, session, fact);
+    else if (follow->config.live)
+        waiting_note(follow, followed);
+    if (follow->config.trace)
+        smtpscope_trace_fact(session, fact, follow->config.trace, follow->config.ctx);
+    else
+        smtpscope_trace_fact(session, fact, follow_trace, follow);
+    follow->current = NULL;
+}
+
+/* The tables are large: they are made when there is something for them. Without memory, nothing shows across sessions. */
+static void follow_trace(void *ctx, const struct smtpscope_trace *trace)
+{
+    struct smtpscope_follow *follow = ctx;
+
+    if (!follow->correlate)
+        follow->correlate = smtpscope_correlate_new(&(struct smtpscope_correlate_config){
+            .allocator = follow->config.allocator, .finding = follow_finding, .ctx = follow});
+    if (follow->correlate)
+        smtpscope_correlate_trace(follow->correlate, trace);
+}
+
+static const char *follow_name_protocol(void *ctx, const uint8_t *octets, size_t len)
+{
+    const struct smtpscope_follow *follow = ctx;
+
+    return follow->config.name_protocol(follow->config.ctx, octets, len);
+}
+
+void followed_tell(struct smtpscope_follow *follow, struct followed *followed)
+{
+    follow->current = &followed->session;
+    smtpscope_judge_tell(&followed->judge);
+    follow->current = NULL;
+}
+
+/* --- sessions */
+
+void followed_begin(struct smtpscope_follow *follow, struct followed *followed, const struct smtpscope_flow *flow)
+{
+    void *user = NULL;
+
+    judge_init(&followed->judge, &follow->judge_config);
+    session_init(&followed->session, &follow->session_config, flow);
+    if (follow->config.opened)
+        user = follow->config.opened(follow->config.ctx, &followed->session);
+    session_open(&followed->session, user);
+}
+
+void followed_end(struct smtpscope_follow *follow, struct followed *followed, const struct smtpscope_ending *ending)
+{
+    smtpscope_session_close(&followed->session, ending);
+    waiting_leave(followed);
+    if (follow->config.closed)
+        follow->config.closed(follow->config.ctx, &followed->session, ending);
+    session_fini(&followed->session);
+    memory_end(&followed->judge);
+    memory_free(follow->config.allocator, followed);
+}
+
+static void *followed_open(void *ctx, const struct smtpscope_flow *flow)
+{
+    struct smtpscope_follow *follow = ctx;
+    struct followed *followed = memory_new(follow->config.allocator, sizeof *followed);
+
+    if (followed)
+        followed_begin(follow, followed, flow);
+    else if (follow->config.unfollowed)
+        follow->config.unfollowed(follow->config.ctx, flow);
+    return followed;
+}
+
+/* The octets of a flow. What decrypts some of them takes them here, and gives what it makes of them to the session. */
+static void followed_octets(void *ctx, void *user, const struct smtpscope_octets *octets)
+{
+    struct followed *followed = user;
+
+    (void)ctx;
+    if (!followed->in_clear)
+        smtpscope_session_feed(&followed->session, octets);
+}
+
+static void followed_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
+                         uint64_t packet)
+{
+    struct followed *followed = user;
+
+    (void)ctx;
+    if (followed->in_clear)
+        offset = smtpscope_session_offset(&followed->session, side);
+    smtpscope_session_gap(&followed->session, side, offset, len, time, packet);
+}
+
+static void followed_conflict(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time,
+                              uint64_t packet)
+{
+    struct followed *followed = user;
+
+    (void)ctx;
+    if (!followed->in_clear)
+        smtpscope_session_conflict(&followed->session, side, offset, time, packet);
+}
+
+static void followed_close(void *ctx, void *user, const struct smtpscope_ending *ending)
+{
+    followed_end(ctx, user, ending);
+}
+
+static void followed_clock_stepped(void *ctx, void *user, smtpscope_time delta)
+{
+    (void)ctx;
+    smtpscope_session_clock_stepped(&((struct followed *)user)->session, delta);
+}
+
+static const struct smtpscope_stream_events stream_events = {
+    .opened = followed_open,
+    .octets = followed_octets,
+    .gap = followed_gap,
+    .conflict = followed_conflict,
+    .closed = followed_close,
+    .clock_stepped = followed_clock_stepped,
+};
+
+/* --- from the first segment to the end */
+
+#define PORT(port) [(port) >> 3] = 1u << ((port)&7)
+static const uint8_t default_ports[8192] = {PORT(25), PORT(587)};
+
+struct smtpscope_follow *smtpscope_follow_new(const struct smtpscope_follow_config *config)
+{
+    struct smtpscope_follow *follow = memory_new(config->allocator, sizeof *follow);
+
+    if (!follow)
+        return NULL;
+    follow->config = *config;
+    follow->waiting_end = &follow->waiting;
+    follow->session_config =
+        (struct smtpscope_session_config){.allocator = config->allocator, .fact = follow_fact, .ctx = follow};
+    follow->session_config.name_protocol = config->name_protocol ? follow_name_protocol : NULL;
+    follow->judge_config =
+        (struct smtpscope_judge_config){.allocator = config->allocator, .finding = follow_finding, .ctx = follow};
+    follow->streams =
+        smtpscope_streams_new(&(struct smtpscope_stream_config){.allocator = config->allocator,
+                                                                .events = &stream_events,
+                                                                .ctx = follow,
+                                                                .ports = config->ports ? config->ports : default_ports,
+                                                                .hash_seed = config->hash_seed,
+                                                                .max_flows = config->max_flows,
+                                                                .max_held = config->max_held,
+                                                                .idle = config->idle});
+    if (follow->streams)
+        return follow;
+    memory_free(config->allocator, follow);
+    return NULL;
+}
+
+static void no_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
+{
+    (void)ctx;
+    (void)session;
+    (void)fact;
+}
+
+void smtpscope_follow_free(struct smtpscope_follow *follow)
+{
+    if (!follow)
+        return;
+    follow->session_config.fact = no_fact;
+    smtpscope_streams_flush(follow->streams);
+    lone_finish(follow);
+    waiting_free(follow);
+    smtpscope_streams_free(follow->streams);
+    smtpscope_correlate_free(follow->correlate);
+    memory_free(follow->config.allocator, follow);
+}
+
+void smtpscope_follow_expire(struct smtpscope_follow *follow, smtpscope_time now)
+{
+    if (now > follow->now)
+        follow->now = now;
+    smtpscope_streams_expire(follow->streams, now);
+}
+
+bool smtpscope_follow_segment(struct smtpscope_follow *follow, const struct smtpscope_segment *segment)
+{
+    smtpscope_follow_expire(follow, segment->time);
+    return smtpscope_streams_segment(follow->streams, segment);
+}
+
+void smtpscope_follow_adopt(struct smtpscope_follow *follow, const struct smtpscope_segment *segment)
+{
+    smtpscope_streams_follow(follow->streams, segment);
+}
+
+void smtpscope_follow_clock_stepped(struct smtpscope_follow *follow, smtpscope_time delta)
+{
+    follow->now += delta;
+    smtpscope_streams_clock_stepped(follow->streams, delta);
+}
+
+void smtpscope_follow_finish(struct smtpscope_follow *follow)
+{
+    smtpscope_streams_flush(follow->streams);
+    lone_finish(follow);
+    if (follow->correlate)
+        smtpscope_correlate_finish(follow->correlate, follow->now);
+    smtpscope_correlate_free(follow->correlate);
+    follow->correlate = NULL;
+}
+
+enum smtpscope_reason smtpscope_follow_reason(const struct smtpscope_session *session,
+                                              const struct smtpscope_exchange *exchange)
+{
+    return notes_reason(&followed_of(session)->judge, exchange);
+}
+
+void smtpscope_follow_stats(const struct smtpscope_follow *follow, struct smtpscope_stream_stats *stats)
+{
+    smtpscope_streams_stats(follow->streams, stats);
+}
+
+/* --- looking ahead */
+
+#define CACHE_LINE 64
+
+bool follow_are_many(const struct smtpscope_follow *follow)
+{
+    return smtpscope_streams_are_many(follow->streams);
+}
+
+void follow_prefetch(const struct smtpscope_follow *follow, uint64_t hash, unsigned step)
+{
+    const char *followed;
+
+    if (step == 0)
+        smtpscope_streams_prefetch(follow->streams, hash);
+    if (step == 1)
+        smtpscope_streams_prefetch_flow(follow->streams, hash);
+    followed = step < 2 ? NULL : smtpscope_streams_likely_user(follow->streams, hash);
+    for (size_t at = 0; followed && at < sizeof(struct followed); at += CACHE_LINE)
+        __builtin_prefetch(followed + at);
+}
