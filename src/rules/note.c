@@ -141,11 +141,20 @@ static bool text_equal(const char *text, struct smtpscope_text other)
     return text[len] == '\0';
 }
 
-/* Is the text of the detail part of the cause? A keyword or a verb is; a name, an address or a number of the client's is not. */
+/* Is the text of the detail part of what is claimed? A keyword, a verb, the phase of a gap is; a name or an address is not. */
 static bool text_is_cause(enum smtpscope_detail detail)
 {
     return detail == SMTPSCOPE_DETAIL_KEYWORD_MISSING || detail == SMTPSCOPE_DETAIL_STEP_MISSING ||
-           detail == SMTPSCOPE_DETAIL_BARRIER || detail == SMTPSCOPE_DETAIL_ADVERTISED || detail == SMTPSCOPE_DETAIL_PROTOCOL;
+           detail == SMTPSCOPE_DETAIL_BARRIER || detail == SMTPSCOPE_DETAIL_ADVERTISED || detail == SMTPSCOPE_DETAIL_PROTOCOL ||
+           detail == SMTPSCOPE_DETAIL_GAP;
+}
+
+/* In whose stream is the evidence? */
+static enum smtpscope_side side_of(const struct claim *claim)
+{
+    if (claim->exchange)
+        return SMTPSCOPE_SERVER;
+    return claim->command ? SMTPSCOPE_CLIENT : claim->side;
 }
 
 /* Of the same rule: is it the same finding? */
@@ -154,7 +163,7 @@ static bool note_is(const struct note *note, const struct claim *claim)
     const struct smtpscope_finding *finding = &note->finding;
 
     return finding->reason == claim->reason && finding->cause == claim->cause && finding->verdict == claim->verdict &&
-           finding->detail == claim->detail &&
+           finding->detail == claim->detail && finding->side == side_of(claim) &&
            (!text_is_cause(claim->detail) || text_equal(finding->detail_text, claim->detail_text));
 }
 
@@ -218,13 +227,13 @@ static struct shown shown_of(const struct claim *claim)
 
 static void place_fill(struct smtpscope_finding *finding, const struct claim *claim)
 {
+    finding->side = side_of(claim);
     if (claim->exchange) {
         const struct smtpscope_exchange *exchange = claim->exchange;
 
         finding->time = exchange->reply->time;
         finding->packet = exchange->reply->packet;
         finding->offset = exchange->reply->offset;
-        finding->side = SMTPSCOPE_SERVER;
         finding->code = exchange->reply->code;
         finding->enhanced_class = exchange->reply->enhanced_class;
         finding->enhanced_subject = exchange->reply->enhanced_subject;
@@ -234,12 +243,10 @@ static void place_fill(struct smtpscope_finding *finding, const struct claim *cl
         finding->time = claim->command->time;
         finding->packet = claim->command->packet;
         finding->offset = claim->command->offset;
-        finding->side = SMTPSCOPE_CLIENT;
     } else if (claim->fact) {
         finding->time = claim->fact->time;
         finding->packet = claim->fact->packet;
         finding->offset = claim->offset;
-        finding->side = claim->side;
     }
 }
 
