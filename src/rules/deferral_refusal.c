@@ -2,21 +2,23 @@
 /* What became of the mail: deferrals (every 4yz) and refusals (every other 5yz), and messages that were cut or are odd. */
 #include "detectors.h"
 
-#include <assert.h>
 #include <string.h>
 
-/* The deferral rules stand in the order of the reasons, so one is found from the other. */
-static enum smtpscope_rule deferral_rule(enum smtpscope_reason reason)
-{
-    static_assert(SMTPSCOPE_RULE_DEFERRAL_UNSPECIFIED - SMTPSCOPE_RULE_DEFERRAL_GREYLISTED ==
-                      SMTPSCOPE_REASON_UNSPECIFIED - SMTPSCOPE_REASON_GREYLISTED,
-                  "rules.def and reasons.def are in the same order");
-    return (enum smtpscope_rule)(SMTPSCOPE_RULE_DEFERRAL_GREYLISTED + (reason - SMTPSCOPE_REASON_GREYLISTED));
-}
+/* The deferral rule of each reason that has one. */
+static const struct deferral_row {
+    bool is_own;
+    enum smtpscope_rule rule;
+} deferrals[SMTPSCOPE_REASONS] = {
+#define REASON(id, word, retry)
+#define DEFERRAL_REASON(id, word, retry, reference, summary) [SMTPSCOPE_REASON_##id] = {true, SMTPSCOPE_RULE_DEFERRAL_##id},
+#include "smtpscope/reasons.def"
+};
 
-/* The reasons that are no deferral's, and the one that comes nearest. */
+/* A reason that is no deferral's: the one that comes nearest. */
 static enum smtpscope_reason deferral_reason(enum smtpscope_reason reason)
 {
+    if (deferrals[reason].is_own)
+        return reason;
     switch (reason) {
     case SMTPSCOPE_REASON_RELAY_DENIED: return SMTPSCOPE_REASON_POLICY;
     case SMTPSCOPE_REASON_MAILBOX_UNKNOWN:
@@ -24,7 +26,7 @@ static enum smtpscope_reason deferral_reason(enum smtpscope_reason reason)
     case SMTPSCOPE_REASON_CREDENTIALS:
     case SMTPSCOPE_REASON_MECHANISM: return SMTPSCOPE_REASON_AUTH_TEMPORARY;
     case SMTPSCOPE_REASON_NO_SERVICE: return SMTPSCOPE_REASON_SHUTTING_DOWN;
-    default: return reason <= SMTPSCOPE_REASON_UNSPECIFIED ? reason : SMTPSCOPE_REASON_UNSPECIFIED;
+    default: return SMTPSCOPE_REASON_UNSPECIFIED;
     }
 }
 
@@ -172,7 +174,7 @@ uint16_t detect_mail(struct smtpscope_judge *judge, const struct refusal_view *r
 
     if (refused->reply->code < 500) {
         claim.reason = deferral_reason(reason);
-        claim.rule = deferral_rule(claim.reason);
+        claim.rule = deferrals[claim.reason].rule;
     } else {
         claim.reason = auth_reason(refused, reason);
         claim.rule = refusal_rule(refused, claim.reason);
