@@ -52,6 +52,17 @@ bool smtpscope_verb_ends_group(enum smtpscope_verb verb);
 /* "8BITMIME"; NULL beyond the table. */
 const char *smtpscope_extension_keyword(enum smtpscope_extension extension);
 
+/* SASL mechanisms, as the table of mechanisms.def knows them. */
+enum smtpscope_mechanism {
+    SMTPSCOPE_MECHANISM_NONE, /* none of the table */
+#define MECHANISM(id, name, exposes) SMTPSCOPE_MECHANISM_##id,
+#include "smtpscope/mechanisms.def"
+    SMTPSCOPE_MECHANISMS
+};
+#define SMTPSCOPE_MECHANISM_BIT(mechanism) ((uint32_t)1 << (mechanism))
+/* Can what the client sends be used by whoever sees it, a password or a token? False for NONE. */
+bool smtpscope_mechanism_exposes(enum smtpscope_mechanism mechanism);
+
 /* What was odd about a command line. Bits. */
 enum smtpscope_command_oddity {
     SMTPSCOPE_COMMAND_NO_PATH = 1 << 0,        /* MAIL or RCPT without <path> (RFC 5321 4.1.2) */
@@ -75,6 +86,8 @@ enum smtpscope_command_oddity {
     SMTPSCOPE_COMMAND_NAME_OF_SERVER = 1 << 18, /* the name of the greeting */
     SMTPSCOPE_COMMAND_EXPLOIT = 1 << 19,        /* ${run{...}}, shell metacharacters in a path, XLINK2STATE chunks */
     SMTPSCOPE_COMMAND_UNTERMINATED = 1 << 20,   /* the session ended before the line did */
+    SMTPSCOPE_COMMAND_BAD_ADDRESS = 1 << 21,    /* MAIL or RCPT: what stands as the address is none by 4.1.2 */
+    SMTPSCOPE_COMMAND_ENCODED_WORD = 1 << 22,   /* the local part is an encoded word of RFC 2047 */
 };
 
 /* How a command came to be where it is. Bits. */
@@ -97,6 +110,7 @@ struct smtpscope_command {
     uint64_t declared_size;                  /* MAIL SIZE=, or the BDAT count */
     bool has_size, last;                     /* last: BDAT LAST */
     bool eight_bit;                          /* MAIL BODY=8BITMIME or BINARYMIME */
+    enum smtpscope_mechanism mechanism;      /* of AUTH */
     uint32_t len;                            /* of the line, with its end */
     uint32_t oddities;                       /* enum smtpscope_command_oddity */
     uint8_t circumstances;                   /* enum smtpscope_command_circumstance */
@@ -130,6 +144,15 @@ struct smtpscope_reply {
     uint64_t offset, end; /* in the server's stream */
     smtpscope_time time;
     uint64_t packet;
+};
+
+/* What the reply to EHLO (or, not RFC, to HELO) advertises; words in whatever case (RFC 5321 2.4, 4.1.1.1). Texts are the reply's. */
+struct smtpscope_offer {
+    uint64_t extensions;             /* SMTPSCOPE_EXT_BIT */
+    uint64_t size_limit;             /* of SIZE (RFC 1870 3); 0 none or not said */
+    uint32_t mechanisms;             /* of AUTH (RFC 4954 3), SMTPSCOPE_MECHANISM_BIT */
+    uint32_t limit_mail, limit_rcpt; /* MAILMAX and RCPTMAX of LIMITS (RFC 9422 4); 0 none */
+    struct smtpscope_text masked;    /* the first keyword that a firewall has written over with X; empty: none */
 };
 
 enum smtpscope_greeting { SMTPSCOPE_GREETING_NONE, SMTPSCOPE_GREETING_ACCEPTED, SMTPSCOPE_GREETING_REFUSED };
@@ -169,8 +192,9 @@ struct smtpscope_exchange {
     const struct smtpscope_command *command; /* never NULL; verb NONE for the greeting and unsolicited replies */
     const struct smtpscope_reply *reply;     /* never NULL */
     const struct smtpscope_state *before, *after;
-    uint32_t behind;              /* commands that were sent and not answered before this one when it was sent */
-    enum smtpscope_verb previous; /* the one right before it among those; VERB_NONE when there was none */
+    const struct smtpscope_offer *offer; /* of an EHLO or HELO that was accepted; else NULL */
+    uint32_t behind;                     /* commands that were sent and not answered before this one when it was sent */
+    enum smtpscope_verb previous;        /* the one right before it among those; VERB_NONE when there was none */
     bool greeting;
 };
 

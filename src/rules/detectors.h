@@ -34,13 +34,7 @@ void judge_message(struct smtpscope_judge *judge, const struct smtpscope_session
 /* syntax_and_limits.c: what is wrong with a command or a reply itself, whatever it means */
 void judge_oddities(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 void judge_accepted_parameters(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
-
-/* advertised.c */
-void advertised_read(struct smtpscope_judge *judge, const struct smtpscope_reply *reply);
-/* Was the mechanism of an AUTH command advertised, as far as the registry knows it? */
-bool mechanism_is_listed(const struct smtpscope_judge *judge, const struct smtpscope_command *command);
-/* Does it prove that the client knows a secret, rather than send it? */
-bool mechanism_hides(const struct smtpscope_text *name);
+/* What the last EHLO reply said of AUTH and LIMITS, against what the client does. */
 void judge_mechanism(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 /* judge->memory is there. */
 void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);

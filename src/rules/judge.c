@@ -68,13 +68,27 @@ static void hello_accepted(struct smtpscope_judge *judge)
         judge->memory->session.hello = (struct past_refusal){0};
 }
 
+static void offer_remember(struct smtpscope_judge *judge, const struct smtpscope_offer *offer)
+{
+    struct session_memory *memory;
+
+    if (!offer)
+        return;
+    judge->mechanisms = offer->mechanisms;
+    memory = offer->limit_mail || offer->limit_rcpt ? memory_begin(judge) : judge->memory;
+    if (memory) {
+        memory->session.limit_mail = offer->limit_mail;
+        memory->session.limit_rcpt = offer->limit_rcpt;
+    }
+}
+
 static void remember_accepted(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     switch (exchange->command->verb) {
     case SMTPSCOPE_VERB_EHLO:
         if (exchange->after->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS))
             judge->session.starttls_offered = true;
-        advertised_read(judge, exchange->reply);
+        offer_remember(judge, exchange->offer);
         hello_accepted(judge);
         break;
     case SMTPSCOPE_VERB_HELO: hello_accepted(judge); break;
@@ -132,7 +146,8 @@ static void judge_auth(struct smtpscope_judge *judge, const struct smtpscope_exc
 
     /* RFC 4954 4: an initial response stands behind the mechanism, "=" when it is empty; the answer "*" cancels. */
     if (command->verb == SMTPSCOPE_VERB_AUTH) {
-        judge->session.secret_hidden = mechanism_hides(&command->argument);
+        judge->session.secret_hidden =
+            command->mechanism != SMTPSCOPE_MECHANISM_NONE && !smtpscope_mechanism_exposes(command->mechanism);
         judge->session.secret_sent = command->len > sizeof "AUTH " - 1 + command->argument.len + sizeof " =\r\n" - 1;
     } else if (command->verb == SMTPSCOPE_VERB_ANSWER) {
         judge->session.secret_sent |= command->len > sizeof "*\r\n" - 1;

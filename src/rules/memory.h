@@ -85,7 +85,7 @@ struct smtpscope_judge {
     const struct smtpscope_flow *flow;
     struct session_memory *memory; /* NULL: none yet. See memory_of(). */
     struct transaction_facts transaction;
-    uint32_t mechanisms;       /* of the last EHLO reply: see advertised.c */
+    uint32_t mechanisms;       /* of the last EHLO reply: see struct smtpscope_offer */
     uint16_t note_count, told; /* told: the notes up to this id were told, while the session went on */
     struct session_facts session;
 };

@@ -38,8 +38,8 @@ bool is_mail_or_rcpt(const struct refusal_view *refused)
 
 bool is_bad_address(const struct refusal_view *refused)
 {
-    return is_mail_or_rcpt(refused) && (refused->meaning == MEANING_MAILBOX_SYNTAX ||
-                                        !path_is_valid(&refused->command->path, refused->verb == SMTPSCOPE_VERB_MAIL));
+    return is_mail_or_rcpt(refused) &&
+           (refused->meaning == MEANING_MAILBOX_SYNTAX || refused->command->oddities & SMTPSCOPE_COMMAND_BAD_ADDRESS);
 }
 
 bool is_unreadable(const struct refusal_view *refused)

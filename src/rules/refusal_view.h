@@ -28,8 +28,6 @@ bool is_mail_or_rcpt(const struct refusal_view *refused);
 bool is_bad_address(const struct refusal_view *refused);
 /* Is the line itself what the server could not read, whatever the state? */
 bool is_unreadable(const struct refusal_view *refused);
-/* address.c: RFC 5321 4.1.2, and UTF-8 as RFC 6531 adds it. `empty`: is <> allowed? */
-bool path_is_valid(const struct smtpscope_text *path, bool empty);
 /* 500, 502 or 504: the server does not know the command. */
 bool is_unknown_code(uint16_t code);
 /* What is malformed in a line with these oddities (enum smtpscope_command_oddity); DETAIL_NONE: nothing. */

@@ -186,7 +186,7 @@ uint16_t detect_extension(struct smtpscope_judge *judge, const struct refusal_vi
     if (refused->verb == SMTPSCOPE_VERB_AUTH && refused->meaning == MEANING_MALFORMED_ARGUMENT)
         return 0;
     if (refused->verb == SMTPSCOPE_VERB_AUTH && is_unknown_code(refused->code) && malformed(refused) == SMTPSCOPE_DETAIL_NONE &&
-        !mechanism_is_listed(judge, refused->command))
+        !(judge->mechanisms & SMTPSCOPE_MECHANISM_BIT(refused->command->mechanism)))
         return refusal_report(
             judge, refused,
             (struct claim){.rule = SMTPSCOPE_RULE_REJECTION_PARAMETER_NOT_IMPLEMENTED, .fault = SMTPSCOPE_FAULT_CLIENT});

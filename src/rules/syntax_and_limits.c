@@ -42,6 +42,11 @@ static const struct row command_rows[] = {
     {SMTPSCOPE_COMMAND_EXPLOIT, SMTPSCOPE_RULE_SECURITY_EXPLOIT_ATTEMPT, SMTPSCOPE_DETAIL_NONE},
 };
 
+static struct smtpscope_text text_of(const char *word)
+{
+    return (struct smtpscope_text){word, strlen(word)};
+}
+
 static struct claim claim_of(const struct smtpscope_exchange *exchange, enum smtpscope_rule rule, enum smtpscope_fault fault)
 {
     return (struct claim){.rule = rule, .exchange = exchange, .fault = fault};
@@ -239,40 +244,65 @@ static void judge_chunk(struct smtpscope_judge *judge, const struct smtpscope_ex
     note_add(judge, &claim);
 }
 
-/* The length of a keyword that a firewall has written over: Xs, and perhaps one other letter at the end. 0: none. */
-static size_t masked_len(const char *at, size_t len)
-{
-    size_t count = 0, used = 0;
-
-    while (used < len && at[used] != ' ' && at[used] != '\n') {
-        if (at[used] == 'X')
-            count++;
-        else if (at[used] < 'A' || at[used] > 'Z')
-            return 0;
-        used++;
-    }
-    return count >= 4 && used - count <= 1 ? used : 0;
-}
-
 static void judge_masked(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    const char *at = exchange->reply->text.at, *end = at + exchange->reply->text.len;
     struct claim claim;
 
-    if (exchange->command->verb != SMTPSCOPE_VERB_EHLO || exchange->reply->code != 250 || !memchr(at, 'X', (size_t)(end - at)))
+    if (exchange->command->verb != SMTPSCOPE_VERB_EHLO || !exchange->offer || !exchange->offer->masked.len)
         return;
-    while (at < end && (at = memchr(at, '\n', (size_t)(end - at)))) {
-        size_t masked;
+    claim = claim_of(exchange, SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED, SMTPSCOPE_FAULT_NETWORK);
+    claim.detail = SMTPSCOPE_DETAIL_MASKED;
+    claim.detail_text = exchange->offer->masked;
+    note_add(judge, &claim);
+}
 
-        at++;
-        masked = masked_len(at, (size_t)(end - at));
-        if (masked) {
-            claim = claim_of(exchange, SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED, SMTPSCOPE_FAULT_NETWORK);
-            claim.detail = SMTPSCOPE_DETAIL_MASKED;
-            claim.detail_text = (struct smtpscope_text){at, masked};
-            note_add(judge, &claim);
-            return;
-        }
+/* AUTH with a mechanism of the registry that the server did not list: whatever it answered, the client should have known. */
+static uint16_t mechanism_report(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    const struct smtpscope_text *name = &exchange->command->argument;
+    enum smtpscope_mechanism mechanism = exchange->command->mechanism;
+    struct claim claim = {.rule = SMTPSCOPE_RULE_REJECTION_EXTENSION_NOT_ADVERTISED,
+                          .exchange = exchange,
+                          .severity = SEVERITY(NOTICE),
+                          .fault = SMTPSCOPE_FAULT_CLIENT,
+                          .verdict =
+                              exchange->reply->code < 400 ? SMTPSCOPE_VERDICT_TOLERATED : SMTPSCOPE_VERDICT_REFUSED_OTHER,
+                          .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING};
+    char text[32] = "AUTH ";
+
+    if (mechanism == SMTPSCOPE_MECHANISM_NONE || is_alien(judge) || !judge->mechanisms ||
+        judge->mechanisms & SMTPSCOPE_MECHANISM_BIT(mechanism) || exchange->before->doubt || name->len > sizeof text - 5)
+        return 0;
+    memcpy(text + 5, name->at, name->len);
+    claim.detail_text = (struct smtpscope_text){text, 5 + name->len};
+    return note_add(judge, &claim);
+}
+
+void judge_mechanism(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    uint16_t note = exchange->command->verb == SMTPSCOPE_VERB_AUTH ? mechanism_report(judge, exchange) : 0;
+
+    if (note)
+        judge->memory->last.mechanism = note;
+}
+
+/* RFC 9422 4.1, 4.2: more MAILs in a session, or RCPTs in a transaction, than the server said it takes. */
+void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    struct session_memory *memory = judge->memory;
+    enum smtpscope_verb verb = exchange->command->verb;
+    struct claim claim = {.exchange = exchange, .fault = SMTPSCOPE_FAULT_CLIENT, .detail = SMTPSCOPE_DETAIL_LIMIT};
+
+    if (verb == SMTPSCOPE_VERB_RCPT && memory->session.limit_rcpt &&
+        judge->transaction.recipients == memory->session.limit_rcpt + 1) {
+        claim.rule = SMTPSCOPE_RULE_COMMAND_TOO_MANY_RECIPIENTS;
+        claim.detail_text = text_of("LIMITS RCPTMAX");
+        note_add(judge, &claim);
+    } else if (verb == SMTPSCOPE_VERB_MAIL && memory->session.limit_mail &&
+               ++memory->session.mails == memory->session.limit_mail + 1) {
+        claim.rule = SMTPSCOPE_RULE_COMMAND_TOO_MANY_MESSAGES;
+        claim.detail_text = text_of("LIMITS MAILMAX");
+        note_add(judge, &claim);
     }
 }
 

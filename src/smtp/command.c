@@ -6,98 +6,17 @@
  *   command   = verb [SP argument]
  *   argument  = "FROM:" reverse-path / "TO:" forward-path, [SP esmtp-param *(SP esmtp-param)]     RFC 5321 4.1.1, 4.1.2
  */
-#include "session_private.h"
+#include "command.h"
+
+#include "octets.h"
+#include "offer.h"
+#include "path.h"
+#include "verbs.h"
 
 #include <string.h>
 
-/* RFC 5321 4.5.3.1 */
-#define LOCAL_PART_MAX 64
-#define DOMAIN_MAX 255
-#define PATH_MAX_OCTETS 256
-#define COMMAND_LINE_MAX 512
+#define COMMAND_LINE_MAX 512 /* RFC 5321 4.5.3.1.4 */
 #define VERB_MAX 32
-
-/* What an octet may be part of. Bits: those of a line say which closer looks it needs, and most lines need none. */
-enum kind {
-    KIND_NUL = 1 << 0,
-    KIND_CONTROL = 1 << 1, /* no text: below SP, without HT, CR and LF */
-    KIND_EIGHT_BIT = 1 << 2,
-    KIND_QUOTING = 1 << 3, /* a quoted local part */
-    KIND_SHELL = 1 << 4,   /* an exploit */
-    KIND_SPACE = 1 << 5,
-    KIND_ALPHA = 1 << 6,
-    KIND_WORD = 1 << 7,   /* letters, digits, hyphen: a keyword */
-    KIND_NAME = 1 << 8,   /* a host name. Not RFC: the underscore is common and harmless */
-    KIND_DOTTED = 1 << 9, /* an IPv4 address */
-    KIND_DOT = 1 << 10,
-    KIND_COLON = 1 << 11,
-};
-
-#define ALPHA (KIND_ALPHA | KIND_WORD | KIND_NAME)
-#define DIGIT (KIND_WORD | KIND_NAME | KIND_DOTTED)
-#define HIGH (KIND_EIGHT_BIT | KIND_NAME)
-#define TIMES_2(kind) kind, kind
-#define TIMES_8(kind) TIMES_2(kind), TIMES_2(kind), TIMES_2(kind), TIMES_2(kind)
-#define TIMES_26(kind) TIMES_8(kind), TIMES_8(kind), TIMES_8(kind), TIMES_2(kind)
-#define TIMES_64(kind) TIMES_26(kind), TIMES_26(kind), TIMES_8(kind), TIMES_2(kind), TIMES_2(kind)
-
-/* clang-format off */
-static const uint16_t kinds[256] = {
-    ['\0'] = KIND_NUL | KIND_CONTROL, [0x01] = TIMES_8(KIND_CONTROL), ['\t'] = KIND_SPACE,
-    [0x0b] = TIMES_2(KIND_CONTROL), [0x0e] = TIMES_8(KIND_CONTROL), TIMES_8(KIND_CONTROL), TIMES_2(KIND_CONTROL),
-    [' '] = KIND_SPACE, ['"'] = KIND_QUOTING, ['$'] = KIND_SHELL, ['-'] = KIND_WORD | KIND_NAME,
-    ['.'] = KIND_NAME | KIND_DOTTED | KIND_DOT, ['0'] = TIMES_8(DIGIT), TIMES_2(DIGIT), [':'] = KIND_COLON,
-    [';'] = KIND_SHELL, ['A'] = TIMES_26(ALPHA), ['\\'] = KIND_QUOTING, ['_'] = KIND_NAME, ['`'] = KIND_SHELL,
-    ['a'] = TIMES_26(ALPHA), ['|'] = KIND_SHELL, [0x80] = TIMES_64(HIGH), TIMES_64(HIGH),
-};
-/* clang-format on */
-
-static unsigned kind_of(char c)
-{
-    return kinds[(unsigned char)c];
-}
-
-static bool is_space(char c)
-{
-    return kind_of(c) & KIND_SPACE;
-}
-
-static bool is_alpha(char c)
-{
-    return kind_of(c) & KIND_ALPHA;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* The kinds of all octets together. */
-static unsigned kinds_of(const char *at, size_t len)
-{
-    unsigned all = 0;
-
-    for (; len >= 4; at += 4, len -= 4)
-        all |= kind_of(at[0]) | kind_of(at[1]) | kind_of(at[2]) | kind_of(at[3]);
-    for (; len; at++, len--)
-        all |= kind_of(*at);
-    return all;
-}
-
-/* `prefix` is in upper case. */
-static inline bool starts_with(const char *at, size_t len, const char *prefix)
-{
-    size_t prefix_len = strlen(prefix);
-
-    if (len < prefix_len)
-        return false;
-    if (!memcmp(at, prefix, prefix_len))
-        return true;
-    for (size_t i = 0; i < prefix_len; i++)
-        if (at[i] != prefix[i] && !(is_alpha(at[i]) && (at[i] ^ 0x20) == prefix[i]))
-            return false;
-    return true;
-}
 
 /* The length of the word that could be a verb: letters, digits and hyphens, then a space or the end. 0: none. */
 static size_t verb_len(const char *line, size_t len)
@@ -186,55 +105,6 @@ static void parameters_parse(struct smtpscope_command *command, const char *at, 
     }
 }
 
-/* ${run{...}} of Exim, shell metacharacters where an address should be. */
-static bool looks_like_exploit(const char *path, size_t len)
-{
-    bool quoted = false;
-
-    for (size_t i = 0; i + 1 < len; i++) {
-        quoted ^= path[i] == '"';
-        if ((path[i] == '$' && (path[i + 1] == '{' || path[i + 1] == '(')) || path[i] == '`' || (path[i] == ';' && !quoted) ||
-            (path[i] == '|' && i == 0))
-            return true;
-    }
-    return false;
-}
-
-static void path_measure(struct smtpscope_command *command, unsigned seen)
-{
-    const char *path = command->path.at;
-    size_t len = command->path.len, at = len;
-
-    while (at && path[at - 1] != '@')
-        at--;
-    if (len + 2 > PATH_MAX_OCTETS)
-        command->oddities |= SMTPSCOPE_COMMAND_PATH_TOO_LONG;
-    if ((at ? at - 1 : len) > LOCAL_PART_MAX)
-        command->oddities |= SMTPSCOPE_COMMAND_LOCAL_TOO_LONG;
-    if (at && len - at > DOMAIN_MAX)
-        command->oddities |= SMTPSCOPE_COMMAND_DOMAIN_TOO_LONG;
-    if (seen & KIND_SHELL && looks_like_exploit(path, len))
-        command->oddities |= SMTPSCOPE_COMMAND_EXPLOIT;
-}
-
-/* The end of a path in brackets: the bracket that closes it, not one in a quoted local part. */
-static const char *path_close(unsigned seen, const char *at, const char *end)
-{
-    bool quoted = false;
-
-    if (!(seen & KIND_QUOTING))
-        return memchr(at, '>', (size_t)(end - at));
-    for (; at < end; at++) {
-        if (quoted && *at == '\\' && at + 1 < end)
-            at++;
-        else if (*at == '"')
-            quoted = !quoted;
-        else if (*at == '>' && !quoted)
-            return at;
-    }
-    return NULL;
-}
-
 /* `seen`: the kinds of the line's octets. */
 static void path_parse(struct smtpscope_command *command, unsigned seen, const char *at, const char *end)
 {
@@ -256,7 +126,7 @@ static void path_parse(struct smtpscope_command *command, unsigned seen, const c
     }
     for (at++; at < end && is_space(*at); at++)
         command->oddities |= SMTPSCOPE_COMMAND_SPACE_AT_COLON;
-    close = at < end && *at == '<' ? path_close(seen, at + 1, end) : NULL;
+    close = at < end && *at == '<' ? path_close(at + 1, end, seen) : NULL;
     begin = at;
     if (close) {
         command->path = (struct smtpscope_text){begin + 1, (size_t)(close - begin - 1)};
@@ -268,7 +138,7 @@ static void path_parse(struct smtpscope_command *command, unsigned seen, const c
         command->path = (struct smtpscope_text){begin, (size_t)(at - begin)};
         parameters_parse(command, at, end);
     }
-    path_measure(command, seen);
+    command->oddities |= path_oddities(&command->path, seen, command->verb != SMTPSCOPE_VERB_RCPT);
 }
 
 static bool has_three_dots(const char *at, size_t len)
@@ -322,19 +192,6 @@ static void bdat_parse(struct smtpscope_command *command, const char *at, const 
         command->oddities |= SMTPSCOPE_COMMAND_BAD_PARAMETER;
 }
 
-static bool is_mechanism(const char *at, size_t len)
-{
-    static const char *const names[] = {
-#define MECHANISM(name, exposes) name,
-#include "smtpscope/mechanisms.def"
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strlen(names[i]) == len && starts_with(at, len, names[i]))
-            return true;
-    return false;
-}
-
 /* Of an AUTH argument the mechanism is all that leaves the parser. */
 static void auth_parse(struct smtpscope_command *command, const char *at, const char *end)
 {
@@ -342,7 +199,8 @@ static void auth_parse(struct smtpscope_command *command, const char *at, const 
 
     while (at < end && !is_space(*at))
         at++;
-    if (is_mechanism(begin, (size_t)(at - begin)))
+    command->mechanism = mechanism_find(begin, (size_t)(at - begin));
+    if (command->mechanism != SMTPSCOPE_MECHANISM_NONE)
         command->argument = (struct smtpscope_text){begin, (size_t)(at - begin)};
     else
         command->argument = (struct smtpscope_text){"", 0};
@@ -362,7 +220,7 @@ static bool is_foreign_login(const char *word, size_t len)
     static const char *const words[] = {"PASS", "LOGIN", "AUTHENTICATE", "APOP"};
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strlen(words[i]) == len && starts_with(word, len, words[i]))
+        if (word_is(word, len, words[i]))
             return true;
     return len > 4 && starts_with(word, len, "AUTH");
 }
@@ -505,7 +363,7 @@ static bool is_typed(char c)
 
 enum smtpscope_alien alien_of(const char *line, size_t len)
 {
-    size_t odd = 0;
+    size_t oddity = 0;
 
     for (size_t i = 0; len && i < sizeof aliens / sizeof *aliens; i++)
         if (line[0] == aliens[i].prefix[0] && len >= aliens[i].len && !memcmp(line, aliens[i].prefix, aliens[i].len))
@@ -513,8 +371,8 @@ enum smtpscope_alien alien_of(const char *line, size_t len)
     if (!(kinds_of(line, len) & (KIND_CONTROL | KIND_EIGHT_BIT)))
         return SMTPSCOPE_ALIEN_NONE;
     for (size_t i = 0; i < len; i++)
-        odd += kind_of(line[i]) & (KIND_CONTROL | KIND_EIGHT_BIT) && !is_typed(line[i]);
-    return odd * 8 > len && !speaks_smtp(line, len) ? SMTPSCOPE_ALIEN_BINARY : SMTPSCOPE_ALIEN_NONE;
+        oddity += kind_of(line[i]) & (KIND_CONTROL | KIND_EIGHT_BIT) && !is_typed(line[i]);
+    return oddity * 8 > len && !speaks_smtp(line, len) ? SMTPSCOPE_ALIEN_BINARY : SMTPSCOPE_ALIEN_NONE;
 }
 
 const char *smtpscope_alien_name(enum smtpscope_alien alien)

@@ -8,16 +8,20 @@
  * A million sessions may each have a few commands in flight, so all of a session's are packed in one block: what most of them
  * lack takes no room, and what they have in common with the first (they were sent in one segment) is there once.
  *
- *      entry   struct pending | place | parameters | declared size | path | unknown parameter | name | argument
+ *      entry   struct pending | origin | parameters | declared size | path | unknown parameter | name | argument
  *              the middle ones as entry->parts says, the name where it is no verb of the table
  */
-#include "session_private.h"
+#include "queue.h"
+
+#include "anchor.h"
+#include "held_octets.h"
+#include "offer.h"
 
 #include "base/memory.h"
 
 /* What an entry has of what is not in each. */
 enum part {
-    PART_PLACE = 1 << 0, /* struct place; else the queue's, but for the offset */
+    PART_ORIGIN = 1 << 0, /* struct octet_origin; else the queue's, but for the offset */
     PART_PARAMETERS = 1 << 1,
     PART_SIZE = 1 << 2,
     PART_PATH = 1 << 3, /* struct span */
@@ -38,6 +42,11 @@ static const char *part_read(const char *from, void *part, size_t len)
     memcpy(part, from, len);
     return from + len;
 }
+
+/* A part of a text. */
+struct span {
+    uint16_t at, len;
+};
 
 static const struct smtpscope_text text_none = {"", 0};
 
@@ -83,18 +92,18 @@ static struct pending *entry_last(const struct smtpscope_session *session)
 
 uint64_t pending_offset(const struct queue *queue, const struct pending *entry)
 {
-    struct place place;
+    struct octet_origin origin;
 
-    if (!(entry->parts & PART_PLACE))
-        return queue->place.offset + entry->offset;
-    part_read((const char *)(entry + 1), &place, sizeof place);
-    return place.offset;
+    if (!(entry->parts & PART_ORIGIN))
+        return queue->origin.offset + entry->offset;
+    part_read((const char *)(entry + 1), &origin, sizeof origin);
+    return origin.offset;
 }
 
 void pending_read(const struct queue *queue, const struct pending *entry, struct smtpscope_command *command)
 {
     const char *at = (const char *)(entry + 1);
-    struct place place = queue->place;
+    struct octet_origin origin = queue->origin;
     struct span path = {0, 0}, unknown = {0, 0};
 
     *command = (struct smtpscope_command){
@@ -106,9 +115,9 @@ void pending_read(const struct queue *queue, const struct pending *entry, struct
         .oddities = entry->oddities,
         .circumstances = entry->circumstances,
     };
-    place.offset += entry->offset;
-    if (entry->parts & PART_PLACE)
-        at = part_read(at, &place, sizeof place);
+    origin.offset += entry->offset;
+    if (entry->parts & PART_ORIGIN)
+        at = part_read(at, &origin, sizeof origin);
     if (entry->parts & PART_PARAMETERS)
         at = part_read(at, &command->parameters, sizeof command->parameters);
     if (entry->parts & PART_SIZE)
@@ -117,14 +126,16 @@ void pending_read(const struct queue *queue, const struct pending *entry, struct
         at = part_read(at, &path, sizeof path);
     if (entry->parts & PART_UNKNOWN)
         at = part_read(at, &unknown, sizeof unknown);
-    command->offset = place.offset;
-    command->acked = place.acked;
-    command->time = place.time;
-    command->packet = place.packet;
+    command->offset = origin.offset;
+    command->acked = origin.acked;
+    command->time = origin.time;
+    command->packet = origin.packet;
     command->name = (struct smtpscope_text){verb_has_name(entry->verb) ? smtpscope_verb_name(command->verb) : at, entry->name};
     if (!verb_has_name(entry->verb))
         at += entry->name;
     command->argument = (struct smtpscope_text){at, entry->argument};
+    if (entry->verb == SMTPSCOPE_VERB_AUTH)
+        command->mechanism = mechanism_find(at, entry->argument);
     command->path = path.len ? text_of(path, at) : text_none;
     command->unknown_parameter = unknown.len ? text_of(unknown, at) : text_none;
 }
@@ -181,14 +192,14 @@ static struct pending *queue_insert(struct queue *queue, uint64_t offset, uint32
     return entry_at(queue, at);
 }
 
-/* Was it sent with what has the queue's place? */
-static bool place_is_shared(const struct queue *queue, const struct place *place)
+/* Was it sent with what has the queue's origin? */
+static bool origin_is_shared(const struct queue *queue, const struct octet_origin *origin)
 {
-    return !queue || (place->acked == queue->place.acked && place->packet == queue->place.packet &&
-                      place->time == queue->place.time && place->offset - queue->place.offset <= UINT32_MAX);
+    return !queue || (origin->acked == queue->origin.acked && origin->packet == queue->origin.packet &&
+                      origin->time == queue->origin.time && origin->offset - queue->origin.offset <= UINT32_MAX);
 }
 
-/* Which parts the command has besides a place; adds their octets to `size`. */
+/* Which parts the command has besides an origin; adds their octets to `size`. */
 static unsigned parts_of(const struct smtpscope_command *command, size_t *size)
 {
     unsigned parts = 0;
@@ -212,13 +223,13 @@ static unsigned parts_of(const struct smtpscope_command *command, size_t *size)
     return parts;
 }
 
-static void entry_write_parts(struct pending *entry, const struct smtpscope_command *command, const struct place *place)
+static void entry_write_parts(struct pending *entry, const struct smtpscope_command *command, const struct octet_origin *origin)
 {
     char *to = (char *)(entry + 1);
     struct span span;
 
-    if (entry->parts & PART_PLACE)
-        to = part_write(to, place, sizeof *place);
+    if (entry->parts & PART_ORIGIN)
+        to = part_write(to, origin, sizeof *origin);
     if (entry->parts & PART_PARAMETERS)
         to = part_write(to, &command->parameters, sizeof command->parameters);
     if (entry->parts & PART_SIZE)
@@ -242,23 +253,24 @@ static void entry_write_parts(struct pending *entry, const struct smtpscope_comm
 /* A new entry, in its place; `argument`: as much of the command's as is kept. NULL: out of memory. */
 static struct pending *entry_add(struct smtpscope_session *session, const struct smtpscope_command *command, size_t argument)
 {
-    struct place place = {.offset = command->offset, .acked = command->acked, .packet = command->packet, .time = command->time};
+    struct octet_origin origin = {
+        .offset = command->offset, .acked = command->acked, .packet = command->packet, .time = command->time};
     size_t size = sizeof(struct pending) + (verb_has_name(command->verb) ? 0 : command->name.len) + argument;
     unsigned parts = parts_of(command, &size);
     struct pending *entry;
 
-    if (!place_is_shared(session->queue, &place)) {
-        parts |= PART_PLACE;
-        size += sizeof place;
+    if (!origin_is_shared(session->queue, &origin)) {
+        parts |= PART_ORIGIN;
+        size += sizeof origin;
     }
     size = (size + STEP - 1) / STEP * STEP;
     if (!queue_reserve(session, (uint32_t)size))
         return NULL;
     if (!session->queue->count)
-        session->queue->place = place;
+        session->queue->origin = origin;
     entry = queue_insert(session->queue, command->offset, (uint32_t)size);
     *entry = (struct pending){
-        .offset = parts & PART_PLACE ? 0 : (uint32_t)(place.offset - session->queue->place.offset),
+        .offset = parts & PART_ORIGIN ? 0 : (uint32_t)(origin.offset - session->queue->origin.offset),
         .len = command->len,
         .oddities = command->oddities,
         .argument = (uint16_t)argument,
@@ -271,7 +283,7 @@ static struct pending *entry_add(struct smtpscope_session *session, const struct
         .is_last = command->last,
         .eight_bit = command->eight_bit,
     };
-    entry_write_parts(entry, command, &place);
+    entry_write_parts(entry, command, &origin);
     return entry;
 }
 
@@ -300,7 +312,7 @@ struct pending *queue_push(struct smtpscope_session *session, const struct smtps
     uint32_t octets = (uint32_t)(command->name.len + argument);
     const struct queue *queue = session->queue;
     uint8_t previous = queue               ? entry_last(session)->verb
-                       : session->was_held ? rare_of(session)->held_behind
+                       : session->was_held ? extra_of(session)->held_behind
                                            : SMTPSCOPE_VERB_NONE;
     struct pending *entry;
 
@@ -338,23 +350,23 @@ void queue_mark_maybe(struct smtpscope_session *session)
         session->queue->maybe_answered = entry->maybe_answered = true;
 }
 
-static void place_clock_stepped(struct place *place, smtpscope_time delta)
+static void origin_clock_stepped(struct octet_origin *origin, smtpscope_time delta)
 {
-    if (place->time) /* else it is not known */
-        place->time += delta;
+    if (origin->time) /* else it is not known */
+        origin->time += delta;
 }
 
 void queue_clock_stepped(struct queue *queue, smtpscope_time delta)
 {
-    struct place place;
+    struct octet_origin origin;
 
-    place_clock_stepped(&queue->place, delta);
+    origin_clock_stepped(&queue->origin, delta);
     for (struct pending *entry = entry_at(queue, queue->begin); entry; entry = pending_next(queue, entry)) {
-        if (!(entry->parts & PART_PLACE))
+        if (!(entry->parts & PART_ORIGIN))
             continue;
-        part_read((const char *)(entry + 1), &place, sizeof place);
-        place_clock_stepped(&place, delta);
-        part_write((char *)(entry + 1), &place, sizeof place);
+        part_read((const char *)(entry + 1), &origin, sizeof origin);
+        origin_clock_stepped(&origin, delta);
+        part_write((char *)(entry + 1), &origin, sizeof origin);
     }
 }
 
@@ -376,7 +388,7 @@ static struct pending *match_behind_lost(struct queue *queue, struct pending *lo
     implied = reply_implies(reply);
     switch (reply_fits((enum smtpscope_verb)next->verb, reply->code, implied)) {
     case 2: return next;
-    case 1: return lost->absorbed || implied == SMTPSCOPE_VERB_NONE ? next : lost;
+    case 1: return lost->answered_as_lost || implied == SMTPSCOPE_VERB_NONE ? next : lost;
     }
     return lost;
 }

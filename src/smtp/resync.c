@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The client's octets where the capture does not show what they are: enough of a line is collected to tell. */
-#include "session_private.h"
+#include "resync.h"
+
+#include "client.h"
+#include "command.h"
+#include "follower.h"
+#include "held_octets.h"
+#include "queue.h"
+#include "transaction.h"
 
 #include <string.h>
 
@@ -35,7 +42,7 @@ static struct pending *data_waiting(const struct smtpscope_session *session)
 }
 
 /* What a line behind a gap, or at a start in midstream, is: TLS, a command of the table, or else the text of a message. */
-static void guess(struct smtpscope_session *session, const struct kept *line)
+static void resync_decide(struct smtpscope_session *session, const struct held_octets *line)
 {
     size_t len = line->len;
     bool tls = tls_begins(line->at, len);
@@ -43,7 +50,7 @@ static void guess(struct smtpscope_session *session, const struct kept *line)
 
     while (len && (line->at[len - 1] == '\n' || line->at[len - 1] == '\r' || line->at[len - 1] == ' '))
         len--;
-    session->client = tls ? CLIENT_TLS_WAIT : CLIENT_COMMANDS;
+    client_enter(session, tls ? CLIENT_TLS_WAIT : CLIENT_COMMANDS);
     if (tls || command_is_known(line->at, len) || session->secret)
         return;
     data_command = data_waiting(session);
@@ -53,31 +60,31 @@ static void guess(struct smtpscope_session *session, const struct kept *line)
         queue_pop(session);
     if (data_command)
         queue_pop(session);
-    suspect_end(session, false); /* its tail is not the new message's */
-    session->client = CLIENT_DATA;
+    maybe_smuggled_end(session, false); /* its tail is not the new message's */
+    client_enter(session, CLIENT_DATA);
     if (transaction_need(session)) {
         session->transaction->sent = true;
-        session->transaction->offset = line->place.offset;
+        session->transaction->offset = line->origin.offset;
         session->transaction->doubtful = true;
         transaction_scan(session);
     }
 }
 
 /* Collects enough to guess by, guesses, and reads it again as what it is. */
-size_t guess_take(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+size_t resync_take(struct smtpscope_session *session, const char *data, size_t len, const struct octet_origin *origin)
 {
     const char *lf = memchr(data, '\n', len);
     size_t take = lf ? (size_t)(lf - data) + 1 : len;
-    struct kept *line;
+    struct held_octets *line;
 
-    if (!client_keep_line(session, data, take, place))
+    if (!client_keep_line(session, data, take, origin))
         return take;
     line = line_of(session, SMTPSCOPE_CLIENT);
-    if (!lf && line->len < GUESS_OCTETS && !tls_begins(line->at, line->len))
+    if (!lf && line->len < RESYNC_OCTETS && !tls_begins(line->at, line->len))
         return take;
     line_release(session, SMTPSCOPE_CLIENT);
-    guess(session, line);
-    client_octets(session, line->at, line->len, line->place);
-    kept_free(session, &line);
+    resync_decide(session, line);
+    client_octets(session, line->at, line->len, line->origin);
+    held_free(session, &line);
     return take;
 }

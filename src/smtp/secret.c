@@ -6,7 +6,7 @@
  *
  * A short word is only looked for in the reply to its own command: "user" may be a name, and stand in any refusal.
  */
-#include "session_private.h"
+#include "secret.h"
 
 #include "base/memory.h"
 
@@ -88,12 +88,12 @@ void secret_note(struct smtpscope_session *session, const char *at, size_t len)
         len--;
     if (len < SECRET_MIN)
         return;
-    if (!rare_need(session) ||
-        (!session->rare->secrets && !(session->rare->secrets = memory_new(session->config->allocator, sizeof *secrets)))) {
+    if (!extra_need(session) ||
+        (!session->extra->secrets && !(session->extra->secrets = memory_new(session->config->allocator, sizeof *secrets)))) {
         session->secrets_lost = true;
         return;
     }
-    secrets = session->rare->secrets;
+    secrets = session->extra->secrets;
     secrets->sent[secrets->at++ % SECRETS_MAX] = secret_of(at, len);
     secrets->clear = secret_decoded(at, len);
 }
@@ -126,7 +126,7 @@ static void text_cut(struct smtpscope_reply *reply, size_t len)
 
 void secret_cut(const struct smtpscope_session *session, struct smtpscope_reply *reply, bool own)
 {
-    const struct secrets *secrets = rare_of(session)->secrets;
+    const struct secrets *secrets = extra_of(session)->secrets;
 
     if (session->secrets_lost)
         text_cut(reply, 0);

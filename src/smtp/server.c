@@ -7,7 +7,15 @@
  *
  * A single line that came whole is read in place; the lines of a longer reply are joined in a buffer that grows to its bound.
  */
-#include "session_private.h"
+#include "server.h"
+
+#include "client.h"
+#include "follower.h"
+#include "held_octets.h"
+#include "octets.h"
+#include "pairing.h"
+#include "queue.h"
+#include "resync.h"
 
 #include "base/memory.h"
 
@@ -21,11 +29,6 @@ struct reply_lines {
     size_t first, len, capacity; /* of `text`: the octets of the first line, of all, and the room */
     char text[];
 };
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 /* Three digits of a class that exists, and a separator or the end. */
 static bool is_reply_line(const char *line, size_t len)
@@ -166,14 +169,15 @@ static void lines_unfinished(struct smtpscope_session *session)
 }
 
 /* A line of a reply that is being read: what it says of the whole. */
-static void lines_continue(struct smtpscope_session *session, const struct line *line, uint64_t end, const struct place *place)
+static void lines_continue(struct smtpscope_session *session, const struct line *line, uint64_t end,
+                           const struct octet_origin *origin)
 {
     struct smtpscope_reply *reply = &session->reply->reply;
 
     reply->oddities |= line->oddities;
     reply->end = end;
-    reply->time = place->time;
-    reply->packet = place->packet;
+    reply->time = origin->time;
+    reply->packet = origin->packet;
     if (line->code && line->code != reply->code) {
         /* Not RFC: lines that differ in code. Clients go by the last one, so do we. */
         reply->oddities |= SMTPSCOPE_REPLY_CODE_CHANGES;
@@ -202,7 +206,8 @@ static void lines_begin(struct smtpscope_session *session, const struct line *li
 }
 
 /* The first line of a reply, most often the only one. */
-static void reply_begin(struct smtpscope_session *session, const struct line *line, uint64_t end, const struct place *place)
+static void reply_begin(struct smtpscope_session *session, const struct line *line, uint64_t end,
+                        const struct octet_origin *origin)
 {
     struct smtpscope_reply reply = {
         .code = line->code,
@@ -210,23 +215,23 @@ static void reply_begin(struct smtpscope_session *session, const struct line *li
         .enhanced_subject = line->enhanced_subject,
         .enhanced_detail = line->enhanced_detail,
         .oddities = line->oddities,
-        .offset = place->offset,
+        .offset = origin->offset,
         .end = end,
-        .time = place->time,
-        .packet = place->packet,
+        .time = origin->time,
+        .packet = origin->packet,
     };
 
     if (line->code && !line->last) {
-        lines_begin(session, line, &reply, place->acked);
+        lines_begin(session, line, &reply, origin->acked);
         return;
     }
     reply.lines = 1;
     reply.text = reply.first = (struct smtpscope_text){line->text, line->len};
-    reply_arrived(session, &reply, place->acked);
+    reply_arrived(session, &reply, origin->acked);
 }
 
 static void server_line(struct smtpscope_session *session, const char *at, size_t len, uint64_t total,
-                        const struct place *place)
+                        const struct octet_origin *origin)
 {
     struct line line = {0};
 
@@ -251,16 +256,16 @@ static void server_line(struct smtpscope_session *session, const char *at, size_
     if (session->reply && !session->greeted && line.code && line.code != session->reply->reply.code)
         lines_unfinished(session);
     if (session->reply)
-        lines_continue(session, &line, place->offset + total, place);
+        lines_continue(session, &line, origin->offset + total, origin);
     else
-        reply_begin(session, &line, place->offset + total, place);
+        reply_begin(session, &line, origin->offset + total, origin);
 }
 
 /*
  * Lines in the middle of a reply, as most of EHLO's are: the reply's code and a hyphen, then no enhanced code, a line end as it
  * should be. Takes as many as are there whole and returns their octets; all others are for server_line().
  */
-static size_t take_middle(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+static size_t take_middle(struct smtpscope_session *session, const char *data, size_t len, const struct octet_origin *origin)
 {
     uint16_t code = session->reply->reply.code;
     const char prefix[4] = {(char)('0' + code / 100), (char)('0' + code / 10 % 10), (char)('0' + code % 10), '-'};
@@ -272,9 +277,9 @@ static size_t take_middle(struct smtpscope_session *session, const char *data, s
         at = lf + 1;
     }
     if (at > data) {
-        session->reply->reply.end = place->offset + (uint64_t)(at - data);
-        session->reply->reply.time = place->time;
-        session->reply->reply.packet = place->packet;
+        session->reply->reply.end = origin->offset + (uint64_t)(at - data);
+        session->reply->reply.time = origin->time;
+        session->reply->reply.packet = origin->packet;
     }
     return (size_t)(at - data);
 }
@@ -288,14 +293,14 @@ static bool is_tls(char octet)
 /* The STARTTLS was not captured, its 220 was: a TLS record of some version behind it. */
 static bool tls_follows(const struct smtpscope_session *session, const char *data, size_t len)
 {
-    return session->ready && session->greeted && is_tls(data[0]) && (len < 2 || data[1] == 3);
+    return session->last_was_220 && session->greeted && is_tls(data[0]) && (len < 2 || data[1] == 3);
 }
 
 /* Behind the 220 to STARTTLS nothing may come but TLS. */
-static size_t take_tls(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+static size_t take_tls(struct smtpscope_session *session, const char *data, size_t len, const struct octet_origin *origin)
 {
-    if (is_tls(*data) || (rare_of(session)->lost[SMTPSCOPE_SERVER] && octets_are_binary(data, len))) {
-        side_opaque(session, SMTPSCOPE_SERVER, place->offset);
+    if (is_tls(*data) || (extra_of(session)->lost[SMTPSCOPE_SERVER] && octets_are_binary(data, len))) {
+        side_opaque(session, SMTPSCOPE_SERVER, origin->offset);
         return 0;
     }
     /* RFC 3207 4: when the handshake fails, the server may say so in clear; nobody gains by an error that is not its own. */
@@ -304,14 +309,14 @@ static size_t take_tls(struct smtpscope_session *session, const char *data, size
         return 0;
     }
     fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_TLS,
-                                                .time = place->time,
-                                                .packet = place->packet,
+                                                .time = origin->time,
+                                                .packet = origin->packet,
                                                 .tls = SMTPSCOPE_TLS_RESPONSE_INJECTION});
     session->injected = true;
     return len;
 }
 
-static size_t server_take(struct smtpscope_session *session, const char *data, size_t len, const struct place *place)
+static size_t server_take(struct smtpscope_session *session, const char *data, size_t len, const struct octet_origin *origin)
 {
     size_t used;
 
@@ -319,38 +324,38 @@ static size_t server_take(struct smtpscope_session *session, const char *data, s
     case SERVER_REPLIES:
         if (!line_of(session, SMTPSCOPE_SERVER) &&
             ((session->not_followed && is_tls(*data)) || tls_follows(session, data, len))) {
-            side_opaque(session, SMTPSCOPE_SERVER, place->offset); /* not_followed: an alert, the server did expect TLS */
+            side_opaque(session, SMTPSCOPE_SERVER, origin->offset); /* not_followed: an alert, the server did expect TLS */
             return 0;
         }
-        if (session->reply && !line_of(session, SMTPSCOPE_SERVER) && (used = take_middle(session, data, len, place)))
+        if (session->reply && !line_of(session, SMTPSCOPE_SERVER) && (used = take_middle(session, data, len, origin)))
             return used;
-        return line_take(session, SMTPSCOPE_SERVER, data, len, place, server_line);
-    case SERVER_TLS_WAIT: return take_tls(session, data, len, place);
+        return line_take(session, SMTPSCOPE_SERVER, data, len, origin, server_line);
+    case SERVER_TLS_WAIT: return take_tls(session, data, len, origin);
     case SERVER_OPAQUE: return len;
     }
     return len;
 }
 
-void server_octets(struct smtpscope_session *session, const char *data, size_t len, struct place place)
+void server_octets(struct smtpscope_session *session, const char *data, size_t len, struct octet_origin origin)
 {
     while (len) {
-        size_t used = server_take(session, data, len, &place);
+        size_t used = server_take(session, data, len, &origin);
 
         data += used;
         len -= used;
-        place.offset += used;
+        origin.offset += used;
     }
 }
 
 /* What is there of a reply when the rest is lost. */
 static void server_flush(struct smtpscope_session *session)
 {
-    struct kept *line = line_release(session, SMTPSCOPE_SERVER);
+    struct held_octets *line = line_release(session, SMTPSCOPE_SERVER);
 
     if (line && is_reply_line(line->at, line->len < 4 ? line->len : 4))
-        server_line(session, line->at, line->len, line->total, &line->place);
+        server_line(session, line->at, line->len, line->total, &line->origin);
     if (line)
-        kept_free(session, &line);
+        held_free(session, &line);
 }
 
 void server_gap(struct smtpscope_session *session)

@@ -3,34 +3,26 @@
  * A session from its first octet to its close. The two directions are read by client.c and server.c; pairing.c joins them.
  * Nothing here judges: see src/rules.
  */
-#include "session_private.h"
+#include "chunk.h"
+#include "client.h"
+#include "held_octets.h"
+#include "queue.h"
+#include "server.h"
+#include "state.h"
+#include "transaction.h"
 
 #include "base/memory.h"
 
-const struct rare rare_none;
-
-struct rare *rare_need(struct smtpscope_session *session)
+static void extra_free(struct smtpscope_session *session)
 {
-    if (!session->rare)
-        session->rare = memory_new(session->config->allocator, sizeof *session->rare);
-    return session->rare;
-}
-
-static void rare_free(struct smtpscope_session *session)
-{
-    if (!session->rare)
+    if (!session->extra)
         return;
-    kept_free(session, &session->rare->line[0]);
-    kept_free(session, &session->rare->line[1]);
-    kept_free(session, &session->rare->hold);
-    transaction_free(session, session->rare->suspect);
-    memory_free(session->config->allocator, session->rare->secrets);
-    memory_free(session->config->allocator, session->rare);
-}
-
-void fact_tell(struct smtpscope_session *session, const struct smtpscope_fact *fact)
-{
-    session->config->fact(session->config->ctx, session, fact);
+    held_free(session, &session->extra->line[0]);
+    held_free(session, &session->extra->line[1]);
+    held_free(session, &session->extra->hold);
+    transaction_free(session, session->extra->maybe_smuggled);
+    memory_free(session->config->allocator, session->extra->secrets);
+    memory_free(session->config->allocator, session->extra);
 }
 
 void session_init(struct smtpscope_session *session, const struct smtpscope_session_config *config,
@@ -40,7 +32,7 @@ void session_init(struct smtpscope_session *session, const struct smtpscope_sess
     session->flow = flow;
     if (flow->midstream) {
         session->state.doubt = SMTPSCOPE_DOUBT_ALL;
-        session->client = CLIENT_GUESSING;
+        client_enter(session, CLIENT_RESYNC);
         session->resync = true;
     }
 }
@@ -59,7 +51,7 @@ void session_fini(struct smtpscope_session *session)
     queue_free(session);
     reply_lines_free(session);
     transaction_free(session, session->transaction);
-    rare_free(session);
+    extra_free(session);
 }
 
 struct smtpscope_session *smtpscope_session_new(const struct smtpscope_session_config *config,
@@ -107,55 +99,42 @@ const struct smtpscope_state *smtpscope_session_state(const struct smtpscope_ses
     return &session->state;
 }
 
-static bool is_opaque(const struct smtpscope_session *session, enum smtpscope_side side)
-{
-    return side == SMTPSCOPE_CLIENT ? session->client == CLIENT_OPAQUE : session->server == SERVER_OPAQUE;
-}
-
-void side_opaque(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset)
-{
-    if (side == SMTPSCOPE_CLIENT)
-        session->client = CLIENT_OPAQUE;
-    else
-        session->server = SERVER_OPAQUE;
-    session->next[side] = offset;
-}
-
 void smtpscope_session_feed(struct smtpscope_session *session, const struct smtpscope_octets *octets)
 {
-    struct place place = {.offset = octets->offset, .acked = octets->acked, .packet = octets->packet, .time = octets->time};
+    struct octet_origin origin = {
+        .offset = octets->offset, .acked = octets->acked, .packet = octets->packet, .time = octets->time};
 
-    if (!is_opaque(session, octets->side))
+    if (!side_is_opaque(session, octets->side))
         session->next[octets->side] = octets->offset + octets->len;
     session->last_octets = octets->time;
     if (octets->side == SMTPSCOPE_CLIENT) {
         session->client_seen = true;
-        client_octets(session, (const char *)octets->data, octets->len, place);
+        client_octets(session, (const char *)octets->data, octets->len, origin);
     } else {
-        server_octets(session, (const char *)octets->data, octets->len, place);
+        server_octets(session, (const char *)octets->data, octets->len, origin);
     }
 }
 
 void smtpscope_session_gap(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset, uint64_t len,
                            smtpscope_time time, uint64_t packet)
 {
-    struct place place = {.offset = offset, .acked = session->next[!side], .packet = packet, .time = time};
+    struct octet_origin origin = {.offset = offset, .acked = session->next[!side], .packet = packet, .time = time};
     struct smtpscope_gap gap = {.side = side, .offset = offset, .len = len, .phase = "commands"};
 
-    if (is_opaque(session, side))
+    if (side_is_opaque(session, side))
         gap.phase = "tls";
     else if (side == SMTPSCOPE_SERVER)
         gap.phase = "replies";
     else if (session->client == CLIENT_DATA || session->client == CLIENT_BDAT)
         gap.phase = "message";
-    if (!is_opaque(session, side) && rare_need(session))
-        session->rare->lost[side] += len;
+    if (!side_is_opaque(session, side) && extra_need(session))
+        session->extra->lost[side] += len;
     fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_GAP, .time = time, .packet = packet, .gap = &gap});
     if (side == SMTPSCOPE_CLIENT)
-        client_gap(session, len, &place);
+        client_gap(session, len, &origin);
     else
         server_gap(session);
-    if (!is_opaque(session, side))
+    if (!side_is_opaque(session, side))
         session->next[side] = offset + len;
 }
 
@@ -176,7 +155,7 @@ void smtpscope_session_clock_stepped(struct smtpscope_session *session, smtpscop
 
 void smtpscope_session_decrypted(struct smtpscope_session *session)
 {
-    session->client = CLIENT_COMMANDS;
+    client_enter(session, CLIENT_COMMANDS);
     session->server = SERVER_REPLIES;
     state_tls(&session->state);
 }
@@ -231,7 +210,7 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
     session->closing = true;
     client_close(session);
     server_close(session);
-    suspect_end(session, false);
+    maybe_smuggled_end(session, false);
     end.in_message = session->client == CLIENT_DATA || session->client == CLIENT_BDAT;
     message_close(session);
     for (struct pending *entry = queue_first(session); entry; entry = pending_next(session->queue, entry))
@@ -242,7 +221,7 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
     end.opaque = session->client == CLIENT_OPAQUE;
     end.exchanges = session->exchanges;
     for (enum smtpscope_side side = SMTPSCOPE_CLIENT; side <= SMTPSCOPE_SERVER; side++) {
-        end.lost[side] = rare_of(session)->lost[side];
+        end.lost[side] = extra_of(session)->lost[side];
         end.octets[side] = session->next[side] - end.lost[side];
     }
     fact_tell(session, &(struct smtpscope_fact){

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Transactions and what became of each recipient and message. */
-#include "session_private.h"
+#include "transaction.h"
+
+#include "command.h"
 
 #include "base/memory.h"
 
@@ -19,8 +21,8 @@ struct rcpt {
 
 void tail_free(struct smtpscope_session *session, struct transaction *transaction)
 {
-    if (transaction->odd)
-        kept_free(session, &transaction->odd->tail);
+    if (transaction->oddity)
+        held_free(session, &transaction->oddity->tail);
 }
 
 void transaction_free(struct smtpscope_session *session, struct transaction *transaction)
@@ -30,16 +32,16 @@ void transaction_free(struct smtpscope_session *session, struct transaction *tra
     if (!transaction)
         return;
     tail_free(session, transaction);
-    memory_free(allocator, transaction->odd);
+    memory_free(allocator, transaction->oddity);
     memory_free(allocator, transaction->scan);
     memory_free(allocator, transaction);
 }
 
-struct odd *odd_need(struct smtpscope_session *session, struct transaction *transaction)
+struct message_oddity *message_oddity_need(struct smtpscope_session *session, struct transaction *transaction)
 {
-    if (!transaction->odd)
-        transaction->odd = memory_new(session->config->allocator, sizeof *transaction->odd);
-    return transaction->odd;
+    if (!transaction->oddity)
+        transaction->oddity = memory_new(session->config->allocator, sizeof *transaction->oddity);
+    return transaction->oddity;
 }
 
 void transaction_scan(struct smtpscope_session *session)
@@ -55,8 +57,8 @@ void transaction_scan(struct smtpscope_session *session)
     transaction->oddities &= (uint16_t)~SCAN_ODDITIES;
     transaction->longest_line = 0;
     transaction->stuffed = 0;
-    if (transaction->odd)
-        transaction->odd->offset = 0;
+    if (transaction->oddity)
+        transaction->oddity->offset = 0;
 }
 
 void transaction_scanned(struct smtpscope_session *session, struct transaction *transaction)
@@ -68,8 +70,8 @@ void transaction_scanned(struct smtpscope_session *session, struct transaction *
     transaction->oddities |= (uint16_t)scan->oddities;
     transaction->longest_line = (uint32_t)(scan->longest < UINT32_MAX ? scan->longest : UINT32_MAX);
     transaction->stuffed = scan->stuffed;
-    if (scan->oddities && odd_need(session, transaction))
-        transaction->odd->offset = transaction->offset + scan->odd_at;
+    if (scan->oddities && message_oddity_need(session, transaction))
+        transaction->oddity->offset = transaction->offset + scan->odd_at;
     memory_free(session->config->allocator, transaction->scan);
     transaction->scan = NULL;
 }
@@ -227,9 +229,9 @@ static struct smtpscope_message message_of(const struct transaction *transaction
 
     if (!message.bdat && message.exchange != UINT32_MAX && message.size >= TERMINATOR + transaction->stuffed)
         message.content -= TERMINATOR + transaction->stuffed;
-    if (transaction->odd) {
-        message.odd_offset = transaction->odd->offset;
-        message.odd_packet = transaction->odd->packet;
+    if (transaction->oddity) {
+        message.odd_offset = transaction->oddity->offset;
+        message.odd_packet = transaction->oddity->packet;
     }
     return message;
 }
@@ -259,7 +261,7 @@ static void transaction_tell(struct smtpscope_session *session, struct transacti
 
 bool tail_has_commands(const struct transaction *transaction)
 {
-    const struct kept *tail = transaction->odd ? transaction->odd->tail : NULL;
+    const struct held_octets *tail = transaction->oddity ? transaction->oddity->tail : NULL;
 
     return tail && command_is_known(tail->at, tail->len);
 }
@@ -274,29 +276,29 @@ void transaction_end(struct smtpscope_session *session, enum smtpscope_outcome o
     transaction->code = code;
     transaction->exchange = exchange;
     session->transaction = NULL;
-    if (tail_has_commands(transaction) && exchange != UINT32_MAX && rare_need(session)) {
+    if (tail_has_commands(transaction) && exchange != UINT32_MAX && extra_need(session)) {
         /* The next reply tells whether the server saw one message or two. */
-        suspect_end(session, false);
+        maybe_smuggled_end(session, false);
         transaction->oddities |= SMTPSCOPE_DATA_LOOKALIKE_COMMANDS;
-        session->rare->suspect = transaction;
+        session->extra->maybe_smuggled = transaction;
         return;
     }
     transaction_tell(session, transaction);
 }
 
-struct kept *suspect_end(struct smtpscope_session *session, bool taken)
+struct held_octets *maybe_smuggled_end(struct smtpscope_session *session, bool taken)
 {
-    struct transaction *transaction = rare_of(session)->suspect;
-    struct kept *tail = NULL;
+    struct transaction *transaction = extra_of(session)->maybe_smuggled;
+    struct held_octets *tail = NULL;
 
     if (!transaction)
         return NULL;
-    session->rare->suspect = NULL;
+    session->extra->maybe_smuggled = NULL;
     if (taken) {
-        tail = transaction->odd->tail;
-        transaction->odd->tail = NULL;
+        tail = transaction->oddity->tail;
+        transaction->oddity->tail = NULL;
         transaction->oddities |= SMTPSCOPE_DATA_LOOKALIKE_TAKEN;
-        transaction->size = tail->place.offset - transaction->offset;
+        transaction->size = tail->origin.offset - transaction->offset;
     }
     transaction_tell(session, transaction);
     return tail;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The tables of verbs, extensions and parameters, and what they tell of a reply. */
-#include "session_private.h"
+/* The tables of verbs, extensions and parameters. */
+#include "verbs.h"
 
 #include <string.h>
 
@@ -186,38 +186,4 @@ static bool code_is_listed(const char *list, uint16_t code)
 bool smtpscope_verb_allows(enum smtpscope_verb verb, uint16_t code)
 {
     return code_is_listed(verbs[verb].success, code);
-}
-
-enum smtpscope_verb reply_implies(const struct smtpscope_reply *reply)
-{
-    uint64_t known = 0;
-    struct smtpscope_state state = {0};
-
-    switch (reply->code) {
-    case 354: return SMTPSCOPE_VERB_DATA;
-    case 221: return SMTPSCOPE_VERB_QUIT;
-    case 334:
-    case 235: return SMTPSCOPE_VERB_AUTH;
-    case 220: return SMTPSCOPE_VERB_STARTTLS;
-    case 250: break;
-    default: return SMTPSCOPE_VERB_NONE;
-    }
-    if (reply->enhanced_class == 2 && reply->enhanced_subject == 1)
-        return reply->enhanced_detail == 0   ? SMTPSCOPE_VERB_MAIL
-               : reply->enhanced_detail == 5 ? SMTPSCOPE_VERB_RCPT
-                                             : SMTPSCOPE_VERB_NONE;
-    if (reply->lines > 1) {
-        extensions_parse(&state, reply);
-        known = state.extensions;
-    }
-    return known ? SMTPSCOPE_VERB_EHLO : SMTPSCOPE_VERB_NONE;
-}
-
-int reply_fits(enum smtpscope_verb verb, uint16_t code, enum smtpscope_verb implied)
-{
-    if (code >= 400 || verb == SMTPSCOPE_VERB_UNKNOWN || verb == SMTPSCOPE_VERB_RAW)
-        return 1;
-    if (verb == implied || (verb == SMTPSCOPE_VERB_ANSWER && implied == SMTPSCOPE_VERB_AUTH))
-        return 2;
-    return implied == SMTPSCOPE_VERB_NONE && code_is_listed(verbs[verb].success, code);
 }

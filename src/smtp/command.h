@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One command line, and what is no SMTP at all. Internal to smtp. */
+#ifndef SMTP_COMMAND_H
+#define SMTP_COMMAND_H
+
+#include "smtpscope/session.h"
+
+/* One line, without its end. Texts point into the line. */
+void command_parse(struct smtpscope_command *command, const char *line, size_t len);
+/* Is the line's first word a verb of the table? */
+bool command_is_known(const char *line, size_t len);
+enum smtpscope_alien alien_of(const char *line, size_t len);
+/* How much of another protocol's line may be shown: a header's name, a request up to its query. The rest may be a secret. */
+size_t alien_shown(const char *line, size_t len);
+
+#endif

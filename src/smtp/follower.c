@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What all that follow a session share. */
+#include "follower.h"
+
+#include "base/memory.h"
+
+const struct session_extra extra_none;
+
+struct session_extra *extra_need(struct smtpscope_session *session)
+{
+    if (!session->extra)
+        session->extra = memory_new(session->config->allocator, sizeof *session->extra);
+    return session->extra;
+}
+
+void fact_tell(struct smtpscope_session *session, const struct smtpscope_fact *fact)
+{
+    session->config->fact(session->config->ctx, session, fact);
+}
+
+void client_enter(struct smtpscope_session *session, enum client_mode mode)
+{
+    session->client = (uint8_t)mode;
+}
+
+bool side_is_opaque(const struct smtpscope_session *session, enum smtpscope_side side)
+{
+    return side == SMTPSCOPE_CLIENT ? session->client == CLIENT_OPAQUE : session->server == SERVER_OPAQUE;
+}
+
+void side_opaque(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset)
+{
+    if (side == SMTPSCOPE_CLIENT)
+        client_enter(session, CLIENT_OPAQUE);
+    else
+        session->server = SERVER_OPAQUE;
+    session->next[side] = offset;
+}
+
+uint32_t name_hash(const struct smtpscope_text *name)
+{
+    uint64_t hash = 0;
+
+    for (size_t i = 0; i < name->len; i++)
+        hash = (hash ^ (uint8_t)(name->at[i] >= 'A' && name->at[i] <= 'Z' ? name->at[i] | 0x20 : name->at[i])) *
+               0x9e3779b97f4a7c15u;
+    return (uint32_t)(hash >> 32);
+}

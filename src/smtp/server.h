@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The server's octets. Internal to smtp. */
+#ifndef SMTP_SERVER_H
+#define SMTP_SERVER_H
+
+#include "origin.h"
+#include "smtpscope/session.h"
+
+void server_octets(struct smtpscope_session *session, const char *data, size_t len, struct octet_origin origin);
+void server_gap(struct smtpscope_session *session);
+void server_close(struct smtpscope_session *session);
+void reply_lines_free(struct smtpscope_session *session);
+
+#endif
