@@ -67,6 +67,15 @@ static int live_explain(struct live *live, int status)
     return live_fail(live, *reason ? reason : pcap_statustostr(status), "");
 }
 
+/* What libpcap refuses only of a handle that is active already. */
+static bool live_prepare(pcap_t *pcap, const struct live_config *config)
+{
+    return pcap_set_snaplen(pcap, (int)config->snapshot_length) == 0 &&
+           pcap_set_buffer_size(pcap, (int)config->buffer_kib * 1024) == 0 &&
+           pcap_set_timeout(pcap, (int)config->delay_ms) == 0 &&
+           pcap_set_promisc(pcap, config->promiscuous && strcmp(config->interface, "any")) == 0;
+}
+
 static int live_activate(struct live *live)
 {
     const struct live_config *config = &live->config;
@@ -74,19 +83,17 @@ static int live_activate(struct live *live)
     live->pcap = pcap_create(config->interface, reason);
     if (live->pcap == NULL)
         return live_fail(live, reason, "");
-    pcap_set_snaplen(live->pcap, (int)config->snapshot_length);
-    pcap_set_buffer_size(live->pcap, (int)config->buffer_kib * 1024);
-    pcap_set_timeout(live->pcap, (int)config->delay_ms);
-    pcap_set_promisc(live->pcap, config->promiscuous && !live_is_any(live));
+    if (!live_prepare(live->pcap, config))
+        return live_fail(live, pcap_geterr(live->pcap), "");
     live->nano = pcap_set_tstamp_precision(live->pcap, PCAP_TSTAMP_PRECISION_NANO) == 0;
     int status = pcap_activate(live->pcap);
     if (status < 0)
         return live_explain(live, status);
     if (pcap_setnonblock(live->pcap, 1, reason) != 0)
         return live_fail(live, reason, "");
-    if (live_is_any(live)) /* the cooked header that names the interface; the older one where there is no such */
-        pcap_set_datalink(live->pcap, DLT_LINUX_SLL2);
-    live->link_type = pcap_datalink(live->pcap);
+    /* "any": the cooked header that names the interface; the older one where there is no such. */
+    live->link_type =
+        live_is_any(live) && pcap_set_datalink(live->pcap, DLT_LINUX_SLL2) == 0 ? DLT_LINUX_SLL2 : pcap_datalink(live->pcap);
     live->index = if_nametoindex(config->interface);
     return 0;
 }

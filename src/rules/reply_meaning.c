@@ -14,7 +14,7 @@ uint16_t code_meant(const struct smtpscope_reply *reply)
 {
     bool about_command = (reply->code > 400 && reply->code <= 404) || (reply->code == 400 && reply->enhanced_subject == 5);
 
-    return about_command ? reply->code + 100 : reply->code;
+    return (uint16_t)(about_command ? reply->code + 100 : reply->code);
 }
 
 static bool is_temporary(const struct smtpscope_reply *reply)

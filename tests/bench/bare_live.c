@@ -37,12 +37,10 @@ static pcap_t *live_open(const char *interface, char *error)
     pcap_t *pcap = pcap_create(interface, error);
     if (pcap == NULL)
         return NULL;
-    pcap_set_snaplen(pcap, SNAPSHOT_LENGTH);
-    pcap_set_buffer_size(pcap, BUFFER_OCTETS);
-    pcap_set_timeout(pcap, WAIT_MS);
-    pcap_set_promisc(pcap, 1);
-    pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO);
-    if (pcap_activate(pcap) < 0 || pcap_setnonblock(pcap, 1, error) != 0) {
+    if (pcap_set_snaplen(pcap, SNAPSHOT_LENGTH) != 0 || pcap_set_buffer_size(pcap, BUFFER_OCTETS) != 0 ||
+        pcap_set_timeout(pcap, WAIT_MS) != 0 || pcap_set_promisc(pcap, 1) != 0 ||
+        pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO) != 0 || pcap_activate(pcap) < 0 ||
+        pcap_setnonblock(pcap, 1, error) != 0) {
         snprintf(error, PCAP_ERRBUF_SIZE, "%s", pcap_geterr(pcap));
         pcap_close(pcap);
         return NULL;
@@ -79,7 +77,8 @@ int main(int argc, char **argv)
     puts("ready");
     fflush(stdout);
     live_count(pcap, &counts);
-    pcap_stats(pcap, &stats);
+    if (pcap_stats(pcap, &stats) != 0)
+        fprintf(stderr, "bare_live: %s\n", pcap_geterr(pcap));
     pcap_close(pcap);
     printf("%llu packets, %llu octets, %u dropped\n", (unsigned long long)counts.packets, (unsigned long long)counts.octets,
            stats.ps_drop);

@@ -368,7 +368,7 @@ static void test_flood(void **state)
     }
     candidates_stats(wire.candidates, &stats);
     assert_int_equal(stats.opened, FLOOD);
-    assert_in_range(FLOOD - stats.evicted, 1, 4096);
+    assert_between(FLOOD - stats.evicted, 1, 4096);
     memset(wire.side[0].addr, 9, 16);
     wire.next[0] = 1000;
     wire.next[1] = 0xfffffff0;

@@ -46,8 +46,8 @@ static struct bpf_program compile(const char *text, int link_type)
     if (pcap_compile(dead, &program, text, 1, PCAP_NETMASK_UNKNOWN) != 0)
         fail_msg("%s: %s", text, pcap_geterr(dead));
     pcap_close(dead);
-    assert_in_range(program.bf_len, 1, KERNEL_MAXIMUM);
-    assert_in_range(program.bf_len * sizeof(struct bpf_insn), 1, OPTMEM_MAXIMUM);
+    assert_between(program.bf_len, 1, KERNEL_MAXIMUM);
+    assert_between(program.bf_len * sizeof(struct bpf_insn), 1, OPTMEM_MAXIMUM);
     return program;
 }
 

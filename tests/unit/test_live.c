@@ -195,7 +195,7 @@ static void test_most(void **state)
         send_from("v1", &mail);
     for (double end = now() + DEADLINE_SECONDS; seen.frames < 10;) {
         int got = live_dispatch(live, 3, take, &seen);
-        assert_in_range(got, 0, 3);
+        assert_between(got, 0, 3);
         assert_true(now() < end);
     }
     live_close(live);
@@ -417,7 +417,7 @@ static void test_spread(void **state)
         drain(workers, 2 * CONNECTIONS);
         uint32_t first = expect_together(workers[0].seen, CONNECTIONS);
         print_message("%s: %u and %u connections\n", rows[i].label, first, CONNECTIONS - first);
-        assert_in_range(first, rows[i].want_least, CONNECTIONS - rows[i].want_least);
+        assert_between(first, rows[i].want_least, CONNECTIONS - rows[i].want_least);
         close_workers(workers);
     }
 }
@@ -506,7 +506,7 @@ static void test_spread_gone(void **state)
         send_connection(mark, 0);
     drain(workers, 2 * CONNECTIONS);
     uint32_t first = expect_together(workers[0].seen, CONNECTIONS);
-    assert_in_range(first, 20, CONNECTIONS - 20);
+    assert_between(first, 20, CONNECTIONS - 20);
     close_workers(workers);
 }
 

@@ -540,7 +540,7 @@ static void conflicts_note(uint64_t hash_seed, uint8_t told[RESENT / 8])
         if (after.conflicts > before.conflicts)
             told[i / 8] |= (uint8_t)(1u << i % 8);
     }
-    assert_in_range(before.conflicts, RESENT - RESENT / 256, RESENT - 1);
+    assert_between(before.conflicts, RESENT - RESENT / 256, RESENT - 1);
     smtpscope_streams_flush(state);
     smtpscope_streams_free(state);
 }

@@ -46,6 +46,14 @@ static inline void unit_guarded_fini(struct unit_guarded *guarded)
     *guarded = (struct unit_guarded){0};
 }
 
+/* least <= value <= most. cmocka's own has other names in its versions 1 and 2. */
+#define assert_between(value, least, most) unit_between((intmax_t)(value), (intmax_t)(least), (intmax_t)(most), #value)
+static inline void unit_between(intmax_t value, intmax_t least, intmax_t most, const char *what)
+{
+    if (value < least || value > most)
+        fail_msg("%s: got %jd, wanted %jd to %jd", what, value, least, most);
+}
+
 /* An allocator whose n-th request for memory fails, for both smtpscope_allocator and a test's own loop. */
 struct unit_failing {
     size_t countdown; /* requests that still succeed; SIZE_MAX: all of them */
