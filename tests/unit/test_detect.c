@@ -183,7 +183,7 @@ static void expect_followed(struct wire *wire)
     assert_int_equal(followed->packets[followed->count - 1], wire->packet);
     assert_int_equal(followed->len[SMTPSCOPE_CLIENT], wire->next[SMTPSCOPE_CLIENT] - 1001);
     assert_int_equal(followed->len[SMTPSCOPE_SERVER], wire->next[SMTPSCOPE_SERVER] - 0xfffffff1);
-    assert_memory_equal(followed->octets[SMTPSCOPE_SERVER], GREETING + 2, strlen(GREETING) - 2);
+    assert_memory_equal(followed->octets[SMTPSCOPE_SERVER], &GREETING[2], strlen(GREETING) - 2);
     assert_memory_equal(followed->octets[SMTPSCOPE_CLIENT], "EHLO client.example\r\n", 21);
     expect_stats(wire, 1, 0, 0);
 }
@@ -229,9 +229,9 @@ static void test_disorder(void **state)
     struct wire wire;
     wire_init(&wire);
     handshake(&wire);
-    struct smtpscope_segment first = segment_of(&wire, SMTPSCOPE_SERVER, SMTPSCOPE_TCP_ACK, GREETING + 2, 10);
+    struct smtpscope_segment first = segment_of(&wire, SMTPSCOPE_SERVER, SMTPSCOPE_TCP_ACK, &GREETING[2], 10);
     struct smtpscope_segment second =
-        segment_of(&wire, SMTPSCOPE_SERVER, SMTPSCOPE_TCP_ACK, GREETING + 12, strlen(GREETING) - 12);
+        segment_of(&wire, SMTPSCOPE_SERVER, SMTPSCOPE_TCP_ACK, &GREETING[12], strlen(GREETING) - 12);
     second.packet = 4;
     first.packet = 5;
     candidates_segment(wire.candidates, &second);
@@ -256,8 +256,8 @@ static void test_hole(void **state)
     struct wire wire;
     wire_init(&wire);
     handshake(&wire);
-    say(&wire, SMTPSCOPE_SERVER, SMTPSCOPE_TCP_ACK, GREETING + 2, 20);
-    wire.next[SMTPSCOPE_SERVER] += (uint32_t)strlen(GREETING + 2) - 20;
+    say(&wire, SMTPSCOPE_SERVER, SMTPSCOPE_TCP_ACK, &GREETING[2], 20);
+    wire.next[SMTPSCOPE_SERVER] += (uint32_t)strlen(&GREETING[2]) - 20;
     converse(&wire, smtp + 1, 1000);
     struct candidates_stats stats;
     candidates_stats(wire.candidates, &stats);

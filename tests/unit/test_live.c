@@ -23,7 +23,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { SKIPPED = 77, DEADLINE_SECONDS = 10, MARKS = 4096, WORKERS = 2, SLL2 = 276 };
+#define DEADLINE_SECONDS 10.0
+enum { SKIPPED = 77, MARKS = 4096, WORKERS = 2, SLL2 = 276 };
 
 /* Which workers saw a connection's frames, by the direction: bit w for worker w. */
 struct seen {

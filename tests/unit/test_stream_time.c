@@ -500,11 +500,11 @@ static void test_likely_user(void **unused)
         assert_non_null(flow);
         wrong += flow->first_packet != i + 1;
     }
-    assert_in_range(wrong, 0, LIKELY_WRONG);
+    assert_between(wrong, 0, LIKELY_WRONG);
     wrong = 0;
     for (unsigned i = 0; i < 20000; i++)
         wrong += likely(streams, many + i) != NULL;
-    assert_in_range(wrong, 0, LIKELY_WRONG);
+    assert_between(wrong, 0, LIKELY_WRONG);
     smtpscope_streams_free(streams);
 }
 
