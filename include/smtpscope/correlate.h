@@ -29,8 +29,7 @@ struct smtpscope_trace {
     uint64_t packet;
     uint32_t exchange; /* its index; UINT32_MAX: none */
     uint16_t code;
-    uint8_t enhanced_class;
-    uint16_t enhanced_subject, enhanced_detail;
+    struct smtpscope_enhanced enhanced;
     /* Of an exchange: */
     enum smtpscope_verb verb;
     const char *state; /* smtpscope_state_name() before it */

@@ -37,8 +37,7 @@ struct smtpscope_finding {
     /* The exchange of the evidence. `command` and `text` are "" and `code` 0 where there is none. AUTH is redacted. */
     const char *command, *argument, *text;
     uint16_t code;
-    uint8_t enhanced_class;
-    uint16_t enhanced_subject, enhanced_detail;
+    struct smtpscope_enhanced enhanced;
     const char *state;  /* smtpscope_state_name() before the exchange; "" where there is none */
     const char *server; /* the server's software as far as it is known ("Postfix"), "" */
 

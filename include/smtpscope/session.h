@@ -135,8 +135,7 @@ enum smtpscope_reply_oddity {
 /* A reply, all its lines. `text` holds them without code, separator and enhanced code, joined by LF. Valid during the fact. */
 struct smtpscope_reply {
     uint16_t code;
-    uint8_t enhanced_class; /* 0: no enhanced code */
-    uint16_t enhanced_subject, enhanced_detail;
+    struct smtpscope_enhanced enhanced;
     struct smtpscope_text text;
     struct smtpscope_text first; /* the first line of text */
     uint32_t lines;
@@ -241,8 +240,7 @@ const char *smtpscope_lookalike_name(enum smtpscope_lookalike lookalike);
 struct smtpscope_recipient {
     struct smtpscope_text path;
     uint16_t code;
-    uint8_t enhanced_class;
-    uint16_t enhanced_subject, enhanced_detail;
+    struct smtpscope_enhanced enhanced;
     enum smtpscope_outcome outcome; /* of RCPT: ACCEPTED, DEFERRED, REFUSED, or UNKNOWN when no reply was seen */
     uint32_t exchange;              /* index of the RCPT exchange; UINT32_MAX when unanswered */
 };

@@ -41,6 +41,12 @@ struct smtpscope_allocator {
     void *ctx;
 };
 
+/* An enhanced status code, class.subject.detail (RFC 3463 2); a class of 0: none. Its name is spelt so for callers in C++. */
+struct smtpscope_enhanced {
+    uint8_t klass;
+    uint16_t subject, detail;
+};
+
 /* Text that is not terminated and not owned. */
 struct smtpscope_text {
     const char *at;

@@ -105,9 +105,7 @@ struct finding_record *records_finding(const struct session_record *session, con
     record->id = finding->id;
     record->detail = finding->detail;
     record->code = finding->code;
-    record->enhanced_class = finding->enhanced_class;
-    record->enhanced_subject = finding->enhanced_subject;
-    record->enhanced_detail = finding->enhanced_detail;
+    record->enhanced = finding->enhanced;
     record->packet = (uint32_t)finding->packet;
     record->told = current;
     record->home = record->packet ? record->packet : last;
@@ -162,9 +160,7 @@ void records_exchange(const struct session_record *session, const struct smtpsco
     record->response = (uint32_t)reply->packet;
     record->time = known ? reply->time - command->time : -1;
     record->code = reply->code;
-    record->enhanced_class = reply->enhanced_class;
-    record->enhanced_subject = reply->enhanced_subject;
-    record->enhanced_detail = reply->enhanced_detail;
+    record->enhanced = reply->enhanced;
     record->reason = (uint8_t)reason;
     exchange_add(record);
 }

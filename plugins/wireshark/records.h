@@ -26,8 +26,8 @@ struct finding_record {
     enum smtpscope_confidence confidence;
     enum smtpscope_fault fault;
     enum smtpscope_detail detail;
-    uint16_t code, enhanced_subject, enhanced_detail;
-    uint8_t enhanced_class;
+    uint16_t code;
+    struct smtpscope_enhanced enhanced;
     uint32_t id, count, folded;
     uint32_t packet, last_packet; /* of the evidence; packet 0: no frame shows it */
     uint32_t told;                /* the frame in which it was told first; 0: when the capture ended */
@@ -43,8 +43,8 @@ struct exchange_record {
     const char *state;   /* before the reply; "" when it never came */
     smtpscope_time time; /* from the command to its reply; -1: unknown */
     uint32_t request, response;
-    uint16_t code, enhanced_subject, enhanced_detail;
-    uint8_t enhanced_class;
+    uint16_t code;
+    struct smtpscope_enhanced enhanced;
     uint8_t reason; /* enum smtpscope_reason, of a refused RCPT */
     uint8_t verb;   /* enum smtpscope_verb */
     bool tls;

@@ -146,9 +146,11 @@ static void put_text(proto_tree *tree, tvbuff_t *tvb, enum shown_field field, co
     }
 }
 
-static const char *enhanced_text(wmem_allocator_t *pool, unsigned klass, unsigned subject, unsigned detail)
+static const char *enhanced_text(wmem_allocator_t *pool, const struct smtpscope_enhanced *enhanced)
 {
-    return klass ? wmem_strdup_printf(pool, "%u.%u.%u", klass, subject, detail) : "";
+    if (!enhanced->klass)
+        return "";
+    return wmem_strdup_printf(pool, "%u.%u.%u", enhanced->klass, enhanced->subject, enhanced->detail);
 }
 
 /* --- exchanges */
@@ -170,8 +172,7 @@ static void put_exchange(proto_tree *parent, tvbuff_t *tvb, packet_info *pinfo, 
         proto_tree_add_subtree_format(parent, tvb, 0, 0, ett_exchange, NULL, "Exchange: %s", exchange_label(pinfo, exchange));
     put_string(tree, tvb, FIELD_COMMAND, exchange->command);
     put_number(tree, tvb, FIELD_CODE, exchange->code);
-    put_string(tree, tvb, FIELD_ENHANCED,
-               enhanced_text(pinfo->pool, exchange->enhanced_class, exchange->enhanced_subject, exchange->enhanced_detail));
+    put_string(tree, tvb, FIELD_ENHANCED, enhanced_text(pinfo->pool, &exchange->enhanced));
     put_string(tree, tvb, FIELD_STATE, exchange->state);
     if (exchange->request != pinfo->num)
         put_number(tree, tvb, FIELD_REQUEST_IN, exchange->request);
@@ -232,7 +233,7 @@ static const char *finding_detail(wmem_allocator_t *pool, const struct finding_r
 /* "RCPT TO:<a@example.org> -> 450 4.2.0 try again" */
 static const char *finding_exchange(wmem_allocator_t *pool, const struct finding_record *finding)
 {
-    const char *enhanced = enhanced_text(pool, finding->enhanced_class, finding->enhanced_subject, finding->enhanced_detail);
+    const char *enhanced = enhanced_text(pool, &finding->enhanced);
     wmem_strbuf_t *line = wmem_strbuf_new(pool, finding->command);
 
     if (*finding->command && *finding->argument)

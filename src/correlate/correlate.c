@@ -33,8 +33,7 @@ struct deferral {
     uint64_t packet;
     uint32_t tries, exchange;
     uint16_t code;
-    uint8_t enhanced_class;
-    uint16_t enhanced_subject, enhanced_detail;
+    struct smtpscope_enhanced enhanced;
     bool told_soon, told_persistent;
 };
 
@@ -139,9 +138,7 @@ static void tell(struct smtpscope_correlate *correlate, const struct deferral *d
         .argument = "",
         .text = "",
         .code = deferral->code,
-        .enhanced_class = deferral->enhanced_class,
-        .enhanced_subject = deferral->enhanced_subject,
-        .enhanced_detail = deferral->enhanced_detail,
+        .enhanced = deferral->enhanced,
         .state = "",
         .server = "",
         .exchanges = &deferral->exchange,
@@ -164,9 +161,7 @@ static void deferral_move(struct deferral *deferral, const struct smtpscope_trac
     deferral->packet = outcome->packet;
     deferral->exchange = outcome->exchange;
     deferral->code = outcome->code;
-    deferral->enhanced_class = outcome->enhanced_class;
-    deferral->enhanced_subject = outcome->enhanced_subject;
-    deferral->enhanced_detail = outcome->enhanced_detail;
+    deferral->enhanced = outcome->enhanced;
     deferral->server = hash_octets(outcome->flow.side[SMTPSCOPE_SERVER].addr, sizeof outcome->flow.side[0].addr, 0);
 }
 

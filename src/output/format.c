@@ -97,15 +97,15 @@ void format_endpoint(struct writer *writer, const struct smtpscope_endpoint *end
     writer_unsigned(writer, endpoint->port);
 }
 
-void format_enhanced(struct writer *writer, unsigned klass, unsigned subject, unsigned detail)
+void format_enhanced(struct writer *writer, const struct smtpscope_enhanced *enhanced)
 {
-    if (!klass)
+    if (!enhanced->klass)
         return;
-    writer_unsigned(writer, klass);
+    writer_unsigned(writer, enhanced->klass);
     writer_char(writer, '.');
-    writer_unsigned(writer, subject);
+    writer_unsigned(writer, enhanced->subject);
     writer_char(writer, '.');
-    writer_unsigned(writer, detail);
+    writer_unsigned(writer, enhanced->detail);
 }
 
 struct smtpscope_text format_verb(const struct smtpscope_command *command)

@@ -12,8 +12,8 @@ void format_time(struct writer *writer, smtpscope_time time, char between, unsig
 void format_address(struct writer *writer, const struct smtpscope_endpoint *endpoint);
 /* "192.0.2.10:25", "[2001:db8::1]:25" */
 void format_endpoint(struct writer *writer, const struct smtpscope_endpoint *endpoint);
-/* "4.7.1"; nothing when `klass` is 0. */
-void format_enhanced(struct writer *writer, unsigned klass, unsigned subject, unsigned detail);
+/* "4.7.1"; nothing when there is none. */
+void format_enhanced(struct writer *writer, const struct smtpscope_enhanced *enhanced);
 
 /* A command's verb in upper case, ".", "(auth)", "(raw)"; an empty text for VERB_NONE. */
 struct smtpscope_text format_verb(const struct smtpscope_command *command);

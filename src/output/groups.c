@@ -96,9 +96,7 @@ static bool group_add_example(struct group *group, const struct smtpscope_findin
         .text = strdup(finding->text),
         .detail = strdup(detail),
         .code = finding->code,
-        .enhanced_class = finding->enhanced_class,
-        .enhanced_subject = finding->enhanced_subject,
-        .enhanced_detail = finding->enhanced_detail,
+        .enhanced = finding->enhanced,
         .verdict = finding->verdict,
     };
     if (finding->flow)

@@ -22,8 +22,7 @@ struct group_example {
     struct smtpscope_endpoint side[2];        /* all zero in a group of no session */
     char *command, *argument, *text, *detail; /* "" where there is none */
     uint16_t code;
-    uint8_t enhanced_class;
-    uint16_t enhanced_subject, enhanced_detail;
+    struct smtpscope_enhanced enhanced;
     enum smtpscope_verdict verdict;
 };
 

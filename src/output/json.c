@@ -69,15 +69,15 @@ static void put_member_address(struct writer *writer, const char *key, const str
     writer_char(writer, '"');
 }
 
-static void put_member_enhanced(struct writer *writer, unsigned klass, unsigned subject, unsigned detail)
+static void put_member_enhanced(struct writer *writer, const struct smtpscope_enhanced *enhanced)
 {
     put_key(writer, "enhanced");
-    if (!klass) {
+    if (!enhanced->klass) {
         put_null(writer);
         return;
     }
     writer_char(writer, '"');
-    format_enhanced(writer, klass, subject, detail);
+    format_enhanced(writer, enhanced);
     writer_char(writer, '"');
 }
 
@@ -158,7 +158,7 @@ static void put_finding_exchange(struct writer *line, const struct smtpscope_fin
     put_member_nonempty(line, "command", finding->command);
     put_member_string(line, "argument", *finding->command ? finding->argument : NULL);
     put_member_nonzero(line, "code", finding->code);
-    put_member_enhanced(line, finding->enhanced_class, finding->enhanced_subject, finding->enhanced_detail);
+    put_member_enhanced(line, &finding->enhanced);
     put_member_text(line, "text", format_first_line(smtpscope_text_of(finding->text)));
     put_close(line, '}');
 }
@@ -261,7 +261,7 @@ static void put_exchanges(struct output *output, const struct transcript *transc
         put_open(line, '{');
         put_command(line, transcript, exchange);
         put_member_number(line, "code", exchange->code);
-        put_member_enhanced(line, exchange->enhanced_class, exchange->enhanced_subject, exchange->enhanced_detail);
+        put_member_enhanced(line, &exchange->enhanced);
         put_member_text(line, "text", format_first_line(transcript_text(transcript, exchange->reply)));
         put_packet(output, "packet", exchange->packet);
         put_close(line, '}');
@@ -383,7 +383,7 @@ static void put_recipient(struct writer *line, const struct smtpscope_recipient 
     put_open(line, '{');
     put_member_text(line, "to", recipient->path);
     put_member_nonzero(line, "code", recipient->code);
-    put_member_enhanced(line, recipient->enhanced_class, recipient->enhanced_subject, recipient->enhanced_detail);
+    put_member_enhanced(line, &recipient->enhanced);
     put_member_name(line, "outcome", smtpscope_outcome_name(recipient->outcome));
     put_close(line, '}');
 }

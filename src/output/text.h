@@ -40,6 +40,6 @@ void text_packet(const struct layout *layout, const char *before, const struct p
 /* "refusal.policy (reputation)": the reason where the identifier does not say it. */
 void text_rule(struct writer *writer, enum smtpscope_rule rule, enum smtpscope_reason reason);
 /* "503 5.5.1 " */
-void text_code(struct writer *writer, unsigned code, char separator, unsigned klass, unsigned subject, unsigned detail);
+void text_code(struct writer *writer, unsigned code, char separator, const struct smtpscope_enhanced *enhanced);
 
 #endif

@@ -198,7 +198,7 @@ static void example_exchange(const struct layout *layout, const struct group_exa
         example_line(layout, "C: ", &text);
     }
     if (example->code || reply.len) {
-        text_code(&text, example->code, ' ', example->enhanced_class, example->enhanced_subject, example->enhanced_detail);
+        text_code(&text, example->code, ' ', &example->enhanced);
         writer_escaped(&text, reply.at, reply.len, ESCAPE_TERMINAL);
         example_line(layout, "S: ", &text);
     }

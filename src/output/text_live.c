@@ -41,7 +41,7 @@ static void live_reply(struct writer *writer, const struct smtpscope_finding *fi
     if (!finding->code && !reply.len)
         return;
     live_part(writer, "S: ", any);
-    text_code(writer, finding->code, ' ', finding->enhanced_class, finding->enhanced_subject, finding->enhanced_detail);
+    text_code(writer, finding->code, ' ', &finding->enhanced);
     writer_escaped(writer, reply.at, reply.len, ESCAPE_TERMINAL);
     if (!reply.len)
         writer->len--; /* the blank in front of a text */

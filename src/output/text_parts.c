@@ -26,14 +26,14 @@ void text_packet(const struct layout *layout, const char *before, const struct p
     }
 }
 
-void text_code(struct writer *writer, unsigned code, char separator, unsigned klass, unsigned subject, unsigned detail)
+void text_code(struct writer *writer, unsigned code, char separator, const struct smtpscope_enhanced *enhanced)
 {
     if (code) {
         writer_digits(writer, code, 3);
         writer_char(writer, separator);
     }
-    if (klass) {
-        format_enhanced(writer, klass, subject, detail);
+    if (enhanced->klass) {
+        format_enhanced(writer, enhanced);
         writer_char(writer, ' ');
     }
 }

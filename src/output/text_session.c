@@ -72,8 +72,7 @@ static void session_reply(const struct layout *layout, const struct packet_numbe
         else
             writer_string(layout->writer, "           S: ");
         begun = true;
-        text_code(layout->writer, exchange->code, more ? '-' : ' ', exchange->enhanced_class, exchange->enhanced_subject,
-                  exchange->enhanced_detail);
+        text_code(layout->writer, exchange->code, more ? '-' : ' ', &exchange->enhanced);
         writer_escaped(layout->writer, first.at, first.len, ESCAPE_TERMINAL);
         if (!more && reply_paint(exchange->code) != PAINT_PLAIN)
             layout_paint(layout, PAINT_PLAIN);

@@ -99,9 +99,7 @@ static void transcript_exchange(struct transcript *transcript, const struct smtp
     transcript_command(transcript, kept, exchange->command);
     kept->reply = transcript_keep(transcript, reply->text);
     kept->code = reply->code;
-    kept->enhanced_class = reply->enhanced_class;
-    kept->enhanced_subject = reply->enhanced_subject;
-    kept->enhanced_detail = reply->enhanced_detail;
+    kept->enhanced = reply->enhanced;
     kept->packet = reply->packet;
     if (exchange->greeting && !transcript->has_greeting) {
         transcript->has_greeting = true;

@@ -19,7 +19,8 @@ struct transcript_slice {
 struct transcript_exchange {
     struct transcript_slice command, argument; /* the command is empty where there is none: the greeting */
     struct transcript_slice reply;             /* all lines of the reply's text, joined by LF */
-    uint16_t code, enhanced_class, enhanced_subject, enhanced_detail;
+    uint16_t code;
+    struct smtpscope_enhanced enhanced;
     uint64_t packet;
 };
 

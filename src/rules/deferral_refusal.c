@@ -89,11 +89,11 @@ static enum smtpscope_rule refusal_rule(const struct refusal_view *refused, enum
     if (refused->exchange->greeting && (refused->code == 521 || refused->code == 554))
         return SMTPSCOPE_RULE_REFUSAL_NO_SERVICE;
     if (reason == SMTPSCOPE_REASON_MESSAGE_SIZE ||
-        (refused->code == 552 && reason == SMTPSCOPE_REASON_UNSPECIFIED && refused->reply->enhanced_subject != 7))
+        (refused->code == 552 && reason == SMTPSCOPE_REASON_UNSPECIFIED && refused->reply->enhanced.subject != 7))
         return SMTPSCOPE_RULE_REFUSAL_SIZE;
     if (is_mailbox_reason(reason))
         return SMTPSCOPE_RULE_REFUSAL_MAILBOX;
-    if (reason == SMTPSCOPE_REASON_UNSPECIFIED && refused->reply->enhanced_subject == 7)
+    if (reason == SMTPSCOPE_REASON_UNSPECIFIED && refused->reply->enhanced.subject == 7)
         return SMTPSCOPE_RULE_REFUSAL_POLICY;
     if (reason != SMTPSCOPE_REASON_UNSPECIFIED && reason != SMTPSCOPE_REASON_NO_SERVICE)
         return SMTPSCOPE_RULE_REFUSAL_POLICY;

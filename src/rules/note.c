@@ -235,9 +235,7 @@ static void place_fill(struct smtpscope_finding *finding, const struct claim *cl
         finding->packet = exchange->reply->packet;
         finding->offset = exchange->reply->offset;
         finding->code = exchange->reply->code;
-        finding->enhanced_class = exchange->reply->enhanced_class;
-        finding->enhanced_subject = exchange->reply->enhanced_subject;
-        finding->enhanced_detail = exchange->reply->enhanced_detail;
+        finding->enhanced = exchange->reply->enhanced;
         finding->state = smtpscope_state_name(exchange->before);
     } else if (claim->command) {
         finding->time = claim->command->time;

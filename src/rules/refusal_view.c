@@ -20,13 +20,13 @@ bool is_about_order(const struct refusal_view *refused)
     case 552:
     case 553:
     case 554:
-        return refused->reply->enhanced_subject == 5 ||
-               (!meaning_is_reason(refused->meaning) && refused->reply->enhanced_subject != 7);
+        return refused->reply->enhanced.subject == 5 ||
+               (!meaning_is_reason(refused->meaning) && refused->reply->enhanced.subject != 7);
     case 450:
     case 451:
     case 452: /* RFC 3463: X.5 is the protocol's; without words or that, it is the mail that must wait */
         return !meaning_is_reason(refused->meaning) &&
-               (refused->reply->enhanced_subject == 5 || !refused->reply->enhanced_class);
+               (refused->reply->enhanced.subject == 5 || !refused->reply->enhanced.klass);
     }
     return false;
 }

@@ -240,7 +240,7 @@ uint16_t detect_parameter(struct smtpscope_judge *judge, const struct refusal_vi
 static uint16_t report_verify(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
     bool mailbox = refused->meaning == MEANING_MAILBOX_UNKNOWN || refused->meaning == MEANING_MAILBOX_SYNTAX ||
-                   refused->reply->enhanced_subject == 1;
+                   refused->reply->enhanced.subject == 1;
 
     if (mailbox || refused->code < 500 || refused->code == 530 || refused->meaning == MEANING_CLIENT_IDENTITY ||
         refused->meaning == MEANING_REPUTATION)

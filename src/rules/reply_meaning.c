@@ -12,7 +12,7 @@
 
 uint16_t code_meant(const struct smtpscope_reply *reply)
 {
-    bool about_command = (reply->code > 400 && reply->code <= 404) || (reply->code == 400 && reply->enhanced_subject == 5);
+    bool about_command = (reply->code > 400 && reply->code <= 404) || (reply->code == 400 && reply->enhanced.subject == 5);
 
     return (uint16_t)(about_command ? reply->code + 100 : reply->code);
 }
@@ -118,8 +118,8 @@ static bool enhanced_find(const struct smtpscope_reply *reply, struct subject_de
 {
     const char *at = reply->text.at, *end = at + reply->text.len;
 
-    *code = (struct subject_detail){reply->enhanced_subject, reply->enhanced_detail};
-    if (reply->enhanced_class)
+    *code = (struct subject_detail){reply->enhanced.subject, reply->enhanced.detail};
+    if (reply->enhanced.klass)
         return true;
     for (; end - at >= 8; at++)
         if (at[0] == '(' && at[1] == '#' && at[2] == (char)('0' + reply->code / 100) && at[3] == '.' &&
@@ -152,12 +152,12 @@ static enum smtpscope_reason reason_of_code(enum smtpscope_verb verb, const stru
 
     switch (reply->code) {
     case 450:
-        return verb == SMTPSCOPE_VERB_RCPT && reply->enhanced_subject == 2 && !reply->enhanced_detail
+        return verb == SMTPSCOPE_VERB_RCPT && reply->enhanced.subject == 2 && !reply->enhanced.detail
                    ? SMTPSCOPE_REASON_MAILBOX_BUSY
                    : SMTPSCOPE_REASON_NONE;
     case 452: return SMTPSCOPE_REASON_SERVER_RESOURCES;
     case 421: /* with a policy's or the network's code it closes for another reason */
-        return reply->enhanced_subject == 7 || reply->enhanced_subject == 4 ? SMTPSCOPE_REASON_NONE
+        return reply->enhanced.subject == 7 || reply->enhanced.subject == 4 ? SMTPSCOPE_REASON_NONE
                                                                             : SMTPSCOPE_REASON_SHUTTING_DOWN;
     case 432:
     case 435: return auth ? SMTPSCOPE_REASON_AUTH_TEMPORARY : SMTPSCOPE_REASON_NONE; /* Courier has them for others */
@@ -198,7 +198,7 @@ enum smtpscope_reason reason_from(enum reply_meaning meaning, enum smtpscope_ver
         return verb == SMTPSCOPE_VERB_MAIL   ? SMTPSCOPE_REASON_SENDER_UNVERIFIED
                : verb == SMTPSCOPE_VERB_RCPT ? SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED
                                              : SMTPSCOPE_REASON_SERVER_ERROR;
-    if (meaning == MEANING_POLICY && reply->enhanced_class && (reply->enhanced_subject == 1 || reply->enhanced_subject == 2))
+    if (meaning == MEANING_POLICY && reply->enhanced.klass && (reply->enhanced.subject == 1 || reply->enhanced.subject == 2))
         reason = reason_of_enhanced(reply); /* "rejected" is said of everything, 5.1.1 is not */
     if (reason == SMTPSCOPE_REASON_NONE && meaning_is_reason(meaning))
         reason = (enum smtpscope_reason)meaning;

@@ -242,7 +242,7 @@ static enum smtpscope_reason reason_in_order(const struct refusal_view *refused)
     }
     if ((refused->verb == SMTPSCOPE_VERB_EHLO || refused->verb == SMTPSCOPE_VERB_HELO) && refused->before->transaction)
         return SMTPSCOPE_REASON_SERVER_BUSY_IN_TRANSACTION;
-    if (meaning_is_reason(refused->meaning) || refused->reply->enhanced_subject == 7)
+    if (meaning_is_reason(refused->meaning) || refused->reply->enhanced.subject == 7)
         return SMTPSCOPE_REASON_POLICY;
     return SMTPSCOPE_REASON_UNKNOWN;
 }

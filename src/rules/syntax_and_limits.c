@@ -111,8 +111,8 @@ static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_ex
 
     if (reply->oddities)
         judge_reply_oddities(judge, exchange);
-    if (reply->enhanced_class && reply->code && reply->enhanced_class != reply->code / 100 &&
-        !(reply->code / 100 == 3 && reply->enhanced_class == 2)) {
+    if (reply->enhanced.klass && reply->code && reply->enhanced.klass != reply->code / 100 &&
+        !(reply->code / 100 == 3 && reply->enhanced.klass == 2)) {
         claim = claim_of(exchange, SMTPSCOPE_RULE_REPLY_ENHANCED_MISMATCH, SMTPSCOPE_FAULT_SERVER);
         note_add(judge, &claim);
     }

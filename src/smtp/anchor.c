@@ -15,9 +15,9 @@ enum smtpscope_verb reply_implies(const struct smtpscope_reply *reply)
     case 250: break;
     default: return SMTPSCOPE_VERB_NONE;
     }
-    if (reply->enhanced_class == 2 && reply->enhanced_subject == 1)
-        return reply->enhanced_detail == 0   ? SMTPSCOPE_VERB_MAIL
-               : reply->enhanced_detail == 5 ? SMTPSCOPE_VERB_RCPT
+    if (reply->enhanced.klass == 2 && reply->enhanced.subject == 1)
+        return reply->enhanced.detail == 0   ? SMTPSCOPE_VERB_MAIL
+               : reply->enhanced.detail == 5 ? SMTPSCOPE_VERB_RCPT
                                              : SMTPSCOPE_VERB_NONE;
     return offer_read(reply).extensions ? SMTPSCOPE_VERB_EHLO : SMTPSCOPE_VERB_NONE;
 }

@@ -56,8 +56,7 @@ struct line {
     uint32_t oddities; /* enum smtpscope_reply_oddity */
     uint16_t code;
     bool last;
-    uint8_t enhanced_class;
-    uint16_t enhanced_subject, enhanced_detail;
+    struct smtpscope_enhanced enhanced;
 };
 
 /* Reads an enhanced code at the start of the text, which then begins behind it and its space. */
@@ -77,9 +76,9 @@ static void enhanced_read(struct line *line)
     used += digits;
     if (used < len && at[used] != ' ' && at[used] != '\t')
         return;
-    line->enhanced_class = (uint8_t)(at[0] - '0');
-    line->enhanced_subject = subject;
-    line->enhanced_detail = detail;
+    line->enhanced.klass = (uint8_t)(at[0] - '0');
+    line->enhanced.subject = subject;
+    line->enhanced.detail = detail;
     used += used < len;
     line->text += used;
     line->len -= used;
@@ -211,9 +210,7 @@ static void reply_begin(struct smtpscope_session *session, const struct line *li
 {
     struct smtpscope_reply reply = {
         .code = line->code,
-        .enhanced_class = line->enhanced_class,
-        .enhanced_subject = line->enhanced_subject,
-        .enhanced_detail = line->enhanced_detail,
+        .enhanced = line->enhanced,
         .oddities = line->oddities,
         .offset = origin->offset,
         .end = end,

@@ -12,8 +12,8 @@
 struct rcpt {
     uint32_t exchange;
     uint16_t path; /* its length */
-    uint16_t code : 10, enhanced_class : 3, outcome : 3;
-    uint16_t enhanced_subject, enhanced_detail;
+    uint16_t code : 10, klass : 3, outcome : 3;
+    uint16_t subject, detail; /* with the class: the enhanced code */
 };
 
 /* Most messages have no more recipients; those of others are told from the heap. */
@@ -171,10 +171,10 @@ void transaction_add(struct smtpscope_session *session, const struct smtpscope_c
                        .exchange = exchange,
                        .path = (uint16_t)rcpt->path.len,
                        .code = reply->code & 0x3ffu,
-                       .enhanced_class = reply->enhanced_class & 7u,
+                       .klass = reply->enhanced.klass & 7u,
                        .outcome = outcome & 7,
-                       .enhanced_subject = reply->enhanced_subject,
-                       .enhanced_detail = reply->enhanced_detail,
+                       .subject = reply->enhanced.subject,
+                       .detail = reply->enhanced.detail,
                    });
 }
 
@@ -189,9 +189,7 @@ static void recipients_read(const struct transaction *transaction, struct smtpsc
         *to = (struct smtpscope_recipient){
             .path = {at, rcpt.path},
             .code = rcpt.code,
-            .enhanced_class = rcpt.enhanced_class,
-            .enhanced_subject = rcpt.enhanced_subject,
-            .enhanced_detail = rcpt.enhanced_detail,
+            .enhanced = {.klass = rcpt.klass, .subject = rcpt.subject, .detail = rcpt.detail},
             .outcome = (enum smtpscope_outcome)rcpt.outcome,
             .exchange = rcpt.exchange,
         };

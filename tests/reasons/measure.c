@@ -93,9 +93,9 @@ static struct smtpscope_reply reply_of(const char *line)
     int used = 0;
 
     if (sscanf(text, "%u.%u.%u%n", &klass, &subject, &detail, &used) == 3 && (text[used] == ' ' || !text[used])) {
-        reply.enhanced_class = (uint8_t)klass;
-        reply.enhanced_subject = (uint16_t)subject;
-        reply.enhanced_detail = (uint16_t)detail;
+        reply.enhanced.klass = (uint8_t)klass;
+        reply.enhanced.subject = (uint16_t)subject;
+        reply.enhanced.detail = (uint16_t)detail;
         text += used + (text[used] == ' ');
     }
     reply.text = reply.first = (struct smtpscope_text){text, strlen(text)};

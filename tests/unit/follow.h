@@ -63,7 +63,7 @@ static inline void follow_command(struct follow *follow, const struct smtpscope_
 static inline void follow_reply(struct follow *follow, const struct smtpscope_reply *reply)
 {
     assert(reply != NULL && reply->code < 1000 && reply->offset <= reply->end);
-    assert(reply->enhanced_class <= 5 && reply->enhanced_subject < 1000 && reply->enhanced_detail < 1000);
+    assert(reply->enhanced.klass <= 5 && reply->enhanced.subject < 1000 && reply->enhanced.detail < 1000);
     assert(reply->first.len <= reply->text.len && reply->lines > 0);
     follow_touch(follow, reply->text);
     follow_touch(follow, reply->first);

@@ -30,7 +30,7 @@ static void finding_write(char *to, const struct smtpscope_finding *finding)
         finding->confidence, finding->fault, finding->detail_text, (unsigned long long)finding->detail_number, finding->count,
         finding->folded, (long long)finding->time, (unsigned long long)finding->packet, (long long)finding->last_time,
         (unsigned long long)finding->last_packet, finding->side, (unsigned long long)finding->offset, finding->command,
-        finding->argument, finding->code, finding->enhanced_class, finding->enhanced_subject, finding->enhanced_detail,
+        finding->argument, finding->code, finding->enhanced.klass, finding->enhanced.subject, finding->enhanced.detail,
         finding->text, finding->state, finding->server);
 
     for (size_t i = 0; i < finding->exchange_count && len < FINDING_TEXT_MAX; i++)
