@@ -18,7 +18,7 @@ enum smtpscope_severity { SMTPSCOPE_ERROR, SMTPSCOPE_WARNING, SMTPSCOPE_NOTICE, 
 
 enum smtpscope_reason {
     SMTPSCOPE_REASON_NONE,
-#define REASON(id, word, retry) SMTPSCOPE_REASON_##id,
+#define REASON(id, word, retry, fault, deferral, refusal) SMTPSCOPE_REASON_##id,
 #include "smtpscope/reasons.def"
     SMTPSCOPE_REASONS
 };
@@ -83,6 +83,8 @@ bool smtpscope_rule_matches(enum smtpscope_rule rule, const char *glob);
 const char *smtpscope_severity_name(enum smtpscope_severity severity);
 const char *smtpscope_reason_name(enum smtpscope_reason reason);
 enum smtpscope_retry smtpscope_reason_retry(enum smtpscope_reason reason);
+/* Who has to act, as far as the reason alone tells. */
+enum smtpscope_fault smtpscope_reason_fault(enum smtpscope_reason reason);
 /* The same of a finding: behind a 5yz (refusal.*) what would pass by itself does not. */
 enum smtpscope_retry smtpscope_finding_retry(enum smtpscope_rule rule, enum smtpscope_reason reason);
 const char *smtpscope_retry_name(enum smtpscope_retry retry);

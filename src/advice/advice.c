@@ -2,7 +2,7 @@
 /*
  * Rule and reason -> words.
  *
- * A deferral rule is its reason's row. Any other rule has a row of its own, which a reason may replace field by field: first
+ * A deferral rule is the row of its reason, or of a finer one that speaks for itself. Any other rule has a row of its own, which a reason may replace field by field: first
  * by what refinements.def says for the rule's family, then by the reason's row. Rules about what was seen on the wire (reply,
  * command, pipelining, data, security, transport, and the deferrals that span sessions) are never replaced: there the rule
  * is what the reader needs, and the reason is only its circumstance.
@@ -39,15 +39,34 @@ static const struct refinement refinements[] = {
 
 /* Reasons whose row holds behind a 5yz and a 503 as it does behind a 4yz: a retry without a change is useless in all three. */
 static const bool speaks_for_itself[SMTPSCOPE_REASONS] = {
-    [SMTPSCOPE_REASON_TLS_REQUIRED] = true,    [SMTPSCOPE_REASON_AUTH_REQUIRED] = true,
-    [SMTPSCOPE_REASON_BARE_LINE_FEED] = true,  [SMTPSCOPE_REASON_EHLO_REQUIRED] = true,
-    [SMTPSCOPE_REASON_MAILBOX_UNKNOWN] = true, [SMTPSCOPE_REASON_SERVER_BUSY_IN_TRANSACTION] = true,
-    [SMTPSCOPE_REASON_MAILBOX_SYNTAX] = true,  [SMTPSCOPE_REASON_CLIENT_IGNORED_REPLY] = true,
-    [SMTPSCOPE_REASON_RELAY_DENIED] = true,    [SMTPSCOPE_REASON_MALFORMED_ARGUMENT] = true,
-    [SMTPSCOPE_REASON_MESSAGE_SIZE] = true,    [SMTPSCOPE_REASON_CREDENTIALS] = true,
-    [SMTPSCOPE_REASON_NO_SERVICE] = true,      [SMTPSCOPE_REASON_MECHANISM] = true,
-    [SMTPSCOPE_REASON_FELL_BACK] = true,       [SMTPSCOPE_REASON_CANCELLED] = true,
+    [SMTPSCOPE_REASON_TLS_REQUIRED] = true,
+    [SMTPSCOPE_REASON_AUTH_REQUIRED] = true,
+    [SMTPSCOPE_REASON_BARE_LINE_FEED] = true,
+    [SMTPSCOPE_REASON_EHLO_REQUIRED] = true,
+    [SMTPSCOPE_REASON_MAILBOX_UNKNOWN] = true,
+    [SMTPSCOPE_REASON_SERVER_BUSY_IN_TRANSACTION] = true,
+    [SMTPSCOPE_REASON_MAILBOX_SYNTAX] = true,
+    [SMTPSCOPE_REASON_CLIENT_IGNORED_REPLY] = true,
+    [SMTPSCOPE_REASON_RELAY_DENIED] = true,
+    [SMTPSCOPE_REASON_MALFORMED_ARGUMENT] = true,
+    [SMTPSCOPE_REASON_MESSAGE_SIZE] = true,
+    [SMTPSCOPE_REASON_CREDENTIALS] = true,
+    [SMTPSCOPE_REASON_NO_SERVICE] = true,
+    [SMTPSCOPE_REASON_MECHANISM] = true,
+    [SMTPSCOPE_REASON_FELL_BACK] = true,
+    [SMTPSCOPE_REASON_CANCELLED] = true,
     [SMTPSCOPE_REASON_GAVE_UP] = true,
+    [SMTPSCOPE_REASON_MESSAGE_FORM] = true,
+    [SMTPSCOPE_REASON_LOOP] = true,
+    [SMTPSCOPE_REASON_DOMAIN_UNKNOWN] = true,
+    [SMTPSCOPE_REASON_SENDING_QUOTA] = true,
+    [SMTPSCOPE_REASON_BLOCKED_BY_RECIPIENT] = true,
+    [SMTPSCOPE_REASON_TOO_MANY_UNKNOWN_RECIPIENTS] = true,
+    [SMTPSCOPE_REASON_RECIPIENT_MOVED] = true,
+    [SMTPSCOPE_REASON_SPAM] = true,
+    [SMTPSCOPE_REASON_VIRUS] = true,
+    [SMTPSCOPE_REASON_NULL_SENDER_REFUSED] = true,
+    [SMTPSCOPE_REASON_NOT_CONFIGURED_HERE] = true,
 };
 
 static const char *const refined_families[] = {"sequence", "rejection", "refusal"};
@@ -88,7 +107,7 @@ enum smtpscope_reason smtpscope_advice_refine(enum smtpscope_rule rule, enum smt
     if (info == NULL || (unsigned)reason >= SMTPSCOPE_REASONS)
         return SMTPSCOPE_REASON_NONE;
     if (rule_reason(info) != SMTPSCOPE_REASON_NONE)
-        return rule_reason(info);
+        return speaks_for_itself[reason] ? reason : rule_reason(info);
     if (family_is_refined(info->family) && (speaks_for_itself[reason] || refinement_find(info->family, reason) != NULL))
         return reason;
     return SMTPSCOPE_REASON_NONE;

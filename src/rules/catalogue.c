@@ -17,10 +17,12 @@ static const struct smtpscope_rule_info rules[] = {
 struct reason_row {
     const char *word;
     enum smtpscope_retry retry;
+    enum smtpscope_fault fault;
 };
 
 static const struct reason_row reasons[] = {
-#define REASON(id, word, retry) [SMTPSCOPE_REASON_##id] = {word, SMTPSCOPE_RETRY_##retry},
+#define REASON(id, word, retry, fault, deferral, refusal)                                                                      \
+    [SMTPSCOPE_REASON_##id] = {word, SMTPSCOPE_RETRY_##retry, SMTPSCOPE_FAULT_##fault},
 #include "smtpscope/reasons.def"
 };
 
@@ -136,6 +138,11 @@ enum smtpscope_retry smtpscope_reason_retry(enum smtpscope_reason reason)
     return (size_t)reason < COUNT(reasons) ? reasons[reason].retry : SMTPSCOPE_RETRY_UNKNOWN;
 }
 
+enum smtpscope_fault smtpscope_reason_fault(enum smtpscope_reason reason)
+{
+    return (size_t)reason < COUNT(reasons) ? reasons[reason].fault : SMTPSCOPE_FAULT_UNDETERMINED;
+}
+
 /* RFC 5321 4.2.1: who got a 5yz should not repeat the same request, even where the words are those of a deferral. */
 enum smtpscope_retry smtpscope_finding_retry(enum smtpscope_rule rule, enum smtpscope_reason reason)
 {
@@ -144,7 +151,7 @@ enum smtpscope_retry smtpscope_finding_retry(enum smtpscope_rule rule, enum smtp
 
     if (retry != SMTPSCOPE_RETRY_YES || !info || strcmp(info->family, "refusal") != 0)
         return retry;
-    return reason == SMTPSCOPE_REASON_CONTENT_SCAN ? SMTPSCOPE_RETRY_SENDER : SMTPSCOPE_RETRY_RARELY;
+    return SMTPSCOPE_RETRY_RARELY;
 }
 
 const char *smtpscope_retry_name(enum smtpscope_retry retry)

@@ -4,42 +4,24 @@
 
 #include <string.h>
 
-/* The deferral rule of each reason that has one. */
-static const struct deferral_row {
-    bool is_own;
-    enum smtpscope_rule rule;
-} deferrals[SMTPSCOPE_REASONS] = {
-#define REASON(id, word, retry)
-#define DEFERRAL_REASON(id, word, retry, reference, summary) [SMTPSCOPE_REASON_##id] = {true, SMTPSCOPE_RULE_DEFERRAL_##id},
+/* The rules of a reason: of a 4yz, and of a 5yz where code and verb do not say another. */
+static const struct reason_rules {
+    enum smtpscope_rule deferral, refusal;
+} reason_rules[SMTPSCOPE_REASONS] = {
+#define REASON(id, word, retry, fault, deferral, refusal)                                                                      \
+    [SMTPSCOPE_REASON_##id] = {SMTPSCOPE_RULE_DEFERRAL_##deferral, SMTPSCOPE_RULE_REFUSAL_##refusal},
 #include "smtpscope/reasons.def"
 };
 
-/* A reason that is no deferral's: the one that comes nearest. */
+/* A deferral carries the reason of its rule, so what no deferral has is left unsaid. */
 static enum smtpscope_reason deferral_reason(enum smtpscope_reason reason)
 {
-    if (deferrals[reason].is_own)
-        return reason;
-    switch (reason) {
-    case SMTPSCOPE_REASON_RELAY_DENIED: return SMTPSCOPE_REASON_POLICY;
-    case SMTPSCOPE_REASON_MAILBOX_UNKNOWN:
-    case SMTPSCOPE_REASON_MAILBOX_SYNTAX: return SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED;
-    case SMTPSCOPE_REASON_CREDENTIALS:
-    case SMTPSCOPE_REASON_MECHANISM: return SMTPSCOPE_REASON_AUTH_TEMPORARY;
-    case SMTPSCOPE_REASON_NO_SERVICE: return SMTPSCOPE_REASON_SHUTTING_DOWN;
-    default: return SMTPSCOPE_REASON_UNSPECIFIED;
-    }
+    return reason_rules[reason].deferral == SMTPSCOPE_RULE_DEFERRAL_UNSPECIFIED ? SMTPSCOPE_REASON_UNSPECIFIED : reason;
 }
 
 static bool is_auth(enum smtpscope_verb verb)
 {
     return verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER;
-}
-
-static bool is_mailbox_reason(enum smtpscope_reason reason)
-{
-    return reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN || reason == SMTPSCOPE_REASON_MAILBOX_SYNTAX ||
-           reason == SMTPSCOPE_REASON_MAILBOX_DISABLED || reason == SMTPSCOPE_REASON_MAILBOX_FULL ||
-           reason == SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED || reason == SMTPSCOPE_REASON_MAILBOX_BUSY;
 }
 
 /* No words, no enhanced code: the code itself, by RFC 5321 4.2.3 and the verb. */
@@ -79,6 +61,8 @@ static bool is_about_login(enum smtpscope_reason reason)
 
 static enum smtpscope_rule refusal_rule(const struct refusal_view *refused, enum smtpscope_reason reason)
 {
+    enum smtpscope_rule rule;
+
     if (reason == SMTPSCOPE_REASON_MALFORMED_ARGUMENT && refused->code != 535)
         return SMTPSCOPE_RULE_REFUSAL_SYNTAX;
     if (((refused->code == 535 || refused->code == 534 || refused->code == 538) && is_about_login(reason)) ||
@@ -88,36 +72,10 @@ static enum smtpscope_rule refusal_rule(const struct refusal_view *refused, enum
         return SMTPSCOPE_RULE_REFUSAL_AUTH_REQUIRED;
     if (refused->exchange->greeting && (refused->code == 521 || refused->code == 554))
         return SMTPSCOPE_RULE_REFUSAL_NO_SERVICE;
-    if (reason == SMTPSCOPE_REASON_MESSAGE_SIZE ||
-        (refused->code == 552 && reason == SMTPSCOPE_REASON_UNSPECIFIED && refused->reply->enhanced.subject != 7))
-        return SMTPSCOPE_RULE_REFUSAL_SIZE;
-    if (is_mailbox_reason(reason))
-        return SMTPSCOPE_RULE_REFUSAL_MAILBOX;
     if (reason == SMTPSCOPE_REASON_UNSPECIFIED && refused->reply->enhanced.subject == 7)
         return SMTPSCOPE_RULE_REFUSAL_POLICY;
-    if (reason != SMTPSCOPE_REASON_UNSPECIFIED && reason != SMTPSCOPE_REASON_NO_SERVICE)
-        return SMTPSCOPE_RULE_REFUSAL_POLICY;
-    return refusal_of_code(refused);
-}
-
-static enum smtpscope_fault fault_of(enum smtpscope_reason reason)
-{
-    switch (reason) {
-    case SMTPSCOPE_REASON_SERVER_RESOURCES:
-    case SMTPSCOPE_REASON_SERVER_ERROR:
-    case SMTPSCOPE_REASON_TLS_TEMPORARY:
-    case SMTPSCOPE_REASON_AUTH_TEMPORARY:
-    case SMTPSCOPE_REASON_SHUTTING_DOWN:
-    case SMTPSCOPE_REASON_NO_SERVICE:
-    case SMTPSCOPE_REASON_MAILBOX_FULL:
-    case SMTPSCOPE_REASON_MAILBOX_BUSY:
-    case SMTPSCOPE_REASON_MAILBOX_DISABLED: return SMTPSCOPE_FAULT_SERVER;
-    case SMTPSCOPE_REASON_UNSPECIFIED:
-    case SMTPSCOPE_REASON_TIMEOUT:
-    case SMTPSCOPE_REASON_POLICY: return SMTPSCOPE_FAULT_UNDETERMINED;
-    case SMTPSCOPE_REASON_GREYLISTED: return SMTPSCOPE_FAULT_NOBODY;
-    default: return SMTPSCOPE_FAULT_CLIENT;
-    }
+    rule = reason_rules[reason].refusal;
+    return rule == SMTPSCOPE_RULE_REFUSAL_UNSPECIFIED ? refusal_of_code(refused) : rule;
 }
 
 /* "*" and its line end: the parser lets nothing else of an answer through. */
@@ -157,6 +115,15 @@ static bool is_for_name(const struct refusal_view *refused, enum smtpscope_reaso
     return hello && reason == SMTPSCOPE_REASON_UNSPECIFIED && refused->command->oddities & BAD_NAME;
 }
 
+/* By the reason; where the reply has none, a malformed command, a mailbox and a size are for the sender to correct. */
+static enum smtpscope_fault fault_of(const struct refusal_view *refused, enum smtpscope_rule rule, enum smtpscope_reason reason)
+{
+    bool about_sent = rule == SMTPSCOPE_RULE_REFUSAL_SIZE || rule == SMTPSCOPE_RULE_REFUSAL_MAILBOX ||
+                      refused->meaning == MEANING_CLIENT_GONE;
+
+    return about_sent && reason == SMTPSCOPE_REASON_UNSPECIFIED ? SMTPSCOPE_FAULT_CLIENT : smtpscope_reason_fault(reason);
+}
+
 /* In a capture with holes: the end of the text is lost, or it does not say why, and what could tell may not be there. */
 static bool is_half_seen(const struct refusal_view *refused, enum smtpscope_reason reason)
 {
@@ -174,15 +141,12 @@ uint16_t detect_mail(struct smtpscope_judge *judge, const struct refusal_view *r
 
     if (refused->reply->code < 500) {
         claim.reason = deferral_reason(reason);
-        claim.rule = deferrals[claim.reason].rule;
+        claim.rule = reason_rules[claim.reason].deferral;
     } else {
         claim.reason = auth_reason(refused, reason);
         claim.rule = refusal_rule(refused, claim.reason);
     }
-    claim.fault = refused->meaning == MEANING_CLIENT_GONE || reason == SMTPSCOPE_REASON_MESSAGE_SIZE ? SMTPSCOPE_FAULT_CLIENT
-                                                                                                     : fault_of(claim.reason);
-    if (claim.rule == SMTPSCOPE_RULE_REFUSAL_SIZE || claim.rule == SMTPSCOPE_RULE_REFUSAL_MAILBOX)
-        claim.fault = SMTPSCOPE_FAULT_CLIENT;
+    claim.fault = fault_of(refused, claim.rule, claim.reason);
     if (claim.rule == SMTPSCOPE_RULE_REFUSAL_SIZE)
         claim.cause = judge->memory->last.oversize;
     if (claim.reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN)

@@ -8,7 +8,7 @@
 /* The reason words, then what is no reason for mail: a step that is missing, an extension that is not offered ... */
 enum reply_meaning {
     MEANING_NONE,
-#define REASON(id, word, retry) MEANING_##id,
+#define REASON(id, word, retry, fault, deferral, refusal) MEANING_##id,
 #include "smtpscope/reasons.def"
     MEANING_SEQ_HELO,
     MEANING_SEQ_MAIL,
