@@ -245,8 +245,7 @@ static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope
     exchange_forget(judge);
     if (!judge->session.server && (exchange->greeting || verb == SMTPSCOPE_VERB_EHLO))
         judge->session.server = server_of(&exchange->reply->text);
-    if (code == 421 || code == 221)
-        judge->session.closing_seen = true;
+    judge->session.closing_seen |= code == 221;
     judge_oddities(judge, exchange);
     judge_auth(judge, exchange);
     if (verb == SMTPSCOPE_VERB_AUTH || judge->memory)

@@ -69,7 +69,7 @@ struct session_facts {
     bool secret_sent : 1, secret_hidden : 1; /* in the AUTH in progress; hidden: what it shows cannot be used again */
     bool server_seen : 1, client_seen : 1;
     bool starttls_offered : 1, mail_in_clear : 1;
-    bool closing_seen : 1; /* 421 or 221: the server said that it closes */
+    bool closing_seen : 1; /* the server said that it closes */
     bool quit_unanswered : 1;
     bool lost_message : 1; /* a finding says what became of the message: the unanswered commands say no more */
 };

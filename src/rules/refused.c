@@ -107,7 +107,9 @@ uint16_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exc
     judge->memory->last.refused = refused.meaning == MEANING_CLIENT_GONE ? 0 : note;
     if (exchange->greeting)
         judge->memory->session.greeting = note;
-    if ((code == 421 && refused.meaning != MEANING_CLIENT_GONE) || code == 521 || refused.meaning == MEANING_TOO_MANY_ERRORS)
+    if ((code == 421 && refused.meaning != MEANING_CLIENT_GONE) || code == 521 || refused.meaning == MEANING_TOO_MANY_ERRORS) {
         judge->memory->session.closing = note;
+        judge->session.closing_seen = true;
+    }
     return note;
 }

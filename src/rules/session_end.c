@@ -113,13 +113,27 @@ static void judge_silence(struct smtpscope_judge *judge, const struct smtpscope_
     note_add(judge, &claim);
 }
 
+/*
+ * Is what was told before why it ended so? RFC 5321 3.8 lets a server close behind 421, a client need not wait for QUIT then; and
+ * a refusal may be its last word.
+ */
+static bool is_explained(struct smtpscope_judge *judge, const struct smtpscope_ending *ending)
+{
+    const struct session_memory *memory = memory_of(judge);
+
+    if (judge->session.closing_seen || memory->session.not_followed)
+        return true;
+    return ending->by == SMTPSCOPE_SERVER && (cause_of_silence(judge, ending) || memory->session.greeting ||
+                                              (memory->session.early && !judge->session.early_taken));
+}
+
 /* The session ended by RST or by FIN, and the client had not said QUIT. */
 static void judge_no_quit(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, enum smtpscope_rule rule)
 {
     const struct smtpscope_end *end = fact->end;
     struct claim claim;
 
-    if (end->quit_sent || end->opaque || (!end->octets[0] && !end->octets[1]))
+    if (end->quit_sent || end->opaque || (!end->octets[0] && !end->octets[1]) || is_explained(judge, end->ending))
         return;
     claim = end_claim(fact, rule);
     claim.detail = SMTPSCOPE_DETAIL_CLOSED_BY;
@@ -161,6 +175,7 @@ static void judge_no_handshake(struct smtpscope_judge *judge, const struct smtps
 {
     const struct smtpscope_end *end = fact->end;
     struct claim claim;
+    uint16_t note;
 
     if (!judge->session.tls_granted || judge->session.tls_told || end->opaque || judge->session.doubtful ||
         !session_ended(end->ending) || !end->ending->seen[SMTPSCOPE_CLIENT] || end->lost[SMTPSCOPE_CLIENT] ||
@@ -169,7 +184,9 @@ static void judge_no_handshake(struct smtpscope_judge *judge, const struct smtps
     claim = end_claim(fact, SMTPSCOPE_RULE_SECURITY_STARTTLS_NOT_FOLLOWED);
     if (end->ending->by == SMTPSCOPE_CLIENT)
         claim.fault = SMTPSCOPE_FAULT_CLIENT;
-    note_add(judge, &claim);
+    note = note_add(judge, &claim);
+    if (note)
+        judge->memory->session.not_followed = note;
 }
 
 void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
@@ -182,8 +199,8 @@ void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
         note_add(judge, &claim);
     }
     judge_one_sided(judge, fact);
-    judge_close(judge, fact);
     judge_no_handshake(judge, fact);
+    judge_close(judge, fact);
     if (judge->session.starttls_offered && judge->session.mail_in_clear && !fact->end->opaque && !is_alien(judge)) {
         claim = end_claim(fact, SMTPSCOPE_RULE_SECURITY_STARTTLS_NOT_USED);
         claim.fault = SMTPSCOPE_FAULT_CLIENT;

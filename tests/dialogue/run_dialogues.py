@@ -104,8 +104,7 @@ def check_findings(script, findings):
         problems.append("line %d: wanted  %s\n      got     %s" % (expectation.line, expectation, "\n              ".join(same) or "no such finding"))
     for finding in left:
         forbidden = any(fnmatch.fnmatchcase(finding["rule"], glob) for glob in script.forbid)
-        allowed = finding["severity"] == "info" or any(fnmatch.fnmatchcase(finding["rule"], glob) for glob in script.allow)
-        if forbidden or not allowed:
+        if forbidden or not any(fnmatch.fnmatchcase(finding["rule"], glob) for glob in script.allow):
             problems.append("%s %s" % ("forbidden:" if forbidden else "not expected:", describe(finding)))
     return problems
 
