@@ -6,6 +6,8 @@
 #include "smtpscope/rule.h"
 #include "smtpscope/session.h"
 
+SMTPSCOPE_C_BEGIN
+
 struct smtpscope_finding {
     enum smtpscope_rule rule;
     enum smtpscope_severity severity;
@@ -23,10 +25,11 @@ struct smtpscope_finding {
     uint32_t folded; /* symptoms folded under this finding */
 
     /*
-     * When the session ends: smtpscope_judge_tell() has told it already; and since then its count, folded, severity, verdict,
-     * reason, confidence, fault, cause, detail or server has changed. False in all that is told before.
+     * When the session ends: smtpscope_judge_tell() has told it already, with this severity; and since then what
+     * smtpscope_finding_revise() copies has changed. False in all that is told before.
      */
     bool told, changed;
+    enum smtpscope_severity told_severity;
 
     const struct smtpscope_flow *flow; /* NULL: it is about this program itself, as transport.capture-drops */
     smtpscope_time time, last_time;
@@ -45,5 +48,14 @@ struct smtpscope_finding {
     const uint32_t *exchanges;
     size_t exchange_count, evidence_count;
 };
+
+/*
+ * Brings a finding that was told up to date with what is told of it `now`: severity, verdict, reason, confidence, fault,
+ * cause, detail, count, folded, server, and where it was seen last. All else of a finding stays, so that the texts of a copy may
+ * be the caller's own; `exchanges` it must copy itself.
+ */
+void smtpscope_finding_revise(struct smtpscope_finding *finding, const struct smtpscope_finding *now);
+
+SMTPSCOPE_C_END
 
 #endif

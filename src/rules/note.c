@@ -7,6 +7,7 @@
 
 #include "memory.h"
 #include "reply_meaning.h"
+#include "told_state.h"
 
 #include "base/memory.h"
 
@@ -20,14 +21,6 @@ static_assert(NOTES_MAX + SMTPSCOPE_RULES <= UINT16_MAX, "ids of notes fit where
 /* Indexes kept per note. A session with more refusals of one kind than this has its tail counted, not listed. */
 #define INDEXES_MAX 65536
 #define TEXT_MAX 512
-
-/* What may change of a finding after it was told, as it was told. */
-struct told_state {
-    const char *server;
-    uint64_t detail_number;
-    uint32_t cause, count, folded;
-    uint8_t severity, verdict, reason, confidence, fault, detail; /* enums of these names */
-};
 
 /* Indexes of exchanges, in place while they are few. */
 struct indexes {
@@ -360,30 +353,6 @@ static uint32_t symptoms_append(struct smtpscope_judge *judge, struct note *note
     return count;
 }
 
-static struct told_state told_state_of(const struct smtpscope_finding *finding)
-{
-    return (struct told_state){
-        .server = finding->server,
-        .detail_number = finding->detail_number,
-        .cause = finding->cause,
-        .count = finding->count,
-        .folded = finding->folded,
-        .severity = (uint8_t)finding->severity,
-        .verdict = (uint8_t)finding->verdict,
-        .reason = (uint8_t)finding->reason,
-        .confidence = (uint8_t)finding->confidence,
-        .fault = (uint8_t)finding->fault,
-        .detail = (uint8_t)finding->detail,
-    };
-}
-
-static bool told_state_equal(const struct told_state *a, const struct told_state *b)
-{
-    return a->server == b->server && a->detail_number == b->detail_number && a->cause == b->cause && a->count == b->count &&
-           a->folded == b->folded && a->severity == b->severity && a->verdict == b->verdict && a->reason == b->reason &&
-           a->confidence == b->confidence && a->fault == b->fault && a->detail == b->detail;
-}
-
 static void note_emit(struct smtpscope_judge *judge, struct note *note)
 {
     uint32_t count = symptoms_append(judge, note);
@@ -392,6 +361,7 @@ static void note_emit(struct smtpscope_judge *judge, struct note *note)
 
     finding.exchange_count = count;
     finding.told = finding.id <= judge->told;
+    finding.told_severity = finding.told ? (enum smtpscope_severity)note->told.severity : finding.severity;
     finding.changed = finding.told && !told_state_equal(&now, &note->told);
     note->told = now;
     judge->config->finding(judge->config->ctx, &finding);

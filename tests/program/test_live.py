@@ -13,6 +13,14 @@ from network import SESSION_RULES
 # A loaded machine is late now and then; a program that waits is late each time.
 SOON_S, ATTEMPTS = 2.0, 5
 REFUSED = (("RCPT TO:<%s@b.example>", "503 5.5.1 need MAIL first"),)
+HELLO = ("", "220 mx.example ESMTP Postfix"), ("EHLO client.example", "250 mx.example")
+# Rule, what is said until it is found, what is said behind that: it is then another severity.
+EHLO_REFUSED = ("rejection.ehlo-refused", (("", "220 mx.example"), ("EHLO client.example", "502 5.5.1 Command not implemented")),
+                (("HELO client.example", "250 mx.example"), ("QUIT", "221 2.0.0 Bye")))
+SMUGGLED = ("data.smuggling", HELLO + (
+    ("MAIL FROM:<alice@client.example>", "250 2.1.0 Ok"), ("RCPT TO:<joe@mx.example>", "250 2.1.5 Ok"), ("DATA", "354 Go ahead"),
+    ("Subject: a test\r\n\r\nhello\n.\r\nFOO bar\r\nmore text\r\n.", "250 2.0.0 Ok: queued")),
+            (("", "500 5.5.2 Error: command not recognized"), ("QUIT", "221 2.0.0 Bye")))
 DIALOGUE = (("", "220 mx.example ESMTP"), ("EHLO client.example", "250 mx.example")) + REFUSED
 
 
@@ -94,6 +102,33 @@ class Replay(network.ReplayTest):
             self.assertEqual([(event["rule"], event["count"]) for event in again], [("sequence.rcpt-before-mail", 2)])
             return took
         self.assert_soon(attempt)
+
+    def revised(self, least, rule, before, after):
+        """The type and severity of each line of the rule, when less than `least` is not shown; and how many findings count."""
+        sensor = self.sensor("--workers", "1", "--rule", rule, "--min-severity", least)
+        client, server = self.connect()
+        self.say(client, server, before, "a")
+
+        def judged():
+            sensor.send_signal(signal.SIGUSR1)
+            return sensor.findings() or "1 not shown" in sensor.err()
+        network.wait_for(judged, "the finding of the open session", why=sensor.err)
+        self.say(client, server, after, "a")
+        client.close()
+        server.close()
+        *events, stats = sensor.stop()
+        return [(event["event_type"], event["severity"]) for event in events], stats["findings"]["total"]
+
+    def test_least_severity_of_what_changes(self):
+        """Of two lines of a finding the last one holds, and no line is an update of one that was not shown."""
+        warned = [("finding", "warning")]
+        for least, case, want in (("notice", EHLO_REFUSED, warned + [("update", "notice")]),
+                                  ("warning", EHLO_REFUSED, warned + [("update", "notice")]),
+                                  ("error", EHLO_REFUSED, []),
+                                  ("notice", SMUGGLED, [("finding", "notice"), ("update", "error")]),
+                                  ("warning", SMUGGLED, [("finding", "error")])):
+            with self.subTest(least=least, rule=case[0]):
+                self.assertEqual(self.revised(least, *case), (want, min(len(want), 1)))
 
     def test_signals(self):
         sensor = self.sensor("--workers", "1")

@@ -64,27 +64,33 @@ static void publish_shown(struct publisher *publisher, const struct smtpscope_fi
 }
 
 /*
- * --rule chooses what is looked at, and so what --fail-on sees; --min-severity only what is shown. A finding that was told
- * before and has changed goes to the outputs again, which call it an update; it counts once.
+ * --rule chooses what is looked at, and so what --fail-on sees; --min-severity only what is shown. What was shown goes to the
+ * outputs again when it has changed, also when that makes it less than what is shown: of two lines of a finding the last one
+ * holds. It counts once. What was told and not shown is new to them.
  */
 static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
 {
     struct publisher *publisher = ctx;
+    enum smtpscope_severity least = publisher->options->min_severity;
+    bool was_shown = finding->told && finding->told_severity <= least;
+    struct smtpscope_finding shown = *finding;
 
     if (!options_select(publisher->options, finding->rule))
         return;
     if (finding->severity < publisher->worst)
         publisher->worst = finding->severity;
-    if (finding->severity > publisher->options->min_severity) {
+    if (finding->severity > least && !was_shown) {
         publisher->summary.hidden += !finding->told;
         return;
     }
-    if (!finding->told) {
-        summary_finding(&publisher->summary, finding);
+    shown.told = was_shown;
+    if (!was_shown) {
+        publisher->summary.hidden -= finding->told;
+        summary_finding(&publisher->summary, &shown);
         if (publisher->watch)
-            publisher->watch(publisher->watch_ctx, finding);
+            publisher->watch(publisher->watch_ctx, &shown);
     }
-    publish_shown(publisher, finding);
+    publish_shown(publisher, &shown);
 }
 
 static void publish_trace(void *ctx, const struct smtpscope_trace *trace)
