@@ -9,130 +9,165 @@ static const struct judge_row {
     const char *label;
     bool midstream;
     struct step steps[STEPS_MAX];
-    const char *want[4]; /* each stands in the row of findings "rule.idSEVERITY*count+folded<", < when it has a cause */
-    const char *unwanted;
+    const char *want; /* all findings: "rule.idSEVERITY*count+folded<", a ? behind the severity when likely, < with a cause */
 } rows[] = {
     {"a clean session",
      false,
      {S("220 mx\r\n"), C("EHLO c.example\r\n"), S("250 mx\r\n"), ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n.\r\n"),
       S("250 ok\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
-     {""},
-     "*"},
+     ""},
     {"the same deferral three times is one finding",
      false,
-     {HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("250 ok\r\n"), C("RCPT TO:<b>\r\n"), S("450 4.2.0 busy\r\n"),
-      C("RCPT TO:<c>\r\n"), S("450 4.2.0 busy\r\n"), C("RCPT TO:<d>\r\n"), S("450 4.2.0 busy\r\n"), C("QUIT\r\n"),
-      S("221 bye\r\n")},
-     {"W*3+0"},
-     "W*1"},
+     {HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("250 ok\r\n"), C("RCPT TO:<b>\r\n"), S("452 4.2.2 mailbox full\r\n"),
+      C("RCPT TO:<c>\r\n"), S("452 4.2.2 mailbox full\r\n"), C("RCPT TO:<d>\r\n"), S("452 4.2.2 mailbox full\r\n"),
+      C("QUIT\r\n"), S("221 bye\r\n")},
+     "deferral.mailbox-fullW*3+0 security.starttls-not-usedI*1+0"},
     {"DATA pipelined behind refused recipients is folded under them",
      false,
      {HELLO, C("MAIL FROM:<a@c.example>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"),
       S("250 ok\r\n550 5.1.1 no\r\n550 5.1.1 no\r\n503 5.5.1 none\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
-     {"refusal.mailboxE*2+1"},
-     "data-without"},
+     "refusal.mailboxE*2+1 security.starttls-not-usedI*1+0"},
     {"DATA behind two kinds of refusals is folded under both",
      false,
      {HELLO, C("MAIL FROM:<a@c.example>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n"),
       S("250 ok\r\n550 5.1.1 user unknown\r\n450 4.7.1 greylisted, come back later\r\n554 5.5.1 no valid recipients\r\n"),
       C("QUIT\r\n"), S("221 bye\r\n")},
-     {"refusal.mailboxE*1+1", "deferral.greylistedW*1+1"},
-     "data-without"},
+     "refusal.mailboxE*1+1 deferral.greylistedW*1+1 security.starttls-not-usedI*1+0"},
     {"DATA after the refusals were read: the client ignored them",
      false,
      {HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("250 ok\r\n"), C("RCPT TO:<b>\r\n"), S("550 5.1.1 no\r\n"), C("DATA\r\n"),
       S("503 5.5.1 none\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
-     {"refusal.mailboxE*1+0", "sequence.data-without-valid-recipientW*1+0<"},
-     NULL},
+     "refusal.mailboxE*1+0 sequence.data-without-valid-recipientW*1+0< security.starttls-not-usedI*1+0"},
     {"RCPT and DATA behind a refused MAIL, pipelined",
      false,
      {HELLO, C("MAIL FROM:<a@c.example>\r\nRCPT TO:<b>\r\nDATA\r\n"),
       S("451 4.3.0 later\r\n503 need MAIL\r\n503 need MAIL\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
-     {"deferral.server-errorW*1+2"},
-     "sequence"},
+     "deferral.server-errorW*1+2"},
     {"RCPT after a refused MAIL was read",
      false,
      {HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("550 5.7.1 no\r\n"), C("RCPT TO:<b>\r\n"), S("503 need MAIL\r\n"),
       C("QUIT\r\n"), S("221 bye\r\n")},
-     {"refusal.policyE*1+0", "sequence.rcpt-before-mailW*1+0<"},
-     NULL},
+     "refusal.policyE*1+0 sequence.rcpt-before-mailW*1+0<"},
     {"out of order, certain",
      false,
      {HELLO, C("RCPT TO:<b>\r\n"), S("503 need MAIL\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
-     {"sequence.rcpt-before-mailW*1+0"},
-     "<"},
+     "sequence.rcpt-before-mailW*1+0"},
     {"in order, and 503",
      false,
      {HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("503 hm\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
-     {"sequence.refused-in-orderW*1"},
-     NULL},
+     "sequence.refused-in-orderW*1+0"},
     {"out of order, and let pass",
      false,
      {S("220 mx\r\n"), C("MAIL FROM:<a@c.example>\r\n"), S("250 ok\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
-     {"sequence.mail-before-heloN*1"},
-     "mail-before-heloW"},
+     "sequence.mail-before-heloN*1+0"},
     {"a refusal in midstream is no error of the order",
      true,
      {S("250 ok\r\n"), C("DATA\r\n"), S("503 5.5.1 what\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
-     {"transport.midstream"},
-     "E*"},
+     "sequence.refused-in-orderW?*1+0 transport.midstreamI*1+0"},
     {"every code above 400 is covered, known or not",
      false,
      {HELLO, C("NOOP\r\n"), S("599 a\r\n"), C("NOOP\r\n"), S("499 b\r\n"), C("NOOP\r\n"), S("777 c\r\n"), C("FROB\r\n"),
       S("999 d\r\n"), C("QUIT\r\n"), S("500 e\r\n")},
-     {""},
-     NULL},
+     "refusal.unspecifiedE*2+0 deferral.unspecifiedW*1+0 reply.malformedN*2+0 rejection.unknown-commandN*1+0 "
+     "rejection.mandatory-command-refusedW*1+0"},
     {"details with NULs in them",
      false,
      {HELLO, C("MAIL FROM:<a> X\r\n"), S("555 no\r\n"), C("MAIL FROM:<a> X\0YYYYYYYYYYYYYYYYYYYYYYYY\r\n"), S("555 no\r\n"),
       C("QUIT\r\n"), S("221 x\r\n")},
-     {""},
-     NULL},
+     "rejection.parameter-not-implementedN*1+0 command.nulN*1+0 refusal.syntaxE*1+0"},
     {"a gap in the message does not weaken what is known",
      false,
      {HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x"), C_GAP(50), C("\r\n.\r\n"), S("554 5.7.1 spam\r\n"),
       C("QUIT\r\n"), S("221 bye\r\n")},
-     {"refusal.policyE*1", "transport.gapN*1"},
-     NULL},
+     "transport.gapN*1+0 refusal.policyE*1+0 security.starttls-not-usedI*1+0"},
     {"closed inside a message",
      false,
      {HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n")},
-     {"data.connection-lostE*1"},
-     "reply.missing"},
+     "data.connection-lostE*1+0 transport.closed-without-quitI*1+0 security.starttls-not-usedI*1+0"},
     {"closed before the answer",
      false,
      {HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n.\r\n")},
-     {"data.outcome-unknownW*1"},
-     "reply.missing"},
+     "data.outcome-unknownW*1+0 transport.closed-without-quitI*1+0 security.starttls-not-usedI*1+0"},
+    {"a refused MAIL is the cause of what follows it, until RSET",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("550 5.7.1 no\r\n"), C("RSET\r\n"), S("250 ok\r\n"), C("RCPT TO:<b>\r\n"),
+      S("503 need MAIL\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     "refusal.policyE*1+0 sequence.rcpt-before-mailW*1+0"},
+    {"a refused MAIL is the cause of what follows it, until HELO",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("550 5.7.1 no\r\n"), C("HELO c.example\r\n"), S("250 ok\r\n"),
+      C("RCPT TO:<b>\r\n"), S("503 need MAIL\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     "refusal.policyE*1+0 sequence.rcpt-before-mailW*1+0"},
+    {"the last of two refused MAILs is the cause of what follows",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example>\r\n"), S("550 5.7.1 no\r\n"), C("MAIL FROM:<b@c.example>\r\n"),
+      S("452 4.3.1 disk full\r\n"), C("RCPT TO:<b>\r\nRCPT TO:<c>\r\n"), S("503 need MAIL\r\n503 need MAIL\r\n"), C("QUIT\r\n"),
+      S("221 bye\r\n")},
+     "refusal.policyE*1+0 deferral.server-resourcesW*1+0 sequence.rcpt-before-mailW*2+0<"},
+    {"refused recipients are the cause of what follows in their transaction alone",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example>\r\nRCPT TO:<b>\r\nDATA\r\n"), S("250 ok\r\n550 5.1.1 no\r\n503 5.5.1 none\r\n"),
+      C("MAIL FROM:<a@c.example>\r\n"), S("503 5.5.1 nested\r\n"), C("RSET\r\nMAIL FROM:<a@c.example>\r\nDATA\r\n"),
+      S("250 ok\r\n250 ok\r\n503 5.5.1 none\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     "refusal.mailboxE*1+1 sequence.nested-mailW*1+0 sequence.data-before-rcptW*1+0 security.starttls-not-usedI*1+0"},
+    {"a nested MAIL that is refused leaves the transaction what it was",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example>\r\nRCPT TO:<b>\r\nMAIL FROM:<c@c.example>\r\nDATA\r\n"),
+      S("250 ok\r\n550 5.1.1 no\r\n503 5.5.1 nested\r\n503 5.5.1 none\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     "refusal.mailboxE*1+1 sequence.nested-mailW*1+0 security.starttls-not-usedI*1+0"},
+    {"EHLO that was refused is forgotten with HELO",
+     false,
+     {S("220 mx\r\n"), C("EHLO c.example\r\n"), S("502 what\r\n"), C("HELO c.example\r\n"), S("250 mx\r\n"),
+      C("MAIL FROM:<a@c.example>\r\n"), S("503 5.5.1 hm\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     "rejection.ehlo-refusedN*1+0 sequence.refused-in-orderW*1+0"},
+    {"the lines of a chunk that the server does not know are no commands, until RSET",
+     false,
+     {S("220 mx\r\n"), C("EHLO c.example\r\n"), S("250-mx\r\n250 PIPELINING\r\n"), C("MAIL FROM:<a@c.example>\r\n"),
+      S("250 ok\r\n"), C("RCPT TO:<b>\r\n"), S("250 ok\r\n"), C("BDAT 8 LAST\r\nA: b\r\n\r\n"),
+      S("500 what\r\n500 what\r\n500 what\r\n"), C("RSET\r\n"), S("250 ok\r\n"), C("NOOP\r\n"), S("500 what\r\n"),
+      C("QUIT\r\n"), S("221 bye\r\n")},
+     "rejection.extension-not-advertisedW*1+2 rejection.unknown-commandN*1+0< reply.unsolicitedN*2+0 "
+     "rejection.mandatory-command-refusedW*1+0"},
+    {"the declared size explains the refusal of this MAIL",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example> SIZE=9999\r\n"), S("552 5.3.4 too big\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     "command.size-over-limitN*1+0 refusal.sizeE*1+0<"},
+    {"the declared size was let pass: it explains no later refusal",
+     false,
+     {HELLO, C("MAIL FROM:<a@c.example> SIZE=9999\r\n"), S("250 ok\r\n"), C("RCPT TO:<b>\r\n"), S("552 5.3.4 too big\r\n"),
+      C("QUIT\r\n"), S("221 bye\r\n")},
+     "command.size-over-limitN*1+0 refusal.sizeE*1+0 security.starttls-not-usedI*1+0"},
+    {"a look-alike explains what is said unasked, until the next transaction",
+     false,
+     {HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("a\n.\nhello\r\n.\r\n"), S("250 one\r\n500 what\r\n"), ENVELOPE,
+      C("NOOP\r\n"), S("250 ok\r\n500 what\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
+     "data.smugglingE*1+1 data.bare-lfN*1+0 reply.unsolicitedN*1+0< reply.unsolicitedN*1+0 refusal.syntaxE*1+0 "
+     "security.starttls-not-usedI*1+0"},
     {"smuggling that was taken",
      false,
      {HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("a\n.\nMAIL FROM:<e>\r\nRCPT TO:<f>\r\nDATA\r\nb\r\n.\r\n"),
       S("250 one\r\n250 ok\r\n250 ok\r\n354 go\r\n250 two\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
-     {"data.smugglingE*1"},
-     NULL},
+     "data.smugglingE*1+0 data.bare-lfN*1+0 security.starttls-not-usedI*1+0"},
 };
-
-static void row_check(const struct judge_row *row, size_t cut, const struct log *log)
-{
-    for (size_t i = 0; i < unit_count(row->want) && row->want[i]; i++)
-        if (!strstr(log->rules, row->want[i]))
-            fail_msg("%s, cut %zu: no %s in %s", row->label, cut, row->want[i], log->rules);
-    if (row->unwanted && strstr(log->rules, row->unwanted))
-        fail_msg("%s, cut %zu: %s in %s", row->label, cut, row->unwanted, log->rules);
-}
 
 static void test_rows(void **unused)
 {
     static const size_t cuts[] = {0, 1, 3, 17};
     static struct log log;
+    bool failed = false;
 
     (void)unused;
     for (size_t i = 0; i < unit_count(rows); i++)
         for (size_t j = 0; j < unit_count(cuts); j++) {
             log.label = rows[i].label;
             steps_replay(rows[i].steps, rows[i].midstream, cuts[j], NULL, &log);
-            row_check(&rows[i], cuts[j], &log);
+            if (strcmp(log.rules, rows[i].want)) {
+                print_error("%s, cut %zu\n  want %s\n  has  %s\n", rows[i].label, cuts[j], rows[i].want, log.rules);
+                failed = true;
+                break;
+            }
         }
+    assert_false(failed);
 }
 
 /* A session that does everything wrong: bounded findings, and still each refusal covered. */

@@ -208,8 +208,8 @@ static inline void log_finding(void *ctx, const struct smtpscope_finding *findin
 
     for (size_t i = 0; i < unit_count(texts); i++)
         log_check(log, (struct smtpscope_text){texts[i], strlen(texts[i])});
-    snprintf(word, sizeof word, "%s%c*%u+%u%s ", smtpscope_rule_info(finding->rule)->id, letters[finding->severity],
-             finding->count, finding->folded, finding->cause ? "<" : "");
+    snprintf(word, sizeof word, "%s%c%s*%u+%u%s ", smtpscope_rule_info(finding->rule)->id, letters[finding->severity],
+             finding->confidence == SMTPSCOPE_LIKELY ? "?" : "", finding->count, finding->folded, finding->cause ? "<" : "");
     log_put(log->rules, sizeof log->rules, &log->rules_len, word, strlen(word));
 }
 
