@@ -5,12 +5,13 @@
 # line is "N parts passed, N failed".
 #   fuzz         libFuzzer over all targets, with the corpora of tests/fuzz
 #   thread       ThreadSanitizer over the captures, one to four workers
+#   mutations    the program broken in one place after the other: a test must notice each
 #   roots        ./run.sh and ./test.sh in fresh Debian 12, 13 and sid (root, debootstrap)
 set -u
 cd -- "$(dirname -- "$0")/.." || exit 2
 minutes=60
 [ "${1-}" != --minutes ] || { minutes=$2; shift 2; }
-[ $# -gt 0 ] || set -- fuzz thread roots
+[ $# -gt 0 ] || set -- fuzz thread mutations roots
 mkdir -p build/long
 passed=0
 failed=0
@@ -37,6 +38,10 @@ part_thread() {
             [ $? -lt 2 ] || { echo "$capture, $workers workers"; return 1; }
         done
     done
+}
+
+part_mutations() {
+    tests/long/mutations.py
 }
 
 part_roots() {

@@ -170,6 +170,49 @@ static void test_rows(void **unused)
     assert_false(failed);
 }
 
+static void keep_finding(void *ctx, const struct smtpscope_finding *finding)
+{
+    struct smtpscope_finding *kept = ctx;
+
+    if (finding->rule == SMTPSCOPE_RULE_REFUSAL_MAILBOX)
+        *kept = *finding;
+}
+
+/* A finding that was counted three times says where and when it was so first, and last. */
+static void test_places(void **unused)
+{
+    static const struct step steps[] = {HELLO,
+                                        C("MAIL FROM:<a@c.example>\r\n"),
+                                        S("250 ok\r\n"),
+                                        C("RCPT TO:<b>\r\n"),
+                                        S("550 5.1.1 no\r\n"),
+                                        C("RCPT TO:<c>\r\n"),
+                                        S("550 5.1.1 no\r\n"),
+                                        C("RCPT TO:<d>\r\n"),
+                                        S("550 5.1.1 no\r\n")};
+    static struct follow follow;
+    struct smtpscope_ending ending = {.why = SMTPSCOPE_CLOSE_FIN, .seen = {true, true}};
+    struct smtpscope_finding kept = {.count = 0};
+    smtpscope_time begin;
+
+    (void)unused;
+    follow.fact = NULL;
+    follow.finding = keep_finding;
+    follow.ctx = &kept;
+    follow_init(&follow, NULL, false);
+    begin = follow.time;
+    for (size_t i = 0; i < unit_count(steps); i++) {
+        follow.time = begin + (smtpscope_time)i * SMTPSCOPE_SECOND;
+        step_feed(&follow, &steps[i], 0);
+    }
+    follow_close(&follow, &ending);
+    /* Packet 1 began the session; each step is one. */
+    assert_int_equal(kept.count, 3);
+    assert_int_equal(kept.packet, 1 + 7);
+    assert_int_equal(kept.last_packet, 1 + 11);
+    assert_true(kept.time == begin + 6 * SMTPSCOPE_SECOND && kept.last_time == begin + 10 * SMTPSCOPE_SECOND);
+}
+
 /* A session that does everything wrong: bounded findings, and still each refusal covered. */
 static void test_many_kinds_of_trouble(void **unused)
 {
@@ -279,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_places),
         cmocka_unit_test(test_many_kinds_of_trouble),
         cmocka_unit_test(test_memory),
     };
