@@ -215,21 +215,13 @@ void outputs_lost(struct outputs *outputs, struct loss_counts *counts)
     counts->output_count = outputs->count;
 }
 
-/* Over UDP what is handed over may be refused later: nobody knows that a reader is back. */
-static bool is_udp(const struct sink *sink)
-{
-    static const char udp[] = "syslog:udp:";
-
-    return !strncmp(sink_name(sink), udp, sizeof udp - 1);
-}
-
 static void item_look(struct outputs_item *item, const struct sink_stats *stats, int64_t now)
 {
     bool failing = stats->failures > item->failures;
 
     item->failures = stats->failures;
     if (item->troubled && !failing && (stats->lines > item->lines || (item->away && stats->connected))) {
-        if (!is_udp(item->sink))
+        if (!sink_loses(item->sink))
             warn_user(_("--output %s: lines are taken again"), sink_name(item->sink));
         item->troubled = false;
     } else if (!item->troubled && failing && !stats->broken && (!item->told_at || now >= item->told_at + TROUBLE_AGAIN_MS)) {

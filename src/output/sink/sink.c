@@ -56,7 +56,7 @@ static bool sink_address(struct sink *sink, const char *rest)
 
     if (transport->by_host)
         return split_host(&sink->address, rest);
-    if (transport == &sink_standard_output)
+    if (transport->bare)
         return !*rest;
     if (!*rest)
         rest = transport->default_path;
@@ -180,6 +180,11 @@ struct sink *sink_open(const struct sink_config *config, char *error, size_t err
     snprintf(error, error_size, "%s: %s", config->spec, strerror(failed));
     sink_free(sink);
     return NULL;
+}
+
+bool sink_loses(const struct sink *sink)
+{
+    return sink->transport->loses;
 }
 
 const char *sink_name(const struct sink *sink)

@@ -65,6 +65,8 @@ struct sink_stats {
 struct sink *sink_open(const struct sink_config *config, char *error, size_t error_size);
 /* The spec it was opened with; valid until sink_close(). */
 const char *sink_name(const struct sink *sink);
+/* Lines that were handed over may be lost without anyone knowing: nobody can tell that a reader is back. */
+bool sink_loses(const struct sink *sink);
 /*
  * Queues a copy of one line of `len` octets; an LF at its end is fine and not needed. Never waits for a reader. `kind` is one
  * word, the type of event or the rule: syslog's MSGID, the journal's SMTPSCOPE_EVENT. false: dropped, and counted. From any

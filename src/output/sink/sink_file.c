@@ -144,7 +144,15 @@ int sink_file_rotate(struct sink *sink)
     return sink->transport->open(sink);
 }
 
-const struct sink_transport sink_standard_output = {
-    .prefix = "-", .must_open = true, .open = standard_output_open, .frame = sink_frame_line, .send = write_descriptor};
-const struct sink_transport sink_file = {
-    .prefix = "file", .must_open = true, .open = file_open, .frame = sink_frame_line, .send = write_descriptor};
+const struct sink_transport sink_standard_output = {.prefix = "-",
+                                                    .bare = true,
+                                                    .must_open = true,
+                                                    .open = standard_output_open,
+                                                    .frame = sink_frame_line,
+                                                    .send = write_descriptor};
+const struct sink_transport sink_file = {.prefix = "file",
+                                         .must_open = true,
+                                         .renewed = true,
+                                         .open = file_open,
+                                         .frame = sink_frame_line,
+                                         .send = write_descriptor};

@@ -37,8 +37,13 @@ struct sink_address {
 struct sink_transport {
     const char *prefix;       /* of the spec */
     const char *default_path; /* NULL: one must be given */
+    bool bare;                /* the prefix is all of the spec */
     bool by_host;             /* HOST:PORT, no path */
     bool must_open;           /* failing to open at start is an error */
+    bool socket;              /* a socket, behind which a reader may come back; else a descriptor that is written to */
+    bool renewed;             /* a reopen closes it first: another file may stand in its place */
+    bool acknowledges;        /* the system knows to the octet what the reader has taken */
+    bool loses;               /* what is handed over may be refused afterwards, and is lost then */
     /* Opens sink->fd and sets what goes with it. 0 or an errno. */
     int (*open)(struct sink *sink);
     /* Puts a line into the batch as it is sent. */

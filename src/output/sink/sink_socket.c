@@ -169,7 +169,7 @@ void sink_confirm(struct sink *sink)
 
     if (!sink->unconfirmed || ioctl(sink->fd, TIOCOUTQ, &left))
         return;
-    if (sink->transport == &sink_syslog_tcp)
+    if (sink->transport->acknowledges)
         sink->unconfirmed = (uint64_t)left;
     else if (!left && !hung_up(sink)) /* more than none is the memory in use, and so no measure of octets */
         sink->unconfirmed = 0;
@@ -241,15 +241,27 @@ static void frame_tcp(struct sink *sink, const struct sink_line *line, struct wr
     writer_octets(writer, sink->scratch.at, sink->scratch.len);
 }
 
-const struct sink_transport sink_unix = {.prefix = "unix", .open = unix_open, .frame = sink_frame_line, .send = socket_send};
+const struct sink_transport sink_unix = {
+    .prefix = "unix", .socket = true, .open = unix_open, .frame = sink_frame_line, .send = socket_send};
 const struct sink_transport sink_syslog_local = {
-    .prefix = "syslog", .default_path = "/dev/log", .open = log_open, .frame = frame_local, .send = log_send};
-const struct sink_transport sink_syslog_udp = {
-    .prefix = "syslog:udp", .by_host = true, .open = udp_open, .frame = frame_udp, .send = socket_send};
-const struct sink_transport sink_syslog_tcp = {
-    .prefix = "syslog:tcp", .by_host = true, .open = tcp_open, .frame = frame_tcp, .send = socket_send};
+    .prefix = "syslog", .default_path = "/dev/log", .socket = true, .open = log_open, .frame = frame_local, .send = log_send};
+const struct sink_transport sink_syslog_udp = {.prefix = "syslog:udp",
+                                               .by_host = true,
+                                               .socket = true,
+                                               .loses = true,
+                                               .open = udp_open,
+                                               .frame = frame_udp,
+                                               .send = socket_send};
+const struct sink_transport sink_syslog_tcp = {.prefix = "syslog:tcp",
+                                               .by_host = true,
+                                               .socket = true,
+                                               .acknowledges = true,
+                                               .open = tcp_open,
+                                               .frame = frame_tcp,
+                                               .send = socket_send};
 const struct sink_transport sink_journald = {.prefix = "journald",
                                              .default_path = "/run/systemd/journal/socket",
+                                             .socket = true,
                                              .open = journal_open,
                                              .frame = sink_frame_journal,
                                              .send = sink_send_journal};

@@ -47,8 +47,7 @@ static void sink_note(struct sink *sink, int error)
 /* For who waits for room: a reader may come back, but a disk is not given more room by waiting. */
 static void note_hope(struct sink *sink, int error)
 {
-    bool file = sink->transport == &sink_file || sink->transport == &sink_standard_output;
-    bool reader = !file || sink->pipe || error == ENXIO;
+    bool reader = sink->transport->socket || sink->pipe || error == ENXIO;
 
     pthread_mutex_lock(&sink->lock);
     if (!reader)
@@ -99,13 +98,13 @@ static void count_unread(struct sink *sink)
     sink_count(sink, &sink->stats.unread, unread > half ? unread - half : 0);
 }
 
-/* Over UDP a refusal is about the datagram before, which is lost. */
+/* Where lines are lost without a word, a refusal is about the datagram before. */
 static void hang_up(struct sink *sink, int error)
 {
     sink_connected(sink, false);
     sink_confirm(sink);
     count_unread(sink);
-    if (sink->transport == &sink_syslog_udp && error == ECONNREFUSED)
+    if (sink->transport->loses && error == ECONNREFUSED)
         sink_count(sink, &sink->stats.dropped, 1);
     sink_disconnect(sink);
     sink_count(sink, &sink->stats.disconnects, 1);
@@ -139,7 +138,7 @@ static void connecting_end(struct sink *sink)
 
 static void reopen(struct sink *sink)
 {
-    if (sink->transport == &sink_file) {
+    if (sink->transport->renewed) {
         sink_disconnect(sink);
         batch_clear(sink);
         sink_count(sink, &sink->stats.reopens, 1);
@@ -272,7 +271,7 @@ static void batch_failed(struct sink *sink, int error)
 
 static bool is_stream_socket(const struct sink *sink)
 {
-    return !sink->datagram && sink->transport != &sink_standard_output && sink->transport != &sink_file;
+    return sink->transport->socket && !sink->datagram;
 }
 
 /* Whether anything has come of it; false: the reader has no room. */
