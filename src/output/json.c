@@ -134,13 +134,20 @@ static void json_end(struct output *output, const char *kind, enum smtpscope_sev
 }
 
 /* The packet in its file; returns the file's name. */
-static const char *put_packet(struct output *output, const char *key, uint64_t ordinal)
+static const char *put_packet_of(struct writer *line, const struct packet_numbering *numbering, const char *key,
+                                 uint64_t ordinal)
 {
     uint64_t number;
-    const char *file = packet_numbering_find(output->config.numbering, ordinal, &number);
+    const char *file = packet_numbering_find(numbering, ordinal, &number);
 
-    put_member_nonzero(&output->line, key, number);
+    put_member_nonzero(line, key, number);
     return file;
+}
+
+/* A packet of a session or a message. */
+static const char *put_packet(struct output *output, uint64_t ordinal)
+{
+    return put_packet_of(&output->line, output->config.numbering, "packet", ordinal);
 }
 
 /* --- findings */
@@ -218,8 +225,8 @@ static void json_finding(struct output *output, void *state, const struct smtpsc
     put_member_number(line, "folded", finding->folded);
     if (clients)
         put_clients(line, clients);
-    put_member_string(line, "file", put_packet(output, "packet", finding->packet));
-    put_packet(output, "last_packet", finding->last_packet);
+    put_member_string(line, "file", put_packet_of(line, output->config.evidence, "packet", finding->packet));
+    put_packet_of(line, output->config.evidence, "last_packet", finding->last_packet);
     put_member_time(line, "last_timestamp", finding->last_time);
     put_member_name(line, "side", finding->flow ? format_side(finding->side) : NULL);
     if (finding->flow)
@@ -263,7 +270,7 @@ static void put_exchanges(struct output *output, const struct transcript *transc
         put_member_number(line, "code", exchange->code);
         put_member_enhanced(line, &exchange->enhanced);
         put_member_text(line, "text", format_first_line(transcript_text(transcript, exchange->reply)));
-        put_packet(output, "packet", exchange->packet);
+        put_packet(output, exchange->packet);
         put_close(line, '}');
     }
     put_close(line, ']');
@@ -272,7 +279,7 @@ static void put_exchanges(struct output *output, const struct transcript *transc
     for (size_t i = answered; i < transcript->exchange_count; i++) {
         put_open(line, '{');
         put_command(line, transcript, &transcript->exchanges[i]);
-        put_packet(output, "packet", transcript->exchanges[i].packet);
+        put_packet(output, transcript->exchanges[i].packet);
         put_close(line, '}');
     }
     put_close(line, ']');
@@ -306,21 +313,21 @@ static void put_tls(struct output *output, const struct transcript_tls *tls)
     }
     put_open(line, '{');
     put_member_time(line, "timestamp", tls->time);
-    put_packet(output, "packet", tls->packet);
+    put_packet(output, tls->packet);
     put_member_bool(line, "started", tls->started);
     put_member_bool(line, "command_injection", tls->command_injection);
     put_member_bool(line, "response_injection", tls->response_injection);
     put_close(line, '}');
 }
 
-static void put_closing(struct writer *line, const struct smtpscope_end *end)
+static void put_closing(struct writer *line, const struct transcript *transcript)
 {
-    const struct smtpscope_ending *ending = end->ending;
+    const struct smtpscope_ending *ending = &transcript->ending;
     bool by = ending->why == SMTPSCOPE_CLOSE_RESET || ending->fin[SMTPSCOPE_CLIENT] || ending->fin[SMTPSCOPE_SERVER];
 
     put_member_name(line, "closed", format_close(ending->why));
     put_member_name(line, "closed_by", by ? format_side(ending->by) : NULL);
-    put_member_bool(line, "quit", end->quit_sent);
+    put_member_bool(line, "quit", transcript->quit_sent);
 }
 
 static void put_gaps(struct writer *line, const struct transcript *transcript)
@@ -337,25 +344,25 @@ static void put_gaps(struct writer *line, const struct transcript *transcript)
     put_close(line, ']');
 }
 
-static void put_octets(struct writer *line, const struct smtpscope_end *end)
+static void put_octets(struct writer *line, const struct transcript *transcript)
 {
     put_key(line, "octets");
     put_open(line, '{');
     for (int side = SMTPSCOPE_CLIENT; side <= SMTPSCOPE_SERVER; side++)
-        put_member_number(line, format_side((enum smtpscope_side)side), end->octets[side]);
+        put_member_number(line, format_side((enum smtpscope_side)side), transcript->octets_seen[side]);
     put_close(line, '}');
 }
 
 static void json_session(struct output *output, void *state, const struct smtpscope_flow *flow,
-                         const struct transcript *transcript, const struct smtpscope_end *end)
+                         const struct transcript *transcript)
 {
     struct writer *line = &output->line;
     struct smtpscope_text greeting = transcript_text(transcript, transcript->greeting),
                           helo = transcript_text(transcript, transcript->helo);
 
     json_begin(output, state, "session", flow->first_time, flow);
-    put_member_time(line, "end_timestamp", end->ending->time);
-    put_member_string(line, "file", put_packet(output, "packet", flow->first_packet));
+    put_member_time(line, "end_timestamp", transcript->ending.time);
+    put_member_string(line, "file", put_packet(output, flow->first_packet));
     put_key(line, "greeting");
     if (transcript->has_greeting)
         put_text(line, greeting.at, greeting.len);
@@ -368,10 +375,10 @@ static void json_session(struct output *output, void *state, const struct smtpsc
         put_null(line);
     put_lines(line, "extensions", transcript_text(transcript, transcript->extensions));
     put_tls(output, &transcript->tls);
-    put_closing(line, end);
+    put_closing(line, transcript);
     put_member_bool(line, "midstream", flow->midstream);
     put_gaps(line, transcript);
-    put_octets(line, end);
+    put_octets(line, transcript);
     put_exchanges(output, transcript);
     json_end(output, "session", SMTPSCOPE_INFO);
 }
@@ -404,7 +411,7 @@ static void json_message(struct output *output, void *state, const struct smtpsc
     put_member_name(line, "via", message->bdat ? "BDAT" : "DATA");
     put_member_name(line, "outcome", smtpscope_outcome_name(message->outcome));
     put_member_nonzero(line, "code", message->code);
-    put_member_string(line, "file", put_packet(output, "packet", message->packet));
+    put_member_string(line, "file", put_packet(output, message->packet));
     json_end(output, "message", SMTPSCOPE_INFO);
 }
 

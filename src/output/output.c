@@ -13,6 +13,8 @@ struct output *output_new(const struct output_config *config)
     if (!output)
         return NULL;
     output->config = *config;
+    if (!config->evidence)
+        output->config.evidence = config->numbering;
     output->state = config->format->create();
     if (output->state)
         return output;
@@ -43,15 +45,9 @@ void output_write(struct output *output, const char *kind, enum smtpscope_severi
 
     if (output->line.failed && !output->error)
         output->error = ENOMEM;
-    if (line.len)
-        output_pass(output, &line);
+    if (line.len && !output->error)
+        output->error = output->config.write(output->config.ctx, &line);
     writer_clear(&output->line);
-}
-
-void output_pass(struct output *output, const struct output_line *line)
-{
-    if (!output->error)
-        output->error = output->config.write(output->config.ctx, line);
 }
 
 void output_finding(struct output *output, const struct smtpscope_finding *finding)
@@ -64,10 +60,9 @@ void output_repeat(struct output *output, const struct smtpscope_finding *findin
     output->config.format->finding(output, output->state, finding, clients);
 }
 
-void output_session(struct output *output, const struct smtpscope_flow *flow, const struct transcript *transcript,
-                    const struct smtpscope_end *end)
+void output_session(struct output *output, const struct smtpscope_flow *flow, const struct transcript *transcript)
 {
-    output->config.format->session(output, output->state, flow, transcript, end);
+    output->config.format->session(output, output->state, flow, transcript);
 }
 
 void output_message(struct output *output, const struct smtpscope_flow *flow, const struct smtpscope_message *message)

@@ -16,11 +16,6 @@
 struct output;
 struct output_format;
 
-extern const struct output_format output_text; /* for people: grouped, the remedy once a group */
-/* For people who look on: a finding as it comes, the remedy with the first of a kind. */
-extern const struct output_format output_live;
-extern const struct output_format output_json; /* JSON Lines: one object a line, see share/smtpscope.schema.json */
-
 /* One event as it is written: `len` octets, the last of them a line feed; text for people may have several lines. */
 struct output_line {
     const char *at;
@@ -43,7 +38,8 @@ struct output_config {
     /* Takes each line in turn, valid during the call: 0, or an errno that ends the output. */
     int (*write)(void *ctx, const struct output_line *line);
     void *ctx;
-    const struct packet_numbering *numbering;
+    const struct packet_numbering *numbering; /* of the packets of sessions and messages */
+    const struct packet_numbering *evidence;  /* of those of findings, where they are others; NULL: the same */
     /* Writes the flow's community ID, terminated; "" when it has none. */
     void (*community_id)(const struct smtpscope_flow *flow, char id[OUTPUT_COMMUNITY_ID_SIZE]);
     unsigned columns; /* of the terminal; text only */
@@ -59,11 +55,8 @@ void output_free(struct output *output);
 void output_finding(struct output *output, const struct smtpscope_finding *finding);
 /* One finding in the place of several that are alike. */
 void output_repeat(struct output *output, const struct smtpscope_finding *finding, const struct output_clients *clients);
-void output_session(struct output *output, const struct smtpscope_flow *flow, const struct transcript *transcript,
-                    const struct smtpscope_end *end);
+void output_session(struct output *output, const struct smtpscope_flow *flow, const struct transcript *transcript);
 void output_message(struct output *output, const struct smtpscope_flow *flow, const struct smtpscope_message *message);
-/* A line that was finished elsewhere, in this output's format. */
-void output_pass(struct output *output, const struct output_line *line);
 /* The last call but output_free(): what is still held, and the totals. */
 void output_finish(struct output *output, const struct summary *summary);
 

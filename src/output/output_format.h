@@ -3,6 +3,7 @@
 #ifndef OUTPUT_OUTPUT_FORMAT_H
 #define OUTPUT_OUTPUT_FORMAT_H
 
+#include "output/format_table.h"
 #include "output/output.h"
 
 /* `state` is what create() returned. Each puts its lines into output->line and ends them with output_write(). */
@@ -12,8 +13,7 @@ struct output_format {
     /* `clients` is NULL where the finding stands for itself alone. */
     void (*finding)(struct output *output, void *state, const struct smtpscope_finding *finding,
                     const struct output_clients *clients);
-    void (*session)(struct output *output, void *state, const struct smtpscope_flow *flow, const struct transcript *transcript,
-                    const struct smtpscope_end *end);
+    void (*session)(struct output *output, void *state, const struct smtpscope_flow *flow, const struct transcript *transcript);
     void (*message)(struct output *output, void *state, const struct smtpscope_flow *flow,
                     const struct smtpscope_message *message);
     void (*finish)(struct output *output, void *state, const struct summary *summary);

@@ -41,12 +41,12 @@ static void text_finding(struct output *output, void *state, const struct smtpsc
 }
 
 void text_session_event(struct output *output, void *state, const struct smtpscope_flow *flow,
-                        const struct transcript *transcript, const struct smtpscope_end *end)
+                        const struct transcript *transcript)
 {
     struct layout layout = text_layout(output);
 
     (void)state;
-    text_session(&layout, output->config.numbering, flow, transcript, end);
+    text_session(&layout, output->config.numbering, flow, transcript);
     output_write(output, "session", SMTPSCOPE_INFO);
 }
 
@@ -68,7 +68,7 @@ static void text_groups(struct output *output, struct text_state *text)
     struct group *const *groups = groups_sorted(text->groups, &count);
 
     for (; i < count && groups[i]->severity != SMTPSCOPE_INFO; i++) {
-        text_group(&layout, output->config.numbering, groups[i]);
+        text_group(&layout, output->config.evidence, groups[i]);
         output_write(output, smtpscope_rule_info(groups[i]->rule)->id, groups[i]->severity);
     }
     if (i == count)
@@ -76,7 +76,7 @@ static void text_groups(struct output *output, struct text_state *text)
     layout_painted(&layout, PAINT_BOLD, _("Also noted"));
     writer_char(layout.writer, '\n');
     for (; i < count; i++)
-        text_group_brief(&layout, output->config.numbering, groups[i]);
+        text_group_brief(&layout, output->config.evidence, groups[i]);
     writer_char(layout.writer, '\n');
     output_write(output, "finding", SMTPSCOPE_INFO);
 }

@@ -20,7 +20,7 @@ void *text_create(void);
 void text_destroy(void *state);
 struct layout text_layout(struct output *output);
 void text_session_event(struct output *output, void *state, const struct smtpscope_flow *flow,
-                        const struct transcript *transcript, const struct smtpscope_end *end);
+                        const struct transcript *transcript);
 void text_message_event(struct output *output, void *state, const struct smtpscope_flow *flow,
                         const struct smtpscope_message *message);
 
@@ -30,7 +30,7 @@ void text_group(const struct layout *layout, const struct packet_numbering *numb
 /* A group of context, on a line or two. */
 void text_group_brief(const struct layout *layout, const struct packet_numbering *numbering, const struct group *group);
 void text_session(const struct layout *layout, const struct packet_numbering *numbering, const struct smtpscope_flow *flow,
-                  const struct transcript *transcript, const struct smtpscope_end *end);
+                  const struct transcript *transcript);
 void text_message(const struct layout *layout, const struct packet_numbering *numbering, const struct smtpscope_flow *flow,
                   const struct smtpscope_message *message);
 void text_summary(const struct layout *layout, const struct packet_numbering *numbering, const struct summary *summary);

@@ -158,9 +158,9 @@ static void live_finding(struct output *output, void *state, const struct smtpsc
     bool full = false;
 
     if (finding->told)
-        live_update(&layout, output->config.numbering, state, finding);
+        live_update(&layout, output->config.evidence, state, finding);
     else
-        full = live_first(&layout, output->config.numbering, state, finding, clients != NULL);
+        full = live_first(&layout, output->config.evidence, state, finding, clients != NULL);
     if (clients)
         live_clients(layout.writer, finding, clients);
     if (clients && full)

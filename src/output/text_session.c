@@ -120,21 +120,22 @@ static const char *close_words(enum smtpscope_close close)
     return _(words[close]);
 }
 
-static void session_end(const struct layout *layout, const struct smtpscope_flow *flow, const struct smtpscope_end *end)
+static void session_end(const struct layout *layout, const struct smtpscope_flow *flow, const struct transcript *transcript)
 {
-    enum smtpscope_close why = end->ending->why;
-    smtpscope_time lasted = end->ending->time - flow->first_time;
+    enum smtpscope_close why = transcript->ending.why;
+    smtpscope_time lasted = transcript->ending.time - flow->first_time;
 
     writer_format(layout->writer, "  -- %s", close_words(why));
     if (why == SMTPSCOPE_CLOSE_FIN || why == SMTPSCOPE_CLOSE_RESET)
-        writer_format(layout->writer, " %s", end->ending->by == SMTPSCOPE_CLIENT ? _("by the client") : _("by the server"));
-    if (!end->quit_sent)
+        writer_format(layout->writer, " %s",
+                      transcript->ending.by == SMTPSCOPE_CLIENT ? _("by the client") : _("by the server"));
+    if (!transcript->quit_sent)
         writer_format(layout->writer, ", %s", _("without QUIT"));
     writer_format(layout->writer, _(", after %.3f s\n\n"), (double)lasted / (double)SMTPSCOPE_SECOND);
 }
 
 void text_session(const struct layout *layout, const struct packet_numbering *numbering, const struct smtpscope_flow *flow,
-                  const struct transcript *transcript, const struct smtpscope_end *end)
+                  const struct transcript *transcript)
 {
     size_t answered = transcript->exchange_count - transcript->unanswered_count, gap = 0;
 
@@ -157,7 +158,7 @@ void text_session(const struct layout *layout, const struct packet_numbering *nu
                       ngettext("  [%llu more exchange is not kept]\n", "  [%llu more exchanges are not kept]\n",
                                (unsigned long)transcript->omitted),
                       (unsigned long long)transcript->omitted);
-    session_end(layout, flow, end);
+    session_end(layout, flow, transcript);
 }
 
 static enum paint outcome_paint(enum smtpscope_outcome outcome)

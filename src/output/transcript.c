@@ -4,6 +4,7 @@
 #include "output/format.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* More holes than this in one session say nothing that fewer do not. */
 #define TRANSCRIPT_GAPS_MAX 4096
@@ -154,6 +155,13 @@ static void transcript_tls(struct transcript_tls *tls, const struct smtpscope_fa
     }
 }
 
+static void transcript_end(struct transcript *transcript, const struct smtpscope_end *end)
+{
+    transcript->ending = *end->ending;
+    transcript->quit_sent = end->quit_sent;
+    memcpy(transcript->octets_seen, end->octets, sizeof end->octets);
+}
+
 void transcript_fact(struct transcript *transcript, const struct smtpscope_fact *fact)
 {
     switch (fact->type) {
@@ -161,13 +169,13 @@ void transcript_fact(struct transcript *transcript, const struct smtpscope_fact 
     case SMTPSCOPE_FACT_UNANSWERED: transcript_unanswered(transcript, fact->command); break;
     case SMTPSCOPE_FACT_TLS: transcript_tls(&transcript->tls, fact); break;
     case SMTPSCOPE_FACT_GAP: transcript_gap(transcript, fact->gap); break;
+    case SMTPSCOPE_FACT_END: transcript_end(transcript, fact->end); break;
     case SMTPSCOPE_FACT_OPEN:
     case SMTPSCOPE_FACT_COMMAND:
     case SMTPSCOPE_FACT_MESSAGE:
     case SMTPSCOPE_FACT_ALIEN:
     case SMTPSCOPE_FACT_CROSS:
     case SMTPSCOPE_FACT_CONFLICT:
-    case SMTPSCOPE_FACT_OVERFLOW:
-    case SMTPSCOPE_FACT_END: break;
+    case SMTPSCOPE_FACT_OVERFLOW: break;
     }
 }

@@ -49,6 +49,9 @@ struct transcript {
     struct transcript_slice greeting, helo, extensions; /* extensions: lines joined by LF, of the last accepted EHLO */
     bool has_greeting;
     struct transcript_tls tls;
+    struct smtpscope_ending ending; /* from here on: since the fact of the session's end */
+    bool quit_sent;
+    uint64_t octets_seen[2]; /* in clear, of each side */
 };
 
 /* NULL when out of memory. */

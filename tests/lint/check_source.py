@@ -28,11 +28,11 @@ MAY_INCLUDE = {
 ROOMS = {
     "app": {
         "process": set(),
-        "options": {"process"},
+        "options": {"process", "sessions", "publish"},
         "explain": {"process"},
         "handoff": {"process"},
-        "sessions": {"handoff", "options"},
-        "publish": {"handoff", "process", "options"},
+        "sessions": {"handoff"},
+        "publish": {"handoff", "process"},
         "files": {"handoff", "sessions", "publish", "process", "options"},
         "live": {"handoff", "sessions", "publish", "process", "options"},
         "": {"options", "explain", "process", "files", "live"},
@@ -42,6 +42,11 @@ ROOMS = {
         "sink": set(),
         "metrics": {"", "sink"},
     },
+}
+# Header -> the files that may include it besides those of its own room.
+DOORS = {
+    "app/options/options.h": r"src/app/(main\.c|files/analyse\.[ch]|live/watch\.[ch])",
+    "app/options/configs.h": r"src/app/(files/analyse\.c|live/watch\.c)",
 }
 # Header of another library -> the stages that may include it.
 LIBRARIES = {
@@ -107,6 +112,8 @@ def room_of(path):
 
 
 def check_room(path, where, name):
+    if name in DOORS and room_of(path) != room_of(name) and not re.fullmatch(DOORS[name], path):
+        yield where, "%s includes %s" % (path, name), "only %s" % DOORS[name]
     rooms = ROOMS.get(stage_of(path))
     if rooms is None or "/" not in name or stage_of(os.path.join("src", name)) != stage_of(path):
         return

@@ -150,7 +150,7 @@ static void test_values(void **state)
     assert_int_equal(options.evidence_octets, 7000000);
     assert_int_equal(options.evidence_count, 9);
     assert_text(options.metrics, "127.0.0.1:80");
-    assert_true(options.json);
+    assert_text(options.format->name, "json");
     assert_int_equal(options.colour, COLOUR_NEVER);
     assert_int_equal(options.min_severity, SMTPSCOPE_ERROR);
     options_fini(&options);
@@ -229,7 +229,7 @@ static void test_reload(void **state)
     assert_int_equal(fresh.rotate_octets, 1024);
     assert_int_equal(fresh.aggregate, 60 * SMTPSCOPE_SECOND);
     assert_int_equal(fresh.stats_interval, 120 * SMTPSCOPE_SECOND);
-    assert_true(fresh.json);
+    assert_text(fresh.format->name, "json");
     assert_int_equal(fresh.min_severity, SMTPSCOPE_NOTICE);
     options_fini(&now);
     now = fresh;
@@ -238,6 +238,20 @@ static void test_reload(void **state)
     assert_text(now.globs[1], "data");
     assert_false(reload(&now, &fresh, ""));
     options_fini(&now);
+}
+
+/* What --help shows are the formats there are. */
+static void test_formats(void **state)
+{
+    char names[64] = "";
+
+    (void)state;
+    for (size_t i = 0; i < FORMATS; i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? "|" : "", format_table[i].name);
+    assert_text(option_table[OPTION_FORMAT].argument, names);
+    assert_true(format_table[0].for_people);
+    assert_ptr_equal(format_for_programs(&format_table[1]), &format_table[1]);
+    assert_false(format_for_programs(&format_table[0])->for_people);
 }
 
 /* A copy has every field, and nothing in common. */
@@ -382,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_formats),
         cmocka_unit_test(test_copy),
         cmocka_unit_test(test_manual_of_options),
         cmocka_unit_test(test_manual_of_the_file),

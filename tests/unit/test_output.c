@@ -4,6 +4,7 @@
 
 #include "detect/community_id.h"
 #include "output/format.h"
+#include "output/format_table.h"
 #include "output/groups.h"
 #include "output/json_writer.h"
 #include "output/layout.h"
@@ -630,7 +631,8 @@ static void json_session(void **state)
     tell_exchange(transcript, &ehlo, 501, "no", false);
     transcript_fact(transcript, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_GAP, .gap = &gap});
     transcript_fact(transcript, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_UNANSWERED, .command = &raw});
-    output_session(bench.output, &flow, transcript, &end);
+    transcript_fact(transcript, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_END, .end = &end});
+    output_session(bench.output, &flow, transcript);
     fflush(bench.stream);
     line = json_loadb(bench.text, bench.len, 0, NULL);
     assert_non_null(line);

@@ -4,6 +4,7 @@
 
 #include "app/handoff/report_buffer.h"
 #include "app/publish/own_losses.h"
+#include "output/format_table.h"
 #include "output/output.h"
 #include "smtpscope/advice.h"
 

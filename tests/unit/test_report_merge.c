@@ -37,7 +37,7 @@ static void say(struct report_buffer *buffer, const struct speaker *speaker, uin
     struct smtpscope_flow flow = {.first_packet = report};
 
     buffer->now = (struct report_key){.packet = speaker->flush ? UINT64_MAX : report};
-    report_buffer_line(buffer, &flow, 0, &(struct output_line){.at = "x", .len = 1, .kind = "session"});
+    report_buffer_message(buffer, &flow, &(struct smtpscope_message){0});
 }
 
 static void *speak(void *ctx)
@@ -61,12 +61,11 @@ static void *speak(void *ctx)
     return NULL;
 }
 
-static void heard(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
+static void heard(void *ctx, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
 {
     struct hall *hall = ctx;
 
-    (void)format;
-    (void)line;
+    (void)message;
     assert_int_equal(flow->first_packet, hall->last + 1);
     hall->last = flow->first_packet;
     hall->count++;
@@ -94,7 +93,7 @@ static void hall_close(struct hall *hall)
 static void all_is_heard_in_order(bool flush)
 {
     struct hall *hall = malloc(sizeof *hall);
-    struct report_taker report = {.line = heard, .ctx = hall};
+    struct report_taker report = {.message = heard, .ctx = hall};
 
     assert_non_null(hall);
     hall_open(hall, true);
@@ -144,7 +143,7 @@ static void send_one(struct speaker *speaker, uint64_t packet, uint64_t until)
 static void test_waits_for_others(void **state)
 {
     struct hall *hall = malloc(sizeof *hall);
-    struct report_taker report = {.line = heard, .ctx = hall};
+    struct report_taker report = {.message = heard, .ctx = hall};
 
     (void)state;
     assert_non_null(hall);
@@ -166,7 +165,7 @@ static void test_waits_for_others(void **state)
 static void test_gives_up(void **state)
 {
     struct hall *hall = malloc(sizeof *hall);
-    struct report_taker report = {.line = heard, .ctx = hall};
+    struct report_taker report = {.message = heard, .ctx = hall};
 
     (void)state;
     assert_non_null(hall);
@@ -187,11 +186,11 @@ static void test_gives_up(void **state)
 #define ENDLESS 100000
 
 /* Each report that is heard brings the next one. */
-static void heard_by_a_chatterbox(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
+static void heard_by_a_chatterbox(void *ctx, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
 {
     struct hall *hall = ctx;
 
-    heard(hall, flow, format, line);
+    heard(hall, flow, message);
     if (hall->count < ENDLESS)
         send_one(&hall->speakers[0], hall->count + 1, hall->count + 2);
 }
@@ -200,7 +199,7 @@ static void heard_by_a_chatterbox(void *ctx, const struct smtpscope_flow *flow, 
 static void test_a_turn_ends(void **state)
 {
     struct hall *hall = malloc(sizeof *hall);
-    struct report_taker report = {.line = heard_by_a_chatterbox, .ctx = hall};
+    struct report_taker report = {.message = heard_by_a_chatterbox, .ctx = hall};
 
     (void)state;
     assert_non_null(hall);

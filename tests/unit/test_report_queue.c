@@ -35,7 +35,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* A batch of reports with one line, of one digit. */
+/* A batch of reports with one message, of one digit. */
 static struct report_batch *batch_with(struct road *road, unsigned digit)
 {
     struct report_batch *batch = report_queue_batch(&road->queue);
@@ -43,16 +43,15 @@ static struct report_batch *batch_with(struct road *road, unsigned digit)
 
     assert_non_null(batch);
     assert_int_equal(report_buffer_count(&batch->buffer), 0);
-    report_buffer_line(&batch->buffer, &flow, 0, &(struct output_line){.at = &octet, .len = 1, .kind = "session"});
+    report_buffer_message(&batch->buffer, &flow, &(struct smtpscope_message){.mail_from = {&octet, 1}});
     return batch;
 }
 
-static void line_is(void *ctx, const struct smtpscope_flow *of, size_t format, const struct output_line *line)
+static void message_is(void *ctx, const struct smtpscope_flow *of, const struct smtpscope_message *message)
 {
-    (void)format;
     assert_int_equal(of->first_packet, flow.first_packet);
-    assert_int_equal(line->len, 1);
-    assert_int_equal(line->at[0], '0' + *(unsigned *)ctx % 10);
+    assert_int_equal(message->mail_from.len, 1);
+    assert_int_equal(message->mail_from.at[0], '0' + *(unsigned *)ctx % 10);
 }
 
 static void take(struct road *road, unsigned digit)
@@ -60,7 +59,7 @@ static void take(struct road *road, unsigned digit)
     struct report_batch *batch = report_queue_receive(&road->queue);
 
     assert_non_null(batch);
-    buffered_report_deliver(report_buffer_at(&batch->buffer, 0), &(struct report_taker){.line = line_is, .ctx = &digit});
+    buffered_report_deliver(report_buffer_at(&batch->buffer, 0), &(struct report_taker){.message = message_is, .ctx = &digit});
     report_queue_return(&road->queue, batch);
 }
 

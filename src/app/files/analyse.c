@@ -1,37 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/files/analyse.h"
 
-#include "app/files/capture_files.h"
 #include "app/files/file_reader.h"
 #include "app/files/file_workers.h"
+#include "app/options/configs.h"
 #include "app/process/processors.h"
+#include "app/process/random_seed.h"
 #include "app/process/warn_user.h"
-#include "app/publish/outputs.h"
-#include "app/publish/stage_counters.h"
+#include "app/publish/publication.h"
 #include "app/sessions/batch_follower.h"
 #include "base/gettext.h"
+#include "capture/savefile.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
 
 struct analysis {
     const struct options *options;
-    FILE *out;
     bool waits; /* for its input, which may be written while it is read */
-    struct packet_numbering numbering;
-    struct summary summary;
-    struct smtpscope_stream_stats stream_stats;
-    struct candidates_stats detect_stats;
-    struct output_config formats[SESSIONS_FORMATS];
-    size_t format_count;
-    struct output *output;   /* standard output; NULL: not wanted */
-    struct outputs *outputs; /* all others; maybe none */
-    struct publisher *publisher;
-    struct evidence_writer *evidence; /* NULL: not wanted */
+    struct publication publication;
+    struct totals totals;
     struct file_reader *reader;
     struct sessions_config sessions;
     unsigned workers;
@@ -65,12 +53,9 @@ static bool reading_stopped(void *ctx)
     return interrupted;
 }
 
-/* Nobody takes the output any more. Other outputs say at the end what they could not take. */
 static bool analysis_stopped(void *ctx)
 {
-    const struct analysis *analysis = ctx;
-
-    return !outputs_count(analysis->outputs) && output_error(analysis->output);
+    return outputs_broken(((const struct analysis *)ctx)->publication.outputs);
 }
 
 /* A pipe may bring a packet a minute: what is found is to be seen while it waits for the next. */
@@ -84,183 +69,87 @@ static bool analysis_waits(const struct options *options)
     return false;
 }
 
-/* A failure stays with the stream, and the next write meets it. */
 static void analysis_published(void *ctx)
 {
     const struct analysis *analysis = ctx;
 
     if (analysis->waits)
-        fflush(analysis->out);
+        outputs_flush(analysis->publication.outputs);
 }
 
-/* What nobody can know beforehand; without it, collisions could be prepared, but nothing else breaks. */
-static uint64_t random_seed(void)
+static bool analysis_init_publication(struct analysis *analysis, FILE *out, uint64_t seed)
 {
-    uint64_t seed = 0;
+    struct publication_config config = options_publication(analysis->options);
 
-    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-        return 0;
-    return seed;
-}
-
-static bool wants_standard_output(const struct options *options)
-{
-    for (size_t i = 0; i < options->output_count; i++)
-        if (!strcmp(options->outputs[i], "-"))
-            return true;
-    return !options->output_count;
-}
-
-/* Standard output is written to as it is: whoever stands behind it may hold us up, and a queue would only cost time. */
-static bool analysis_init_standard_output(struct analysis *analysis, FILE *out)
-{
-    const struct options *options = analysis->options;
-    size_t format = outputs_count(analysis->outputs) && !options->json ? FORMAT_TEXT : 0;
-    struct output_config config = outputs_config(options, &analysis->numbering, options->json ? FORMAT_JSON : FORMAT_TEXT);
-
-    if (!wants_standard_output(options))
-        return true;
-    if (!options->json)
-        config.format = &output_text;
-    config.write = output_to_stream;
-    config.ctx = out;
-    analysis->formats[format] = config;
-    analysis->format_count = format + 1;
-    analysis->output = output_new(&config);
-    return analysis->output && publisher_add(analysis->publisher, analysis->output, format);
-}
-
-/* false: told. */
-static bool analysis_init_output(struct analysis *analysis, FILE *out)
-{
-    const struct options *options = analysis->options;
-
-    analysis->publisher = publisher_new(options);
-    analysis->outputs = outputs_open_patient(options, &analysis->numbering);
-    if (!analysis->outputs)
-        return false;
-    analysis->formats[FORMAT_JSON] = outputs_config(options, &analysis->numbering, FORMAT_JSON);
-    analysis->format_count = outputs_count(analysis->outputs) > 0;
-    if (analysis->publisher && outputs_add_to(analysis->outputs, analysis->publisher) &&
-        analysis_init_standard_output(analysis, out))
-        return true;
-    warn_user(_("out of memory"));
-    return false;
-}
-
-static bool analysis_init_evidence(struct analysis *analysis, uint64_t seed)
-{
-    if (!analysis->options->evidence)
-        return true;
-    analysis->evidence =
-        evidence_writer_new(&(struct evidence_writer_config){.options = analysis->options, .stores = 1, .hash_seed = seed});
-    publisher_evidence(analysis->publisher, analysis->evidence);
-    return analysis->evidence && evidence_writer_open(analysis->evidence);
+    config.outputs.stream = out;
+    config.evidence.stores = 1;
+    config.evidence.hash_seed = seed;
+    return publication_new(&analysis->publication, &config) && publication_open(&analysis->publication);
 }
 
 static bool analysis_init(struct analysis *analysis, FILE *out)
 {
     const struct options *options = analysis->options;
+    struct evidence *evidence;
     uint64_t seed = random_seed();
 
-    if (!analysis_init_output(analysis, out) || !analysis_init_evidence(analysis, seed))
+    if (!analysis_init_publication(analysis, out, seed))
         return false;
+    evidence = evidence_writer_store(analysis->publication.evidence, 0);
     analysis->workers = options_workers(options);
-    analysis->sessions = (struct sessions_config){
-        .options = options,
-        .hash_seed = seed,
-        .evidence = evidence_writer_store(analysis->evidence, 0),
-        .formats = analysis->formats,
-        .format_count = options->sessions || options->messages ? analysis->format_count : 0,
-    };
+    analysis->sessions = options_sessions(options);
+    analysis->sessions.hash_seed = seed;
+    analysis->sessions.evidence = evidence;
     analysis->reader = file_reader_new(&(struct file_reader_config){
-        .options = options,
-        .numbering = &analysis->numbering,
-        .summary = &analysis->summary,
+        .files = options->files,
+        .file_count = options->file_count,
+        .decoder = options_decoder(options),
+        .numbering = &analysis->publication.numbering,
+        .summary = &analysis->totals.summary,
         .workers = analysis->workers,
         .hash_seed = seed,
-        .evidence = evidence_writer_store(analysis->evidence, 0),
+        .evidence = evidence,
         .stopped = reading_stopped,
     });
     return analysis->reader != NULL;
 }
 
-static void analysis_fini(struct analysis *analysis)
-{
-    file_reader_free(analysis->reader);
-    publisher_free(analysis->publisher);
-    evidence_writer_free(analysis->evidence);
-    output_free(analysis->output);
-    outputs_close(analysis->outputs, 0);
-    packet_numbering_fini(&analysis->numbering);
-}
-
 static void analysis_print_end(struct analysis *analysis)
 {
-    struct decoder_stats decode;
-    struct stage_counters stages = {0};
+    struct stage_counters stages;
+    struct summary summary;
 
-    file_reader_stats(analysis->reader, &decode);
-    stage_counters_decode(&stages, &decode);
-    stage_counters_stream(&stages, &analysis->stream_stats);
-    if (analysis->options->detect)
-        stage_counters_detect(&stages, &analysis->detect_stats);
-    stage_counters_evidence(&stages, analysis->evidence);
-    analysis->summary.unknown_links = decode.unknown_links;
-    analysis->summary.damaged_segments = decode.damaged;
-    summary_add(&analysis->summary, publisher_summary(analysis->publisher));
-    stage_counters_show(&stages, &analysis->summary);
-    if (analysis->output)
-        output_finish(analysis->output, &analysis->summary);
-    outputs_stats(analysis->outputs, &analysis->summary);
+    file_reader_stats(analysis->reader, &analysis->totals.decoder);
+    summary_add(&analysis->totals.summary, publisher_summary(analysis->publication.publisher));
+    publication_summary(&analysis->publication, &analysis->totals, &stages, &summary);
+    outputs_totals(analysis->publication.outputs, &summary);
 }
 
-/* false: told. */
-static bool analysis_flush(struct analysis *analysis, FILE *out)
+/* What is still queued goes out before the program ends. */
+static enum status analysis_fini(struct analysis *analysis)
 {
-    int error = analysis->output ? output_error(analysis->output) : 0;
-    bool right;
+    enum status status = analysis->failed || file_reader_failed(analysis->reader) ? STATUS_FAILED
+                         : analysis->totals.summary.damaged_files                 ? STATUS_DAMAGED
+                                                                                  : publication_status(&analysis->publication);
 
-    errno = 0;
-    if (!error && (fflush(out) || ferror(out)))
-        error = errno ? errno : EIO;
-    /* A reader that has seen enough, as head(1), is no failure. */
-    right = !error || error == EPIPE;
-    if (!right)
-        warn_user(_("standard output: %s"), strerror(error));
-    outputs_drain(analysis->outputs);
-    right &= outputs_close(analysis->outputs, 0);
-    analysis->outputs = NULL;
-    return right;
-}
-
-static enum status analysis_status(struct analysis *analysis, FILE *out)
-{
-    if (!analysis_flush(analysis, out))
-        return STATUS_FAILED;
-    if (analysis->failed || file_reader_failed(analysis->reader))
-        return STATUS_FAILED;
-    if (analysis->summary.damaged_files)
-        return STATUS_DAMAGED;
-    if (analysis->options->fail_on >= 0 && (int)publisher_worst(analysis->publisher) <= analysis->options->fail_on)
-        return STATUS_FOUND;
-    return STATUS_DONE;
+    file_reader_free(analysis->reader);
+    return publication_close(&analysis->publication, 0) ? status : STATUS_FAILED;
 }
 
 /* One worker on one processor needs no threads: it reads, follows and publishes in turn. */
 static bool analysis_run_alone(struct analysis *analysis)
 {
-    struct report_taker taker = publisher_taker(analysis->publisher);
+    struct report_taker taker = publisher_taker(analysis->publication.publisher);
     struct sessions_config config = analysis->sessions;
     struct report_key now = {0};
     struct batch_follower follower = {.now = &now};
     struct batch_decoded batch;
-    bool right = batch_decoded_init(&batch);
+    bool ready = batch_decoded_init(&batch);
 
     config.taker = &taker;
-    config.summary = &analysis->summary;
+    config.totals = &analysis->totals;
     config.workers = 1;
-    if (right)
+    if (ready)
         follower.sessions = sessions_new(&config);
     if (follower.sessions) {
         while (!analysis_stopped(analysis) && file_reader_fill(analysis->reader, &batch)) {
@@ -268,22 +157,21 @@ static bool analysis_run_alone(struct analysis *analysis)
             analysis_published(analysis);
         }
         sessions_finish(follower.sessions);
-        sessions_stats(follower.sessions, &analysis->stream_stats);
-        sessions_detect_stats(follower.sessions, &analysis->detect_stats);
+        sessions_count(follower.sessions);
     } else {
         warn_user(_("out of memory"));
     }
-    right = follower.sessions;
+    ready = follower.sessions;
     sessions_free(follower.sessions);
     batch_decoded_fini(&batch);
-    return right;
+    return ready;
 }
 
 static bool analysis_run_together(struct analysis *analysis)
 {
-    struct report_taker taker = publisher_taker(analysis->publisher);
-    struct summary counted = {0};
-    bool right = file_workers_run(&(struct file_workers_config){
+    struct report_taker taker = publisher_taker(analysis->publication.publisher);
+    struct totals counted = {0};
+    bool done = file_workers_run(&(struct file_workers_config){
         .reader = analysis->reader,
         .sessions = analysis->sessions,
         .workers = analysis->workers,
@@ -292,13 +180,11 @@ static bool analysis_run_together(struct analysis *analysis)
         .at_once = analysis->waits,
         .stopped = analysis_stopped,
         .ctx = analysis,
-        .summary = &counted,
-        .stats = &analysis->stream_stats,
-        .detect = &analysis->detect_stats,
+        .totals = &counted,
     });
 
-    summary_add(&analysis->summary, &counted);
-    return right;
+    totals_add(&analysis->totals, &counted);
+    return done;
 }
 
 static void analysis_run(struct analysis *analysis)
@@ -307,22 +193,19 @@ static void analysis_run(struct analysis *analysis)
 
     watch_signals();
     analysis->failed = !(alone ? analysis_run_alone(analysis) : analysis_run_together(analysis));
-    analysis->summary.interrupted = interrupted;
-    publisher_finish(analysis->publisher, analysis->summary.last_time);
-    if (analysis->evidence && !evidence_writer_finish(analysis->evidence))
+    analysis->totals.summary.interrupted = interrupted;
+    if (!publication_finish(&analysis->publication, analysis->totals.summary.last_time))
         analysis->failed = true;
     analysis_print_end(analysis);
 }
 
 enum status analyse(const struct options *options, FILE *out)
 {
-    struct analysis analysis = {.options = options, .out = out, .waits = analysis_waits(options)};
-    enum status status = STATUS_FAILED;
+    struct analysis analysis = {.options = options, .waits = analysis_waits(options)};
 
-    if (analysis_init(&analysis, out)) {
+    if (analysis_init(&analysis, out))
         analysis_run(&analysis);
-        status = analysis_status(&analysis, out);
-    }
-    analysis_fini(&analysis);
-    return status;
+    else
+        analysis.failed = true;
+    return analysis_fini(&analysis);
 }

@@ -38,19 +38,17 @@ void file_reader_free(struct file_reader *reader)
 struct file_reader *file_reader_new(const struct file_reader_config *config)
 {
     struct file_reader *reader = calloc(1, sizeof *reader);
-    const struct options *options = config->options;
 
     if (!reader) {
         warn_user(_("out of memory"));
         return NULL;
     }
     reader->config = *config;
-    if (!capture_files_open(&reader->files, options->files, options->file_count)) {
+    if (!capture_files_open(&reader->files, config->files, config->file_count)) {
         file_reader_free(reader);
         return NULL;
     }
-    reader->decoder = decoder_new(
-        &(struct decoder_config){.ports = options_decoded_ports(options), .verify_checksums = options->verify_checksums});
+    reader->decoder = decoder_new(&config->decoder);
     if (!reader->decoder || !packet_numbering_init(config->numbering, reader->files.count)) {
         warn_user(_("out of memory"));
         file_reader_free(reader);

@@ -3,7 +3,6 @@
 #ifndef APP_FILES_FILE_READER_H
 #define APP_FILES_FILE_READER_H
 
-#include "app/options/options.h"
 #include "app/sessions/batch_decoded.h"
 #include "base/packet_numbering.h"
 #include "decode/decode.h"
@@ -13,7 +12,9 @@ struct file_reader;
 
 /* What it does with the files, for others to read when it is done; and whether someone wants an end. */
 struct file_reader_config {
-    const struct options *options;      /* the files and the ports */
+    const char *const *files; /* as savefile_open() takes them, `file_count` of them */
+    size_t file_count;
+    struct decoder_config decoder;
     struct packet_numbering *numbering; /* filled file by file */
     struct summary *summary;            /* files, packets, octets, times, damage */
     unsigned workers;

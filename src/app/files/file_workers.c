@@ -28,8 +28,9 @@ struct file_worker {
     uint64_t batch;               /* being worked on; under the workers' lock */
     unsigned held;                /* batches since a batch of reports was sent */
     struct report_key now;
+    struct report_packer packer;
     struct report_taker taker;
-    struct summary summary;
+    struct totals totals;
     struct batch_follower follower;
 };
 
@@ -141,27 +142,14 @@ static const struct batch_decoded *file_workers_batch(struct file_workers *worke
 }
 
 /* The buffer that the next report goes into. */
-static struct report_buffer *file_worker_buffer(struct file_worker *worker)
+static struct report_buffer *file_worker_buffer(void *ctx)
 {
+    struct file_worker *worker = ctx;
+
     if (worker->reports->buffer.octets.len >= REPORT_BATCH_OCTETS)
         file_worker_send(worker, worker->now.packet);
     worker->reports->buffer.now = worker->now;
     return &worker->reports->buffer;
-}
-
-static void file_worker_finding(void *ctx, const struct smtpscope_finding *finding)
-{
-    report_buffer_finding(file_worker_buffer(ctx), finding);
-}
-
-static void file_worker_trace(void *ctx, const struct smtpscope_trace *trace)
-{
-    report_buffer_trace(file_worker_buffer(ctx), trace);
-}
-
-static void file_worker_line(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
-{
-    report_buffer_line(file_worker_buffer(ctx), flow, format, line);
 }
 
 /* Behind the last packet of the batch. */
@@ -233,10 +221,10 @@ static bool file_worker_init(struct file_worker *worker, struct file_workers *wo
     worker->queue.length = REPORTS_UNDER_WAY;
     report_merge_add(&workers->merge, &worker->queue);
     worker->reports = report_queue_batch(&worker->queue);
-    worker->taker = (struct report_taker){
-        .finding = file_worker_finding, .trace = file_worker_trace, .line = file_worker_line, .ctx = worker};
+    worker->packer = (struct report_packer){.buffer = file_worker_buffer, .ctx = worker};
+    worker->taker = report_packer_taker(&worker->packer);
     sessions.taker = &worker->taker;
-    sessions.summary = &worker->summary;
+    sessions.totals = &worker->totals;
     sessions.workers = workers->count;
     worker->follower = (struct batch_follower){.sessions = sessions_new(&sessions), .now = &worker->now, .index = index};
     return worker->follower.sessions != NULL;
@@ -294,18 +282,13 @@ static void file_workers_join(struct file_workers *workers)
 {
     for (unsigned i = 0; i < workers->count; i++) {
         struct file_worker *worker = &workers->items[i];
-        struct smtpscope_stream_stats stats;
-        struct candidates_stats detect;
 
         if (!worker->started)
             continue;
         pthread_join(worker->thread, NULL);
-        sessions_stats(worker->follower.sessions, &stats);
-        stream_stats_add(workers->config->stats, &stats);
-        sessions_detect_stats(worker->follower.sessions, &detect);
-        candidates_stats_add(workers->config->detect, &detect);
-        summary_add(workers->config->summary, &worker->summary);
-        workers->config->summary->overflowed += worker->queue.lost;
+        sessions_count(worker->follower.sessions);
+        worker->totals.summary.overflowed += worker->queue.lost;
+        totals_add(workers->config->totals, &worker->totals);
     }
 }
 

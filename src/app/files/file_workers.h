@@ -12,16 +12,14 @@
 
 struct file_workers_config {
     struct file_reader *reader;
-    struct sessions_config sessions;  /* `report`, `summary` and `workers` are the workers' to fill in */
+    struct sessions_config sessions;  /* `taker`, `totals` and `workers` are filled in for each */
     unsigned workers;                 /* 1 to WORKERS_MAX */
     const struct report_taker *taker; /* takes all that is said, in order, on the caller's thread */
     void (*published)(void *ctx);     /* some of it has; on the caller's thread */
     bool at_once;                     /* what is read comes slowly: each batch's reports are handed on when it ends */
     bool (*stopped)(void *ctx);       /* nobody takes more: what is under way is dropped; on the caller's thread */
     void *ctx;
-    struct summary *summary; /* what all workers have counted is added */
-    struct smtpscope_stream_stats *stats;
-    struct candidates_stats *detect;
+    struct totals *totals; /* what all workers have counted is added */
 };
 
 /* Works through all of the files. false: no memory or no threads, told on standard error. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum report_kind { REPORT_FINDING, REPORT_TRACE, REPORT_LINE };
+enum report_kind { REPORT_FINDING, REPORT_TRACE, REPORT_SESSION, REPORT_MESSAGE };
 
 /* A finding's parts follow it in this order: exchanges, detail, command, argument, text. Its other texts are static. */
 struct packed_finding {
@@ -18,11 +18,18 @@ struct packed_trace {
     struct smtpscope_trace trace;
 };
 
-struct packed_line {
+/* The transcript's parts follow it in this order: exchanges, gaps, octets. */
+struct packed_session {
     struct buffered_report report;
-    struct output_line line; /* its octets follow; `kind` is static */
     struct smtpscope_flow flow;
-    size_t format;
+    struct transcript transcript;
+};
+
+/* The recipients follow it, then the sender's path, then theirs. */
+struct packed_message {
+    struct buffered_report report;
+    struct smtpscope_flow flow;
+    struct smtpscope_message message;
 };
 
 static size_t round_up(size_t size)
@@ -49,7 +56,8 @@ static void *buffer_room(struct report_buffer *buffer, enum report_kind kind, ui
 
 static char *put(char *to, const void *from, size_t size)
 {
-    memcpy(to, from, size);
+    if (size)
+        memcpy(to, from, size);
     return to + size;
 }
 
@@ -69,9 +77,7 @@ void report_buffer_finding(struct report_buffer *buffer, const struct smtpscope_
     packed->finding = *finding;
     if (finding->flow)
         packed->flow = *finding->flow;
-    to = (char *)(packed + 1);
-    if (exchanges)
-        to = put(to, finding->exchanges, exchanges);
+    to = put((char *)(packed + 1), finding->exchanges, exchanges);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         to = put(to, texts[i], sizes[i]);
 }
@@ -84,17 +90,76 @@ void report_buffer_trace(struct report_buffer *buffer, const struct smtpscope_tr
         packed->trace = *trace;
 }
 
-void report_buffer_line(struct report_buffer *buffer, const struct smtpscope_flow *flow, size_t format,
-                        const struct output_line *line)
+void report_buffer_session(struct report_buffer *buffer, const struct smtpscope_flow *flow, const struct transcript *transcript)
 {
-    struct packed_line *packed = buffer_room(buffer, REPORT_LINE, flow->first_packet, sizeof *packed + line->len);
+    size_t exchanges = transcript->exchange_count * sizeof *transcript->exchanges;
+    size_t gaps = transcript->gap_count * sizeof *transcript->gaps;
+    size_t size = sizeof(struct packed_session) + exchanges + gaps + transcript->octets.len;
+    struct packed_session *packed = buffer_room(buffer, REPORT_SESSION, flow->first_packet, size);
+    char *to;
 
     if (!packed)
         return;
-    packed->line = *line;
     packed->flow = *flow;
-    packed->format = format;
-    memcpy(packed + 1, line->at, line->len);
+    packed->transcript = *transcript;
+    to = put((char *)(packed + 1), transcript->exchanges, exchanges);
+    to = put(to, transcript->gaps, gaps);
+    put(to, transcript->octets.at, transcript->octets.len);
+}
+
+void report_buffer_message(struct report_buffer *buffer, const struct smtpscope_flow *flow,
+                           const struct smtpscope_message *message)
+{
+    size_t recipients = message->recipient_count * sizeof *message->recipients;
+    size_t size = sizeof(struct packed_message) + recipients + message->mail_from.len;
+    struct packed_message *packed;
+    char *to;
+
+    for (size_t i = 0; i < message->recipient_count; i++)
+        size += message->recipients[i].path.len;
+    packed = buffer_room(buffer, REPORT_MESSAGE, flow->first_packet, size);
+    if (!packed)
+        return;
+    packed->flow = *flow;
+    packed->message = *message;
+    to = put((char *)(packed + 1), message->recipients, recipients);
+    to = put(to, message->mail_from.at, message->mail_from.len);
+    for (size_t i = 0; i < message->recipient_count; i++)
+        to = put(to, message->recipients[i].path.at, message->recipients[i].path.len);
+}
+
+static struct report_buffer *packer_buffer(void *ctx)
+{
+    const struct report_packer *packer = ctx;
+
+    return packer->buffer(packer->ctx);
+}
+
+static void pack_finding(void *ctx, const struct smtpscope_finding *finding)
+{
+    if (!finding->told || finding->changed)
+        report_buffer_finding(packer_buffer(ctx), finding);
+}
+
+static void pack_trace(void *ctx, const struct smtpscope_trace *trace)
+{
+    report_buffer_trace(packer_buffer(ctx), trace);
+}
+
+static void pack_session(void *ctx, const struct smtpscope_flow *flow, const struct transcript *transcript)
+{
+    report_buffer_session(packer_buffer(ctx), flow, transcript);
+}
+
+static void pack_message(void *ctx, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
+{
+    report_buffer_message(packer_buffer(ctx), flow, message);
+}
+
+struct report_taker report_packer_taker(struct report_packer *packer)
+{
+    return (struct report_taker){
+        .finding = pack_finding, .trace = pack_trace, .session = pack_session, .message = pack_message, .ctx = packer};
 }
 
 void report_buffer_clear(struct report_buffer *buffer)
@@ -108,9 +173,9 @@ void report_buffer_fini(struct report_buffer *buffer)
     writer_fini(&buffer->octets);
 }
 
-const struct buffered_report *report_buffer_at(const struct report_buffer *buffer, size_t at)
+struct buffered_report *report_buffer_at(const struct report_buffer *buffer, size_t at)
 {
-    return at < buffer->octets.len ? (const struct buffered_report *)(const void *)(buffer->octets.at + at) : NULL;
+    return at < buffer->octets.len ? (struct buffered_report *)(void *)(buffer->octets.at + at) : NULL;
 }
 
 static void say_finding(const struct packed_finding *packed, const struct report_taker *taker)
@@ -129,20 +194,43 @@ static void say_finding(const struct packed_finding *packed, const struct report
     taker->finding(taker->ctx, &finding);
 }
 
-static void say_line(const struct packed_line *packed, const struct report_taker *taker)
+static void say_session(struct packed_session *packed, const struct report_taker *taker)
 {
-    struct output_line line = packed->line;
+    struct transcript transcript = packed->transcript;
+    char *at = (char *)(packed + 1);
 
-    line.at = (const char *)(packed + 1);
-    taker->line(taker->ctx, &packed->flow, packed->format, &line);
+    transcript.exchanges = (struct transcript_exchange *)(void *)at;
+    at += transcript.exchange_count * sizeof *transcript.exchanges;
+    transcript.gaps = (struct transcript_gap *)(void *)at;
+    at += transcript.gap_count * sizeof *transcript.gaps;
+    transcript.octets.at = at;
+    taker->session(taker->ctx, &packed->flow, &transcript);
 }
 
-void buffered_report_deliver(const struct buffered_report *report, const struct report_taker *taker)
+/* The paths' places are not known where they were packed, for a buffer moves as it grows: they are found again in their order. */
+static void say_message(struct packed_message *packed, const struct report_taker *taker)
+{
+    struct smtpscope_message message = packed->message;
+    struct smtpscope_recipient *recipients = (struct smtpscope_recipient *)(void *)(packed + 1);
+    const char *at = (const char *)(recipients + message.recipient_count);
+
+    message.recipients = recipients;
+    message.mail_from.at = at;
+    at += message.mail_from.len;
+    for (size_t i = 0; i < message.recipient_count; i++) {
+        recipients[i].path.at = at;
+        at += recipients[i].path.len;
+    }
+    taker->message(taker->ctx, &packed->flow, &message);
+}
+
+void buffered_report_deliver(struct buffered_report *report, const struct report_taker *taker)
 {
     switch ((enum report_kind)report->kind) {
     case REPORT_FINDING: say_finding((const struct packed_finding *)(const void *)report, taker); break;
     case REPORT_TRACE: taker->trace(taker->ctx, &((const struct packed_trace *)(const void *)report)->trace); break;
-    case REPORT_LINE: say_line((const struct packed_line *)(const void *)report, taker); break;
+    case REPORT_SESSION: say_session((struct packed_session *)(void *)report, taker); break;
+    case REPORT_MESSAGE: say_message((struct packed_message *)(void *)report, taker); break;
     }
 }
 

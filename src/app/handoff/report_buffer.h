@@ -33,18 +33,29 @@ struct report_buffer {
 /* What a report's taker would be told, kept under the key buffer->now. */
 void report_buffer_finding(struct report_buffer *buffer, const struct smtpscope_finding *finding);
 void report_buffer_trace(struct report_buffer *buffer, const struct smtpscope_trace *trace);
-void report_buffer_line(struct report_buffer *buffer, const struct smtpscope_flow *flow, size_t format,
-                        const struct output_line *line);
+void report_buffer_session(struct report_buffer *buffer, const struct smtpscope_flow *flow,
+                           const struct transcript *transcript);
+void report_buffer_message(struct report_buffer *buffer, const struct smtpscope_flow *flow,
+                           const struct smtpscope_message *message);
 /* Empties it, and keeps its memory. */
 void report_buffer_clear(struct report_buffer *buffer);
 void report_buffer_fini(struct report_buffer *buffer);
 /* How many records it holds. */
 uint64_t report_buffer_count(const struct report_buffer *buffer);
 
+/* Whoever packs what it is told: `buffer` gives the buffer that the next report goes into, with its `now`. */
+struct report_packer {
+    struct report_buffer *(*buffer)(void *ctx);
+    void *ctx;
+};
+
+/* Puts what it is told there, but for findings that were told before and have not changed. The packer must outlive it. */
+struct report_taker report_packer_taker(struct report_packer *packer);
+
 /* The first report at or behind `at`; NULL at the end. */
-const struct buffered_report *report_buffer_at(const struct report_buffer *buffer, size_t at);
+struct buffered_report *report_buffer_at(const struct report_buffer *buffer, size_t at);
 /* Says again what the report holds. */
-void buffered_report_deliver(const struct buffered_report *report, const struct report_taker *taker);
+void buffered_report_deliver(struct buffered_report *report, const struct report_taker *taker);
 
 /* Less than, equal to or greater than 0, as memcmp(3). */
 int report_key_compare(const struct report_key *a, const struct report_key *b);

@@ -24,10 +24,10 @@ void report_merge_fini(struct report_merge *merge)
 }
 
 /* The next report; NULL: none has come. */
-static const struct buffered_report *merge_input_report(struct merge_input *queue)
+static struct buffered_report *merge_input_report(struct merge_input *queue)
 {
     while (queue->batch || (queue->batch = report_queue_receive(queue->queue))) {
-        const struct buffered_report *report = report_buffer_at(&queue->batch->buffer, queue->at);
+        struct buffered_report *report = report_buffer_at(&queue->batch->buffer, queue->at);
 
         if (report)
             return report;
@@ -86,7 +86,7 @@ bool report_merge_publish(struct report_merge *merge, const struct report_taker 
 
     report_merge_progress(merge);
     for (; said < REPORTS_A_TURN && (queue = report_merge_next(merge)); said++) {
-        const struct buffered_report *report = merge_input_report(queue);
+        struct buffered_report *report = merge_input_report(queue);
 
         buffered_report_deliver(report, taker);
         queue->at += report->size;

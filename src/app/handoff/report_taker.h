@@ -6,7 +6,7 @@
 #ifndef APP_HANDOFF_REPORT_TAKER_H
 #define APP_HANDOFF_REPORT_TAKER_H
 
-#include "output/output.h"
+#include "output/transcript.h"
 #include "smtpscope/correlate.h"
 
 /* All that is passed is valid during the call only. */
@@ -14,8 +14,9 @@ struct report_taker {
     void (*finding)(void *ctx, const struct smtpscope_finding *finding);
     /* For the correlation across sessions. */
     void (*trace)(void *ctx, const struct smtpscope_trace *trace);
-    /* A finished line about the flow, in the format with this index (sessions.h). */
-    void (*line)(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line);
+    /* A session that has ended, with --sessions; a message, with --messages. */
+    void (*session)(void *ctx, const struct smtpscope_flow *flow, const struct transcript *transcript);
+    void (*message)(void *ctx, const struct smtpscope_flow *flow, const struct smtpscope_message *message);
     void *ctx;
 };
 

@@ -27,14 +27,15 @@ struct live_worker {
     struct interface_set interfaces;
     struct decoder *decoder;
     struct sessions *sessions;
+    struct report_packer packer;
     struct report_taker taker;
     struct report_queue queue;
     struct report_batch *reports;
     uint64_t frames;
     struct packet_clock clock;
     uint64_t reached; /* packet time as the monotonic clock would have it, which never runs back: the key of what is said */
-    smtpscope_time handed_on;                  /* when, by the monotonic clock */
-    struct live_worker_totals counting, shown; /* shown: under the lock */
+    smtpscope_time handed_on;      /* when, by the monotonic clock */
+    struct totals counting, shown; /* shown: under the lock */
 };
 
 /* --- what the sessions say */
@@ -47,37 +48,22 @@ static void live_worker_send(struct live_worker *worker)
     worker->reports = report_queue_batch(&worker->queue);
 }
 
-static struct report_buffer *live_worker_buffer(struct live_worker *worker)
+static struct report_buffer *live_worker_buffer(void *ctx)
 {
+    struct live_worker *worker = ctx;
+
     if (worker->reports->buffer.octets.len >= REPORT_BATCH_OCTETS)
         live_worker_send(worker);
     worker->reports->buffer.now.packet = worker->reached;
     return &worker->reports->buffer;
 }
 
-static void live_worker_finding(void *ctx, const struct smtpscope_finding *finding)
-{
-    if (!finding->told || finding->changed)
-        report_buffer_finding(live_worker_buffer(ctx), finding);
-}
-
-static void live_worker_trace(void *ctx, const struct smtpscope_trace *trace)
-{
-    report_buffer_trace(live_worker_buffer(ctx), trace);
-}
-
-static void live_worker_line(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
-{
-    report_buffer_line(live_worker_buffer(ctx), flow, format, line);
-}
-
 static void live_worker_hand_on(struct live_worker *worker, smtpscope_time now)
 {
-    struct live_worker_totals *counting = &worker->counting;
+    struct totals *counting = &worker->counting;
 
     worker->handed_on = now;
-    sessions_stats(worker->sessions, &counting->streams);
-    sessions_detect_stats(worker->sessions, &counting->detect);
+    sessions_count(worker->sessions);
     decoder_stats(worker->decoder, &counting->decoder);
     interface_set_stats(&worker->interfaces, &counting->capture);
     pthread_mutex_lock(worker->config.lock);
@@ -198,21 +184,13 @@ static void *live_worker_run(void *ctx)
 
 static bool live_worker_open_interface(struct live_worker *worker, size_t i)
 {
-    const struct options *options = worker->config.options;
     const struct live_worker *first = worker->config.first;
+    struct live_config config = worker->config.live;
 
-    return interface_set_add(&worker->interfaces,
-                             &(struct live_config){
-                                 .interface = options->interfaces[i],
-                                 .filter = worker->config.filter,
-                                 .expression = options->expression,
-                                 .buffer_kib = options->buffer_kib,
-                                 .snapshot_length = options->snapshot_length,
-                                 .promiscuous = options->promiscuous,
-                                 .spread = worker->config.workers > 1,
-                                 .fanout_group = first ? live_fanout_group(first->interfaces.items[i].live) : LIVE_NEW_GROUP,
-                             },
-                             options->interface_count > 1);
+    config.interface = worker->config.interfaces[i];
+    config.spread = worker->config.workers > 1;
+    config.fanout_group = first ? live_fanout_group(first->interfaces.items[i].live) : LIVE_NEW_GROUP;
+    return interface_set_add(&worker->interfaces, &config, worker->config.interface_count > 1);
 }
 
 static void live_worker_free(struct live_worker *worker)
@@ -237,21 +215,19 @@ struct live_worker *live_worker_open(const struct live_worker_config *config)
     report_queue_init(&worker->queue, config->lock, config->changed);
     worker->queue.warm_max = WARM_BATCHES;
     worker->reports = report_queue_batch(&worker->queue);
-    worker->taker = (struct report_taker){
-        .finding = live_worker_finding, .trace = live_worker_trace, .line = live_worker_line, .ctx = worker};
+    worker->packer = (struct report_packer){.buffer = live_worker_buffer, .ctx = worker};
+    worker->taker = report_packer_taker(&worker->packer);
     worker->config.sessions.taker = &worker->taker;
-    worker->config.sessions.summary = &worker->counting.summary;
-    worker->config.sessions.reply_times = config->options->metrics ? &worker->counting.reply_times : NULL;
+    worker->config.sessions.totals = &worker->counting;
     worker->sessions = sessions_new(&worker->config.sessions);
-    worker->decoder = decoder_new(&(struct decoder_config){.ports = options_decoded_ports(config->options),
-                                                           .verify_checksums = config->options->verify_checksums});
+    worker->decoder = decoder_new(&config->decoder);
     if (!worker->sessions || !worker->decoder) {
         warn_user(_("out of memory"));
         live_worker_free(worker);
         return NULL;
     }
     worker->interfaces.first = config->index == 0;
-    for (size_t i = 0; i < config->options->interface_count; i++)
+    for (size_t i = 0; i < config->interface_count; i++)
         if (!live_worker_open_interface(worker, i)) {
             live_worker_free(worker);
             return NULL;
@@ -289,7 +265,7 @@ struct report_queue *live_worker_queue(struct live_worker *worker)
     return &worker->queue;
 }
 
-void live_worker_totals(struct live_worker *worker, struct live_worker_totals *totals)
+void live_worker_totals(struct live_worker *worker, struct totals *totals)
 {
     pthread_mutex_lock(worker->config.lock);
     *totals = worker->shown;
@@ -299,23 +275,4 @@ void live_worker_totals(struct live_worker *worker, struct live_worker_totals *t
 bool live_worker_failed(struct live_worker *worker)
 {
     return worker->failed;
-}
-
-void live_worker_totals_add(struct live_worker_totals *to, const struct live_worker_totals *from)
-{
-    summary_add(&to->summary, &from->summary);
-    if (from->summary.first_time && (!to->summary.first_time || from->summary.first_time < to->summary.first_time))
-        to->summary.first_time = from->summary.first_time;
-    if (from->summary.last_time > to->summary.last_time)
-        to->summary.last_time = from->summary.last_time;
-    stream_stats_add(&to->streams, &from->streams);
-    candidates_stats_add(&to->detect, &from->detect);
-    reply_times_add(&to->reply_times, &from->reply_times);
-    decoder_stats_add(&to->decoder, &from->decoder);
-    to->capture.received += from->capture.received;
-    to->capture.dropped += from->capture.dropped;
-    to->capture.interface_dropped += from->capture.interface_dropped;
-    if (from->clock_steps > to->clock_steps) /* each worker has seen the same ones */
-        to->clock_steps = from->clock_steps;
-    to->lost += from->lost;
 }

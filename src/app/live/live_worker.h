@@ -8,28 +8,15 @@
 
 #include "app/handoff/report_queue.h"
 #include "app/sessions/sessions.h"
-#include "capture/live.h"
-#include "decode/decode.h"
-#include "output/metrics/reply_times.h"
 
 struct live_worker;
 
-/* What a worker has counted since it started. */
-struct live_worker_totals {
-    struct summary summary;
-    struct smtpscope_stream_stats streams;
-    struct candidates_stats detect;
-    struct decoder_stats decoder;
-    struct live_stats capture;
-    struct reply_times reply_times;
-    uint64_t clock_steps;
-    uint64_t lost; /* reports that could not be handed on */
-};
-
 struct live_worker_config {
-    const struct options *options;   /* must not change while the worker lives */
-    const char *filter;              /* the kernel's, made from the options */
-    struct sessions_config sessions; /* `report` and `summary` are the worker's to fill in */
+    const char *const *interfaces; /* `interface_count` of them */
+    size_t interface_count;
+    struct live_config live; /* of each: name, delay and the share of several workers are filled in */
+    struct decoder_config decoder;
+    struct sessions_config sessions; /* `taker` and `totals` are the worker's to fill in */
     unsigned index, workers;
     struct live_worker *first; /* whose fanout groups the others join; NULL for the first */
     pthread_mutex_t *lock;     /* of all queues and totals */
@@ -47,10 +34,8 @@ void live_worker_close(struct live_worker *worker);
 
 struct report_queue *live_worker_queue(struct live_worker *worker);
 /* As they stood when the worker last handed something on. From any thread. */
-void live_worker_totals(struct live_worker *worker, struct live_worker_totals *totals);
+void live_worker_totals(struct live_worker *worker, struct totals *totals);
 /* Every interface has failed for good. */
 bool live_worker_failed(struct live_worker *worker);
-
-void live_worker_totals_add(struct live_worker_totals *to, const struct live_worker_totals *from);
 
 #endif

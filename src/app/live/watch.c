@@ -8,29 +8,25 @@
 
 #include "app/handoff/report_merge.h"
 #include "app/live/live_worker.h"
+#include "app/options/configs.h"
 #include "app/process/notify.h"
 #include "app/process/privileges.h"
 #include "app/process/processors.h"
+#include "app/process/random_seed.h"
 #include "app/process/warn_user.h"
-#include "app/publish/evidence_writer.h"
-#include "app/publish/outputs.h"
 #include "app/publish/own_losses.h"
-#include "app/publish/stage_counters.h"
+#include "app/publish/publication.h"
 #include "base/clock.h"
 #include "base/gettext.h"
 #include "base/writer.h"
-#include "capture/filter.h"
 
-#include <errno.h>
 #include <signal.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
 #define MILLISECOND (SMTPSCOPE_SECOND / 1000)
 /* Signals are looked for so often; reports wake this thread by themselves. */
@@ -52,21 +48,17 @@ struct watch {
     char **argv;
     struct options fixed; /* what the workers read: a copy that stays as it is while the options are reloaded */
     char *filter;
-    char *watched;                     /* "eth0, eth1" */
-    struct packet_numbering numbering; /* none: what comes from an interface stands in no file */
-    struct evidence_writer *evidence;  /* NULL: not wanted */
-    struct outputs *outputs;
-    struct publisher *publisher;
+    char *watched; /* "eth0, eth1" */
+    struct publication publication;
     struct metrics *metrics;
     struct metrics_snapshot snapshot;
     struct live_worker *workers[WORKERS_MAX];
     struct report_merge merge;
     unsigned count;
-    struct output_config formats[SESSIONS_FORMATS];
     pthread_mutex_t lock;
     pthread_cond_t changed;
     smtpscope_time next_second, next_stats, next_watchdog;
-    struct live_worker_totals totals;
+    struct totals totals;
     struct own_losses losses;
     bool stop, failed;
 };
@@ -75,60 +67,35 @@ struct watch {
 
 static void watch_gather(struct watch *watch)
 {
-    watch->totals = (struct live_worker_totals){0};
+    watch->totals = (struct totals){0};
     for (unsigned i = 0; i < watch->count; i++) {
-        struct live_worker_totals totals;
+        struct totals totals;
 
         live_worker_totals(watch->workers[i], &totals);
-        live_worker_totals_add(&watch->totals, &totals);
+        totals_add(&watch->totals, &totals);
     }
-    summary_add(&watch->totals.summary, publisher_summary(watch->publisher));
+    summary_add(&watch->totals.summary, publisher_summary(watch->publication.publisher));
 }
 
-static void watch_stats(struct watch *watch, void (*show)(struct watch *watch, const struct summary *summary))
+static void watch_show_totals(struct watch *watch)
 {
-    const struct live_worker_totals *totals = &watch->totals;
-    struct stage_counters counters = {0};
+    struct stage_counters stages;
     struct summary summary;
 
     watch_gather(watch);
-    summary = totals->summary;
-    summary.watched = watch->watched;
-    summary.dropped = totals->capture.dropped + totals->capture.interface_dropped;
-    summary.unknown_links = totals->decoder.unknown_links;
-    summary.damaged_segments = totals->decoder.damaged;
-    stage_counters_capture(&counters, &totals->capture, totals->clock_steps, totals->lost);
-    stage_counters_decode(&counters, &totals->decoder);
-    stage_counters_stream(&counters, &totals->streams);
-    if (watch->fixed.detect)
-        stage_counters_detect(&counters, &totals->detect);
-    stage_counters_evidence(&counters, watch->evidence);
-    stage_counters_show(&counters, &summary);
-    show(watch, &summary);
-}
-
-static void show_on_outputs(struct watch *watch, const struct summary *summary)
-{
-    outputs_stats(watch->outputs, summary);
-}
-
-static int write_to_stderr(void *ctx, const struct output_line *line)
-{
-    (void)ctx;
-    return write(STDERR_FILENO, line->at, line->len) < 0 ? errno : 0;
+    publication_summary(&watch->publication, &watch->totals, &stages, &summary);
+    outputs_totals(watch->publication.outputs, &summary);
 }
 
 /* SIGUSR1: the totals for whoever stands before it, or reads the journal. */
-static void show_on_stderr(struct watch *watch, const struct summary *summary)
+static void watch_show_totals_on_stderr(struct watch *watch)
 {
-    struct output_config config = outputs_config(watch->options, &watch->numbering, FORMAT_TEXT);
-    struct output *output;
+    struct stage_counters stages;
+    struct summary summary;
 
-    config.write = write_to_stderr;
-    output = output_new(&config);
-    if (output)
-        output_finish(output, summary);
-    output_free(output);
+    watch_gather(watch);
+    publication_summary(&watch->publication, &watch->totals, &stages, &summary);
+    outputs_totals_to_stderr(&watch->publication.config.outputs, &summary);
 }
 
 static void watch_metrics(struct watch *watch)
@@ -145,10 +112,10 @@ static void watch_metrics(struct watch *watch)
     snapshot->summary = watch->totals.summary;
     snapshot->streams = watch->totals.streams;
     snapshot->reply_times = watch->totals.reply_times;
-    if (watch->evidence)
-        evidence_writer_metrics(watch->evidence, &snapshot->evidence);
+    if (watch->publication.evidence)
+        evidence_writer_metrics(watch->publication.evidence, &snapshot->evidence);
     snapshot->output_count = 0;
-    outputs_metrics(watch->outputs, snapshot);
+    outputs_metrics(watch->publication.outputs, snapshot);
     metrics_publish(watch->metrics, snapshot);
 }
 
@@ -166,12 +133,12 @@ static void watch_count_losses(void *ctx, struct loss_counts *counts)
     counts->kernel = watch->totals.capture.dropped;
     counts->interface = watch->totals.capture.interface_dropped;
     counts->reports = watch->totals.lost;
-    outputs_lost(watch->outputs, counts);
+    outputs_lost(watch->publication.outputs, counts);
 }
 
 static void watch_loss(void *ctx, const struct smtpscope_finding *finding)
 {
-    struct report_taker taker = publisher_taker(((struct watch *)ctx)->publisher);
+    struct report_taker taker = publisher_taker(((struct watch *)ctx)->publication.publisher);
 
     taker.finding(taker.ctx, finding);
 }
@@ -184,23 +151,14 @@ static void watch_losses(struct watch *watch, bool all)
 
 /* --- opening */
 
-/* What the packets of findings stand for; those of sessions and messages have no place. */
-static const struct packet_numbering *watch_numbering(const struct watch *watch)
-{
-    return watch->evidence ? evidence_writer_numbering(watch->evidence) : &watch->numbering;
-}
-
 static bool watch_filter(struct watch *watch)
 {
+    struct filter_config config = options_filter(watch->options);
     uint16_t tunnels[64];
-    size_t count = decoder_tunnel_ports(tunnels, sizeof tunnels / sizeof tunnels[0]);
 
-    watch->filter = filter_text(&(struct filter_config){
-        .ports = watch->options->detect ? NULL : watch->options->ports,
-        .encapsulated = watch->options->encapsulated,
-        .tunnels = tunnels,
-        .tunnel_count = count,
-    });
+    config.tunnels = tunnels;
+    config.tunnel_count = decoder_tunnel_ports(tunnels, sizeof tunnels / sizeof tunnels[0]);
+    watch->filter = filter_text(&config);
     if (!watch->filter)
         warn_user(_("out of memory"));
     return watch->filter != NULL;
@@ -223,44 +181,56 @@ static bool watch_name(struct watch *watch)
     return watch->watched != NULL;
 }
 
-static bool watch_new_evidence(struct watch *watch, unsigned workers, uint64_t seed)
+static bool watch_new_publication(struct watch *watch, unsigned workers, uint64_t seed)
 {
-    if (!watch->options->evidence)
-        return true;
-    watch->evidence = evidence_writer_new(&(struct evidence_writer_config){
-        .options = &watch->fixed, .stores = workers, .hash_seed = seed, .numbers = true, .linger = EVIDENCE_LINGER});
-    return watch->evidence;
+    struct publication_config config = options_publication(&watch->fixed);
+
+    config.watched = watch->watched;
+    config.evidence.stores = workers;
+    config.evidence.hash_seed = seed;
+    config.evidence.numbers = true;
+    config.evidence.linger = EVIDENCE_LINGER;
+    return publication_new(&watch->publication, &config);
+}
+
+static struct live_worker *watch_open_worker(struct watch *watch, unsigned workers, uint64_t seed)
+{
+    struct live_worker_config config = {
+        .interfaces = watch->fixed.interfaces,
+        .interface_count = watch->fixed.interface_count,
+        .live = options_live(&watch->fixed),
+        .decoder = options_decoder(&watch->fixed),
+        .sessions = options_sessions(&watch->fixed),
+        .index = watch->count,
+        .workers = workers,
+        .first = watch->workers[0],
+        .lock = &watch->lock,
+        .changed = &watch->changed,
+    };
+
+    config.live.filter = watch->filter;
+    config.sessions.hash_seed = seed;
+    config.sessions.workers = workers;
+    config.sessions.patience = PATIENCE;
+    config.sessions.evidence = evidence_writer_store(watch->publication.evidence, watch->count);
+    return live_worker_open(&config);
 }
 
 static bool watch_open_workers(struct watch *watch)
 {
     unsigned workers = options_workers(watch->options);
-    uint64_t seed = 0;
+    uint64_t seed = random_seed();
 
-    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-        seed = 0;
-    if (!watch_new_evidence(watch, workers, seed))
+    if (!watch_new_publication(watch, workers, seed))
         return false;
+    publisher_watch(watch->publication.publisher, watch_count_finding, watch);
     for (; watch->count < workers; watch->count++) {
-        watch->workers[watch->count] = live_worker_open(&(struct live_worker_config){
-            .options = &watch->fixed,
-            .filter = watch->filter,
-            .index = watch->count,
-            .workers = workers,
-            .first = watch->workers[0],
-            .lock = &watch->lock,
-            .changed = &watch->changed,
-            .sessions = {.options = &watch->fixed,
-                         .hash_seed = seed,
-                         .workers = workers,
-                         .patience = PATIENCE,
-                         .evidence = evidence_writer_store(watch->evidence, watch->count),
-                         .formats = watch->formats,
-                         .format_count = watch->fixed.sessions || watch->fixed.messages ? SESSIONS_FORMATS : 0},
-        });
-        if (!watch->workers[watch->count])
+        struct live_worker *worker = watch_open_worker(watch, workers, seed);
+
+        if (!worker)
             return false;
-        report_merge_add(&watch->merge, live_worker_queue(watch->workers[watch->count]));
+        watch->workers[watch->count] = worker;
+        report_merge_add(&watch->merge, live_worker_queue(worker));
     }
     return true;
 }
@@ -277,41 +247,19 @@ static bool watch_open_metrics(struct watch *watch)
     return watch->metrics != NULL;
 }
 
-static bool watch_open_publisher(struct watch *watch)
-{
-    watch->publisher = publisher_new(watch->options);
-    if (!watch->publisher) {
-        warn_user(_("out of memory"));
-        return false;
-    }
-    publisher_watch(watch->publisher, watch_count_finding, watch);
-    publisher_evidence(watch->publisher, watch->evidence);
-    outputs_publish(watch->outputs, watch->publisher);
-    return true;
-}
-
 /* What needs privileges first; then they are given up; then outputs, as the user who will rotate and reopen them. */
 static bool watch_open(struct watch *watch)
 {
     struct privileges privileges;
 
     watch->losses.config = (struct own_losses_config){.count = watch_count_losses, .finding = watch_loss, .ctx = watch};
-    for (size_t format = 0; format < SESSIONS_FORMATS; format++)
-        watch->formats[format] = outputs_config(watch->options, &watch->numbering, format);
     if (!privileges_lookup(&privileges, watch->options->user) || !watch_filter(watch) || !watch_name(watch) ||
         !watch_open_workers(watch) || !watch_open_metrics(watch) || !privileges_drop(&privileges, watch->options->sandbox))
         return false;
-    if (watch->evidence && !evidence_writer_open(watch->evidence)) {
+    if (!publication_open(&watch->publication)) {
         privileges_explain(&privileges);
         return false;
     }
-    watch->outputs = outputs_open(watch->options, watch_numbering(watch));
-    if (!watch->outputs) {
-        privileges_explain(&privileges);
-        return false;
-    }
-    if (!watch_open_publisher(watch))
-        return false;
     if (!watch->metrics || metrics_serve(watch->metrics))
         return true;
     warn_user(_("out of memory"));
@@ -323,7 +271,7 @@ static bool watch_open(struct watch *watch)
 /* true: there was something to publish. */
 static bool watch_publish(struct watch *watch)
 {
-    struct report_taker taker = publisher_taker(watch->publisher);
+    struct report_taker taker = publisher_taker(watch->publication.publisher);
 
     return report_merge_publish(&watch->merge, &taker);
 }
@@ -339,25 +287,22 @@ static void watch_wait(struct watch *watch)
 /* false: all stays as it is. */
 static bool watch_read_config(struct watch *watch)
 {
+    struct publication_config config;
     struct options fresh;
-    struct outputs *outputs;
-    bool same;
+    bool others;
 
     if (!options_reload(watch->options, &fresh, watch->argc, watch->argv))
         return false;
-    same = options_same_outputs(watch->options, &fresh);
-    outputs = same ? watch->outputs : outputs_open(&fresh, watch_numbering(watch));
-    if (!outputs) {
+    others = !options_same_outputs(watch->options, &fresh);
+    config = options_publication(&fresh);
+    if (others) /* of those that are replaced, what they lose from here on is not told any more */
+        watch_losses(watch, true);
+    if (!publication_change(&watch->publication, &config, others, REPLACED_MS)) {
         options_fini(&fresh);
         return false;
     }
-    if (!same) {
-        watch_losses(watch, true);
+    if (others)
         own_losses_new_outputs(&watch->losses);
-        outputs_publish(outputs, watch->publisher);
-        outputs_close(watch->outputs, REPLACED_MS);
-        watch->outputs = outputs;
-    }
     options_fini(watch->options);
     *watch->options = fresh;
     return true;
@@ -367,9 +312,9 @@ static bool watch_read_config(struct watch *watch)
 static void watch_reload(struct watch *watch)
 {
     notify_reloading();
-    outputs_reopen(watch->outputs);
-    if (watch->evidence)
-        evidence_writer_reopen(watch->evidence);
+    outputs_reopen(watch->publication.outputs);
+    if (watch->publication.evidence)
+        evidence_writer_reopen(watch->publication.evidence);
     if (watch->options->config && watch_read_config(watch))
         warn_user(_("the configuration was read anew"));
     else if (watch->options->config)
@@ -392,7 +337,7 @@ static void watch_signal(struct watch *watch, int number)
 {
     switch (number) {
     case SIGHUP: watch_reload(watch); break;
-    case SIGUSR1: watch_stats(watch, show_on_stderr); break;
+    case SIGUSR1: watch_show_totals_on_stderr(watch); break;
     default:
         watch->stop = true;
         watch_give_signals_back();
@@ -427,20 +372,20 @@ static void watch_tick(struct watch *watch)
 {
     smtpscope_time now = clock_monotonic(), interval = notify_watchdog_interval();
 
-    publisher_tick(watch->publisher, now);
+    publisher_tick(watch->publication.publisher, now);
     if (now >= watch->next_second) {
         watch->next_second = now + SMTPSCOPE_SECOND;
         watch_gather(watch);
         watch_losses(watch, false);
-        outputs_look(watch->outputs);
+        outputs_look(watch->publication.outputs);
         watch_metrics(watch);
         notify_again();
-        if (watch->evidence)
-            evidence_writer_tick(watch->evidence);
+        if (watch->publication.evidence)
+            evidence_writer_tick(watch->publication.evidence);
     }
     if (watch->options->stats_interval && now >= watch->next_stats) {
         if (watch->next_stats)
-            watch_stats(watch, show_on_outputs);
+            watch_show_totals(watch);
         watch->next_stats = now + watch->options->stats_interval;
     }
     if (interval && now >= watch->next_watchdog) {
@@ -449,13 +394,13 @@ static void watch_tick(struct watch *watch)
     }
     for (unsigned i = 0; i < watch->count; i++)
         watch->failed |= live_worker_failed(watch->workers[i]);
-    watch->stop |= watch->failed || outputs_broken(watch->outputs);
+    watch->stop |= watch->failed || outputs_broken(watch->publication.outputs);
 }
 
 /* Workers close what is open, and hand on what that brings. */
 static void watch_finish(struct watch *watch)
 {
-    struct live_worker_totals *totals = &watch->totals;
+    struct totals *totals = &watch->totals;
     uint64_t open;
 
     watch_gather(watch);
@@ -466,12 +411,10 @@ static void watch_finish(struct watch *watch)
     while (!report_merge_is_done(&watch->merge))
         if (!watch_publish(watch))
             watch_wait(watch);
-    publisher_finish(watch->publisher, totals->summary.last_time);
-    if (watch->evidence)
-        evidence_writer_finish(watch->evidence);
+    publication_finish(&watch->publication, totals->summary.last_time);
     watch_gather(watch);
     watch_losses(watch, true);
-    watch_stats(watch, show_on_outputs);
+    watch_show_totals(watch);
     warn_user(_("stopped; packets: %llu, dropped by the kernel: %llu; sessions: %llu, still open: %llu; findings: %llu"),
               (unsigned long long)totals->summary.packets, (unsigned long long)totals->capture.dropped,
               (unsigned long long)totals->summary.sessions, (unsigned long long)open,
@@ -529,22 +472,10 @@ static void watch_fini(struct watch *watch)
     for (unsigned i = watch->count; i-- > 0;)
         live_worker_close(watch->workers[i]);
     metrics_stop(watch->metrics);
-    outputs_close(watch->outputs, CLOSE_MS);
-    publisher_free(watch->publisher);
-    evidence_writer_free(watch->evidence);
-    packet_numbering_fini(&watch->numbering);
+    publication_close(&watch->publication, CLOSE_MS);
     free(watch->watched);
     free(watch->filter);
     options_fini(&watch->fixed);
-}
-
-static enum status watch_status(const struct watch *watch)
-{
-    if (watch->failed)
-        return STATUS_FAILED;
-    if (watch->options->fail_on >= 0 && (int)publisher_worst(watch->publisher) <= watch->options->fail_on)
-        return STATUS_FOUND;
-    return STATUS_DONE;
 }
 
 enum status watch(struct options *options, int argc, char **argv)
@@ -562,7 +493,7 @@ enum status watch(struct options *options, int argc, char **argv)
     watch->argv = argv;
     if (watch_init(watch)) {
         watch_run(watch);
-        status = watch_status(watch);
+        status = watch->failed ? STATUS_FAILED : publication_status(&watch->publication);
     }
     watch_fini(watch);
     free(watch);

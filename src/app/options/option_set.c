@@ -75,6 +75,17 @@ bool set_choice(const struct setting *setting, const char *value)
     return chosen >= 0 && store(setting, (uint64_t)chosen);
 }
 
+bool set_format(const struct setting *setting, const char *value)
+{
+    const char *names[FORMATS + 1] = {0};
+    int chosen;
+
+    for (size_t i = 0; i < FORMATS; i++)
+        names[i] = format_table[i].name;
+    chosen = choose(setting, value, names);
+    return chosen >= 0 && store(setting, (uintptr_t)&format_table[chosen]);
+}
+
 bool set_severity(const struct setting *setting, const char *value)
 {
     const char *names[SMTPSCOPE_SEVERITIES + 1] = {0};

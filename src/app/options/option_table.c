@@ -33,7 +33,6 @@
 #define MEGABYTE 1000000
 #define MEGABYTES_MAX 1000000
 
-static const char *const formats[] = {"text", "json", NULL};
 static const char *const colours[] = {[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always", [COLOUR_NEVER] = "never", NULL};
 
 const struct option_row option_table[OPTION_COUNT] = {
@@ -75,7 +74,7 @@ const struct option_row option_table[OPTION_COUNT] = {
     [OPTION_STATS] = {"stats", "TIME", N_("statistics every 60s, 5m; 0: off (0)"), LIVE, .in_file = true, .live = true,
                       .set = set_time, PLAIN(stats_interval)},
     [OPTION_FORMAT] = {"format", "text|json", N_("for people, or one object a line (text)"), ANY, .in_file = true, .live = true,
-                       .set = set_choice, .words = formats, PLAIN(json)},
+                       .set = set_format, PLAIN(format)},
     [OPTION_LANG] = {"lang", "en|fr|de", N_("the language (that of the environment)"), ANY, .in_file = true,
                      .set = set_language, STRING(language)},
     [OPTION_COLOR] = {"color", "WHEN", N_("auto (on a terminal), always, never"), ANY, .in_file = true, .set = set_choice,

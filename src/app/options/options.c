@@ -406,6 +406,7 @@ bool options_parse(struct options *options, int argc, char **argv)
     bool done;
 
     opterr = 0;
+    options->format = &format_table[0];
     options->min_severity = SMTPSCOPE_INFO;
     options->fail_on = -1;
     options->promiscuous = options->sandbox = true;
@@ -500,17 +501,4 @@ void options_fini(struct options *options)
         option_clear(&option_table[i], options);
     free(options->topic[0]);
     free(options->topic[1]);
-}
-
-const uint8_t *options_decoded_ports(const struct options *options)
-{
-    return options->detect ? NULL : options->ports;
-}
-
-bool options_select(const struct options *options, enum smtpscope_rule rule)
-{
-    for (size_t i = 0; i < options->glob_count; i++)
-        if (smtpscope_rule_matches(rule, options->globs[i]))
-            return true;
-    return !options->glob_count;
 }

@@ -5,6 +5,7 @@
 
 #include "app/process/status.h"
 #include "app/process/terminal.h"
+#include "output/format_table.h"
 #include "smtpscope/rule.h"
 
 #include <limits.h>
@@ -46,8 +47,9 @@ struct options {
     const char **globs;  /* of --rule; none: all rules */
     size_t glob_count;
     enum smtpscope_severity min_severity;
-    int fail_on; /* enum smtpscope_severity; -1: never */
-    bool json, sessions, messages, summary;
+    int fail_on;                     /* enum smtpscope_severity; -1: never */
+    const struct format_row *format; /* a row of format_table */
+    bool sessions, messages, summary;
     const char *language; /* NULL: the environment's */
     enum colour colour;
     const char **outputs; /* checked for their form; none: standard output */
@@ -86,9 +88,5 @@ bool options_same_outputs(const struct options *a, const struct options *b);
  */
 const char *options_language(int argc, char **argv);
 void options_fini(struct options *options);
-/* The ports whose segments are wanted, a bit each: the watched ones, or NULL for all of them, to find SMTP on others. */
-const uint8_t *options_decoded_ports(const struct options *options);
-/* Is the rule one that --rule chose? */
-bool options_select(const struct options *options, enum smtpscope_rule rule);
 
 #endif

@@ -43,11 +43,11 @@ static void file_gone(void *ctx, const char *name)
 /* What is read is not written over. */
 static bool file_spare(void *ctx, const struct stat *status)
 {
-    const struct options *options = ((const struct evidence_writer *)ctx)->config.options;
+    const struct evidence_writer_config *config = &((const struct evidence_writer *)ctx)->config;
     struct stat input;
 
-    for (size_t i = 0; i < options->file_count; i++)
-        if (!savefile_stat(options->files[i], &input) && input.st_dev == status->st_dev && input.st_ino == status->st_ino)
+    for (size_t i = 0; i < config->spared_count; i++)
+        if (!savefile_stat(config->spared[i], &input) && input.st_dev == status->st_dev && input.st_ino == status->st_ino)
             return true;
     return false;
 }
@@ -118,16 +118,16 @@ struct evidence_writer *evidence_writer_new(const struct evidence_writer_config 
 
 bool evidence_writer_open(struct evidence_writer *writer)
 {
-    const struct options *options = writer->config.options;
+    const char *path = writer->config.path;
     char error[EVIDENCE_ERROR_SIZE] = "";
 
-    if (!strcmp(options->evidence, "-")) {
+    if (!strcmp(path, "-")) {
         warn_user(_("--write -: standard output has the findings: name a file"));
         return false;
     }
-    writer->file = evidence_file_open(&(struct evidence_file_config){.path = options->evidence,
-                                                                     .octets = options->evidence_octets,
-                                                                     .count = options->evidence_count,
+    writer->file = evidence_file_open(&(struct evidence_file_config){.path = path,
+                                                                     .octets = writer->config.octets,
+                                                                     .count = writer->config.count,
                                                                      .spare = file_spare,
                                                                      .begun = file_begun,
                                                                      .gone = file_gone,
@@ -135,7 +135,7 @@ bool evidence_writer_open(struct evidence_writer *writer)
                                                                      .ctx = writer},
                                       error);
     if (!writer->file)
-        warn_user("--write %s: %s", options->evidence, error);
+        warn_user("--write %s: %s", path, error);
     return writer->file;
 }
 
@@ -219,7 +219,7 @@ bool evidence_writer_finish(struct evidence_writer *writer)
     if (written.lost)
         warn_user(ngettext("--write %s: %llu packet could not be written", "--write %s: %llu packets could not be written",
                            (unsigned long)written.lost),
-                  writer->config.options->evidence, (unsigned long long)written.lost);
+                  writer->config.path, (unsigned long long)written.lost);
     return !written.lost;
 }
 

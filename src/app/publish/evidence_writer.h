@@ -6,7 +6,6 @@
 #ifndef APP_PUBLISH_EVIDENCE_WRITER_H
 #define APP_PUBLISH_EVIDENCE_WRITER_H
 
-#include "app/options/options.h"
 #include "base/packet_numbering.h"
 #include "capture/evidence.h"
 #include "capture/evidence_file.h"
@@ -16,9 +15,13 @@
 struct evidence_writer;
 
 struct evidence_writer_config {
-    const struct options *options; /* must outlive the run */
-    unsigned stores;               /* as many as there are threads that read frames */
-    uint64_t hash_seed;            /* that the segments' hashes are made with */
+    const char *path;          /* of the first capture; must outlive the writer */
+    uint64_t octets;           /* of one capture; 0: no limit */
+    unsigned count;            /* captures, the oldest of which is overwritten; 0: no limit */
+    const char *const *spared; /* captures that are read, `spared_count` of them, and so not written over; outlive the writer */
+    size_t spared_count;
+    unsigned stores;    /* as many as there are threads that read frames */
+    uint64_t hash_seed; /* that the segments' hashes are made with */
     /* Findings get the numbers of the evidence; else they keep theirs, of the files that were read. */
     bool numbers;
     smtpscope_time linger; /* see struct evidence_config */

@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/publish/outputs.h"
 
-#include "app/process/terminal.h"
 #include "app/process/warn_user.h"
 #include "base/clock.h"
 #include "base/gettext.h"
 #include "detect/community_id.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* An output that comes and goes is told of so often at most. */
 #define TROUBLE_AGAIN_MS 60000
 
 struct outputs {
     struct outputs_item {
-        struct sink *sink;
+        struct sink *sink; /* NULL: it is the stream */
         struct output *output;
-        size_t format;
         /* What outputs_look() has seen and told. */
         uint64_t failures, lines;
         int64_t told_at;
         bool troubled, away;
-    } items[PUBLISHER_OUTPUTS_MAX];
+    } items[OUTPUTS_MAX];
     size_t count;
-    bool patient;
+    FILE *stream; /* NULL: none of them waits */
 };
 
 static void flow_community_id(const struct smtpscope_flow *flow, char id[OUTPUT_COMMUNITY_ID_SIZE])
@@ -32,15 +32,17 @@ static void flow_community_id(const struct smtpscope_flow *flow, char id[OUTPUT_
     community_id(flow, id, OUTPUT_COMMUNITY_ID_SIZE);
 }
 
-struct output_config outputs_config(const struct options *options, const struct packet_numbering *numbering, size_t format)
+/* Without `write`. */
+static struct output_config output_config_of(const struct outputs_config *config, const struct format_row *format)
 {
     return (struct output_config){
-        .format = format == FORMAT_JSON ? &output_json : &output_live,
-        .numbering = numbering,
+        .format = config->stream ? format->whole : format->live,
+        .numbering = config->numbering,
+        .evidence = config->evidence,
         .community_id = flow_community_id,
         .columns = terminal_columns(stdout),
-        .colour = terminal_colour(options->colour, stdout),
-        .summary = options->summary || options->task == TASK_WATCH,
+        .colour = terminal_colour(config->colour, stdout),
+        .summary = config->summary,
     };
 }
 
@@ -58,74 +60,78 @@ static int write_to_sink_patiently(void *sink, const struct output_line *line)
     return 0;
 }
 
-static bool outputs_add(struct outputs *outputs, const struct options *options, const struct packet_numbering *numbering,
-                        const char *spec)
-{
-    size_t format = !strcmp(spec, "-") && !options->json ? FORMAT_TEXT : FORMAT_JSON;
-    struct output_config config = outputs_config(options, numbering, format);
-    char error[SINK_ERROR_SIZE];
-    struct sink *sink;
-
-    if (outputs->count == PUBLISHER_OUTPUTS_MAX) {
-        warn_user(_("--output %s: %d outputs are the most"), spec, PUBLISHER_OUTPUTS_MAX);
-        return false;
-    }
-    sink = sink_open(
-        &(struct sink_config){.spec = spec, .rotate_octets = options->rotate_octets, .rotate_count = options->rotate_count},
-        error, sizeof error);
-    if (!sink) {
-        warn_user("--output %s", error);
-        return false;
-    }
-    config.write = outputs->patient ? write_to_sink_patiently : write_to_sink;
-    config.ctx = sink;
-    outputs->items[outputs->count].sink = sink;
-    outputs->items[outputs->count].format = format;
-    outputs->items[outputs->count++].output = output_new(&config);
-    if (outputs->items[outputs->count - 1].output)
-        return true;
-    warn_user(_("out of memory"));
-    return false;
-}
-
 static bool is_standard_output(const char *spec)
 {
     return !strcmp(spec, "-");
 }
 
-static struct outputs *outputs_new(const struct options *options, const struct packet_numbering *numbering, bool patient)
+/* Takes the place of one more output, which is made by `config`; takes the sink. false: told. */
+static bool outputs_take(struct outputs *outputs, struct sink *sink, const struct output_config *config)
+{
+    struct outputs_item *item = &outputs->items[outputs->count++];
+
+    item->sink = sink;
+    item->output = output_new(config);
+    if (!item->output)
+        warn_user(_("out of memory"));
+    return item->output;
+}
+
+static bool outputs_add_stream(struct outputs *outputs, const struct outputs_config *wanted)
+{
+    struct output_config config = output_config_of(wanted, wanted->format);
+
+    config.write = output_to_stream;
+    config.ctx = outputs->stream;
+    return outputs_take(outputs, NULL, &config);
+}
+
+static bool outputs_add_sink(struct outputs *outputs, const struct outputs_config *wanted, const char *spec)
+{
+    const struct format_row *format = is_standard_output(spec) ? wanted->format : format_for_programs(wanted->format);
+    struct output_config config = output_config_of(wanted, format);
+    char error[SINK_ERROR_SIZE];
+    struct sink *sink = sink_open(
+        &(struct sink_config){.spec = spec, .rotate_octets = wanted->rotate_octets, .rotate_count = wanted->rotate_count},
+        error, sizeof error);
+
+    if (!sink) {
+        warn_user("--output %s", error);
+        return false;
+    }
+    config.write = outputs->stream ? write_to_sink_patiently : write_to_sink;
+    config.ctx = sink;
+    return outputs_take(outputs, sink, &config);
+}
+
+static bool outputs_add(struct outputs *outputs, const struct outputs_config *wanted, const char *spec)
+{
+    if (outputs->count == OUTPUTS_MAX) {
+        warn_user(_("--output %s: %d outputs are the most"), spec, OUTPUTS_MAX);
+        return false;
+    }
+    if (outputs->stream && is_standard_output(spec))
+        return outputs_add_stream(outputs, wanted);
+    return outputs_add_sink(outputs, wanted, spec);
+}
+
+struct outputs *outputs_open(const struct outputs_config *config)
 {
     struct outputs *outputs = calloc(1, sizeof *outputs);
-    bool right = outputs != NULL;
+    bool opened = outputs != NULL;
 
-    if (right)
-        outputs->patient = patient;
+    if (opened)
+        outputs->stream = config->stream;
     else
         warn_user(_("out of memory"));
-    for (size_t i = 0; right && i < options->output_count; i++)
-        if (!patient || !is_standard_output(options->outputs[i]))
-            right = outputs_add(outputs, options, numbering, options->outputs[i]);
-    if (right && !patient && !options->output_count)
-        right = outputs_add(outputs, options, numbering, "-");
-    if (right)
+    for (size_t i = 0; opened && i < config->count; i++)
+        opened = outputs_add(outputs, config, config->specs[i]);
+    if (opened && !config->count)
+        opened = outputs_add(outputs, config, "-");
+    if (opened)
         return outputs;
     outputs_close(outputs, 0);
     return NULL;
-}
-
-struct outputs *outputs_open(const struct options *options, const struct packet_numbering *numbering)
-{
-    return outputs_new(options, numbering, false);
-}
-
-struct outputs *outputs_open_patient(const struct options *options, const struct packet_numbering *numbering)
-{
-    return outputs_new(options, numbering, true);
-}
-
-size_t outputs_count(const struct outputs *outputs)
-{
-    return outputs->count;
 }
 
 /* What is lost of one output, by its last counts. */
@@ -144,48 +150,83 @@ static bool say_lost(const char *name, const struct sink_stats *last, bool patie
     return lines || last->unread;
 }
 
-void outputs_drain(struct outputs *outputs)
+/* false: something could not be written; told. A reader that has seen enough, as head(1), is no failure. */
+static bool stream_finish(FILE *stream, int error)
 {
-    for (size_t i = 0; i < outputs->count; i++)
-        sink_drain(outputs->items[i].sink);
+    errno = 0;
+    if (!error && (fflush(stream) || ferror(stream)))
+        error = errno ? errno : EIO;
+    if (!error || error == EPIPE)
+        return true;
+    warn_user(_("standard output: %s"), strerror(error));
+    return false;
+}
+
+/* Over files the readers have all the time that they need. */
+static bool sink_finish(struct sink *sink, bool patient, unsigned deadline_ms)
+{
+    struct sink_stats last;
+    char name[METRICS_NAME_SIZE];
+
+    snprintf(name, sizeof name, "%s", sink_name(sink));
+    if (patient)
+        sink_drain(sink);
+    sink_close(sink, deadline_ms, &last);
+    return !say_lost(name, &last, patient);
 }
 
 bool outputs_close(struct outputs *outputs, unsigned deadline_ms)
 {
     int64_t until = clock_monotonic_ms() + deadline_ms;
-    bool lost = false;
+    bool whole = true;
 
     if (!outputs)
         return true;
     for (size_t i = 0; i < outputs->count; i++) {
         int64_t left = until - clock_monotonic_ms();
-        struct sink_stats last;
-        char name[METRICS_NAME_SIZE];
+        struct outputs_item *item = &outputs->items[i];
 
-        snprintf(name, sizeof name, "%s", sink_name(outputs->items[i].sink));
-        output_free(outputs->items[i].output);
-        sink_close(outputs->items[i].sink, left > 0 ? (unsigned)left : 0, &last);
-        lost |= say_lost(name, &last, outputs->patient);
+        if (item->sink)
+            whole &= sink_finish(item->sink, outputs->stream, left > 0 ? (unsigned)left : 0);
+        else
+            whole &= stream_finish(outputs->stream, item->output ? output_error(item->output) : 0);
+        output_free(item->output);
     }
     free(outputs);
-    return !lost;
+    return whole;
 }
 
-bool outputs_add_to(struct outputs *outputs, struct publisher *publisher)
+void outputs_finding(struct outputs *outputs, const struct smtpscope_finding *finding)
 {
     for (size_t i = 0; i < outputs->count; i++)
-        if (!publisher_add(publisher, outputs->items[i].output, outputs->items[i].format))
-            return false;
-    return true;
+        output_finding(outputs->items[i].output, finding);
 }
 
-void outputs_publish(struct outputs *outputs, struct publisher *publisher)
+void outputs_repeat(struct outputs *outputs, const struct smtpscope_finding *finding, const struct output_clients *clients)
 {
-    publisher_reset(publisher);
-    outputs_add_to(outputs, publisher);
+    for (size_t i = 0; i < outputs->count; i++)
+        output_repeat(outputs->items[i].output, finding, clients);
 }
 
-void outputs_stats(struct outputs *outputs, const struct summary *summary)
+void outputs_session(struct outputs *outputs, const struct smtpscope_flow *flow, const struct transcript *transcript)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        output_session(outputs->items[i].output, flow, transcript);
+}
+
+void outputs_message(struct outputs *outputs, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        output_message(outputs->items[i].output, flow, message);
+}
+
+void outputs_flush(struct outputs *outputs)
+{
+    if (outputs->stream)
+        fflush(outputs->stream);
+}
+
+void outputs_totals(struct outputs *outputs, const struct summary *summary)
 {
     for (size_t i = 0; i < outputs->count; i++)
         output_finish(outputs->items[i].output, summary);
@@ -194,10 +235,11 @@ void outputs_stats(struct outputs *outputs, const struct summary *summary)
 void outputs_reopen(struct outputs *outputs)
 {
     for (size_t i = 0; i < outputs->count; i++)
-        sink_reopen(outputs->items[i].sink);
+        if (outputs->items[i].sink)
+            sink_reopen(outputs->items[i].sink);
 }
 
-_Static_assert(OWN_LOSSES_OUTPUTS_MAX >= PUBLISHER_OUTPUTS_MAX, "the losses of every output are told");
+_Static_assert(OWN_LOSSES_OUTPUTS_MAX >= OUTPUTS_MAX, "the losses of every output are told");
 
 void outputs_lost(struct outputs *outputs, struct loss_counts *counts)
 {
@@ -243,15 +285,22 @@ void outputs_look(struct outputs *outputs)
     }
 }
 
+static bool item_broken(const struct outputs_item *item)
+{
+    struct sink_stats stats;
+
+    if (!item->sink)
+        return output_error(item->output);
+    sink_stats(item->sink, &stats);
+    return stats.broken;
+}
+
 bool outputs_broken(struct outputs *outputs)
 {
     bool broken = outputs->count > 0;
-    struct sink_stats stats;
 
-    for (size_t i = 0; i < outputs->count; i++) {
-        sink_stats(outputs->items[i].sink, &stats);
-        broken &= stats.broken;
-    }
+    for (size_t i = 0; i < outputs->count; i++)
+        broken &= item_broken(&outputs->items[i]);
     return broken;
 }
 
@@ -259,4 +308,22 @@ void outputs_metrics(struct outputs *outputs, struct metrics_snapshot *snapshot)
 {
     for (size_t i = 0; i < outputs->count; i++)
         metrics_output(snapshot, outputs->items[i].sink);
+}
+
+static int write_to_stderr(void *ctx, const struct output_line *line)
+{
+    (void)ctx;
+    return write(STDERR_FILENO, line->at, line->len) < 0 ? errno : 0;
+}
+
+void outputs_totals_to_stderr(const struct outputs_config *config, const struct summary *summary)
+{
+    struct output_config text = output_config_of(config, &format_table[0]);
+    struct output *output;
+
+    text.write = write_to_stderr;
+    output = output_new(&text);
+    if (output)
+        output_finish(output, summary);
+    output_free(output);
 }

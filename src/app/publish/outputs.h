@@ -1,51 +1,70 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where findings go, each by a sink of its own. In a live run none of them holds anything up; over files nothing is lost for
- * want of waiting.
+ * Where findings, sessions, messages and totals go: to each output in its format, by a sink of its own. In a live run no output
+ * holds anything up; over files nothing is lost for want of waiting.
  */
 #ifndef APP_PUBLISH_OUTPUTS_H
 #define APP_PUBLISH_OUTPUTS_H
 
-#include "app/options/options.h"
+#include "app/process/terminal.h"
 #include "app/publish/own_losses.h"
-#include "app/publish/publish.h"
+#include "output/format_table.h"
 #include "output/metrics/metrics.h"
 
-/* Indexes of the formats of session and message lines. Everything but standard output gets JSON Lines. */
-enum { FORMAT_JSON, FORMAT_TEXT };
+/* More outputs than anyone has readers for. */
+#define OUTPUTS_MAX 16
 
 struct outputs;
 
-/* Opens what the options name; without --output, standard output. NULL: told on standard error. `packets` must outlive it. */
-struct outputs *outputs_open(const struct options *options, const struct packet_numbering *numbering);
-/*
- * Those of an analysis of files, but for standard output, which is not theirs: there may be none. A line that finds no room
- * waits, and so does the end.
- */
-struct outputs *outputs_open_patient(const struct options *options, const struct packet_numbering *numbering);
-/* Writes what is queued, within `deadline_ms` in all, says what is lost, and frees. false: something is lost. NULL is fine. */
-bool outputs_close(struct outputs *outputs, unsigned deadline_ms);
-/* Waits until all that can be written is. */
-void outputs_drain(struct outputs *outputs);
-size_t outputs_count(const struct outputs *outputs);
+/* All that it points to must outlive the outputs, but for the specs. */
+struct outputs_config {
+    const char *const *specs; /* see struct sink_config; `count` of them, none: standard output */
+    size_t count;
+    uint64_t rotate_octets;
+    unsigned rotate_count;
+    const struct format_row *format;
+    enum colour colour;
+    bool summary;                             /* totals at the end also in formats that do not always have them */
+    const struct packet_numbering *numbering; /* see struct output_config */
+    const struct packet_numbering *evidence;
+    /*
+     * Over files: standard output, which is written to as it is, for whoever stands behind it may hold us up, and a queue would
+     * only cost time. Each other output waits for its reader as well. NULL: no output waits, standard output neither.
+     */
+    FILE *stream;
+};
 
-/* All of them become the publisher's, beside those it has. false: too many. */
-bool outputs_add_to(struct outputs *outputs, struct publisher *publisher);
-/* In place of those it has. */
-void outputs_publish(struct outputs *outputs, struct publisher *publisher);
-/* An event of statistics to each. */
-void outputs_stats(struct outputs *outputs, const struct summary *summary);
+/* Opens them. NULL: told on standard error. */
+struct outputs *outputs_open(const struct outputs_config *config);
+/*
+ * Writes what is queued, over files all of it, else within `deadline_ms` in all; says what is lost, and frees. false: something
+ * is lost. NULL is fine.
+ */
+bool outputs_close(struct outputs *outputs, unsigned deadline_ms);
+
+/* To each of them; see output.h. */
+void outputs_finding(struct outputs *outputs, const struct smtpscope_finding *finding);
+void outputs_repeat(struct outputs *outputs, const struct smtpscope_finding *finding, const struct output_clients *clients);
+void outputs_session(struct outputs *outputs, const struct smtpscope_flow *flow, const struct transcript *transcript);
+void outputs_message(struct outputs *outputs, const struct smtpscope_flow *flow, const struct smtpscope_message *message);
+void outputs_totals(struct outputs *outputs, const struct summary *summary);
+/* What was written to the stream is to be seen now. A failure stays with the stream, and the next write meets it. */
+void outputs_flush(struct outputs *outputs);
+
+/* Nothing will be taken any more by any of them: the only reader, of standard output, has gone. */
+bool outputs_broken(struct outputs *outputs);
+
+/* --- while interfaces are watched */
+
 /* Files are closed and opened again. */
 void outputs_reopen(struct outputs *outputs);
 /* Tells on standard error which have failed since the last look, and which are back; to be called about once a second. */
 void outputs_look(struct outputs *outputs);
 /* What each has lost so far. The names are valid until they are closed. */
 void outputs_lost(struct outputs *outputs, struct loss_counts *counts);
-/* Nothing will be taken any more by any of them: the only reader, of standard output, has gone. */
-bool outputs_broken(struct outputs *outputs);
 void outputs_metrics(struct outputs *outputs, struct metrics_snapshot *snapshot);
 
-/* The same for session and message lines of a format; without `write`. */
-struct output_config outputs_config(const struct options *options, const struct packet_numbering *numbering, size_t format);
+/* The totals as text for people on standard error, whatever the outputs are. */
+void outputs_totals_to_stderr(const struct outputs_config *config, const struct summary *summary);
 
 #endif

@@ -63,7 +63,7 @@ static void loss_look(struct look *look, struct loss *loss, uint64_t count, cons
     loss_tell(look, kind, text, lost);
 }
 
-static void outputs_look(struct look *look, const struct loss_counts *counts)
+static void look_at_outputs(struct look *look, const struct loss_counts *counts)
 {
     for (size_t i = 0; i < counts->output_count; i++) {
         const struct loss_output *output = &counts->outputs[i];
@@ -82,7 +82,7 @@ void own_losses_look(struct own_losses *losses, smtpscope_time now, smtpscope_ti
     loss_look(&look, &losses->kernel, counts.kernel, &kernel_drops, "", false);
     loss_look(&look, &losses->interface, counts.interface, &interface_drops, "", false);
     loss_look(&look, &losses->reports, counts.reports, &reports_lost, "", false);
-    outputs_look(&look, &counts);
+    look_at_outputs(&look, &counts);
     if (!look.told)
         return;
     /* An output that takes nothing has lost these findings as well; to tell that would be one more, and so on for ever. */

@@ -7,13 +7,9 @@
 #include <stdlib.h>
 
 struct publisher {
-    const struct options *options;
+    struct publisher_config config;
     struct smtpscope_correlate *correlate;
-    struct {
-        struct output *output;
-        size_t format;
-    } outputs[PUBLISHER_OUTPUTS_MAX];
-    size_t output_count;
+    struct outputs *outputs;
     void (*watch)(void *ctx, const struct smtpscope_finding *finding);
     void *watch_ctx;
     struct evidence_writer *evidence;
@@ -34,17 +30,16 @@ static void publish_repeat(void *ctx, const struct smtpscope_finding *finding, c
 
     if (publisher->evidence)
         evidence_writer_one_file(publisher->evidence, &one);
-    for (size_t i = 0; i < publisher->output_count; i++)
-        output_repeat(publisher->outputs[i].output, &one, &shown);
+    outputs_repeat(publisher->outputs, &one, &shown);
 }
 
 /* Without --aggregate, or with another time, what was put together so far is told first. */
 static void publish_window(struct publisher *publisher)
 {
-    if (publisher->window == publisher->options->aggregate)
+    if (publisher->window == publisher->config.aggregate)
         return;
     repeats_flush(publisher->repeats);
-    publisher->window = publisher->options->aggregate;
+    publisher->window = publisher->config.aggregate;
 }
 
 static void publish_shown(struct publisher *publisher, const struct smtpscope_finding *finding)
@@ -52,15 +47,15 @@ static void publish_shown(struct publisher *publisher, const struct smtpscope_fi
     struct smtpscope_finding numbered = *finding;
 
     /* What a run says of itself has no flow. */
-    bool alone = !publisher->options->aggregate || !finding->flow;
+    bool alone = !publisher->config.aggregate || !finding->flow;
 
     if (publisher->evidence && finding->flow)
         evidence_writer_finding(publisher->evidence, &numbered);
     publish_window(publisher);
     if (!alone)
         repeats_finding(publisher->repeats, &numbered, publisher->now, publisher->window);
-    for (size_t i = 0; alone && i < publisher->output_count; i++)
-        output_finding(publisher->outputs[i].output, &numbered);
+    else
+        outputs_finding(publisher->outputs, &numbered);
 }
 
 /*
@@ -71,11 +66,11 @@ static void publish_shown(struct publisher *publisher, const struct smtpscope_fi
 static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
 {
     struct publisher *publisher = ctx;
-    enum smtpscope_severity least = publisher->options->min_severity;
+    enum smtpscope_severity least = publisher->config.min_severity;
     bool was_shown = finding->told && finding->told_severity <= least;
     struct smtpscope_finding shown = *finding;
 
-    if (!options_select(publisher->options, finding->rule))
+    if (!publisher->config.rules[finding->rule])
         return;
     if (finding->severity < publisher->worst)
         publisher->worst = finding->severity;
@@ -98,23 +93,23 @@ static void publish_trace(void *ctx, const struct smtpscope_trace *trace)
     smtpscope_correlate_trace(((struct publisher *)ctx)->correlate, trace);
 }
 
-static void publish_line(void *ctx, const struct smtpscope_flow *flow, size_t format, const struct output_line *line)
+static void publish_session(void *ctx, const struct smtpscope_flow *flow, const struct transcript *transcript)
 {
-    struct publisher *publisher = ctx;
-
-    (void)flow;
-    for (size_t i = 0; i < publisher->output_count; i++)
-        if (publisher->outputs[i].format == format)
-            output_pass(publisher->outputs[i].output, line);
+    outputs_session(((struct publisher *)ctx)->outputs, flow, transcript);
 }
 
-struct publisher *publisher_new(const struct options *options)
+static void publish_message(void *ctx, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
+{
+    outputs_message(((struct publisher *)ctx)->outputs, flow, message);
+}
+
+struct publisher *publisher_new(const struct publisher_config *config)
 {
     struct publisher *publisher = calloc(1, sizeof *publisher);
 
     if (!publisher)
         return NULL;
-    publisher->options = options;
+    publisher->config = *config;
     publisher->worst = SMTPSCOPE_SEVERITIES;
     publisher->correlate =
         smtpscope_correlate_new(&(struct smtpscope_correlate_config){.finding = publish_finding, .ctx = publisher});
@@ -134,18 +129,14 @@ void publisher_free(struct publisher *publisher)
     free(publisher);
 }
 
-bool publisher_add(struct publisher *publisher, struct output *output, size_t format)
+void publisher_configure(struct publisher *publisher, const struct publisher_config *config)
 {
-    if (publisher->output_count == PUBLISHER_OUTPUTS_MAX)
-        return false;
-    publisher->outputs[publisher->output_count].output = output;
-    publisher->outputs[publisher->output_count++].format = format;
-    return true;
+    publisher->config = *config;
 }
 
-void publisher_reset(struct publisher *publisher)
+void publisher_outputs(struct publisher *publisher, struct outputs *outputs)
 {
-    publisher->output_count = 0;
+    publisher->outputs = outputs;
 }
 
 void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding),
@@ -156,9 +147,9 @@ void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, con
     smtpscope_correlate_settle(publisher->correlate);
 }
 
-void publisher_evidence(struct publisher *publisher, struct evidence_writer *run)
+void publisher_evidence(struct publisher *publisher, struct evidence_writer *evidence)
 {
-    publisher->evidence = run;
+    publisher->evidence = evidence;
 }
 
 void publisher_tick(struct publisher *publisher, smtpscope_time now)
@@ -170,7 +161,11 @@ void publisher_tick(struct publisher *publisher, smtpscope_time now)
 
 struct report_taker publisher_taker(struct publisher *publisher)
 {
-    return (struct report_taker){.finding = publish_finding, .trace = publish_trace, .line = publish_line, .ctx = publisher};
+    return (struct report_taker){.finding = publish_finding,
+                                 .trace = publish_trace,
+                                 .session = publish_session,
+                                 .message = publish_message,
+                                 .ctx = publisher};
 }
 
 void publisher_finish(struct publisher *publisher, smtpscope_time now)

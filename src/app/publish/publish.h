@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The last stage, on one thread: findings are chosen, correlated across sessions, counted, and go to every output; with
- * --aggregate, those that are alike go as one.
+ * --aggregate, those that are alike go as one. Sessions and messages go to the outputs as they are.
  */
 #ifndef APP_PUBLISH_PUBLISH_H
 #define APP_PUBLISH_PUBLISH_H
 
 #include "app/handoff/report_taker.h"
-#include "app/options/options.h"
 #include "app/publish/evidence_writer.h"
-
-/* More outputs than anyone has readers for. */
-#define PUBLISHER_OUTPUTS_MAX 16
+#include "app/publish/outputs.h"
 
 struct publisher;
 
-/* `options` must outlive it. NULL when out of memory. */
-struct publisher *publisher_new(const struct options *options);
+/* What the user wants to see of it. */
+struct publisher_config {
+    bool rules[SMTPSCOPE_RULES];          /* chosen: of the others nothing is looked at */
+    enum smtpscope_severity min_severity; /* what is below it is counted, and not shown */
+    smtpscope_time aggregate;             /* 0: each finding goes by itself */
+};
+
+/* `config` is copied. NULL when out of memory. */
+struct publisher *publisher_new(const struct publisher_config *config);
 void publisher_free(struct publisher *publisher);
+/* From now on something else is wanted. */
+void publisher_configure(struct publisher *publisher, const struct publisher_config *config);
 
-/*
- * One more output, which stays the caller's and must outlive the publisher; `format` is the index that its lines bear. false:
- * too many.
- */
-bool publisher_add(struct publisher *publisher, struct output *output, size_t format);
-
-/* Forgets all outputs: others follow. */
-void publisher_reset(struct publisher *publisher);
+/* Where it all goes from now on; they stay the caller's. Before the first report. */
+void publisher_outputs(struct publisher *publisher, struct outputs *outputs);
 /*
  * For whoever watches, for months: each finding that is published is counted by `finding`, and memory is taken now that would
  * be later.
@@ -34,7 +34,7 @@ void publisher_reset(struct publisher *publisher);
 void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding),
                      void *ctx);
 
-/* What is published is evidence: see evidence_writer_finding(). NULL: of nothing. `run` must outlive the publisher. */
+/* What is published is evidence: see evidence_writer_finding(). NULL: of nothing. It must outlive the publisher. */
 void publisher_evidence(struct publisher *publisher, struct evidence_writer *evidence);
 
 /* Time goes on, by any clock that never runs back: what --aggregate holds comes out when its time is over. */

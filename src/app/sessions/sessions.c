@@ -3,7 +3,7 @@
 
 #include "app/handoff/evidence_feed.h"
 #include "base/pool.h"
-#include "output/transcript.h"
+#include "detect/candidates.h"
 #include "smtpscope/follow.h"
 
 #include <stdlib.h>
@@ -19,21 +19,16 @@ struct sessions {
     struct smtpscope_follow *follow;
     struct detect *detect;
     struct candidates *candidates; /* NULL: only the watched ports count */
-    struct {
-        struct sessions *sessions;
-        struct output *output;
-    } formats[SESSIONS_FORMATS];
-    const struct smtpscope_flow *flow; /* that a line is about */
 };
 
 /* The user of a session is its transcript, which only --sessions wants. Without memory for it, its line is missing, and counted. */
 static void *sessions_opened(void *ctx, struct smtpscope_session *session)
 {
     const struct sessions *sessions = ctx;
-    struct transcript *transcript = sessions->config.options->sessions ? transcript_new() : NULL;
+    struct transcript *transcript = sessions->config.sessions ? transcript_new() : NULL;
 
     (void)session;
-    sessions->config.summary->overflowed += sessions->config.options->sessions && !transcript;
+    sessions->config.totals->summary.overflowed += sessions->config.sessions && !transcript;
     return transcript;
 }
 
@@ -42,7 +37,7 @@ static void sessions_unfollowed(void *ctx, const struct smtpscope_flow *flow)
     const struct sessions *sessions = ctx;
 
     (void)flow;
-    sessions->config.summary->overflowed++;
+    sessions->config.totals->summary.overflowed++;
 }
 
 static void sessions_closed(void *ctx, const struct smtpscope_session *session, const struct smtpscope_ending *ending)
@@ -55,18 +50,18 @@ static void sessions_closed(void *ctx, const struct smtpscope_session *session, 
     transcript_free(smtpscope_session_user(session));
 }
 
-/* The session's own line comes before its findings, which name its exchanges. */
-static void sessions_lines(struct sessions *sessions, const struct transcript *transcript, const struct smtpscope_fact *fact)
+/* What is told of the session itself comes before its findings, which name its exchanges. */
+static void sessions_records(const struct sessions *sessions, const struct smtpscope_session *session,
+                             const struct smtpscope_fact *fact)
 {
-    bool ends = transcript && fact->type == SMTPSCOPE_FACT_END;
-    bool message = sessions->config.options->messages && fact->type == SMTPSCOPE_FACT_MESSAGE && fact->message->sent;
+    const struct transcript *transcript = smtpscope_session_user(session);
+    const struct smtpscope_flow *flow = smtpscope_session_flow(session);
+    const struct report_taker *taker = sessions->config.taker;
 
-    for (size_t i = 0; i < sessions->config.format_count; i++) {
-        if (ends)
-            output_session(sessions->formats[i].output, sessions->flow, transcript, fact->end);
-        if (message)
-            output_message(sessions->formats[i].output, sessions->flow, fact->message);
-    }
+    if (fact->type == SMTPSCOPE_FACT_END && transcript)
+        taker->session(taker->ctx, flow, transcript);
+    if (fact->type == SMTPSCOPE_FACT_MESSAGE && sessions->config.messages && fact->message->sent)
+        taker->message(taker->ctx, flow, fact->message);
 }
 
 static void sessions_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
@@ -74,13 +69,12 @@ static void sessions_fact(void *ctx, struct smtpscope_session *session, const st
     struct sessions *sessions = ctx;
     struct transcript *transcript = smtpscope_session_user(session);
 
-    sessions->flow = smtpscope_session_flow(session);
-    summary_fact(sessions->config.summary, session, fact);
-    if (sessions->config.reply_times)
-        reply_times_fact(sessions->config.reply_times, session, fact);
+    summary_fact(&sessions->config.totals->summary, session, fact);
+    if (sessions->config.time_replies)
+        reply_times_fact(&sessions->config.totals->reply_times, session, fact);
     if (transcript)
         transcript_fact(transcript, fact);
-    sessions_lines(sessions, transcript, fact);
+    sessions_records(sessions, session, fact);
 }
 
 static void sessions_finding(void *ctx, const struct smtpscope_session *session, const struct smtpscope_finding *finding)
@@ -96,30 +90,6 @@ static void sessions_trace(void *ctx, const struct smtpscope_trace *trace)
     const struct report_taker *taker = ((const struct sessions *)ctx)->config.taker;
 
     taker->trace(taker->ctx, trace);
-}
-
-static int sessions_line(void *ctx, const struct output_line *line)
-{
-    struct sessions *sessions = *(struct sessions **)ctx;
-    size_t format = ctx == &sessions->formats[0] ? 0 : 1;
-
-    sessions->config.taker->line(sessions->config.taker->ctx, sessions->flow, format, line);
-    return 0;
-}
-
-static bool sessions_formats(struct sessions *sessions)
-{
-    for (size_t i = 0; i < sessions->config.format_count; i++) {
-        struct output_config config = sessions->config.formats[i];
-
-        config.write = sessions_line;
-        config.ctx = &sessions->formats[i];
-        sessions->formats[i].sessions = sessions;
-        sessions->formats[i].output = output_new(&config);
-        if (!sessions->formats[i].output)
-            return false;
-    }
-    return true;
 }
 
 /* Octets on a watched port that are not SMTP: whatever nDPI says, they are not. */
@@ -140,7 +110,7 @@ static void sessions_adopt(void *ctx, const struct smtpscope_segment *segment)
 /* nDPI itself is made when it is first asked. */
 static bool sessions_detect(struct sessions *sessions)
 {
-    bool elsewhere = sessions->config.options->detect;
+    bool elsewhere = sessions->config.detect;
 
     sessions->detect = detect_new();
     if (sessions->detect && elsewhere)
@@ -152,7 +122,7 @@ static bool sessions_detect(struct sessions *sessions)
 /* --max-sessions is for all workers; each follows one at least. */
 static size_t flows_max(const struct sessions_config *config)
 {
-    size_t all = config->options->max_sessions ? config->options->max_sessions : FLOWS_MAX;
+    size_t all = config->max_sessions ? config->max_sessions : FLOWS_MAX;
 
     return all > config->workers ? all / config->workers : 1;
 }
@@ -166,7 +136,7 @@ struct sessions *sessions_new(const struct sessions_config *config)
     pool_init(&sessions->pool);
     sessions->config = *config;
     sessions->follow = smtpscope_follow_new(&(struct smtpscope_follow_config){.allocator = &sessions->pool.allocator,
-                                                                              .ports = config->options->ports,
+                                                                              .ports = config->ports,
                                                                               .hash_seed = config->hash_seed,
                                                                               .max_flows = flows_max(config),
                                                                               .max_held = HELD_MAX / config->workers,
@@ -180,7 +150,7 @@ struct sessions *sessions_new(const struct sessions_config *config)
                                                                               .closed = sessions_closed,
                                                                               .name_protocol = sessions_name_protocol,
                                                                               .ctx = sessions});
-    if (sessions->follow && sessions_formats(sessions) && sessions_detect(sessions))
+    if (sessions->follow && sessions_detect(sessions))
         return sessions;
     sessions_free(sessions);
     return NULL;
@@ -191,8 +161,6 @@ void sessions_free(struct sessions *sessions)
     if (!sessions)
         return;
     smtpscope_follow_free(sessions->follow);
-    for (size_t i = 0; i < SESSIONS_FORMATS; i++)
-        output_free(sessions->formats[i].output);
     candidates_free(sessions->candidates);
     detect_free(sessions->detect);
     pool_fini(&sessions->pool);
@@ -205,7 +173,7 @@ void sessions_segment(struct sessions *sessions, const struct smtpscope_segment 
         return;
     if (!candidates_segment(sessions->candidates, segment) && sessions->config.evidence)
         evidence_dropped(sessions->config.evidence, segment->hash, segment->packet);
-    sessions->config.summary->undetected = candidates_evicted(sessions->candidates);
+    sessions->config.totals->summary.undetected = candidates_evicted(sessions->candidates);
 }
 
 void sessions_expire(struct sessions *sessions, smtpscope_time now)
@@ -228,16 +196,13 @@ void sessions_finish(struct sessions *sessions)
     smtpscope_follow_finish(sessions->follow);
 }
 
-void sessions_stats(const struct sessions *sessions, struct smtpscope_stream_stats *stats)
+void sessions_count(const struct sessions *sessions)
 {
-    smtpscope_follow_stats(sessions->follow, stats);
-}
+    struct totals *totals = sessions->config.totals;
 
-void sessions_detect_stats(const struct sessions *sessions, struct candidates_stats *stats)
-{
-    *stats = (struct candidates_stats){0};
+    smtpscope_follow_stats(sessions->follow, &totals->streams);
     if (sessions->candidates)
-        candidates_stats(sessions->candidates, stats);
+        candidates_stats(sessions->candidates, &totals->detect);
 }
 
 bool sessions_are_many(const struct sessions *sessions)
@@ -248,21 +213,4 @@ bool sessions_are_many(const struct sessions *sessions)
 void sessions_prefetch(const struct sessions *sessions, uint64_t hash, unsigned step)
 {
     follow_prefetch(sessions->follow, hash, step);
-}
-
-void stream_stats_add(struct smtpscope_stream_stats *to, const struct smtpscope_stream_stats *from)
-{
-    to->segments += from->segments;
-    to->octets += from->octets;
-    to->flows += from->flows;
-    to->out_of_order += from->out_of_order;
-    to->retransmitted += from->retransmitted;
-    to->gaps += from->gaps;
-    to->gap_octets += from->gap_octets;
-    to->conflicts += from->conflicts;
-    to->evicted += from->evicted;
-    to->held_now += from->held_now;
-    to->held_max += from->held_max;
-    to->flows_now += from->flows_now;
-    to->ignored += from->ignored;
 }

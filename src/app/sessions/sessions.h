@@ -4,35 +4,29 @@
 #define APP_SESSIONS_SESSIONS_H
 
 #include "app/handoff/report_taker.h"
-#include "app/options/options.h"
-#include "detect/candidates.h"
+#include "app/handoff/totals.h"
 #include "follow/prefetch.h"
-#include "output/metrics/reply_times.h"
-#include "output/summary.h"
-#include "smtpscope/stream.h"
+#include "smtpscope/segment.h"
 
 struct sessions;
 
-/* Text for people, and JSON Lines: the most formats in which session and message lines can be wanted at once. */
-#define SESSIONS_FORMATS 2
-
 /* All that it points to must outlive the sessions. */
 struct sessions_config {
-    const struct options *options;
+    const uint8_t *ports;    /* watched, a bit each */
+    bool detect;             /* sessions on other ports are looked for */
+    size_t max_sessions;     /* of all workers; 0: as many as the machine should hold */
+    bool sessions, messages; /* these are told, too */
     const struct report_taker *taker;
-    struct summary *summary;
-    struct reply_times *reply_times; /* NULL: not wanted */
-    struct evidence *evidence;       /* told of the flows that end; NULL: not wanted */
-    uint64_t hash_seed;              /* the same for all workers, and nothing an attacker can know */
-    unsigned workers;                /* the limits are shared among so many */
+    struct totals *totals;     /* what is counted, apart from frames */
+    bool time_replies;         /* totals->reply_times is wanted */
+    struct evidence *evidence; /* told of the flows that end; NULL: not wanted */
+    uint64_t hash_seed;        /* the same for all workers, and nothing an attacker can know */
+    unsigned workers;          /* the limits are shared among so many */
     /*
      * Findings are told so long after they are made, see sessions_tell(); 0: when their session ends. The wait lets what
      * belongs together come together.
      */
     smtpscope_time patience;
-    /* The formats of --sessions and --messages lines, without their `write`; a line bears its format's index. */
-    const struct output_config *formats;
-    size_t format_count;
 };
 
 /* `config` is copied. NULL when out of memory. */
@@ -57,10 +51,7 @@ void sessions_finish(struct sessions *sessions);
 bool sessions_are_many(const struct sessions *sessions);
 void sessions_prefetch(const struct sessions *sessions, uint64_t hash, unsigned step);
 
-void sessions_stats(const struct sessions *sessions, struct smtpscope_stream_stats *stats);
-/* Of --detect; without it all zero. */
-void sessions_detect_stats(const struct sessions *sessions, struct candidates_stats *stats);
-/* Adds what another worker has counted. */
-void stream_stats_add(struct smtpscope_stream_stats *to, const struct smtpscope_stream_stats *from);
+/* Brings the stages' own counters in the totals up to date. */
+void sessions_count(const struct sessions *sessions);
 
 #endif

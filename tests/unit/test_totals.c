@@ -2,11 +2,11 @@
 /* What the workers of a live run have counted, as one. */
 #include "unit.h"
 
-#include "app/live/live_worker.h"
+#include "app/handoff/totals.h"
 
 static void test_totals(void **state)
 {
-    const struct live_worker_totals workers[] = {
+    const struct totals workers[] = {
         {.summary = {.packets = 1, .first_time = 20, .last_time = 30},
          .capture = {.received = 5, .dropped = 1},
          .clock_steps = 2,
@@ -16,11 +16,11 @@ static void test_totals(void **state)
          .capture = {.received = 7, .dropped = 2},
          .clock_steps = 2},
     };
-    struct live_worker_totals all = {0};
+    struct totals all = {0};
 
     (void)state;
     for (size_t i = 0; i < sizeof workers / sizeof workers[0]; i++)
-        live_worker_totals_add(&all, &workers[i]);
+        totals_add(&all, &workers[i]);
     assert_int_equal(all.summary.packets, 3);
     assert_int_equal(all.summary.first_time, 10);
     assert_int_equal(all.summary.last_time, 30);

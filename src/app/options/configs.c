@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "app/options/configs.h"
+
+/* Is the rule one that --rule chose? Without it, all are. */
+static bool is_chosen(const struct options *options, enum smtpscope_rule rule)
+{
+    for (size_t i = 0; i < options->glob_count; i++)
+        if (smtpscope_rule_matches(rule, options->globs[i]))
+            return true;
+    return !options->glob_count;
+}
+
+static struct publisher_config options_publisher(const struct options *options)
+{
+    struct publisher_config config = {.min_severity = options->min_severity, .aggregate = options->aggregate};
+
+    for (int rule = 0; rule < SMTPSCOPE_RULES; rule++)
+        config.rules[rule] = is_chosen(options, (enum smtpscope_rule)rule);
+    return config;
+}
+
+static struct outputs_config options_outputs(const struct options *options)
+{
+    return (struct outputs_config){
+        .specs = options->outputs,
+        .count = options->output_count,
+        .rotate_octets = options->rotate_octets,
+        .rotate_count = options->rotate_count,
+        .format = options->format,
+        .colour = options->colour,
+        .summary = options->summary || options->task == TASK_WATCH,
+    };
+}
+
+struct publication_config options_publication(const struct options *options)
+{
+    return (struct publication_config){
+        .publisher = options_publisher(options),
+        .outputs = options_outputs(options),
+        .evidence = {.path = options->evidence,
+                     .octets = options->evidence_octets,
+                     .count = options->evidence_count,
+                     .spared = options->files,
+                     .spared_count = options->file_count},
+        .detect = options->detect,
+        .fail_on = options->fail_on,
+    };
+}
+
+struct sessions_config options_sessions(const struct options *options)
+{
+    return (struct sessions_config){
+        .ports = options->ports,
+        .detect = options->detect,
+        .max_sessions = options->max_sessions,
+        .sessions = options->sessions,
+        .messages = options->messages,
+        .time_replies = options->metrics,
+    };
+}
+
+/* The ports whose segments are wanted: the watched ones, or all of them, to find SMTP on others. */
+static const uint8_t *wanted_ports(const struct options *options)
+{
+    return options->detect ? NULL : options->ports;
+}
+
+struct decoder_config options_decoder(const struct options *options)
+{
+    return (struct decoder_config){.ports = wanted_ports(options), .verify_checksums = options->verify_checksums};
+}
+
+struct live_config options_live(const struct options *options)
+{
+    return (struct live_config){
+        .expression = options->expression,
+        .buffer_kib = options->buffer_kib,
+        .snapshot_length = options->snapshot_length,
+        .promiscuous = options->promiscuous,
+    };
+}
+
+struct filter_config options_filter(const struct options *options)
+{
+    return (struct filter_config){.ports = wanted_ports(options), .encapsulated = options->encapsulated};
+}

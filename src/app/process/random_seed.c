@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "app/process/random_seed.h"
+
+#include <sys/random.h>
+#include <sys/types.h>
+
+uint64_t random_seed(void)
+{
+    uint64_t seed = 0;
+
+    return getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed ? seed : 0;
+}

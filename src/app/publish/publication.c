@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "app/publish/publication.h"
+
+#include "app/process/warn_user.h"
+#include "base/gettext.h"
+
+bool publication_new(struct publication *publication, const struct publication_config *config)
+{
+    *publication = (struct publication){.config = *config, .publisher = publisher_new(&config->publisher)};
+    if (!publication->publisher) {
+        warn_user(_("out of memory"));
+        return false;
+    }
+    if (!config->evidence.path)
+        return true;
+    publication->evidence = evidence_writer_new(&config->evidence);
+    publisher_evidence(publication->publisher, publication->evidence);
+    return publication->evidence;
+}
+
+/* Findings get their places in the evidence, where that gives them numbers. */
+static struct outputs *publication_outputs(const struct publication *publication, const struct outputs_config *wanted)
+{
+    struct outputs_config config = *wanted;
+
+    config.numbering = &publication->numbering;
+    if (publication->evidence && publication->config.evidence.numbers)
+        config.evidence = evidence_writer_numbering(publication->evidence);
+    return outputs_open(&config);
+}
+
+bool publication_open(struct publication *publication)
+{
+    if (publication->evidence && !evidence_writer_open(publication->evidence))
+        return false;
+    publication->outputs = publication_outputs(publication, &publication->config.outputs);
+    publisher_outputs(publication->publisher, publication->outputs);
+    return publication->outputs;
+}
+
+bool publication_change(struct publication *publication, const struct publication_config *config, bool outputs,
+                        unsigned deadline_ms)
+{
+    struct outputs *others = outputs ? publication_outputs(publication, &config->outputs) : NULL;
+
+    if (outputs && !others)
+        return false;
+    publisher_configure(publication->publisher, &config->publisher);
+    publication->config.fail_on = config->fail_on;
+    publication->config.outputs = config->outputs;
+    if (!outputs)
+        return true;
+    publisher_outputs(publication->publisher, others);
+    outputs_close(publication->outputs, deadline_ms);
+    publication->outputs = others;
+    return true;
+}
+
+bool publication_finish(struct publication *publication, smtpscope_time last)
+{
+    publisher_finish(publication->publisher, last);
+    return !publication->evidence || evidence_writer_finish(publication->evidence);
+}
+
+void publication_summary(const struct publication *publication, const struct totals *totals, struct stage_counters *stages,
+                         struct summary *summary)
+{
+    *summary = totals->summary;
+    summary->watched = publication->config.watched;
+    summary->dropped = totals->capture.dropped + totals->capture.interface_dropped;
+    summary->unknown_links = totals->decoder.unknown_links;
+    summary->damaged_segments = totals->decoder.damaged;
+    *stages = (struct stage_counters){0};
+    if (summary->watched)
+        stage_counters_capture(stages, &totals->capture, totals->clock_steps, totals->lost);
+    stage_counters_decode(stages, &totals->decoder);
+    stage_counters_stream(stages, &totals->streams);
+    if (publication->config.detect)
+        stage_counters_detect(stages, &totals->detect);
+    stage_counters_evidence(stages, publication->evidence);
+    stage_counters_show(stages, summary);
+}
+
+enum status publication_status(const struct publication *publication)
+{
+    int fail_on = publication->config.fail_on;
+
+    return fail_on >= 0 && (int)publisher_worst(publication->publisher) <= fail_on ? STATUS_FOUND : STATUS_DONE;
+}
+
+bool publication_close(struct publication *publication, unsigned deadline_ms)
+{
+    bool whole = outputs_close(publication->outputs, deadline_ms);
+
+    publisher_free(publication->publisher);
+    evidence_writer_free(publication->evidence);
+    packet_numbering_fini(&publication->numbering);
+    return whole;
+}
