@@ -46,6 +46,13 @@ static void format_finding(struct output *output, void *state, const struct smtp
 }
 
 static const struct output_format format = {.create = format_create, .destroy = format_destroy, .finding = format_finding};
+static const struct format_row row_of_format = {.name = "lines", .whole = &format, .live = &format};
+
+static struct outputs *outputs_of_test(void)
+{
+    lines[0] = '\0';
+    return outputs_open(&(struct outputs_config){.format = &row_of_format, .stream = stdout});
+}
 
 static void watch(void *ctx, const struct smtpscope_finding *finding)
 {
@@ -61,17 +68,16 @@ static void test_rows(void **unused)
     (void)unused;
     for (size_t i = 0; i < unit_count(rows); i++) {
         const struct row *row = &rows[i];
-        struct options options = {.min_severity = row->least};
-        struct output *output = output_new(&(struct output_config){.format = &format});
-        struct publisher *publisher = publisher_new(&options);
+        struct outputs *outputs = outputs_of_test();
+        struct publisher *publisher = publisher_new(
+            &(struct publisher_config){.rules = {[SMTPSCOPE_RULE_DATA_SMUGGLING] = true}, .min_severity = row->least});
         struct report_taker taker = publisher_taker(publisher);
         struct smtpscope_finding finding = {
             .rule = SMTPSCOPE_RULE_DATA_SMUGGLING, .severity = row->first, .id = 1, .flow = &flow};
         const struct summary *summary;
 
-        lines[0] = '\0';
         watched = 0;
-        publisher_add(publisher, output, 0);
+        publisher_outputs(publisher, outputs);
         publisher_watch(publisher, watch, NULL);
         taker.finding(taker.ctx, &finding);
         finding.told = finding.changed = true;
@@ -85,13 +91,41 @@ static void test_rows(void **unused)
                      (unsigned)summary_findings(summary), (unsigned)summary->hidden, watched, row->want, row->total,
                      row->hidden);
         publisher_free(publisher);
-        output_free(output);
+        outputs_close(outputs, 0);
     }
+}
+
+/* A rule that was not chosen is nothing that --fail-on sees; what is merely not shown is. Both may change while it runs. */
+static void test_choice(void **unused)
+{
+    struct smtpscope_finding finding = {.rule = SMTPSCOPE_RULE_DATA_SMUGGLING, .severity = SMTPSCOPE_WARNING};
+    struct publisher_config config = {.min_severity = SMTPSCOPE_ERROR};
+    struct publisher *publisher = publisher_new(&config);
+    struct report_taker taker = publisher_taker(publisher);
+    struct outputs *outputs = outputs_of_test();
+
+    (void)unused;
+    publisher_outputs(publisher, outputs);
+    taker.finding(taker.ctx, &finding);
+    assert_int_equal(publisher_worst(publisher), SMTPSCOPE_SEVERITIES);
+    assert_int_equal(publisher_summary(publisher)->hidden, 0);
+    config.rules[finding.rule] = true;
+    publisher_configure(publisher, &config);
+    taker.finding(taker.ctx, &finding);
+    assert_int_equal(publisher_worst(publisher), SMTPSCOPE_WARNING);
+    assert_int_equal(publisher_summary(publisher)->hidden, 1);
+    assert_string_equal(lines, "");
+    config.min_severity = SMTPSCOPE_WARNING;
+    publisher_configure(publisher, &config);
+    taker.finding(taker.ctx, &finding);
+    assert_string_equal(lines, "finding warning, ");
+    publisher_free(publisher);
+    outputs_close(outputs, 0);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_choice)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
