@@ -119,7 +119,9 @@ class Privileges(ProgramTest):
             with self.subTest(action=action):
                 done = run_probe("nobody", "filter", action, self.folder)
                 self.assertEqual(done.status, -signal.SIGSYS, "%s: %s %s" % (action, done.out, done.err))
-                self.assert_one_line(done, "smtpscope: its own filter refused the system call ", "--no-sandbox")
+                # Newer C libraries block all signals around these two, SIGSYS among them, and then nothing can be said.
+                if done.err or action not in ("fork", "thread"):
+                    self.assert_one_line(done, "smtpscope: its own filter refused the system call ", "--no-sandbox")
 
     def test_refused(self):
         for action, error in FAILING.items():

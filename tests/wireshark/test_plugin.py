@@ -24,6 +24,8 @@ TCP_PREFERENCES = (
     ("-o", "smtp.desegment_lines:FALSE"),
     ("-o", "tcp.no_subdissector_on_error:FALSE"),
 )
+# tshark 4.6 has a status of its own for captures that are damaged; before, it was 2.
+DAMAGED_4_6 = 14
 HOSTILE_ROUNDS = int(os.environ.get("SMTPSCOPE_HOSTILE_ROUNDS", "6"))
 INSIDE_TLS = [
     ("C", "MAIL FROM:<a@example.test>"), ("S", "503 5.5.1 Send EHLO first"),
@@ -249,7 +251,7 @@ class Hostile(PluginTest):
             for options in (["-V"], ["-2", "-q", "-z", "smtpscope,findings", "-z", "smtpscope,tree", "-o", "tcp.reassemble_out_of_order:TRUE"]):
                 done = self.tshark.run("-r", path, *options, status=None)
                 with self.subTest(capture=name, seed=turn, options=options):
-                    self.assertIn(done.returncode, (0, 1, 2), done.stderr.decode("utf-8", "replace"))
+                    self.assertIn(done.returncode, (0, 1, 2, DAMAGED_4_6), done.stderr.decode("utf-8", "replace"))
                     self.assertNotIn(b"Dissector bug", done.stdout)
 
 
