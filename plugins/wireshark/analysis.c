@@ -55,7 +55,7 @@ static void finding_keep(struct watched *watched, const struct smtpscope_finding
 
     if (finding->id <= watched->known) {
         record = watched->findings[finding->id - 1];
-        records_finding_update(record, finding);
+        smtpscope_finding_revise(&record->finding, finding);
     } else {
         if (finding->id > watched->capacity) {
             watched->capacity = finding->id * 2;

@@ -81,39 +81,22 @@ const struct session_record *records_session(const struct smtpscope_flow *flow)
     return session;
 }
 
-void records_finding_update(struct finding_record *record, const struct smtpscope_finding *finding)
-{
-    record->rule = finding->rule;
-    record->severity = finding->severity;
-    record->verdict = finding->verdict;
-    record->reason = finding->reason;
-    record->confidence = finding->confidence;
-    record->fault = finding->fault;
-    record->detail_number = finding->detail_number;
-    record->count = finding->count;
-    record->folded = finding->folded;
-    record->last_packet = (uint32_t)finding->last_packet;
-    record->server = finding->server;
-}
-
 struct finding_record *records_finding(const struct session_record *session, const struct smtpscope_finding *finding)
 {
     struct finding_record *record = wmem_new0(wmem_file_scope(), struct finding_record);
+    struct smtpscope_finding *kept = &record->finding;
 
-    records_finding_update(record, finding);
+    *kept = *finding;
+    kept->flow = NULL;
+    kept->exchanges = NULL;
+    kept->exchange_count = kept->evidence_count = 0;
+    kept->detail_text = string_keep(finding->detail_text);
+    kept->command = string_keep(finding->command);
+    kept->argument = string_keep(finding->argument);
+    kept->text = string_keep(finding->text);
     record->session = session;
-    record->id = finding->id;
-    record->detail = finding->detail;
-    record->code = finding->code;
-    record->enhanced = finding->enhanced;
-    record->packet = (uint32_t)finding->packet;
     record->told = current;
-    record->home = record->packet ? record->packet : last;
-    record->detail_text = string_keep(finding->detail_text);
-    record->command = string_keep(finding->command);
-    record->argument = string_keep(finding->argument);
-    record->text = string_keep(finding->text);
-    record->state = finding->state;
+    record->home = finding->packet ? (uint32_t)finding->packet : last;
     if (finding_count == finding_capacity) {
         finding_capacity = finding_capacity ? finding_capacity * 2 : 64;
         findings = wmem_realloc(wmem_file_scope(), findings, finding_capacity * sizeof(struct finding_record *));

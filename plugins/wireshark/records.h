@@ -19,21 +19,9 @@ struct session_record {
 struct finding_record {
     const struct session_record *session;
     const struct finding_record *cause; /* NULL: none */
-    enum smtpscope_rule rule;
-    enum smtpscope_severity severity;
-    enum smtpscope_verdict verdict;
-    enum smtpscope_reason reason;
-    enum smtpscope_confidence confidence;
-    enum smtpscope_fault fault;
-    enum smtpscope_detail detail;
-    uint16_t code;
-    struct smtpscope_enhanced enhanced;
-    uint32_t id, count, folded;
-    uint32_t packet, last_packet; /* of the evidence; packet 0: no frame shows it */
-    uint32_t told;                /* the frame in which it was told first; 0: when the capture ended */
-    uint32_t home;                /* the frame that shows it: the evidence's, or the one in which it was told */
-    uint64_t detail_number;
-    const char *detail_text, *command, *argument, *text, *state, *server; /* never NULL */
+    struct smtpscope_finding finding;   /* its texts are kept here; it has no flow, and no exchanges */
+    uint32_t told;                      /* the frame in which it was told first; 0: when the capture ended */
+    uint32_t home;                      /* the frame that shows it: the evidence's, or the one in which it was told */
 };
 
 /* A command and its reply. `request` or `response` is 0 when it was not captured, or never came. */
@@ -90,8 +78,6 @@ void records_begin(uint32_t frame);
 /* What is told of a session, into the tables. All are fresh until the next records_begin(). */
 const struct session_record *records_session(const struct smtpscope_flow *flow);
 struct finding_record *records_finding(const struct session_record *session, const struct smtpscope_finding *finding);
-/* The same finding again, as it stands now. */
-void records_finding_update(struct finding_record *record, const struct smtpscope_finding *finding);
 void records_exchange(const struct session_record *session, const struct smtpscope_exchange *exchange,
                       enum smtpscope_reason reason);
 void records_unanswered(const struct session_record *session, const struct smtpscope_command *command, bool tls);

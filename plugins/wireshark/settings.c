@@ -149,9 +149,9 @@ void settings_watch_ports(void)
     range_foreach(ports, port_watch, NULL);
 }
 
-bool settings_show(const struct finding_record *finding)
+bool settings_show(const struct finding_record *record)
 {
-    return (gint)finding->severity <= min_severity && family_shown[settings_family_of(finding->rule)];
+    return (gint)record->finding.severity <= min_severity && family_shown[settings_family_of(record->finding.rule)];
 }
 
 bool settings_info_column(void)

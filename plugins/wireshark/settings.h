@@ -12,7 +12,7 @@ void settings_register(int proto);
 void settings_watch_ports(void);
 
 /* Do the preferences want it shown? */
-bool settings_show(const struct finding_record *finding);
+bool settings_show(const struct finding_record *record);
 bool settings_info_column(void);
 
 /* The families of the catalogue, in its order: "sequence", "rejection" ... `count` of them. Static. */

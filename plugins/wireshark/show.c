@@ -146,7 +146,7 @@ static void put_text(proto_tree *tree, tvbuff_t *tvb, enum shown_field field, co
     }
 }
 
-static const char *enhanced_text(wmem_allocator_t *pool, const struct smtpscope_enhanced *enhanced)
+const char *show_enhanced(wmem_allocator_t *pool, const struct smtpscope_enhanced *enhanced)
 {
     if (!enhanced->klass)
         return "";
@@ -172,7 +172,7 @@ static void put_exchange(proto_tree *parent, tvbuff_t *tvb, packet_info *pinfo, 
         proto_tree_add_subtree_format(parent, tvb, 0, 0, ett_exchange, NULL, "Exchange: %s", exchange_label(pinfo, exchange));
     put_string(tree, tvb, FIELD_COMMAND, exchange->command);
     put_number(tree, tvb, FIELD_CODE, exchange->code);
-    put_string(tree, tvb, FIELD_ENHANCED, enhanced_text(pinfo->pool, &exchange->enhanced));
+    put_string(tree, tvb, FIELD_ENHANCED, show_enhanced(pinfo->pool, &exchange->enhanced));
     put_string(tree, tvb, FIELD_STATE, exchange->state);
     if (exchange->request != pinfo->num)
         put_number(tree, tvb, FIELD_REQUEST_IN, exchange->request);
@@ -216,24 +216,19 @@ static void put_message(proto_tree *parent, tvbuff_t *tvb, const struct message_
 
 /* --- findings */
 
-static const char *finding_detail(wmem_allocator_t *pool, const struct finding_record *record)
+const char *show_detail(wmem_allocator_t *pool, const struct smtpscope_finding *finding)
 {
-    struct smtpscope_finding finding = {.rule = record->rule,
-                                        .reason = record->reason,
-                                        .detail = record->detail,
-                                        .detail_text = record->detail_text,
-                                        .detail_number = record->detail_number};
     char text[DETAIL_MAX] = "";
 
-    if (record->detail != SMTPSCOPE_DETAIL_NONE)
-        smtpscope_advice_detail(&finding, text, sizeof text);
+    if (finding->detail != SMTPSCOPE_DETAIL_NONE)
+        smtpscope_advice_detail(finding, text, sizeof text);
     return wmem_strdup(pool, text);
 }
 
 /* "RCPT TO:<a@example.org> -> 450 4.2.0 try again" */
-static const char *finding_exchange(wmem_allocator_t *pool, const struct finding_record *finding)
+static const char *finding_exchange(wmem_allocator_t *pool, const struct smtpscope_finding *finding)
 {
-    const char *enhanced = enhanced_text(pool, &finding->enhanced);
+    const char *enhanced = show_enhanced(pool, &finding->enhanced);
     wmem_strbuf_t *line = wmem_strbuf_new(pool, finding->command);
 
     if (*finding->command && *finding->argument)
@@ -248,7 +243,7 @@ static const char *finding_exchange(wmem_allocator_t *pool, const struct finding
     return wmem_strbuf_get_str(line);
 }
 
-static void put_remedy(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct finding_record *finding)
+static void put_remedy(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct smtpscope_finding *finding)
 {
     struct smtpscope_setting settings[SETTINGS_MAX];
     struct smtpscope_advice advice;
@@ -265,7 +260,7 @@ static void put_remedy(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, cons
         put_text(tree, tvb, FIELD_SETTING, wmem_strdup_printf(pinfo->pool, "%s: %s", settings[i].software, settings[i].text));
 }
 
-static void put_judgement(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct finding_record *finding)
+static void put_judgement(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, const struct smtpscope_finding *finding)
 {
     const struct smtpscope_rule_info *info = smtpscope_rule_info(finding->rule);
 
@@ -273,43 +268,47 @@ static void put_judgement(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, c
     put_string(tree, tvb, FIELD_FAMILY, info->family);
     put_string(tree, tvb, FIELD_SEVERITY, smtpscope_severity_name(finding->severity));
     put_string(tree, tvb, FIELD_SUMMARY, smtpscope_advice_summary(finding->rule));
-    put_string(tree, tvb, FIELD_DETAIL, finding_detail(pinfo->pool, finding));
+    put_string(tree, tvb, FIELD_DETAIL, show_detail(pinfo->pool, finding));
     put_text(tree, tvb, FIELD_EXCHANGE, finding_exchange(pinfo->pool, finding));
     put_string(tree, tvb, FIELD_FAULT, smtpscope_fault_name(finding->fault));
     put_string(tree, tvb, FIELD_VERDICT, smtpscope_verdict_name(finding->verdict));
     put_string(tree, tvb, FIELD_REASON, smtpscope_reason_name(finding->reason));
     if (finding->reason != SMTPSCOPE_REASON_NONE)
-        put_string(tree, tvb, FIELD_RETRY, smtpscope_retry_name(smtpscope_reason_retry(finding->reason)));
+        put_string(tree, tvb, FIELD_RETRY, smtpscope_retry_name(smtpscope_finding_retry(finding->rule, finding->reason)));
+    put_string(tree, tvb, FIELD_STATE, finding->state);
     put_string(tree, tvb, FIELD_CONFIDENCE, smtpscope_confidence_name(finding->confidence));
     put_string(tree, tvb, FIELD_REFERENCE, info->reference);
 }
 
-static void put_places(proto_tree *tree, tvbuff_t *tvb, const struct finding_record *finding)
+static void put_places(proto_tree *tree, tvbuff_t *tvb, const struct finding_record *record)
 {
-    if (finding->cause) {
-        put_number(tree, tvb, FIELD_CAUSE, finding->cause->home);
-        put_string(tree, tvb, FIELD_CAUSE_RULE, smtpscope_rule_info(finding->cause->rule)->id);
+    const struct smtpscope_finding *finding = &record->finding;
+
+    if (record->cause) {
+        put_number(tree, tvb, FIELD_CAUSE, record->cause->home);
+        put_string(tree, tvb, FIELD_CAUSE_RULE, smtpscope_rule_info(record->cause->finding.rule)->id);
     }
-    put_number(tree, tvb, FIELD_PACKET, finding->packet);
+    put_number(tree, tvb, FIELD_PACKET, (uint32_t)finding->packet);
     if (finding->last_packet != finding->packet)
-        put_number(tree, tvb, FIELD_LAST_PACKET, finding->last_packet);
+        put_number(tree, tvb, FIELD_LAST_PACKET, (uint32_t)finding->last_packet);
     put_number(tree, tvb, FIELD_COUNT, finding->count);
     put_number(tree, tvb, FIELD_FOLDED, finding->folded);
     put_string(tree, tvb, FIELD_SERVER, finding->server);
 }
 
 /* The expert info is added whether or not there is a tree: Wireshark counts them without one. */
-static void put_finding(proto_tree *parent, tvbuff_t *tvb, packet_info *pinfo, const struct finding_record *finding)
+static void put_finding(proto_tree *parent, tvbuff_t *tvb, packet_info *pinfo, const struct finding_record *record)
 {
+    const struct smtpscope_finding *finding = &record->finding;
     const char *id = smtpscope_rule_info(finding->rule)->id, *summary = smtpscope_advice_summary(finding->rule);
     expert_field *expert = &experts[settings_family_of(finding->rule)][finding->severity];
-    const char *detail = finding_detail(pinfo->pool, finding);
+    const char *detail = show_detail(pinfo->pool, finding);
     proto_item *item;
     proto_tree *tree = proto_tree_add_subtree_format(parent, tvb, 0, 0, ett_finding, &item, "Finding: %s", id);
 
     expert_add_info_format(pinfo, item, expert, "%s: %s%s%s", id, summary, *detail ? ": " : "", detail);
     put_judgement(tree, tvb, pinfo, finding);
-    put_places(tree, tvb, finding);
+    put_places(tree, tvb, record);
     put_remedy(tree, tvb, pinfo, finding);
 }
 
@@ -325,7 +324,7 @@ static const struct finding_record *gravest(const struct record *records, unsign
         if (records->kind != RECORD_FINDING || !settings_show(records->finding))
             continue;
         ++*count;
-        if (!found || records->finding->severity < found->severity)
+        if (!found || records->finding->finding.severity < found->finding.severity)
             found = records->finding;
     }
     return found;
@@ -349,7 +348,7 @@ void show_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *parent, const st
 {
     unsigned count;
     const struct finding_record *finding = gravest(records, &count);
-    const char *id = finding ? smtpscope_rule_info(finding->rule)->id : "";
+    const char *id = finding ? smtpscope_rule_info(finding->finding.rule)->id : "";
     proto_item *item;
     proto_tree *tree;
 

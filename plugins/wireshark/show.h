@@ -11,4 +11,9 @@ void show_register(int proto);
 void show_packet(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, const struct session_record *session,
                  const struct record *records);
 
+/* In words, of the pool; "" where there is none. */
+const char *show_detail(wmem_allocator_t *pool, const struct smtpscope_finding *finding);
+/* "4.7.1"; "" where there is none. */
+const char *show_enhanced(wmem_allocator_t *pool, const struct smtpscope_enhanced *enhanced);
+
 #endif

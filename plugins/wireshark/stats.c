@@ -3,12 +3,14 @@
 
 #include "analysis.h"
 #include "settings.h"
+#include "show.h"
 
 #include <epan/stat_tap_ui.h>
 #include <epan/stats_tree.h>
 #include <epan/tap.h>
 #include <epan/to_str.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,8 +57,9 @@ static const char *reason_text(enum smtpscope_reason reason)
     return name ? name : "no reason given";
 }
 
-static void count_finding(stats_tree *st, packet_info *pinfo, const struct finding_record *finding)
+static void count_finding(stats_tree *st, packet_info *pinfo, const struct finding_record *record)
 {
+    const struct smtpscope_finding *finding = &record->finding;
     const struct smtpscope_rule_info *info = smtpscope_rule_info(finding->rule);
     int at;
 
@@ -66,7 +69,7 @@ static void count_finding(stats_tree *st, packet_info *pinfo, const struct findi
     if (finding->reason != SMTPSCOPE_REASON_NONE)
         tick_stat_node(st, reason_text(finding->reason), at, FALSE);
     tick_stat_node(st, node_servers, 0, TRUE);
-    at = tick_stat_node(st, endpoint_text(pinfo->pool, &finding->session->side[SMTPSCOPE_SERVER]), id_servers, TRUE);
+    at = tick_stat_node(st, endpoint_text(pinfo->pool, &record->session->side[SMTPSCOPE_SERVER]), id_servers, TRUE);
     tick_stat_node(st, info->id, at, FALSE);
 }
 
@@ -109,34 +112,74 @@ static int by_home(const void *a, const void *b)
     return ((*left)->home > (*right)->home) - ((*left)->home < (*right)->home);
 }
 
-static void list_print(const struct finding_record *finding)
+/* Nothing that came from the network may act on a terminal, or end a column. */
+static void column_text(const char *text)
 {
-    const char *reason = smtpscope_reason_name(finding->reason), *verdict = smtpscope_verdict_name(finding->verdict);
+    if (!text || !*text)
+        putchar('-');
+    for (; text && *text; text++)
+        printf(g_ascii_isprint(*text) ? "%c" : "\\x%02x", (unsigned char)*text);
+    putchar('\t');
+}
 
-    printf("%u\t%s\t%s\t%s\t%s\t%s\t%s\t%u\t%u\n", finding->packet, smtpscope_severity_name(finding->severity),
-           smtpscope_rule_info(finding->rule)->id, reason ? reason : "-", verdict ? verdict : "-",
-           smtpscope_fault_name(finding->fault), smtpscope_confidence_name(finding->confidence), finding->count, finding->told);
+static void column_number(uint64_t number)
+{
+    printf("%" PRIu64 "\t", number);
+}
+
+static const char list_head[] =
+    "packet\tseverity\trule\treason\tverdict\tfault\tconfidence\tcount\tfolded\tlast_packet\tretry\t"
+    "cause\tstate\tserver\tcommand\targument\tcode\tenhanced\ttext\tdetail\ttold\n";
+
+/* The columns of list_head. */
+static void list_print(wmem_allocator_t *pool, const struct finding_record *record)
+{
+    const struct smtpscope_finding *finding = &record->finding;
+    enum smtpscope_retry retry = smtpscope_finding_retry(finding->rule, finding->reason);
+
+    column_number(finding->packet);
+    column_text(smtpscope_severity_name(finding->severity));
+    column_text(smtpscope_rule_info(finding->rule)->id);
+    column_text(smtpscope_reason_name(finding->reason));
+    column_text(smtpscope_verdict_name(finding->verdict));
+    column_text(smtpscope_fault_name(finding->fault));
+    column_text(smtpscope_confidence_name(finding->confidence));
+    column_number(finding->count);
+    column_number(finding->folded);
+    column_number(finding->last_packet);
+    column_text(finding->reason == SMTPSCOPE_REASON_NONE ? NULL : smtpscope_retry_name(retry));
+    column_text(record->cause ? smtpscope_rule_info(record->cause->finding.rule)->id : NULL);
+    column_text(finding->state);
+    column_text(finding->server);
+    column_text(finding->command);
+    column_text(finding->argument);
+    column_number(finding->code);
+    column_text(show_enhanced(pool, &finding->enhanced));
+    column_text(finding->text);
+    column_text(show_detail(pool, finding));
+    printf("%u\n", record->told);
 }
 
 /* All of the file, each as it stands in the end: unlike a tree or a column, this knows in one pass what two would show. */
 static void list_draw(void *tapdata)
 {
-    struct finding_record *finding;
+    struct finding_record *record;
     GPtrArray *found = g_ptr_array_new();
+    wmem_allocator_t *pool = wmem_allocator_new(WMEM_ALLOCATOR_SIMPLE);
     unsigned at = 0;
 
     (void)tapdata;
     analysis_finish();
-    while ((finding = records_next_finding(&at)))
-        if (settings_show(finding))
-            g_ptr_array_add(found, finding);
+    while ((record = records_next_finding(&at)))
+        if (settings_show(record))
+            g_ptr_array_add(found, record);
     g_ptr_array_sort(found, by_home);
-    printf("\n===================================================================\nSMTP findings\n"
-           "packet\tseverity\trule\treason\tverdict\tfault\tconfidence\tcount\ttold\n");
+    printf("\n===================================================================\nSMTP findings\n%s", list_head);
     for (guint i = 0; i < found->len; i++)
-        list_print(g_ptr_array_index(found, i));
+        list_print(pool, g_ptr_array_index(found, i));
     printf("===================================================================\n");
     g_ptr_array_free(found, TRUE);
+    wmem_destroy_allocator(pool);
 }
 
 static tap_packet_status list_packet(void *tapdata, packet_info *pinfo, epan_dissect_t *edt, const void *data,

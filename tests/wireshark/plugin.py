@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Running tshark with the plugin under test, as a user that may load plugins: Wireshark gives none to root."""
+import collections
 import json
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -74,13 +76,16 @@ class Tshark:
         os.chmod(to, 0o644)
         return to
 
-    # --- findings, each as (rule, packet, severity, reason)
+    # --- findings, each a Finding
 
     def listed(self, path, *options):
         """What -z smtpscope,findings says: (finding, the frame in which it was told; 0 at the end) of each."""
         out = self.run("-r", path, "-q", "-o", "smtpscope.ports:" + PORTS, "-z", "smtpscope,findings", *options, status=(0, 2)).stdout.decode()
-        rows = [line.split("\t") for line in out.splitlines() if line[:1].isdigit()]
-        return [((row[2], int(row[0]), row[1], None if row[3] == "-" else row[3]), int(row[-1])) for row in rows]
+        lines = [line.split("\t") for line in out.splitlines() if "\t" in line]
+        rows = [dict(zip(lines[0], line)) for line in lines[1:]]
+        for row in rows:
+            row["exchange"] = exchange_line(*(None if row[name] in ("-", "0") else row[name] for name in ("command", "argument", "code", "enhanced", "text")))
+        return [(finding_of(lambda name: None if row[name] == "-" else row[name]), int(row["told"])) for row in rows]
 
     def shown(self, path, *options):
         """What the trees say: (frame, finding) of each."""
@@ -92,9 +97,34 @@ class Tshark:
             for tree in packet.iterfind("./proto[@name='smtpscope']/field"):
                 values = {field.get("name"): field.get("show") for field in tree}
                 if "smtpscope.rule" in values:
-                    found.append((number, (values["smtpscope.rule"], int(values.get("smtpscope.packet", 0)), values["smtpscope.severity"],
-                                           values.get("smtpscope.reason"))))
+                    found.append((number, finding_of(lambda name: values.get(TREE_NAMES.get(name, "smtpscope." + name)))))
         return found
+
+
+# What is compared, of both sides; whatever is missing there is None, or 0 where it counts.
+NUMBERS = ("packet", "count", "folded", "last_packet")
+WORDS = ("severity", "reason", "verdict", "fault", "confidence", "retry", "cause", "state", "server", "exchange", "detail")
+Finding = collections.namedtuple("Finding", ("rule",) + NUMBERS + WORDS)
+TREE_NAMES = {"cause": "smtpscope.cause.rule"}
+
+
+def finding_of(member):
+    """`member` gives each member's text, or None."""
+    numbers = {name: int(member(name) or 0) for name in NUMBERS}
+    numbers["last_packet"] = numbers["last_packet"] or numbers["packet"]
+    return Finding(rule=member("rule"), **numbers, **{name: printable(member(name)) for name in WORDS})
+
+
+def printable(text):
+    """Each side has its own way to show octets that are not printable ASCII: a run of them is one thing."""
+    return text and re.sub(r"(\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\[0-7]{3}|\\[abfnrtv]|[^ -~])+", "?", text.replace("\\\\", "\\").replace('\\"', '"'))
+
+
+def exchange_line(command, argument, code, enhanced, text):
+    """"RCPT TO:<a@example.org> -> 450 4.2.0 try again"; None where there is none."""
+    said = " ".join(filter(None, (command, argument)))
+    replied = " ".join(str(part) for part in (code, enhanced, text) if part) if code else ""
+    return " -> ".join(filter(None, (said, replied))) or None
 
 
 def whole_pdml(out):
@@ -112,5 +142,10 @@ def program_findings(program, path):
     if done.returncode not in (0, 3):
         raise AssertionError("%s -r %s: status %d\n%s" % (program, path, done.returncode, done.stderr.decode()))
     events = [json.loads(line) for line in done.stdout.decode().splitlines()]
-    return [(event["rule"], event["packet"] or 0, event["severity"], event["reason"]) for event in events
-            if event["event_type"] in ("finding", "deferral")]
+    findings = [event for event in events if event["event_type"] == "finding"]
+    rules = {(event["session"], event["id"]): event["rule"] for event in findings if event["id"]}
+    for event in findings:
+        event["cause"] = rules.get((event["session"], event["cause"]))
+        event["detail"] = event["detail"] and event["detail"]["text"]
+        event["exchange"] = event["exchange"] and exchange_line(**event["exchange"])
+    return [finding_of(event.get) for event in findings]
