@@ -314,6 +314,8 @@ enum smtpscope_fact_type {
     SMTPSCOPE_FACT_GAP,        /* `gap` */
     SMTPSCOPE_FACT_CONFLICT,   /* `gap`: where; len is 0 */
     SMTPSCOPE_FACT_OVERFLOW,   /* one of the session's own bounds was reached: it goes on in doubt */
+    SMTPSCOPE_FACT_HANDSHAKE,  /* `handshake`: how that of TLS went, see tls.h */
+    SMTPSCOPE_FACT_TLS_END,    /* `tls_end`: before the last facts of a session inside TLS */
     SMTPSCOPE_FACT_END,        /* `end`; the last fact */
 };
 
@@ -322,6 +324,9 @@ struct smtpscope_gap {
     uint64_t offset, len;
     const char *phase; /* "commands", "message", "replies", "tls" */
 };
+
+struct smtpscope_handshake;
+struct smtpscope_tls_end;
 
 struct smtpscope_fact {
     enum smtpscope_fact_type type;
@@ -335,6 +340,8 @@ struct smtpscope_fact {
         const struct smtpscope_gap *gap;
         const struct smtpscope_end *end;
         enum smtpscope_tls_event tls;
+        const struct smtpscope_handshake *handshake;
+        const struct smtpscope_tls_end *tls_end;
         struct {
             enum smtpscope_alien alien;
             const char *alien_name; /* the owner's word for it, see smtpscope_session_config, or smtpscope_alien_name()'s */

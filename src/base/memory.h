@@ -36,4 +36,12 @@ static inline void memory_free(const struct smtpscope_allocator *allocator, void
         memory_resize(allocator, memory, 0);
 }
 
+/* Overwrites a secret; the compiler does not know that nobody reads it again. */
+static inline void memory_wipe(void *secret, size_t len)
+{
+    if (len)
+        memset(secret, 0, len);
+    __asm__ volatile("" : : "r"(secret) : "memory");
+}
+
 #endif

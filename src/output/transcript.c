@@ -170,6 +170,8 @@ void transcript_fact(struct transcript *transcript, const struct smtpscope_fact 
     case SMTPSCOPE_FACT_TLS: transcript_tls(&transcript->tls, fact); break;
     case SMTPSCOPE_FACT_GAP: transcript_gap(transcript, fact->gap); break;
     case SMTPSCOPE_FACT_END: transcript_end(transcript, fact->end); break;
+    case SMTPSCOPE_FACT_HANDSHAKE:
+    case SMTPSCOPE_FACT_TLS_END:
     case SMTPSCOPE_FACT_OPEN:
     case SMTPSCOPE_FACT_COMMAND:
     case SMTPSCOPE_FACT_MESSAGE:

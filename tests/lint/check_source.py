@@ -15,13 +15,14 @@ MAY_INCLUDE = {
     "decode": {PUBLIC, "base"},
     "stream": {PUBLIC, "base"},
     "detect": {PUBLIC, "stream", "base"},
+    "tls": {PUBLIC, "base"},
     "smtp": {PUBLIC, "base"},
     "rules": {PUBLIC, "base"},
     "correlate": {PUBLIC, "base"},
-    "follow": {PUBLIC, "base", "stream", "smtp", "rules"},
+    "follow": {PUBLIC, "base", "stream", "tls", "smtp", "rules"},
     "advice": {PUBLIC, "base"},
     "output": {PUBLIC, "advice", "base"},
-    "app": {PUBLIC, "base", "capture", "decode", "stream", "detect", "smtp", "rules", "correlate", "follow", "advice", "output"},
+    "app": {PUBLIC, "base", "capture", "decode", "stream", "tls", "detect", "smtp", "rules", "correlate", "follow", "advice", "output"},
     "plugins": {PUBLIC},
 }
 # Room -> the rooms of its stage that it may include. A stage without a row has no rooms; "" is what lies in none.
@@ -57,8 +58,11 @@ LIBRARIES = {
     r"cap-ng\.h|seccomp\.h|systemd/.*": {"app"},
     r"microhttpd\.h": {"output"},
     r"libintl\.h": {"base", "advice", "plugins"},
+    r"openssl/.*": {"tls"},
 }
-CORE = {"stream", "smtp", "rules", "correlate", "follow", "advice"}
+# ... and those of which one file knows that they are there.
+LIBRARY_FILES = {r"openssl/.*": os.path.join("src", "tls", "crypto.c")}
+CORE = {"stream", "tls", "smtp", "rules", "correlate", "follow", "advice"}
 CLOCK = "base/clock.h"
 CORE_HEADERS = re.compile(r"stdio\.h|time\.h|sys/time\.h|unistd\.h|fcntl\.h|sys/socket\.h|pthread\.h|syslog\.h|signal\.h")
 CORE_CALLS = re.compile(
@@ -180,6 +184,9 @@ def check_includes(path, text):
         for library, stages in LIBRARIES.items():
             if re.fullmatch(library, name) and stage not in stages:
                 yield where, "%s includes <%s>" % (stage, name), "only in: %s" % ", ".join(sorted(stages))
+        for library, file in LIBRARY_FILES.items():
+            if re.fullmatch(library, name) and path != file:
+                yield where, "%s includes <%s>" % (path, name), "only in: %s" % file
         if stage in CORE and CORE_HEADERS.fullmatch(name):
             yield where, "%s includes <%s>" % (stage, name), "no stdio, clock or system calls in the sans-IO core"
 

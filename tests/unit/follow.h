@@ -117,6 +117,8 @@ static inline void follow_fact(void *ctx, struct smtpscope_session *session, con
         break;
     case SMTPSCOPE_FACT_TLS:
     case SMTPSCOPE_FACT_ALIEN:
+    case SMTPSCOPE_FACT_HANDSHAKE:
+    case SMTPSCOPE_FACT_TLS_END:
     case SMTPSCOPE_FACT_OVERFLOW: break;
     }
     if (follow->fact)

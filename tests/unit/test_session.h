@@ -194,6 +194,8 @@ static inline void log_fact(void *ctx, const struct smtpscope_fact *fact)
         log_word(log, fact->gap->phase);
         break;
     case SMTPSCOPE_FACT_CONFLICT: log_word(log, "conflict"); break;
+    case SMTPSCOPE_FACT_HANDSHAKE:
+    case SMTPSCOPE_FACT_TLS_END: break;
     case SMTPSCOPE_FACT_OVERFLOW: log_word(log, "overflow"); break;
     }
     log_word(log, " ");

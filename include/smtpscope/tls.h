@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The octets of both sides of a connection inside TLS -> its clear octets, where the keys are known, and what the handshake
+ * tells. Versions 1.0 to 1.3 (RFC 2246, 4346, 5246, 8446). Nothing that was not authenticated is ever told as clear octets.
+ */
+#ifndef SMTPSCOPE_TLS_H
+#define SMTPSCOPE_TLS_H
+
+#include "smtpscope/session.h"
+
+SMTPSCOPE_C_BEGIN
+
+/* --- keys */
+
+/* The labels of a key log that open records (RFC 9850 2): what others there are is for others. */
+enum smtpscope_secret_kind {
+    SMTPSCOPE_SECRET_MASTER,       /* CLIENT_RANDOM: up to TLS 1.2 */
+    SMTPSCOPE_SECRET_CLIENT_EARLY, /* CLIENT_EARLY_TRAFFIC_SECRET */
+    SMTPSCOPE_SECRET_CLIENT_HANDSHAKE,
+    SMTPSCOPE_SECRET_SERVER_HANDSHAKE,
+    SMTPSCOPE_SECRET_CLIENT_TRAFFIC,
+    SMTPSCOPE_SECRET_SERVER_TRAFFIC,
+    SMTPSCOPE_SECRET_KINDS
+};
+
+#define SMTPSCOPE_SECRET_MAX 48
+#define SMTPSCOPE_RANDOM_LEN 32
+struct smtpscope_secret {
+    uint8_t len;
+    uint8_t octets[SMTPSCOPE_SECRET_MAX];
+};
+
+/* Secrets by the client random of their connection. Bounded: the oldest leave, and are counted. */
+struct smtpscope_keys;
+
+/* All optional; copied. What it points to must outlive the store. */
+struct smtpscope_keys_config {
+    const struct smtpscope_allocator *allocator; /* NULL: realloc(3) */
+    size_t max;                                  /* secrets; 0: the default, a million */
+    uint64_t hash_seed;                          /* anything an attacker cannot know */
+    /* Where several threads use the store: called before and after each use of what it holds. */
+    void (*lock)(void *ctx);
+    void (*unlock)(void *ctx);
+    void *ctx;
+};
+
+struct smtpscope_keys_stats {
+    uint64_t secrets; /* taken so far, repetitions not counted */
+    uint64_t ignored; /* lines that are no secret of ours: comments, other labels, rubbish */
+    uint64_t evicted;
+};
+
+/* NULL when out of memory. */
+struct smtpscope_keys *smtpscope_keys_new(const struct smtpscope_keys_config *config);
+/* Wipes the secrets. NULL is fine. */
+void smtpscope_keys_free(struct smtpscope_keys *keys);
+void smtpscope_keys_stats(const struct smtpscope_keys *keys, struct smtpscope_keys_stats *stats);
+/* Grows with each new secret: a caller that found nothing asks again when it has grown. */
+uint64_t smtpscope_keys_generation(const struct smtpscope_keys *keys);
+/* False: not known. The caller wipes the secret. */
+bool smtpscope_keys_find(const struct smtpscope_keys *keys, enum smtpscope_secret_kind kind,
+                         const uint8_t random[SMTPSCOPE_RANDOM_LEN], struct smtpscope_secret *secret);
+/* "CLIENT_RANDOM". Static. */
+const char *smtpscope_secret_label(enum smtpscope_secret_kind kind);
+
+/*
+ * One key log (the format of SSLKEYLOGFILE, RFC 9850) on its way into a store, in pieces of any size: the last line waits for
+ * its end. Lines in CRLF, hexadecimal digits of either case, comments, repetitions and rubbish are taken as they come.
+ */
+struct smtpscope_keylog;
+
+/* `keys` must outlive it. NULL when out of memory. */
+struct smtpscope_keylog *smtpscope_keylog_new(struct smtpscope_keys *keys);
+void smtpscope_keylog_read(struct smtpscope_keylog *keylog, const uint8_t *octets, size_t len);
+/* There is no more, or the log begins anew: a last line needs no end. */
+void smtpscope_keylog_end(struct smtpscope_keylog *keylog);
+/* Drops an unfinished line. NULL is fine. */
+void smtpscope_keylog_free(struct smtpscope_keylog *keylog);
+
+/* --- what the handshake tells */
+
+/* The server's certificate. Texts are valid during the fact only, and are what the server wrote: anything. */
+struct smtpscope_certificate {
+    struct smtpscope_text subject, issuer; /* "O=Lab CA, CN=Lab Root CA" (RFC 4514, in the certificate's order) */
+    smtpscope_time not_before, not_after;
+    bool self_signed;
+    bool other_name; /* the client named a server, and the certificate is not for that one (RFC 6125) */
+};
+
+enum smtpscope_handshake_outcome {
+    SMTPSCOPE_HANDSHAKE_UNKNOWN,   /* the capture lacks what would tell */
+    SMTPSCOPE_HANDSHAKE_DONE,      /* both sides have the keys and went on */
+    SMTPSCOPE_HANDSHAKE_REFUSED,   /* by an alert */
+    SMTPSCOPE_HANDSHAKE_ABANDONED, /* closed without one */
+    SMTPSCOPE_HANDSHAKE_SILENT,    /* nobody closed, and nobody said more */
+};
+
+struct smtpscope_handshake {
+    enum smtpscope_handshake_outcome outcome;
+    enum smtpscope_side by; /* of REFUSED, ABANDONED, SILENT: who refused, closed first, owed the next word */
+    bool begun;             /* the ClientHello was seen */
+    uint16_t offered;       /* the highest version of the ClientHello; 0: not seen */
+    uint16_t version;       /* that both agreed on: 0x0304 is TLS 1.3; 0: none, or not seen */
+    uint16_t cipher;        /* the IANA registry's number; 0: none, or not seen */
+    bool resumed;
+    bool alerted;         /* `alert` and `alert_by` were seen; of REFUSED false: a record that can only be an alert */
+    bool alert_encrypted; /* ... and were sent encrypted */
+    uint8_t alert;        /* AlertDescription of RFC 8446 6 */
+    enum smtpscope_side alert_by;
+    bool certificate_asked; /* the server asked for the client's certificate (seen up to 1.2 only, or with keys) */
+    bool hidden;            /* the certificate was sent encrypted, and was not seen */
+    const struct smtpscope_certificate *certificate; /* NULL: not seen */
+    struct smtpscope_text sni, alpn;                 /* empty: none, or not seen. Valid during the fact only */
+    smtpscope_time time, end;                        /* of the ClientHello; of the last message of the handshake */
+    uint64_t packet, end_packet;
+};
+
+/* "TLSv1.3", "TLSv1"; NULL: no version of TLS. Static, as the others. */
+const char *smtpscope_tls_version_name(uint16_t version);
+/* OpenSSL's name, "ECDHE-RSA-AES256-GCM-SHA384"; NULL: not in the table. */
+const char *smtpscope_tls_cipher_name(uint16_t cipher);
+/* RFC 9325 4.1 speaks against it. */
+bool smtpscope_tls_cipher_is_weak(uint16_t cipher);
+/* "handshake_failure"; NULL: not in the table. */
+const char *smtpscope_tls_alert_name(uint8_t alert);
+
+enum smtpscope_decrypted {
+    SMTPSCOPE_DECRYPTED_NOT, /* no keys were looked for */
+    SMTPSCOPE_DECRYPTED_YES,
+    SMTPSCOPE_DECRYPTED_PARTLY, /* one side only, or not to the end */
+    SMTPSCOPE_DECRYPTED_NO_KEYS,
+    SMTPSCOPE_DECRYPTED_WRONG_KEYS, /* there are secrets, and nothing opens with them */
+};
+const char *smtpscope_decrypted_name(enum smtpscope_decrypted decrypted);
+
+/* How TLS went, told before the session's end. */
+struct smtpscope_tls_end {
+    enum smtpscope_decrypted decrypted;
+    bool unnamed;              /* the ClientHello, by which keys are found, was not captured */
+    uint64_t records[2];       /* of application data, as far as they can be told from those of the handshake */
+    smtpscope_time wrong_time; /* of the first record that does not open */
+    uint64_t wrong_packet;
+};
+
+/* --- connections */
+
+/* All connections of one thread: what they share, and those that wait for keys. */
+struct smtpscope_tls;
+struct smtpscope_tls_connection;
+
+struct smtpscope_tls_events {
+    /* From here on octets() and gap() tell of the session in clear: smtpscope_session_decrypted(). Told once, or never. */
+    void (*decrypted)(void *ctx, void *user);
+    /* As of struct smtpscope_stream_events. Offsets count on from where TLS began; `packet` is that of the record's end. */
+    void (*octets)(void *ctx, void *user, const struct smtpscope_octets *octets);
+    void (*gap)(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
+                uint64_t packet);
+    /* SMTPSCOPE_FACT_HANDSHAKE once at most, SMTPSCOPE_FACT_TLS_END at the close. */
+    void (*fact)(void *ctx, void *user, const struct smtpscope_fact *fact);
+};
+
+struct smtpscope_tls_config {
+    const struct smtpscope_allocator *allocator; /* NULL: realloc(3) */
+    struct smtpscope_keys *keys;                 /* NULL: no keys, nothing is opened */
+    const struct smtpscope_tls_events *events;
+    void *ctx;
+    /*
+     * Keys may still come: connections without theirs keep their octets so long, in packet time, and so many in all. 0: they do
+     * not wait.
+     */
+    smtpscope_time patience;
+    size_t max_waiting; /* 0: the default */
+};
+
+/* `config` is copied; what it points to must outlive the object. NULL when out of memory. */
+struct smtpscope_tls *smtpscope_tls_new(const struct smtpscope_tls_config *config);
+/* After all its connections. NULL is fine. */
+void smtpscope_tls_free(struct smtpscope_tls *tls);
+
+/* A connection whose TLS begins. NULL when out of memory. */
+struct smtpscope_tls_connection *smtpscope_tls_open(struct smtpscope_tls *tls, void *user);
+/* Wipes its keys; tells nothing. NULL is fine. */
+void smtpscope_tls_connection_free(struct smtpscope_tls_connection *connection);
+
+/* The octets of both sides, each in order, a reply after what it acknowledges; from the first record on. */
+void smtpscope_tls_octets(struct smtpscope_tls_connection *connection, const struct smtpscope_octets *octets);
+void smtpscope_tls_gap(struct smtpscope_tls_connection *connection, enum smtpscope_side side, uint64_t offset, uint64_t len,
+                       smtpscope_time time, uint64_t packet);
+/*
+ * Packet time has reached `now`: tries again what waits, where new keys have come, and gives up what has waited too long. Costs
+ * next to nothing where nothing waits.
+ */
+void smtpscope_tls_expire(struct smtpscope_tls *tls, smtpscope_time now);
+/* Nothing more will come. Tells what is still to be told. */
+void smtpscope_tls_close(struct smtpscope_tls_connection *connection, const struct smtpscope_ending *ending);
+
+SMTPSCOPE_C_END
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The only copies the stage makes: of records and messages that come in parts. */
+#include "connection.h"
+
+#include "base/memory.h"
+
+/* All connections of a worker together: whoever begins thousands of records and sends no more of them. */
+#define GATHERED_MAX ((size_t)64 << 20)
+#define GATHERED_FIRST 256
+
+static bool gathered_grow(struct smtpscope_tls *tls, struct gathered **gathered, size_t len, size_t max)
+{
+    size_t before = *gathered ? (*gathered)->capacity : 0, capacity = before ? before : GATHERED_FIRST;
+    struct gathered *grown;
+
+    while (capacity < len)
+        capacity *= 2;
+    capacity = capacity < max ? capacity : max;
+    if (tls->gathered_octets - before + capacity > GATHERED_MAX)
+        return false;
+    grown = memory_resize(tls->config.allocator, *gathered, sizeof *grown + capacity);
+    if (!grown)
+        return false;
+    if (!*gathered)
+        grown->len = 0;
+    grown->capacity = (uint32_t)capacity;
+    tls->gathered_octets += capacity - before;
+    *gathered = grown;
+    return true;
+}
+
+bool gathered_append(struct smtpscope_tls *tls, struct gathered **gathered, const uint8_t *data, size_t len, size_t max)
+{
+    size_t before = *gathered ? (*gathered)->len : 0;
+
+    if (before + len > max ||
+        ((!*gathered || before + len > (*gathered)->capacity) && !gathered_grow(tls, gathered, before + len, max))) {
+        gathered_free(tls, gathered);
+        return false;
+    }
+    memcpy((*gathered)->octets + before, data, len);
+    (*gathered)->len += (uint32_t)len;
+    return true;
+}
+
+/* A message may have been sent encrypted. */
+void gathered_free(struct smtpscope_tls *tls, struct gathered **gathered)
+{
+    if (!*gathered)
+        return;
+    tls->gathered_octets -= (*gathered)->capacity;
+    memory_wipe((*gathered)->octets, (*gathered)->len);
+    memory_free(tls->config.allocator, *gathered);
+    *gathered = NULL;
+}
