@@ -16,6 +16,7 @@ enum smtpscope_trace_kind {
     SMTPSCOPE_TRACE_UNKNOWN, /* a recipient was refused as unknown */
     SMTPSCOPE_TRACE_KNOWN,   /* a recipient was accepted */
     SMTPSCOPE_TRACE_OUTCOME, /* what became of a recipient of a message */
+    SMTPSCOPE_TRACE_ATTEMPT, /* a connection that never came to a word */
 };
 
 /*
@@ -38,7 +39,14 @@ struct smtpscope_trace {
     /* Of an OUTCOME: */
     uint64_t triple;                /* hash of the client's network, the sender and the recipient; never 0 */
     enum smtpscope_outcome outcome; /* accepted, deferred or refused */
+    /* Of an ATTEMPT, as struct smtpscope_attempt has them: */
+    enum smtpscope_attempt_end attempt;
+    uint32_t tries;
+    smtpscope_time waited;
 };
+
+/* The trace of a connection that never came to a word. */
+struct smtpscope_trace smtpscope_trace_attempt(const struct smtpscope_attempt *attempt);
 
 /* Calls `trace` for each trace of the fact, in order; valid during the call. Most facts have none. */
 void smtpscope_trace_fact(const struct smtpscope_session *session, const struct smtpscope_fact *fact,

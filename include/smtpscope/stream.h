@@ -3,6 +3,7 @@
 #ifndef SMTPSCOPE_STREAM_H
 #define SMTPSCOPE_STREAM_H
 
+#include "smtpscope/network.h"
 #include "smtpscope/segment.h"
 #include "smtpscope/types.h"
 
@@ -48,6 +49,7 @@ struct smtpscope_ending {
     smtpscope_time fin_time; /* of the first FIN; 0 when there was none */
     smtpscope_time time;     /* of the last segment */
     uint64_t packet;
+    const struct smtpscope_network *network; /* NULL: there was no trouble */
 };
 
 /*
@@ -68,6 +70,8 @@ struct smtpscope_stream_events {
                 uint64_t packet);
     void (*conflict)(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time, uint64_t packet);
     void (*closed)(void *ctx, void *user, const struct smtpscope_ending *ending);
+    /* A connection that opened() was never called for is over. NULL: nobody wants to know. Valid during the call. */
+    void (*attempted)(void *ctx, const struct smtpscope_attempt *attempt);
     /* smtpscope_streams_clock_stepped() was called. NULL where it is not. */
     void (*clock_stepped)(void *ctx, void *user, smtpscope_time delta);
 };
@@ -85,7 +89,8 @@ struct smtpscope_stream_config {
 
 /* Counters since the start. */
 struct smtpscope_stream_stats {
-    uint64_t segments, octets, flows, out_of_order, retransmitted, gaps, gap_octets, conflicts, evicted, held_now, held_max;
+    uint64_t segments, octets, flows, out_of_order, retransmitted, attempts, gaps, gap_octets, conflicts, evicted, held_now,
+        held_max;
     uint64_t flows_now, ignored; /* ignored: a segment of no flow that opened none (a RST, a bare ACK after the close) */
 };
 

@@ -12,6 +12,7 @@
 #include "attempts.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "unreached.h"
 
 /* 64 Ki deferred recipients at a time: about 8 MiB; neighbourhoods of 16 slots. */
 #define SLOTS 65536u
@@ -48,6 +49,7 @@ struct smtpscope_correlate {
     uint64_t forgotten;
     struct offer offers[SERVERS];
     struct attempts attempts;
+    struct unreached unreached;
     uint64_t
         keys[SLOTS]; /* 0: free. Apart from the rest: most recipients were never deferred, and are looked up all the same */
     struct deferral slots[SLOTS];
@@ -293,17 +295,22 @@ static void attempt_note(struct smtpscope_correlate *correlate, const struct smt
 
 void smtpscope_correlate_trace(struct smtpscope_correlate *correlate, const struct smtpscope_trace *trace)
 {
+    unreached_expire(&correlate->unreached, trace->time, correlate->config.finding, correlate->config.ctx);
     switch (trace->kind) {
     case SMTPSCOPE_TRACE_OFFER: offer_note(correlate, trace); break;
     case SMTPSCOPE_TRACE_LOGIN:
     case SMTPSCOPE_TRACE_UNKNOWN:
     case SMTPSCOPE_TRACE_KNOWN: attempt_note(correlate, trace); break;
     case SMTPSCOPE_TRACE_OUTCOME: outcome_note(correlate, trace); break;
+    case SMTPSCOPE_TRACE_ATTEMPT:
+        unreached_note(&correlate->unreached, 0, trace, correlate->config.finding, correlate->config.ctx);
+        break;
     }
 }
 
 void smtpscope_correlate_finish(struct smtpscope_correlate *correlate, smtpscope_time end)
 {
+    unreached_finish(&correlate->unreached, correlate->config.finding, correlate->config.ctx);
     for (size_t i = 0; i < SLOTS; i++) {
         struct deferral *deferral = &correlate->slots[i];
 

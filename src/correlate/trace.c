@@ -119,3 +119,16 @@ void smtpscope_trace_fact(const struct smtpscope_session *session, const struct 
     else if (fact->type == SMTPSCOPE_FACT_MESSAGE)
         trace_message(session, fact, trace, ctx);
 }
+
+struct smtpscope_trace smtpscope_trace_attempt(const struct smtpscope_attempt *attempt)
+{
+    return (struct smtpscope_trace){.kind = SMTPSCOPE_TRACE_ATTEMPT,
+                                    .flow = *attempt->flow,
+                                    .time = attempt->time,
+                                    .packet = attempt->packet,
+                                    .exchange = UINT32_MAX,
+                                    .state = "",
+                                    .attempt = attempt->end,
+                                    .tries = attempt->tries,
+                                    .waited = attempt->waited};
+}

@@ -58,6 +58,17 @@ static void follow_trace(void *ctx, const struct smtpscope_trace *trace)
         smtpscope_correlate_trace(follow->correlate, trace);
 }
 
+static void follow_attempted(void *ctx, const struct smtpscope_attempt *attempt)
+{
+    struct smtpscope_follow *follow = ctx;
+    struct smtpscope_trace trace = smtpscope_trace_attempt(attempt);
+
+    if (follow->config.trace)
+        follow->config.trace(follow->config.ctx, &trace);
+    else
+        follow_trace(follow, &trace);
+}
+
 static const char *follow_name_protocol(void *ctx, const uint8_t *octets, size_t len)
 {
     const struct smtpscope_follow *follow = ctx;
@@ -156,6 +167,7 @@ static const struct smtpscope_stream_events stream_events = {
     .gap = followed_gap,
     .conflict = followed_conflict,
     .closed = followed_close,
+    .attempted = follow_attempted,
     .clock_stepped = followed_clock_stepped,
 };
 

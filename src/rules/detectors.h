@@ -49,6 +49,12 @@ void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_sess
                       const struct smtpscope_fact *fact);
 void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
 
+/* network.c: what TCP shows under the session, before the first fact of its end; and what of the rest only follows from that. */
+void judge_network(struct smtpscope_judge *judge, const struct smtpscope_ending *ending, const struct smtpscope_fact *fact);
+void judge_network_effects(struct smtpscope_judge *judge);
+/* A session in which the server said nothing. */
+void judge_no_greeting(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
+
 /* Did the session itself end, and not only the capture or our tracking? */
 static inline bool session_ended(const struct smtpscope_ending *ending)
 {

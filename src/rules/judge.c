@@ -349,6 +349,8 @@ static void judge_overflow(struct smtpscope_judge *judge, const struct smtpscope
 void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_session *session,
                           const struct smtpscope_fact *fact)
 {
+    if (smtpscope_session_ending(session) && !judge->session.network_seen)
+        judge_network(judge, smtpscope_session_ending(session), fact);
     switch (fact->type) {
     case SMTPSCOPE_FACT_OPEN: judge_open(judge, fact); break;
     case SMTPSCOPE_FACT_COMMAND: judge_early(judge, fact); break;

@@ -29,6 +29,7 @@ struct session_findings {
     uint16_t greeting;         /* the greeting was a refusal */
     uint16_t closing;          /* 421, or another reply with which the server closes */
     uint16_t not_followed;     /* STARTTLS without TLS */
+    uint16_t network;          /* what TCP shows explains how the session ends */
     uint32_t errors, unknown_recipients, failed_logins;
     uint32_t limit_rcpt, limit_mail; /* LIMITS of the last EHLO reply (RFC 9422 4) */
     uint32_t mails;                  /* MAILs since there is a limit */
@@ -71,6 +72,7 @@ struct session_facts {
     bool starttls_offered : 1, mail_in_clear : 1;
     bool closing_seen : 1; /* the server said that it closes */
     bool quit_unanswered : 1;
+    bool network_seen : 1; /* what TCP shows was looked at: the session ends */
     bool lost_message : 1; /* a finding says what became of the message: the unanswered commands say no more */
 };
 

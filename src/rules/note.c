@@ -97,6 +97,10 @@ void note_revise(struct smtpscope_judge *judge, uint32_t id, const struct revisi
         note->finding.reason = revision->reason;
     if (revision->detail)
         note->finding.detail = revision->detail;
+    if (revision->fault)
+        note->finding.fault = revision->fault;
+    if (revision->cause)
+        note->finding.cause = revision->cause;
     note->finding.detail_number += revision->detail_more;
 }
 

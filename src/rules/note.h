@@ -51,6 +51,8 @@ struct revision {
     enum smtpscope_verdict verdict;
     enum smtpscope_reason reason;
     enum smtpscope_detail detail;
+    enum smtpscope_fault fault;
+    uint32_t cause;       /* id of a note */
     uint64_t detail_more; /* to be added to the number of the detail */
 };
 

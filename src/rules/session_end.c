@@ -30,6 +30,8 @@ static uint32_t cause_of_silence(struct smtpscope_judge *judge, const struct smt
     const struct session_memory *memory = memory_of(judge);
     const struct smtpscope_finding *pipelined = note_find(judge, memory->session.pipelined);
 
+    if (memory->session.network)
+        return memory->session.network;
     if (memory->session.closing)
         return memory->session.closing;
     if (pipelined && pipelined->verdict != SMTPSCOPE_VERDICT_TOLERATED)
@@ -199,6 +201,7 @@ void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
         note_add(judge, &claim);
     }
     judge_one_sided(judge, fact);
+    judge_no_greeting(judge, fact);
     judge_no_handshake(judge, fact);
     judge_close(judge, fact);
     if (judge->session.starttls_offered && judge->session.mail_in_clear && !fact->end->opaque && !is_alien(judge)) {
@@ -209,4 +212,5 @@ void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
     if (!judge->session.early_refused && judge->session.early_taken)
         note_revise(judge, memory_of(judge)->session.early,
                     &(struct revision){.verdict = SMTPSCOPE_VERDICT_TOLERATED, .severity = SEVERITY(NOTICE)});
+    judge_network_effects(judge);
 }

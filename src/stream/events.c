@@ -2,6 +2,8 @@
 /* All that the owner of the streams is told, and what a flow remembers of it. */
 #include "events.h"
 
+#include "attempt.h"
+#include "trouble.h"
 #include "waiting.h"
 
 void tell_opened(struct smtpscope_streams *streams, struct flow *flow)
@@ -78,13 +80,17 @@ void tell_closed(struct smtpscope_streams *streams, struct flow *flow, enum smtp
         .fin_time = flow->fin_time,
         .time = flow->last_time,
         .packet = flow->last_packet,
+        .network = trouble_end(streams, flow),
     };
 
     if (flow->closed)
         return;
     flow->closed = true;
+    if (!flow->followed)
+        attempt_tell(streams, flow, why);
     if (flow->user)
         streams->config.events->closed(streams->config.ctx, flow->user, &ending);
     flow->user = NULL;
+    trouble_free(streams, flow);
     streams->stats.flows_now -= flow->followed;
 }

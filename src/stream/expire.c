@@ -69,10 +69,10 @@ static struct flow *expiring_pop(struct expiring *expiring)
 
 /* --- what expires */
 
-/* A flow whose end tells nothing has no place in the order. Most are of this kind: scans, and what closed a second ago. */
+/* A flow whose end tells nothing has no place in the order. Most are of this kind: what closed a second ago. */
 static bool ends_silently(const struct flow *flow)
 {
-    return flow->closed || (!flow->followed && !reassembly_owes(flow));
+    return flow->closed || (!flow->followed && !flow->direction[SMTPSCOPE_CLIENT].seen && !reassembly_owes(flow));
 }
 
 /* Ends the flow, or puts it among those that expire; false: there is no room for it now. */

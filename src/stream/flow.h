@@ -69,6 +69,7 @@ struct flow {
     void *user; /* NULL: not followed */
     struct direction direction[2];
     struct held_queue *held_queue; /* NULL: nothing is held */
+    struct trouble *trouble;       /* NULL: there was none; see trouble.h */
     smtpscope_time since;          /* when it entered its list; of an idle one, when it was last heard */
     smtpscope_time last_time;      /* of its last segment */
     smtpscope_time fin_time;       /* of the first FIN */
@@ -83,8 +84,8 @@ struct flow {
     bool closed : 1;   /* told; the entry stays a while, so that what comes late opens no new flow */
 };
 
-/* A million idle flows fit in 192 MB, with their slots. */
-_Static_assert(sizeof(void *) != 8 || sizeof(struct flow) <= 176, "a flow is 176 octets at most");
+/* A million idle flows fit in 200 MB, with their slots. */
+_Static_assert(sizeof(void *) != 8 || sizeof(struct flow) <= 184, "a flow is 184 octets at most");
 
 struct flow_queue {
     uint32_t first, last;

@@ -18,6 +18,7 @@
 
 #include "events.h"
 #include "held.h"
+#include "trouble.h"
 #include "waiting.h"
 
 /* A capture that is merely out of order puts it right within so many segments, or so long. */
@@ -143,6 +144,23 @@ static uint32_t hole(const struct flow *flow, enum smtpscope_side side)
     return (uint32_t)need;
 }
 
+/* Was what is missing acknowledged, and so seen by the other side? Where nothing is missing, the two only wait in a circle. */
+static bool hole_is_acked(const struct flow *flow)
+{
+    bool missing = false;
+
+    for (int side = 0; side < 2; side++) {
+        const struct direction *direction = &flow->direction[side];
+
+        if (!hole(flow, (enum smtpscope_side)side))
+            continue;
+        missing = true;
+        if (direction->has_acked && seq_diff(direction->acked, direction->nxt) > 0)
+            return true;
+    }
+    return !missing;
+}
+
 /*
  * Both sides wait for one another: a segment that was sent again acknowledges what its first copy could not. The client
  * goes first, as a command comes before its reply. True when anything was delivered.
@@ -172,28 +190,13 @@ static bool give_up(struct smtpscope_streams *streams, struct flow *flow)
             return true;
         }
         if (missing && next) {
+            if (!hole_is_acked(flow))
+                trouble_not_arrived(streams, flow, (enum smtpscope_side)side, missing);
             tell_gap(streams, flow, (enum smtpscope_side)side, missing, next->time, next->packet);
             return true;
         }
     }
     return break_circle(streams, flow);
-}
-
-/* Was what is missing acknowledged, and so seen by the other side? Where nothing is missing, the two only wait in a circle. */
-static bool hole_is_acked(const struct flow *flow)
-{
-    bool missing = false;
-
-    for (int side = 0; side < 2; side++) {
-        const struct direction *direction = &flow->direction[side];
-
-        if (!hole(flow, (enum smtpscope_side)side))
-            continue;
-        missing = true;
-        if (direction->has_acked && seq_diff(direction->acked, direction->nxt) > 0)
-            return true;
-    }
-    return !missing;
 }
 
 bool reassembly_is_hopeless(const struct smtpscope_streams *streams, const struct flow *flow)
@@ -290,8 +293,8 @@ static bool is_plain(const struct flow *flow, enum smtpscope_side side, const st
     const struct direction *direction = &flow->direction[side], *other = &flow->direction[!side];
     const uint8_t flags = SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_FIN | SMTPSCOPE_TCP_RST | SMTPSCOPE_TCP_ACK;
 
-    return (segment->flags & flags) == SMTPSCOPE_TCP_ACK && !flow->held_queue && direction->known &&
-           segment->seq == direction->nxt && !segment->missing && ack_is_covered(other, true, segment->ack);
+    return (segment->flags & flags) == SMTPSCOPE_TCP_ACK && !flow->held_queue && !flow->trouble && segment->window &&
+           direction->known && segment->seq == direction->nxt && !segment->missing && ack_is_covered(other, true, segment->ack);
 }
 
 static void segment_plain(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
@@ -331,6 +334,7 @@ __attribute__((noinline)) static void segment_any(struct smtpscope_streams *stre
                                       .time = segment->time,
                                       .packet = segment->packet};
 
+    trouble_segment(streams, flow, side, segment);
     if (segment->flags & SMTPSCOPE_TCP_RST) { /* RFC 9293 3.5.3: its text explains the reset, it is not in the stream */
         deliverable.len = deliverable.missing = 0;
         deliverable.fin = false;
@@ -351,6 +355,7 @@ __attribute__((noinline)) static void segment_any(struct smtpscope_streams *stre
             return;
         if (ahead < 0 && deliverable.len && !is_probe(direction, &deliverable)) {
             streams->stats.retransmitted++;
+            trouble_resent(streams, flow, side, segment);
             if (recent_differs(&direction->recent, recent_seed(flow), direction->nxt - deliverable.seq, deliverable.data,
                                deliverable.len))
                 tell_conflict(streams, flow, side, &deliverable);

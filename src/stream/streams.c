@@ -9,11 +9,13 @@
 
 #include "base/memory.h"
 
+#include "attempt.h"
 #include "expire.h"
 #include "held.h"
 #include "life.h"
 #include "reassembly.h"
 #include "table.h"
+#include "trouble.h"
 #include "waiting.h"
 
 #define DEFAULT_FLOWS (4u << 20)              /* the most that fit beside their sessions in a few GiB */
@@ -47,8 +49,10 @@ void smtpscope_streams_free(struct smtpscope_streams *streams)
     if (!streams)
         return;
     for (unsigned list = 0; list < LISTS; list++)
-        for (struct flow *flow = list_first(streams, list); flow; flow = flow_at(streams, flow->next))
+        for (struct flow *flow = list_first(streams, list); flow; flow = flow_at(streams, flow->next)) {
             held_discard(streams, flow);
+            trouble_free(streams, flow);
+        }
     table_free(streams);
     memory_free(streams->config.allocator, streams->expiring.flows);
     memory_free(streams->config.allocator, streams);
@@ -258,6 +262,8 @@ void smtpscope_streams_follow(struct smtpscope_streams *streams, const struct sm
     reassembly_segment(streams, flow, side, segment);
     if (segment->flags & SMTPSCOPE_TCP_RST && reset_is_valid(&flow->direction[side], segment))
         note_reset(streams, flow, side);
+    if (flow->list == LIST_EMBRYO)
+        attempt_segment(streams, flow, side, segment);
     flow_close_if_done(streams, flow);
 }
 

@@ -12,10 +12,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 sys.dont_write_bytecode = True
 import dialogue as dialogues  # noqa: E402
 
-# Rules that no dialogue can raise, as they are about the program itself -> the tests that do, which name them.
+# Rules that no dialogue can raise, as they are about the program itself or about TCP -> the tests that do, which name them.
+NETWORK = ("program/test_network.py",)
 EXCEPTIONS = {
     "transport.capture-drops": ("unit/test_own_losses.c", "program/test_losses.py"),
     "transport.output-lost": ("unit/test_own_losses.c", "program/test_losses.py"),
+    **{"connection." + name: NETWORK for name in ("unanswered", "refused", "no-greeting", "lost")},
+    **{"network." + name: NETWORK for name in ("path-mtu", "loss", "stall")},
 }
 
 

@@ -28,9 +28,9 @@ class Endpoint:
         return "%s:%d" % (self.address, self.port)
 
 
-def frame(src, dst, seq, ack, flags, payload):
+def frame(src, dst, seq, ack, flags, payload, window=WINDOW):
     """One Ethernet frame with an IPv4 or IPv6 packet with one TCP segment, checksums right."""
-    tcp = struct.pack("!HHIIBBHHH", src.port, dst.port, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, 5 << 4, flags, WINDOW, 0, 0) + payload
+    tcp = struct.pack("!HHIIBBHHH", src.port, dst.port, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, 5 << 4, flags, window, 0, 0) + payload
     addresses = src.address.packed + dst.address.packed
     if src.address.version == 4:
         pseudo = addresses + struct.pack("!BBH", 0, 6, len(tcp))
@@ -72,7 +72,7 @@ class Conversation:
     def other(self, key):
         return self.side["S" if key == "C" else "C"]
 
-    def segment(self, time, key, flags, payload=b"", captured=True, seq=None, ack=None):
+    def segment(self, time, key, flags, payload=b"", captured=True, seq=None, ack=None, window=WINDOW):
         """Sends one segment. `captured` False: it was sent and received, but is not in the file."""
         side, peer = self.side[key], self.other(key)
         if seq is None:
@@ -84,7 +84,7 @@ class Conversation:
             side.last = (seq, payload)
         peer.rcv_nxt = max(peer.rcv_nxt, side.snd_nxt)
         if captured and side.captured:
-            self.packets.append((time, frame(side.endpoint, peer.endpoint, seq, ack if flags & ACK else 0, flags, payload)))
+            self.packets.append((time, frame(side.endpoint, peer.endpoint, seq, ack if flags & ACK else 0, flags, payload, window)))
 
     def handshake(self, time):
         self.segment(time, "C", SYN)

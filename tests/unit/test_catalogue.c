@@ -86,6 +86,7 @@ static const struct {
 } uncounted[] = {
     {SMTPSCOPE_DETAIL_ALLOWED_CODES, "the number is a reply code"},
     {SMTPSCOPE_DETAIL_PORT, "the number is a port"},
+    {SMTPSCOPE_DETAIL_RESET_AFTER, "ms has none"},
 };
 
 static const char *uncounted_reason(enum smtpscope_detail detail)

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What TCP itself shows: of connections that never came to a word, and of the network under a session. */
+#ifndef SMTPSCOPE_NETWORK_H
+#define SMTPSCOPE_NETWORK_H
+
+#include "smtpscope/types.h"
+
+SMTPSCOPE_C_BEGIN
+
+struct smtpscope_flow;
+
+/* What became of a connection of which neither side sent an octet or a FIN (RFC 9293 3.5). */
+enum smtpscope_attempt_end {
+    SMTPSCOPE_ATTEMPT_UNANSWERED,   /* nothing answered the SYN */
+    SMTPSCOPE_ATTEMPT_REFUSED,      /* a RST answered it */
+    SMTPSCOPE_ATTEMPT_SERVER_RESET, /* established, then reset from the server's side */
+    SMTPSCOPE_ATTEMPT_CLIENT_RESET, /* established, then reset from the client's side */
+    SMTPSCOPE_ATTEMPT_SILENT,       /* established, and silent until it was forgotten, or the capture ended */
+};
+
+/* A connection that never came to a word. */
+struct smtpscope_attempt {
+    const struct smtpscope_flow *flow;
+    enum smtpscope_attempt_end end;
+    uint32_t tries;        /* SYNs of the client */
+    smtpscope_time waited; /* from the first of them to what ended it; of SILENT: to the last packet time there is */
+    smtpscope_time time;   /* of the last segment */
+    uint64_t packet;
+};
+
+/* Of the octets that one side sent, and of its window. */
+struct smtpscope_network_side {
+    uint64_t resent; /* octets sent again */
+    uint32_t resent_segments;
+    uint32_t unacked;              /* octets at the end of what was sent that the other side never acknowledged; 0: none */
+    uint32_t unacked_len;          /* of the first segment of these */
+    uint32_t unacked_tries;        /* how often that one was sent */
+    smtpscope_time unacked_time;   /* from its first repetition to the last */
+    bool unacked_heard;            /* the other side was heard meanwhile: it lives, and lacks them */
+    uint64_t not_arrived;          /* octets that the capture lacks, and that the other side lacked too */
+    uint32_t window_closings;      /* how often this side closed its window */
+    smtpscope_time window_closed;  /* for how long, all in all */
+    smtpscope_time window_longest; /* the longest of these */
+};
+
+/* What went wrong under a session. Only a flow in trouble has it. */
+struct smtpscope_network {
+    struct smtpscope_network_side side[2];
+};
+
+SMTPSCOPE_C_END
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What TCP proves. In: the figures of a flow in trouble (smtpscope/network.h), as its session ends. Out: findings of the families
+ * connection and network, and whose doing the end of the session was.
+ *
+ * A segment that is never acknowledged, however often it is sent, while the other side goes on to speak: it did not arrive.
+ * Is it a full one, smaller ones got through (what the other side acknowledges was sent in them): then the path takes no segments of
+ * that size, and nobody told the sender so (RFC 4821 1). Is the other side not heard either, it is gone, or the path to it.
+ */
+#include "detectors.h"
+
+/* Fewer repetitions than these happen on any busy path. */
+#define TRIES_MANY 4u
+/* A segment near the size that a path may refuse: IPv4's least MTU is far below, tunnels take some tens of octets off 1500. */
+#define SEGMENT_FULL 1000u
+/* A closed window that a person would notice. */
+#define CLOSED_LONG (10 * SMTPSCOPE_SECOND)
+/* A client that leaves sooner is a port check, or changed its mind. */
+#define GREETING_PATIENCE (10 * SMTPSCOPE_SECOND)
+
+static struct smtpscope_text side_text(enum smtpscope_side side)
+{
+    return smtpscope_text_of(side == SMTPSCOPE_CLIENT ? "client" : "server");
+}
+
+static uint64_t seconds_of(smtpscope_time time)
+{
+    return (uint64_t)(time / SMTPSCOPE_SECOND);
+}
+
+static enum smtpscope_fault fault_of(enum smtpscope_side side)
+{
+    return side == SMTPSCOPE_CLIENT ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER;
+}
+
+/* What became of a segment of `side` that was sent again and again. Returns the note's id. */
+static uint16_t judge_unacked(struct smtpscope_judge *judge, enum smtpscope_side side,
+                              const struct smtpscope_network_side *figures, struct claim *claim)
+{
+    claim->detail = SMTPSCOPE_DETAIL_SEGMENT_TRIES;
+    claim->detail_text = side_text(side);
+    claim->detail_number = figures->unacked_len;
+    if (!figures->unacked_heard) {
+        claim->rule = SMTPSCOPE_RULE_CONNECTION_LOST;
+        claim->detail = SMTPSCOPE_DETAIL_VANISHED_SIDE;
+        claim->detail_text = side_text((enum smtpscope_side) !side);
+        claim->detail_number = seconds_of(figures->unacked_time);
+    } else if (figures->unacked_len >= SEGMENT_FULL) {
+        claim->rule = SMTPSCOPE_RULE_NETWORK_PATH_MTU;
+        claim->confidence = SMTPSCOPE_LIKELY; /* a path may also lose what is sent at that moment */
+    } else {
+        claim->rule = SMTPSCOPE_RULE_NETWORK_LOSS;
+        claim->severity = SEVERITY(WARNING);
+    }
+    return note_add(judge, claim);
+}
+
+static uint16_t judge_side(struct smtpscope_judge *judge, enum smtpscope_side side,
+                           const struct smtpscope_network_side *figures, const struct smtpscope_fact *fact)
+{
+    struct claim claim = {.fact = fact, .side = side, .fault = SMTPSCOPE_FAULT_NETWORK};
+
+    if (figures->unacked_tries >= TRIES_MANY)
+        return judge_unacked(judge, side, figures, &claim);
+    if (figures->not_arrived) {
+        claim.rule = SMTPSCOPE_RULE_NETWORK_LOSS;
+        claim.severity = SEVERITY(WARNING);
+        claim.detail = SMTPSCOPE_DETAIL_NOT_ARRIVED;
+        claim.detail_text = side_text(side);
+        claim.detail_number = figures->not_arrived;
+        return note_add(judge, &claim);
+    }
+    return 0;
+}
+
+static void judge_window(struct smtpscope_judge *judge, enum smtpscope_side side, const struct smtpscope_network_side *figures,
+                         const struct smtpscope_fact *fact)
+{
+    if (figures->window_closed >= CLOSED_LONG)
+        note_add(judge, &(struct claim){.rule = SMTPSCOPE_RULE_NETWORK_STALL,
+                                        .fact = fact,
+                                        .side = side,
+                                        .fault = fault_of(side),
+                                        .detail = SMTPSCOPE_DETAIL_WINDOW_CLOSED,
+                                        .detail_text = side_text(side),
+                                        .detail_number = seconds_of(figures->window_closed)});
+}
+
+void judge_network(struct smtpscope_judge *judge, const struct smtpscope_ending *ending, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_network *network = ending->network;
+
+    judge->session.network_seen = true;
+    if (!network || !ending->seen[SMTPSCOPE_CLIENT] || !ending->seen[SMTPSCOPE_SERVER])
+        return; /* in a capture of one side nothing is acknowledged */
+    for (int side = 0; side < 2; side++) {
+        uint16_t note = judge_side(judge, (enum smtpscope_side)side, &network->side[side], fact);
+
+        if (note)
+            judge->memory->session.network = note;
+        judge_window(judge, (enum smtpscope_side)side, &network->side[side], fact);
+    }
+}
+
+/* What may only follow from octets that did not arrive. */
+static bool is_effect(enum smtpscope_rule rule)
+{
+    switch ((int)rule) {
+    case SMTPSCOPE_RULE_DATA_CONNECTION_LOST:
+    case SMTPSCOPE_RULE_DATA_OUTCOME_UNKNOWN:
+    case SMTPSCOPE_RULE_REPLY_MISSING:
+    case SMTPSCOPE_RULE_DEFERRAL_TIMEOUT:
+    case SMTPSCOPE_RULE_TRANSPORT_GAP:
+    case SMTPSCOPE_RULE_TRANSPORT_RESET:
+    case SMTPSCOPE_RULE_TRANSPORT_IDLE_TIMEOUT:
+    case SMTPSCOPE_RULE_TRANSPORT_CLOSED_WITHOUT_QUIT:
+    case SMTPSCOPE_RULE_CONNECTION_NO_GREETING: return true;
+    default: return false;
+    }
+}
+
+void judge_network_effects(struct smtpscope_judge *judge)
+{
+    uint16_t network = memory_of(judge)->session.network;
+
+    for (uint32_t id = 1; network && id <= judge->note_count; id++)
+        if (is_effect(note_find(judge, id)->rule))
+            note_revise(judge, id, &(struct revision){.fault = SMTPSCOPE_FAULT_NETWORK, .cause = network});
+}
+
+void judge_no_greeting(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_ending *ending = fact->end->ending;
+    bool reset = ending->why == SMTPSCOPE_CLOSE_RESET, ended = reset || ending->why == SMTPSCOPE_CLOSE_FIN;
+    smtpscope_time waited = (ended && !reset ? ending->fin_time : ending->time) - judge->flow->first_time;
+    bool left = ended && ending->by == SMTPSCOPE_CLIENT;
+    struct claim claim = {.rule = SMTPSCOPE_RULE_CONNECTION_NO_GREETING,
+                          .fact = fact,
+                          .side = SMTPSCOPE_SERVER,
+                          .fault = SMTPSCOPE_FAULT_SERVER,
+                          .detail_text = side_text(ending->by),
+                          .detail_number = seconds_of(waited)};
+
+    if (fact->end->octets[SMTPSCOPE_SERVER] || fact->end->lost[SMTPSCOPE_SERVER] || judge->flow->midstream || is_alien(judge) ||
+        memory_of(judge)->session.early /* it spoke out of turn, and was cut off for that */ ||
+        !ending->seen[SMTPSCOPE_SERVER] || !ending->seen[SMTPSCOPE_CLIENT] || (!ended && waited < GREETING_PATIENCE))
+        return;
+    claim.detail = reset   ? SMTPSCOPE_DETAIL_NO_GREETING_RESET
+                   : ended ? SMTPSCOPE_DETAIL_NO_GREETING_CLOSED
+                           : SMTPSCOPE_DETAIL_NO_GREETING_SILENT;
+    if (left && waited < GREETING_PATIENCE) {
+        claim.severity = SEVERITY(INFO);
+        claim.fault = SMTPSCOPE_FAULT_NOBODY;
+    }
+    note_add(judge, &claim);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is said of a connection without a word rests on both sides: a client that acknowledges what the capture lacks was
+ * answered, and a capture of one side shows nothing of the other. A SYN at the end of the capture may yet be answered.
+ */
+#include "attempt.h"
+
+#include "trouble.h"
+#include "waiting.h"
+
+/* Linux sends a SYN again after one and three seconds; then a single one that had no answer is no accident. */
+#define ANSWER_TIME (3 * SMTPSCOPE_SECOND)
+/* A greeting may take long (RFC 5321 4.5.3.2.1: 5 minutes), but a client has begun to wait by then. */
+#define GREETING_TIME (30 * SMTPSCOPE_SECOND)
+
+static bool is_answered(const struct flow *flow)
+{
+    return flow->direction[SMTPSCOPE_CLIENT].has_acked && !flow->public.midstream;
+}
+
+/* The client has acknowledged the server's SYN. */
+static bool is_established(const struct flow *flow)
+{
+    return is_answered(flow) && flow->direction[SMTPSCOPE_SERVER].has_acked;
+}
+
+void attempt_segment(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                     const struct smtpscope_segment *segment)
+{
+    const uint8_t flags = segment->flags & (SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK);
+
+    if (side == SMTPSCOPE_CLIENT && flags == SMTPSCOPE_TCP_SYN && segment->packet != flow->public.first_packet) {
+        trouble_syn(streams, flow);
+        flow_wait(streams, flow, LIST_EMBRYO);
+    } else if (is_established(flow) && !(segment->flags & SMTPSCOPE_TCP_RST)) {
+        flow_wait(streams, flow, LIST_IDLE);
+    }
+}
+
+/* false: the capture does not show it. */
+static bool attempt_end(const struct smtpscope_streams *streams, const struct flow *flow, enum smtpscope_close why,
+                        enum smtpscope_attempt_end *end)
+{
+    bool client = flow->direction[SMTPSCOPE_CLIENT].seen, server = flow->direction[SMTPSCOPE_SERVER].seen;
+    smtpscope_time waited = streams->now + streams->stepped - flow->last_time;
+    bool tried = flow->last_time - flow->public.first_time >= ANSWER_TIME;
+
+    if (!client || flow->public.midstream || why == SMTPSCOPE_CLOSE_EVICTED)
+        return false;
+    if (!server) {
+        *end = SMTPSCOPE_ATTEMPT_UNANSWERED;
+        return !flow->direction[SMTPSCOPE_SERVER].has_acked && !flow->reset && (tried || waited >= ANSWER_TIME);
+    }
+    if (flow->reset) {
+        *end = flow->reset_by == SMTPSCOPE_CLIENT ? SMTPSCOPE_ATTEMPT_CLIENT_RESET
+               : is_established(flow)             ? SMTPSCOPE_ATTEMPT_SERVER_RESET
+                                                  : SMTPSCOPE_ATTEMPT_REFUSED;
+        return flow->reset_by != SMTPSCOPE_CLIENT || is_established(flow);
+    }
+    *end = SMTPSCOPE_ATTEMPT_SILENT;
+    return is_established(flow) && waited >= GREETING_TIME;
+}
+
+void attempt_tell(struct smtpscope_streams *streams, const struct flow *flow, enum smtpscope_close why)
+{
+    smtpscope_time now = streams->now + streams->stepped;
+    struct smtpscope_attempt attempt = {.flow = &flow->public,
+                                        .tries = flow->trouble && flow->trouble->syns ? flow->trouble->syns : 1,
+                                        .time = flow->last_time,
+                                        .packet = flow->last_packet};
+
+    if (!streams->config.events->attempted || !attempt_end(streams, flow, why, &attempt.end))
+        return;
+    attempt.waited = (attempt.end == SMTPSCOPE_ATTEMPT_SILENT ? now : flow->last_time) - flow->public.first_time;
+    streams->stats.attempts++;
+    streams->config.events->attempted(streams->config.ctx, &attempt);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a flow in trouble remembers: SYNs and segments that were sent again, octets that did not arrive, closed windows. Most
+ * flows never have any of it, and pay a pointer. Which segments are looked at is decided where they are not the plain next one.
+ */
+#ifndef STREAM_TROUBLE_H
+#define STREAM_TROUBLE_H
+
+#include "flow.h"
+
+/* The first segment of a direction that is not acknowledged, once it was sent again. */
+struct unacked {
+    uint32_t seq, len, tries; /* tries 0: there is none */
+    smtpscope_time first, last;
+    bool heard; /* the other side was heard since its first repetition */
+};
+
+struct trouble {
+    struct smtpscope_network network;
+    struct unacked unacked[2];
+    struct {
+        uint32_t seq; /* where the first of the octets stood that did not arrive */
+        bool heard;   /* the other side was heard since */
+    } hole[2];
+    smtpscope_time closed_since[2]; /* when the window of this side closed; 0: it is open */
+    uint32_t syns;
+};
+
+/* A segment that is sent again, wholly or in part: `segment` begins before `nxt`. */
+void trouble_resent(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                    const struct smtpscope_segment *segment);
+/* The client's SYN came again. */
+void trouble_syn(struct smtpscope_streams *streams, struct flow *flow);
+/* `len` octets of `side` that stand next, and that neither the capture nor, so far, the other side has. */
+void trouble_not_arrived(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, uint32_t len);
+/* Any segment with a closed window; and any segment of a flow with trouble, before it is delivered. */
+void trouble_segment(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                     const struct smtpscope_segment *segment);
+/* The figures, as they are when the flow ends; NULL: there was no trouble under its octets. Valid until trouble_free(). */
+const struct smtpscope_network *trouble_end(const struct smtpscope_streams *streams, struct flow *flow);
+void trouble_free(const struct smtpscope_streams *streams, struct flow *flow);
+
+#endif

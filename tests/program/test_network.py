@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What TCP shows before the first word and under a session: each situation as segments, and its near misses, which say nothing."""
+import unittest
+
+import harness
+from harness import ProgramTest, run
+import tcpwire
+from tcpwire import ACK, FIN, PSH, RST, SYN
+
+SECOND = 10**9
+FAMILIES = ("connection.", "network.")
+FULL = b"x" * 1458 + b"\r\n"
+
+
+class Talk(tcpwire.Conversation):
+    """A conversation with a clock of its own: each segment comes some time behind the one before."""
+
+    def __init__(self, packets, port=20000, server="192.0.2.25", captured=(True, True), start=1700000000 * SECOND):
+        super().__init__(packets, tcpwire.Endpoint("198.51.100.1", port), tcpwire.Endpoint(server, 25), captured=captured)
+        self.now = start
+
+    def send(self, key, flags=ACK, payload=b"", after=0.01, **options):
+        self.now += int(after * SECOND)
+        self.segment(self.now, key, flags, payload, **options)
+
+    def shake(self):
+        self.send("C", SYN)
+        self.send("S", SYN | ACK)
+        self.send("C", ACK)
+
+    def say(self, key, text, after=0.01):
+        self.send(key, PSH | ACK, text, after)
+        self.send("S" if key == "C" else "C", ACK, after=0.001)
+
+    def begin(self):
+        """To the 354."""
+        self.shake()
+        self.say("S", b"220 mx ESMTP\r\n")
+        for line, reply in ((b"EHLO c.example", b"250 mx"), (b"MAIL FROM:<a@c.example>", b"250 ok"), (b"RCPT TO:<b@d.example>", b"250 ok"),
+                            (b"DATA", b"354 go")):
+            self.say("C", line + b"\r\n")
+            self.say("S", reply + b"\r\n")
+
+    def end(self):
+        self.say("C", b"QUIT\r\n")
+        self.say("S", b"221 bye\r\n")
+        self.close(self.now + SECOND, "SC")
+
+    def again(self, key, seq, payload, times, every, heard=True):
+        """The same octets again and again; the other side, when it is heard, acknowledges what stands before them."""
+        for _ in range(times):
+            self.send(key, PSH | ACK, payload, every, seq=seq)
+            if heard:
+                self.send("S" if key == "C" else "C", ACK, after=0.01, ack=seq)
+
+
+def syns(talk, times):
+    seq = talk.side["C"].snd_nxt
+    for attempt in range(times):
+        talk.send("C", SYN, after=2 ** attempt if attempt else 0.01, seq=seq)
+
+
+def unanswered(talk):
+    syns(talk, 6)
+
+
+def answered_late(talk):
+    syns(talk, 3)
+    talk.side["C"].snd_nxt += 1
+    talk.side["S"].rcv_nxt = talk.side["C"].snd_nxt
+    talk.send("S", SYN | ACK)
+    talk.send("C", ACK)
+    talk.say("S", b"220 mx ESMTP\r\n")
+    talk.end()
+
+
+def one_syn_at_the_end(talk):
+    syns(talk, 1)
+
+
+def refused(talk):
+    talk.send("C", SYN)
+    talk.send("S", RST | ACK, after=0.02)
+
+
+def reset_before_greeting(talk):
+    talk.shake()
+    talk.send("S", RST | ACK)
+
+
+def closed_before_greeting(talk):
+    talk.shake()
+    talk.send("S", FIN | ACK, after=5)
+    talk.send("C", FIN | ACK)
+    talk.send("S", ACK)
+
+
+def waited_in_vain(talk):
+    talk.shake()
+    talk.send("C", FIN | ACK, after=300)
+    talk.send("S", FIN | ACK)
+    talk.send("C", ACK)
+
+
+def port_check(talk):
+    talk.shake()
+    talk.send("C", RST | ACK)
+
+
+def port_check_closed(talk):
+    talk.shake()
+    talk.send("C", FIN | ACK)
+    talk.send("S", FIN | ACK)
+    talk.send("C", ACK)
+
+
+def slow_greeting(talk):
+    talk.shake()
+    talk.say("S", b"220 mx ESMTP\r\n", after=120)
+    talk.end()
+
+
+def path_mtu(talk):
+    talk.begin()
+    seq = talk.side["C"].snd_nxt
+    talk.send("C", PSH | ACK, FULL)
+    talk.again("C", seq, FULL, 8, 10)
+    talk.send("S", PSH | ACK, b"421 4.4.2 timeout\r\n", after=200, ack=seq)
+    talk.send("S", FIN | ACK, ack=seq)
+    talk.send("C", RST)
+
+
+def smaller_got_through(talk):
+    """The same, but behind a few tries it arrived: a bad moment of the path."""
+    talk.begin()
+    seq = talk.side["C"].snd_nxt
+    talk.send("C", PSH | ACK, FULL)
+    talk.again("C", seq, FULL, 5, 1)
+    talk.send("S", ACK)
+    talk.say("C", b".\r\n")
+    talk.say("S", b"250 queued\r\n")
+    talk.end()
+
+
+def lost_reply(talk):
+    talk.begin()
+    talk.say("C", b"text\r\n.\r\n")
+    seq = talk.side["S"].snd_nxt
+    talk.send("S", PSH | ACK, b"250 queued\r\n")
+    talk.again("S", seq, b"250 queued\r\n", 7, 10)
+    talk.send("C", FIN | ACK, ack=seq)
+
+
+def vanished(talk):
+    talk.begin()
+    seq = talk.side["C"].snd_nxt
+    talk.send("C", PSH | ACK, FULL)
+    talk.again("C", seq, FULL, 8, 10, heard=False)
+
+
+def window_closed(talk, seconds=40):
+    talk.begin()
+    talk.send("C", PSH | ACK, b"text\r\n")
+    talk.send("S", ACK, window=0)
+    talk.send("S", ACK, after=seconds)
+    talk.say("C", b".\r\n")
+    talk.say("S", b"250 queued\r\n")
+    talk.end()
+
+
+def window_closed_shortly(talk):
+    window_closed(talk, 2)
+
+
+def fast_retransmit(talk):
+    talk.begin()
+    seq = talk.side["C"].snd_nxt
+    talk.send("C", PSH | ACK, FULL)
+    talk.send("C", PSH | ACK, FULL, after=0.03, seq=seq)
+    talk.send("S", ACK)
+    talk.say("C", b".\r\n")
+    talk.say("S", b"250 queued\r\n")
+    talk.end()
+
+
+def keep_alive(talk):
+    talk.begin()
+    for _ in range(5):
+        talk.send("C", ACK, b"\n", after=60, seq=talk.side["C"].snd_nxt - 1)
+        talk.send("S", ACK)
+    talk.say("C", b"text\r\n.\r\n")
+    talk.say("S", b"250 queued\r\n")
+    talk.end()
+
+
+# What is said, by whom -> (rule, fault, words of the detail); None: nothing at or above notice.
+SITUATIONS = (
+    (unanswered, ("connection.unanswered", "network", "6 SYNs")),
+    (answered_late, None),
+    (one_syn_at_the_end, None),
+    (refused, ("connection.refused", "server", "20 ms")),
+    (reset_before_greeting, ("connection.no-greeting", "server", "reset by the server")),
+    (closed_before_greeting, ("connection.no-greeting", "server", "closed by the server after 5")),
+    (waited_in_vain, ("connection.no-greeting", "server", "closed by the client after 300")),
+    (port_check, None),
+    (port_check_closed, None),
+    (slow_greeting, None),
+    (path_mtu, ("network.path-mtu", "network", "1460 octets")),
+    (smaller_got_through, None),
+    (lost_reply, ("network.loss", "network", "by the server")),
+    (vanished, ("connection.lost", "network", "from the server")),
+    (window_closed, ("network.stall", "server", "40 seconds")),
+    (window_closed_shortly, None),
+    (fast_retransmit, None),
+    (keep_alive, None),
+)
+
+
+class Network(ProgramTest):
+    def findings(self, packets, *arguments):
+        path = self.path("talk.pcap")
+        with open(path, "wb") as file:
+            tcpwire.write_pcap(file, sorted(packets, key=lambda packet: packet[0]))
+        return [f for f in run("-r", path, "--format", "json", *arguments).events("finding") if f["rule"].startswith(FAMILIES)]
+
+    def test_situations(self):
+        for situation, want in SITUATIONS:
+            with self.subTest(situation=situation.__name__):
+                packets = []
+                situation(Talk(packets))
+                found = [f for f in self.findings(packets) if f["severity"] != "info"]
+                self.assertEqual(len(found), 1 if want else 0, found)
+                if want:
+                    self.assertEqual((found[0]["rule"], found[0]["fault"]), want[:2])
+                    self.assertIn(want[2], found[0]["detail"]["text"])
+
+    def test_one_direction(self):
+        """What was not captured is not blamed."""
+        for situation, _ in SITUATIONS:
+            for captured in ((True, False), (False, True)):
+                with self.subTest(situation=situation.__name__, captured=captured):
+                    packets = []
+                    situation(Talk(packets, captured=captured))
+                    if situation in (unanswered, one_syn_at_the_end, refused):
+                        continue  # without a word of the other side, there is nothing to tell one side by
+                    self.assertEqual([f["rule"] for f in self.findings(packets) if f["severity"] != "info"], [])
+
+    def test_effects_have_the_network_as_cause(self):
+        packets = []
+        path_mtu(Talk(packets))
+        path = self.path("talk.pcap")
+        with open(path, "wb") as file:
+            tcpwire.write_pcap(file, packets)
+        found = {f["rule"]: f for f in run("-r", path, "--format", "json").events("finding")}
+        for rule in ("deferral.timeout", "transport.reset"):
+            if rule in found:
+                self.assertEqual((found[rule]["cause"], found[rule]["fault"]), (found["network.path-mtu"]["id"], "network"), rule)
+        self.assertIn("deferral.timeout", found)
+
+    def test_a_flood_is_one_finding_a_minute(self):
+        packets = []
+        for port in range(1024, 11024):
+            syns(Talk(packets, port=port, start=(1700000000 + port // 100) * SECOND), 3)
+        found = self.findings(packets)
+        self.assertEqual({f["rule"] for f in found}, {"connection.unanswered"})
+        self.assertEqual(sum(f["count"] for f in found), 10000)
+        self.assertLessEqual(len(found), 4)
+
+    def test_workers_agree(self):
+        packets = []
+        for index, (situation, _) in enumerate(SITUATIONS):
+            situation(Talk(packets, port=20000 + index, server="192.0.2.%d" % (index + 1)))
+        self.assertEqual(self.findings(packets, "--workers", "1"), self.findings(packets, "--workers", "3"))
+
+
+if __name__ == "__main__":
+    harness.main()
