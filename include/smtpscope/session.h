@@ -39,7 +39,7 @@ enum smtpscope_extension {
 };
 #define SMTPSCOPE_EXT_BIT(ext) ((uint64_t)1 << (ext))
 
-/* "MAIL"; "." for the final dot, "(auth)", "(raw)"; NULL for NONE. UNKNOWN has no name of its own: see the command. */
+/* "MAIL"; "." for the final dot, "(auth)", "(raw)"; "(hidden)" for an UNKNOWN whose own word may be a secret; NULL for NONE. */
 const char *smtpscope_verb_name(enum smtpscope_verb verb);
 enum smtpscope_verb_family smtpscope_verb_family(enum smtpscope_verb verb);
 /* The keyword a verb needs, or SMTPSCOPE_EXT_NONE. */
@@ -96,13 +96,16 @@ enum smtpscope_command_circumstance {
     SMTPSCOPE_COMMAND_SMUGGLED = 1 << 1, /* stood in what a strict reader takes for a message; the server executed it */
     SMTPSCOPE_COMMAND_HELD = 1 << 2,     /* sent behind DATA, STARTTLS or AUTH before their reply */
     SMTPSCOPE_COMMAND_LOST = 1 << 3,     /* the capture lost the command; only its reply was seen */
-    SMTPSCOPE_COMMAND_SECRET = 1 << 4,   /* it is no SMTP but carried credentials, which the parser has taken out */
+    SMTPSCOPE_COMMAND_SECRET = 1 << 4,   /* it is no SMTP but has the words of credentials, which are not shown */
 };
 
-/* A command as it was sent. Texts are valid during the fact only; an AUTH argument is redacted to its mechanism. */
+/*
+ * A command as it was sent, without what may be a secret: a text ends where that begins, and of what is no command of the
+ * table a first word is left at most. Texts are valid during the fact only.
+ */
 struct smtpscope_command {
     enum smtpscope_verb verb;
-    struct smtpscope_text name;              /* as sent, in upper case */
+    struct smtpscope_text name;              /* as sent, in upper case; empty when it may be a secret */
     struct smtpscope_text argument;          /* everything behind the verb; at most SMTPSCOPE_ARGUMENT_MAX octets are kept */
     struct smtpscope_text path;              /* inside the brackets, or the EHLO name; empty when there is none */
     uint64_t parameters;                     /* SMTPSCOPE_EXT_BIT of each extension whose parameter was used */
@@ -119,6 +122,8 @@ struct smtpscope_command {
     smtpscope_time time;
     uint64_t packet;
 };
+/* The verb as it is shown: an UNKNOWN's own word where that may be shown, else smtpscope_verb_name(); empty for NONE. */
+struct smtpscope_text smtpscope_command_name(const struct smtpscope_command *command);
 #define SMTPSCOPE_ARGUMENT_MAX 4096
 #define SMTPSCOPE_REPLY_TEXT_MAX 8192
 
@@ -132,7 +137,7 @@ enum smtpscope_reply_oddity {
     SMTPSCOPE_REPLY_EARLY = 1 << 6,       /* answers a message whose end was not sent yet */
 };
 
-/* A reply, all its lines. `text` holds them without code, separator and enhanced code, joined by LF. Valid during the fact. */
+/* A reply, all its lines, without what is known to be a secret. `text` holds them without code, separator and enhanced code, joined by LF. Valid during the fact. */
 struct smtpscope_reply {
     uint16_t code;
     struct smtpscope_enhanced enhanced;

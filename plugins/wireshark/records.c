@@ -107,15 +107,6 @@ struct finding_record *records_finding(const struct session_record *session, con
     return record;
 }
 
-static const char *command_name(const struct smtpscope_command *command)
-{
-    const char *name = smtpscope_verb_name(command->verb);
-
-    if (command->verb == SMTPSCOPE_VERB_UNKNOWN)
-        return text_keep(command->name);
-    return name ? name : "";
-}
-
 static void exchange_add(const struct exchange_record *exchange)
 {
     struct record record = {.kind = RECORD_EXCHANGE, .exchange = exchange};
@@ -135,7 +126,7 @@ void records_exchange(const struct session_record *session, const struct smtpsco
     bool known = command->verb != SMTPSCOPE_VERB_NONE && !(command->circumstances & SMTPSCOPE_COMMAND_LOST);
 
     record->session = session;
-    record->command = command_name(command);
+    record->command = text_keep(smtpscope_command_name(command));
     record->verb = (uint8_t)command->verb;
     record->state = smtpscope_state_name(exchange->before);
     record->tls = exchange->before->tls;
@@ -153,7 +144,7 @@ void records_unanswered(const struct session_record *session, const struct smtps
     struct exchange_record *record = wmem_new0(wmem_file_scope(), struct exchange_record);
 
     record->session = session;
-    record->command = command_name(command);
+    record->command = text_keep(smtpscope_command_name(command));
     record->verb = (uint8_t)command->verb;
     record->state = "";
     record->tls = tls;

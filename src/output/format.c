@@ -108,13 +108,6 @@ void format_enhanced(struct writer *writer, const struct smtpscope_enhanced *enh
     writer_unsigned(writer, enhanced->detail);
 }
 
-struct smtpscope_text format_verb(const struct smtpscope_command *command)
-{
-    if (command->verb == SMTPSCOPE_VERB_UNKNOWN)
-        return command->name;
-    return smtpscope_text_of(smtpscope_verb_name(command->verb));
-}
-
 struct smtpscope_text format_first_line(struct smtpscope_text text)
 {
     const char *end = text.len ? memchr(text.at, '\n', text.len) : NULL;

@@ -15,8 +15,6 @@ void format_endpoint(struct writer *writer, const struct smtpscope_endpoint *end
 /* "4.7.1"; nothing when there is none. */
 void format_enhanced(struct writer *writer, const struct smtpscope_enhanced *enhanced);
 
-/* A command's verb in upper case, ".", "(auth)", "(raw)"; an empty text for VERB_NONE. */
-struct smtpscope_text format_verb(const struct smtpscope_command *command);
 /* `text` up to its first line end. */
 struct smtpscope_text format_first_line(struct smtpscope_text text);
 

@@ -66,7 +66,7 @@ static struct transcript_exchange *transcript_append(struct transcript *transcri
 static void transcript_command(struct transcript *transcript, struct transcript_exchange *kept,
                                const struct smtpscope_command *command)
 {
-    kept->command = transcript_keep(transcript, format_verb(command));
+    kept->command = transcript_keep(transcript, smtpscope_command_name(command));
     if (command->verb != SMTPSCOPE_VERB_NONE)
         kept->argument = transcript_keep(transcript, command->argument);
     kept->packet = command->packet;

@@ -209,14 +209,11 @@ static struct shown shown_of(const struct claim *claim)
 {
     const struct smtpscope_command *command = claim->exchange ? claim->exchange->command : claim->command;
     struct shown shown = {.detail = claim->detail_text};
-    const char *name;
 
     if (claim->exchange)
         shown.text = claim->exchange->reply->first;
     if (command) {
-        name = smtpscope_verb_name(command->verb);
-        shown.command =
-            command->verb == SMTPSCOPE_VERB_UNKNOWN ? command->name : (struct smtpscope_text){name, name ? strlen(name) : 0};
+        shown.command = smtpscope_command_name(command);
         shown.argument = command->argument;
     }
     return shown;

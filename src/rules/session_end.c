@@ -44,12 +44,11 @@ static uint32_t cause_of_silence(struct smtpscope_judge *judge, const struct smt
 void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_command *command = fact->command;
-    const char *name = smtpscope_verb_name(command->verb);
     struct claim claim = {.rule = SMTPSCOPE_RULE_REPLY_MISSING,
                           .command = command,
                           .verdict = SMTPSCOPE_VERDICT_UNANSWERED,
                           .detail = SMTPSCOPE_DETAIL_UNANSWERED,
-                          .detail_text = name ? smtpscope_text_of(name) : command->name,
+                          .detail_text = smtpscope_command_name(command),
                           .fault = SMTPSCOPE_FAULT_UNDETERMINED,
                           .cause = cause_of_silence(judge, smtpscope_session_ending(session))};
 

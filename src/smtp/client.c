@@ -10,7 +10,7 @@
 #include "command.h"
 #include "queue.h"
 #include "resync.h"
-#include "secret.h"
+#include "shown.h"
 #include "state.h"
 #include "transaction.h"
 #include "verbs.h"
@@ -64,37 +64,6 @@ static void command_fill(struct smtpscope_session *session, struct smtpscope_com
     command_parse(command, line, len);
 }
 
-/* Behind AUTH and its mechanism stands the initial response. */
-static void secret_of_auth(struct smtpscope_session *session, bool mechanism, const char *line, size_t len)
-{
-    const char *end = line + len, *at = line;
-
-    while (at < end && (*at == ' ' || *at == '\t'))
-        at++;
-    for (int words = 0; words < 1 + mechanism; words++) {
-        while (at < end && *at != ' ' && *at != '\t')
-            at++;
-        while (at < end && (*at == ' ' || *at == '\t'))
-            at++;
-    }
-    secret_note(session, at, (size_t)(end - at));
-}
-
-/* An answer inside AUTH: nothing of its text is told. */
-static void command_hide(struct smtpscope_command *command, enum smtpscope_verb verb)
-{
-    *command = (struct smtpscope_command){
-        .verb = verb,
-        .len = command->len,
-        .offset = command->offset,
-        .acked = command->acked,
-        .time = command->time,
-        .packet = command->packet,
-        .circumstances = command->circumstances,
-        .oddities = command->oddities & (SMTPSCOPE_COMMAND_BARE_LF | SMTPSCOPE_COMMAND_UNTERMINATED),
-    };
-}
-
 static const char *alien_name_of(const struct smtpscope_session *session, enum smtpscope_alien alien, const char *line,
                                  size_t len)
 {
@@ -123,29 +92,23 @@ static void alien_check(struct smtpscope_session *session, const struct octet_or
                                                 .alien_name = alien_name_of(session, alien, line, len)});
 }
 
-/* Puts what was parsed in its place: an alien's line, a possible secret, a command. */
+/* Puts what was parsed in its place: an answer inside AUTH, or what may be one; an alien's line; a command. */
 static void command_classify(struct smtpscope_session *session, struct smtpscope_command *command,
                              const struct octet_origin *origin, const char *line, size_t len)
 {
-    bool known = command->verb > SMTPSCOPE_VERB_ANSWER;
-
-    alien_check(session, origin, line, len);
-    if (session->alien && known)
-        fact_tell(session,
-                  &(struct smtpscope_fact){
-                      .type = SMTPSCOPE_FACT_CROSS, .time = command->time, .packet = command->packet, .command = command});
-    if (session->alien && !known) {
-        command->verb = SMTPSCOPE_VERB_RAW;
-        command->name.len = 0;
-        command->argument = (struct smtpscope_text){line, alien_shown(line, line_text(line, len))};
+    if (session->client == CLIENT_ANSWER) {
+        command->verb = SMTPSCOPE_VERB_ANSWER;
+        session->secret = true;
+        return;
     }
-    if (known) {
+    alien_check(session, origin, line, len);
+    if (command->verb > SMTPSCOPE_VERB_ANSWER) {
         session->secret = command->verb == SMTPSCOPE_VERB_AUTH;
         session->any_verb = true;
     } else if (session->secret) {
-        command_hide(command, SMTPSCOPE_VERB_ANSWER);
-    } else if (session->cut) {
-        command_hide(command, SMTPSCOPE_VERB_RAW); /* the rest of anything, of an AUTH line too */
+        command->verb = SMTPSCOPE_VERB_ANSWER;
+    } else if (session->alien || session->cut) { /* cut: the rest of anything, of an AUTH line too */
+        command->verb = SMTPSCOPE_VERB_RAW;
     }
 }
 
@@ -168,32 +131,34 @@ static void after_command(struct smtpscope_session *session, const struct smtpsc
     }
 }
 
+/* A line as what it is, with the texts that may be shown. */
+static void command_read(struct smtpscope_session *session, struct smtpscope_command *command, const char *line, size_t len,
+                         uint64_t total, const struct octet_origin *origin)
+{
+    command_fill(session, command, line, len, total, origin);
+    command_classify(session, command, origin, line, len);
+    command_show(session, command, line, line_text(line, len), len == total);
+    session->cut = false;
+}
+
 static void client_line(struct smtpscope_session *session, const char *line, size_t len, uint64_t total,
                         const struct octet_origin *origin)
 {
     struct smtpscope_command command = {0};
+    struct smtpscope_fact fact = {.time = origin->time, .packet = origin->packet, .command = &command};
 
-    command_fill(session, &command, line, len, total, origin);
-    if (session->client == CLIENT_ANSWER) {
-        command_hide(&command, SMTPSCOPE_VERB_ANSWER);
-        session->secret = true;
-    } else {
-        command_classify(session, &command, origin, line, len);
+    command_read(session, &command, line, len, total, origin);
+    if (session->alien && command.verb > SMTPSCOPE_VERB_ANSWER) {
+        fact.type = SMTPSCOPE_FACT_CROSS;
+        fact_tell(session, &fact);
     }
-    if (command.circumstances & SMTPSCOPE_COMMAND_EARLY)
-        fact_tell(session,
-                  &(struct smtpscope_fact){
-                      .type = SMTPSCOPE_FACT_COMMAND, .time = origin->time, .packet = origin->packet, .command = &command});
+    if (command.circumstances & SMTPSCOPE_COMMAND_EARLY) {
+        fact.type = SMTPSCOPE_FACT_COMMAND;
+        fact_tell(session, &fact);
+    }
     if ((command.verb == SMTPSCOPE_VERB_EHLO || command.verb == SMTPSCOPE_VERB_HELO) && command.path.len &&
         name_hash(&command.path) == session->name_hash)
         command.oddities |= SMTPSCOPE_COMMAND_NAME_OF_SERVER;
-    if (command.verb == SMTPSCOPE_VERB_ANSWER || session->cut)
-        secret_note(session, line, len);
-    else if (command.circumstances & SMTPSCOPE_COMMAND_SECRET)
-        secret_note(session, line + command.name.len, len - command.name.len);
-    else if (command.verb == SMTPSCOPE_VERB_AUTH)
-        secret_of_auth(session, command.argument.len, line, len);
-    session->cut = false;
     after_command(session, &command, queue_push(session, &command) != NULL);
 }
 
@@ -493,13 +458,7 @@ void client_close(struct smtpscope_session *session)
     if (line && line->len && (session->client == CLIENT_COMMANDS || session->client == CLIENT_ANSWER)) {
         struct smtpscope_command command = {.oddities = SMTPSCOPE_COMMAND_UNTERMINATED};
 
-        command_fill(session, &command, line->at, line->len, line->total, &line->origin);
-        if (session->client == CLIENT_ANSWER || (session->secret && command.verb <= SMTPSCOPE_VERB_ANSWER))
-            command_hide(&command, SMTPSCOPE_VERB_ANSWER);
-        else if (session->cut && command.verb <= SMTPSCOPE_VERB_ANSWER)
-            command_hide(&command, SMTPSCOPE_VERB_RAW);
-        else
-            alien_check(session, &line->origin, line->at, line->len);
+        command_read(session, &command, line->at, line->len, line->total, &line->origin);
         queue_push(session, &command);
     }
 }

@@ -192,7 +192,6 @@ static void bdat_parse(struct smtpscope_command *command, const char *at, const 
         command->oddities |= SMTPSCOPE_COMMAND_BAD_PARAMETER;
 }
 
-/* Of an AUTH argument the mechanism is all that leaves the parser. */
 static void auth_parse(struct smtpscope_command *command, const char *at, const char *end)
 {
     const char *begin = at;
@@ -200,10 +199,6 @@ static void auth_parse(struct smtpscope_command *command, const char *at, const 
     while (at < end && !is_space(*at))
         at++;
     command->mechanism = mechanism_find(begin, (size_t)(at - begin));
-    if (command->mechanism != SMTPSCOPE_MECHANISM_NONE)
-        command->argument = (struct smtpscope_text){begin, (size_t)(at - begin)};
-    else
-        command->argument = (struct smtpscope_text){"", 0};
 }
 
 static bool has_word(const char *at, const char *end, const char *word)
@@ -212,17 +207,6 @@ static bool has_word(const char *at, const char *end, const char *word)
         if (starts_with(at, (size_t)(end - at), word))
             return true;
     return false;
-}
-
-/* Credentials in the words of POP3, IMAP and FTP, sent to the wrong port. */
-static bool is_foreign_login(const char *word, size_t len)
-{
-    static const char *const words[] = {"PASS", "LOGIN", "AUTHENTICATE", "APOP"};
-
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (word_is(word, len, words[i]))
-            return true;
-    return len > 4 && starts_with(word, len, "AUTH");
 }
 
 static void argument_parse(struct smtpscope_command *command, unsigned seen, const char *at, const char *end)
@@ -237,9 +221,7 @@ static void argument_parse(struct smtpscope_command *command, unsigned seen, con
         command->oddities |= SMTPSCOPE_COMMAND_ARGUMENT;
     if (wanted == ARGUMENT_REQUIRED && at == end)
         command->oddities |= SMTPSCOPE_COMMAND_NO_ARGUMENT;
-    if (command->verb == SMTPSCOPE_VERB_BURL) /* RFC 4468: the URL's authorization is a secret */
-        command->argument.len = 0;
-    else if (command->verb == SMTPSCOPE_VERB_BDAT)
+    if (command->verb == SMTPSCOPE_VERB_BDAT)
         bdat_parse(command, at, end);
     else if (command->verb == SMTPSCOPE_VERB_AUTH)
         auth_parse(command, at, end);
@@ -291,26 +273,9 @@ void command_parse(struct smtpscope_command *command, const char *line, size_t l
     for (at += word_len; at < end && is_space(*at);)
         at++;
     command->argument = (struct smtpscope_text){at, (size_t)(end - at)};
-    if (command->verb > SMTPSCOPE_VERB_ANSWER) {
+    if (command->verb > SMTPSCOPE_VERB_ANSWER)
         argument_parse(command, seen, at, end);
-    } else if (is_foreign_login(word, word_len)) {
-        command->argument.len = 0;
-        command->circumstances |= SMTPSCOPE_COMMAND_SECRET;
-    }
     length_check(command);
-}
-
-size_t alien_shown(const char *line, size_t len)
-{
-    size_t name = 0;
-
-    while (name < len && (is_alpha(line[name]) || line[name] == '-'))
-        name++;
-    if (name && name < len && line[name] == ':')
-        return name + 1;
-    for (name = 0; name < len && line[name] != '?';)
-        name++;
-    return name;
 }
 
 static const struct alien_row {

@@ -5,12 +5,10 @@
 
 #include "smtpscope/session.h"
 
-/* One line, without its end. Texts point into the line. */
+/* One line, without its end. Texts point into the line, and may hold a secret: see shown.h. */
 void command_parse(struct smtpscope_command *command, const char *line, size_t len);
 /* Is the line's first word a verb of the table? */
 bool command_is_known(const char *line, size_t len);
 enum smtpscope_alien alien_of(const char *line, size_t len);
-/* How much of another protocol's line may be shown: a header's name, a request up to its query. The rest may be a secret. */
-size_t alien_shown(const char *line, size_t len);
 
 #endif

@@ -8,7 +8,7 @@
 struct held_octets; /* held_octets.h */
 struct queue;       /* the commands that wait: queue.h */
 struct reply_lines; /* a multi-line reply that is being read: server.c */
-struct secrets;     /* what must not come back in a reply's text: secret.c */
+struct secrets;     /* what must not come back in a later line: secret.c */
 struct transaction; /* transaction.h */
 
 enum client_mode {
@@ -28,7 +28,7 @@ enum server_mode { SERVER_REPLIES, SERVER_TLS_WAIT, SERVER_OPAQUE };
 struct session_extra {
     struct held_octets *line[2];        /* that straddles two calls */
     struct held_octets *hold;           /* CLIENT_HOLDING */
-    struct secrets *secrets;            /* once AUTH was sent */
+    struct secrets *secrets;            /* once one may have been sent */
     struct transaction *maybe_smuggled; /* an answered message whose look-alike may have been taken */
     uint64_t bdat_left, bdat_offset;    /* of the chunk being sent: octets to come, and where its command stands */
     uint64_t lost[2];                   /* clear-text octets that the capture lacks */
@@ -45,15 +45,18 @@ struct smtpscope_session {
         smtpscope_time last_octets;
         const struct smtpscope_ending *ending; /* while it closes */
     };
-    uint8_t client;        /* enum client_mode */
-    uint8_t alien;         /* enum smtpscope_alien */
-    uint8_t server : 2;    /* enum server_mode */
-    bool greeted : 1;      /* the greeting was seen, or is past */
-    bool secret : 1;       /* an AUTH is about: lines that are no commands may be its answers */
-    bool secrets_lost : 1; /* no memory to know them by: no text is shown any more */
-    bool cut : 1;          /* the line being read may lack its beginning */
-    bool smuggled : 1;     /* the octets being read stood behind a look-alike */
-    bool was_held : 1;     /* the octets being read were held */
+    uint8_t client;         /* enum client_mode */
+    uint8_t alien;          /* enum smtpscope_alien */
+    uint8_t server : 2;     /* enum server_mode */
+    bool greeted : 1;       /* the greeting was seen, or is past */
+    bool secret : 1;        /* an AUTH is about: lines that are no commands may be its answers */
+    bool auth_seen : 1;     /* credentials were sent, in whatever words: what is no command of the table may be some more */
+    bool user_next : 1;     /* the next answer inside AUTH names the user */
+    bool secret_unseen : 1; /* the capture lacks a secret that the server knows: no failure's text is shown any more */
+    bool secrets_lost : 1;  /* no memory to know them by: no text is shown any more */
+    bool cut : 1;           /* the line being read may lack its beginning */
+    bool smuggled : 1;      /* the octets being read stood behind a look-alike */
+    bool was_held : 1;      /* the octets being read were held */
     bool quit_sent : 1;
     bool resync : 1;       /* the server's next line may be the rest of one that was cut */
     bool early_reply : 1;  /* the message being sent was answered already */

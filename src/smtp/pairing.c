@@ -10,10 +10,12 @@
 #include "client.h"
 #include "offer.h"
 #include "queue.h"
-#include "secret.h"
+#include "shown.h"
 #include "state.h"
 #include "transaction.h"
 #include "verbs.h"
+
+#include <string.h>
 
 static const struct smtpscope_command no_command = {
     .verb = SMTPSCOPE_VERB_NONE, .name = {"", 0}, .argument = {"", 0}, .path = {"", 0}, .unknown_parameter = {"", 0}};
@@ -21,6 +23,10 @@ static const struct smtpscope_command no_command = {
 /* Counts the exchange, of which its maker has set all that is not the session's, and tells it. Returns its index. */
 static uint32_t exchange_tell(struct smtpscope_session *session, struct smtpscope_exchange exchange)
 {
+    struct smtpscope_reply shown = *exchange.reply;
+
+    reply_show(session, exchange.command, exchange.greeting, &shown);
+    exchange.reply = &shown;
     exchange.index = session->exchanges++;
     exchange.after = &session->state;
     session->last_was_220 = exchange.reply->code == 220;
@@ -153,7 +159,6 @@ static void lost_answered(struct smtpscope_session *session, uint64_t offset, st
     const struct smtpscope_offer *offer = offer_of(verb, reply, &room);
     uint32_t index;
 
-    secret_redact(session, reply, true);
     command.circumstances = SMTPSCOPE_COMMAND_LOST;
     command.offset = offset;
     command.time = reply->time; /* the nearest that is known: a transaction may begin with it */
@@ -178,8 +183,8 @@ static void entry_answered(struct smtpscope_session *session, const struct pendi
     uint32_t index;
 
     pending_read(session->queue, entry, &command);
-    if (verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER)
-        secret_redact(session, reply, true);
+    if (session->state.doubt & SMTPSCOPE_DOUBT_AUTH && reply_is_about_auth(reply->code))
+        command_hide(&command);
     state_apply(&session->state, verb, &command, reply, offer);
     index = exchange_tell(session, (struct smtpscope_exchange){.command = &command,
                                                                .reply = reply,
@@ -196,7 +201,6 @@ static void unsolicited_arrived(struct smtpscope_session *session, struct smtpsc
 {
     struct smtpscope_state before = session->state;
 
-    secret_redact(session, reply, true);
     if (!(session->state.doubt & SMTPSCOPE_DOUBT_TRANSACTION))
         reply->oddities |= SMTPSCOPE_REPLY_UNSOLICITED;
     exchange_tell(session, (struct smtpscope_exchange){.command = &no_command, .reply = reply, .before = &before});
@@ -279,13 +283,22 @@ static bool is_greeting(const struct smtpscope_session *session, const struct sm
     return true;
 }
 
+/* "User Name" and "Password" are what AUTH LOGIN asks for, in base64. */
+static void challenge_arrived(struct smtpscope_session *session, const struct smtpscope_text *text)
+{
+    session->secret = true;
+    if (text->len >= 5 && (!memcmp(text->at, "VXNlc", 5) || !memcmp(text->at, "dXNlc", 5)))
+        session->user_next = true;
+    else if (text->len)
+        session->user_next = false;
+}
+
 void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *reply, uint64_t acked)
 {
     struct pending *entry;
 
     if (reply->code == 334) /* to whatever: what follows answers it */
-        session->secret = true;
-    secret_redact(session, reply, false);
+        challenge_arrived(session, &reply->text);
     maybe_smuggled_check(session, reply);
     if (is_greeting(session, reply)) {
         greeting_arrived(session, reply);

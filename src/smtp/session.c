@@ -7,6 +7,7 @@
 #include "client.h"
 #include "held_octets.h"
 #include "queue.h"
+#include "secret.h"
 #include "server.h"
 #include "state.h"
 #include "transaction.h"
@@ -21,7 +22,7 @@ static void extra_free(struct smtpscope_session *session)
     held_free(session, &session->extra->line[1]);
     held_free(session, &session->extra->hold);
     transaction_free(session, session->extra->maybe_smuggled);
-    memory_free(session->config->allocator, session->extra->secrets);
+    secrets_free(session);
     memory_free(session->config->allocator, session->extra);
 }
 

@@ -19,7 +19,7 @@ struct verb_row {
 static const struct verb_row verbs[SMTPSCOPE_VERBS] = {
     [SMTPSCOPE_VERB_NONE] = {NULL, SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0},
     [SMTPSCOPE_VERB_RAW] = {"(raw)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0},
-    [SMTPSCOPE_VERB_UNKNOWN] = {NULL, SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0},
+    [SMTPSCOPE_VERB_UNKNOWN] = {"(hidden)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0},
     [SMTPSCOPE_VERB_EOD] = {".", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_NO, "250", 0},
     [SMTPSCOPE_VERB_ANSWER] = {"(auth)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, HOLD, ARGUMENT_NO, "235 334", 0},
 #define VERB(id, name, family, extension, holds, argument, success, detail)                                                    \
@@ -71,6 +71,13 @@ static const struct parameter_row {
 const char *smtpscope_verb_name(enum smtpscope_verb verb)
 {
     return verbs[verb].name;
+}
+
+struct smtpscope_text smtpscope_command_name(const struct smtpscope_command *command)
+{
+    if (command->verb == SMTPSCOPE_VERB_UNKNOWN && command->name.len)
+        return command->name;
+    return smtpscope_text_of(smtpscope_verb_name(command->verb));
 }
 
 enum smtpscope_verb_family smtpscope_verb_family(enum smtpscope_verb verb)

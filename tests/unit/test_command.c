@@ -52,9 +52,9 @@ static const struct command_row {
     {"BDAT 12 last", SMTPSCOPE_VERB_BDAT, "12 last", "", "", 0, 12, 0},
     {"BDAT x", SMTPSCOPE_VERB_BDAT, "x", "", "", 0, 0, ODD(BAD_PARAMETER)},
     {"BDAT 12 FIRST", SMTPSCOPE_VERB_BDAT, "12 FIRST", "", "", 0, 12, ODD(BAD_PARAMETER)},
-    {"AUTH plain AGEAYg==", SMTPSCOPE_VERB_AUTH, "plain", "", "", 0, 0, 0},
-    {"AUTH AGEAYg==", SMTPSCOPE_VERB_AUTH, "", "", "", 0, 0, 0},
-    {"BURL imap://a:b@c LAST", SMTPSCOPE_VERB_BURL, "", "", "", 0, 0, 0},
+    {"AUTH plain AGEAYg==", SMTPSCOPE_VERB_AUTH, "plain AGEAYg==", "", "", 0, 0, 0},
+    {"AUTH AGEAYg==", SMTPSCOPE_VERB_AUTH, "AGEAYg==", "", "", 0, 0, 0},
+    {"BURL imap://a:b@c LAST", SMTPSCOPE_VERB_BURL, "imap://a:b@c LAST", "", "", 0, 0, 0},
     {"X-LINK2STATE LAST CHUNK={A}", SMTPSCOPE_VERB_XLINK2STATE, "LAST CHUNK={A}", "", "", 0, 0, ODD(EXPLOIT)},
 };
 

@@ -109,7 +109,7 @@ static inline void log_check(const struct log *log, struct smtpscope_text text)
 
 static inline void log_command(struct log *log, const struct smtpscope_command *command)
 {
-    const char *name = smtpscope_verb_name(command->verb);
+    struct smtpscope_text name = smtpscope_command_name(command);
 
     log_check(log, command->name);
     log_check(log, command->argument);
@@ -117,10 +117,8 @@ static inline void log_command(struct log *log, const struct smtpscope_command *
     log_check(log, command->unknown_parameter);
     if (command->circumstances & SMTPSCOPE_COMMAND_SMUGGLED)
         log_word(log, "~");
-    if (name)
-        log_word(log, name);
-    else if (command->verb == SMTPSCOPE_VERB_UNKNOWN)
-        log_put(log->words, sizeof log->words, &log->words_len, command->name.at, command->name.len);
+    if (name.len)
+        log_put(log->words, sizeof log->words, &log->words_len, name.at, name.len);
     else
         log_word(log, "?");
     if (command->argument.len && command->argument.len < 60) {

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "words.h"
+
+#include "octets.h"
+#include "offer.h"
+
+#include <string.h>
+
+static const struct word_row {
+    const char *word;
+    bool credential, part;
+} rows[] = {
+#define YES true
+#define NO false
+#define CREDENTIAL(word, part) {word, true, part},
+#define FOREIGN(word) {word, false, false},
+#include "words.def"
+#undef YES
+#undef NO
+};
+
+static bool row_fits(const struct word_row *row, const char *at, size_t len)
+{
+    if (!row->part)
+        return word_is(at, len, row->word);
+    for (; len; at++, len--)
+        if (starts_with(at, len, row->word))
+            return true;
+    return false;
+}
+
+size_t word_len(const char *at, size_t len)
+{
+    size_t word = 0;
+
+    while (word < len && (kind_of(at[word]) & KIND_WORD || at[word] == '_'))
+        word++;
+    return word;
+}
+
+bool word_is_credential(const char *at, size_t len)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].credential && row_fits(&rows[i], at, len))
+            return true;
+    return mechanism_find(at, len) != SMTPSCOPE_MECHANISM_NONE;
+}
+
+const char *credential_find(const char *at, size_t len)
+{
+    for (const char *end = at + len; at < end;) {
+        size_t word = word_len(at, (size_t)(end - at));
+
+        if (word && word_is_credential(at, word))
+            return at + word;
+        at += word + 1;
+    }
+    return NULL;
+}
+
+/* XYZZY, xyzzy or Xyzzy: a password or what is base64 seldom is. */
+static bool is_one_case(const char *at, size_t len)
+{
+    size_t large = 0, small = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        large += at[i] >= 'A' && at[i] <= 'Z';
+        small += at[i] >= 'a' && at[i] <= 'z';
+        if (!is_alpha(at[i]) && at[i] != '-')
+            return false;
+    }
+    return len && is_alpha(at[0]) && (!large || !small || (large == 1 && at[0] >= 'A' && at[0] <= 'Z'));
+}
+
+bool word_may_be_shown(const char *at, size_t len)
+{
+    if (len < SECRET_MIN)
+        return is_one_case(at, len);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!rows[i].credential && row_fits(&rows[i], at, len))
+            return true;
+    return false;
+}
+
+bool is_separator(char c)
+{
+    return kind_of(c) & (KIND_CONTROL | KIND_SPACE) || strchr("\r\n\"'`<>(){}[],;:=", c);
+}
+
+/* A host's name or an address, in brackets or not: letters, digits and a dot. */
+static bool is_name(const char *at, size_t len)
+{
+    size_t dots = 0, ats = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        dots += at[i] == '.';
+        ats += at[i] == '@';
+        if (!(kind_of(at[i]) & KIND_NAME) && !strchr("@<>[]", at[i]) && !(kind_of(at[i]) & KIND_ATEXT && !ats))
+            return false;
+    }
+    return dots && (ats == 1 || !memchr(at, '&', len));
+}
+
+bool word_looks_secret(const char *at, size_t len)
+{
+    bool large = false, small = false, digit = false, sign = false;
+
+    if (len < SECRET_MIN || is_name(at, len))
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        large |= at[i] >= 'A' && at[i] <= 'Z';
+        small |= at[i] >= 'a' && at[i] <= 'z';
+        digit |= is_digit(at[i]);
+        sign |= !is_alpha(at[i]) && !is_digit(at[i]) && !strchr("-_.,:<>[]()'\"/", at[i]);
+    }
+    return large + small + digit + sign > 2 || (digit && (large || small) && !memchr(at, '/', len)) ||
+           (large && small && !is_one_case(at, len) && !memchr(at, '-', len));
+}
+
+/* The "@" that ends a user's name and password which begin at `at`, or NULL. */
+static const char *userinfo_end(const char *at, const char *end)
+{
+    const char *colon = NULL;
+
+    for (; at < end && !is_space(*at) && !strchr("/?#\"<>\n", *at); at++) {
+        if (*at == '@')
+            return colon ? at : NULL;
+        if (*at == ':' && !colon)
+            colon = at;
+    }
+    return NULL;
+}
+
+const char *userinfo_find(const char *at, size_t len)
+{
+    const char *end = at + len;
+
+    for (const char *colon = at; (colon = memchr(colon, ':', (size_t)(end - colon))); colon++)
+        if (end - colon > 3 && colon[1] == '/' && colon[2] == '/' && userinfo_end(colon + 3, end))
+            return colon + 3;
+    return NULL;
+}
