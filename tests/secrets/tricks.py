@@ -139,11 +139,11 @@ def grams(text):
 
 def decoded(text):
     """What base64, hexadecimal and percent codes in a text say, in all ways to read them."""
-    for run in re.findall(r"[A-Za-z0-9+/_-]{11,}", text):
+    for run in set(re.findall(r"[A-Za-z0-9+/_-]{11,}", text)):
         for skip in range(4):
             part = run[skip:].replace("-", "+").replace("_", "/")
             yield base64.b64decode(part[:len(part) // 4 * 4]).decode("latin-1")
-    for run in re.findall(r"(?:[0-9a-fA-F]{2}[ :]?){8,}", text):
+    for run in set(re.findall(r"(?:[0-9a-fA-F]{2}[ :]?){8,}", text)):
         yield binascii.unhexlify(re.sub("[ :]", "", run)).decode("latin-1")
     yield urllib.parse.unquote(text)
     yield html.unescape(text)
