@@ -105,6 +105,7 @@ class Tshark:
 NUMBERS = ("packet", "count", "folded", "last_packet")
 WORDS = ("severity", "reason", "verdict", "fault", "confidence", "retry", "cause", "state", "server", "exchange", "detail")
 Finding = collections.namedtuple("Finding", ("rule",) + NUMBERS + WORDS)
+UNPRINTABLE = re.compile(r"(\\x[0-9a-fA-F]{1,2}|\\[abfnrtv]|[^!-~])+")
 TREE_NAMES = {"cause": "smtpscope.cause.rule"}
 
 
@@ -116,8 +117,8 @@ def finding_of(member):
 
 
 def printable(text):
-    """Each side has its own way to show octets that are not printable ASCII: a run of them is one thing."""
-    return text and re.sub(r"(\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\[0-7]{3}|\\[abfnrtv]|[^ -~])+", "?", text.replace("\\\\", "\\").replace('\\"', '"'))
+    """Each side has its own way to show octets that are not printable ASCII: a run of them is as good as a space."""
+    return text and UNPRINTABLE.sub(" ", text.replace("\\\\", "\\").replace('\\"', '"')).strip()
 
 
 def exchange_line(command, argument, code, enhanced, text):
