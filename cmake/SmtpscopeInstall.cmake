@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What an installation has: the program, the library with its headers and tables, a CMake package, a pkg-config file, the
 # schema of the output, a Grafana dashboard, the manual.
-install(TARGETS smtpscope EXPORT smtpscope
+install(TARGETS ${libraries} EXPORT smtpscope
     FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
     FILE_SET tables DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS smtpscope-program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -9,16 +9,11 @@ install(TARGETS smtpscope-program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/smtpscope)
 install(EXPORT smtpscope NAMESPACE smtpscope:: DESTINATION ${package_folder} FILE smtpscopeTargets.cmake)
 configure_file("${PROJECT_SOURCE_DIR}/cmake/smtpscopeConfig.cmake.in" "${PROJECT_BINARY_DIR}/smtpscopeConfig.cmake" COPYONLY)
-write_basic_package_version_file("${PROJECT_BINARY_DIR}/smtpscopeConfigVersion.cmake" COMPATIBILITY SameMajorVersion)
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/smtpscopeConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/smtpscopeConfig.cmake" "${PROJECT_BINARY_DIR}/smtpscopeConfigVersion.cmake" DESTINATION ${package_folder})
 
 # Relative, as the CMake package is: right below another prefix too (--prefix).
 file(RELATIVE_PATH prefix_from_pc "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
-# What links the archive needs libcrypto too; what links a shared library does not.
-set(pc_requires Requires)
-if(BUILD_SHARED_LIBS)
-    set(pc_requires Requires.private)
-endif()
 configure_file("${PROJECT_SOURCE_DIR}/cmake/smtpscope.pc.in" "${PROJECT_BINARY_DIR}/smtpscope.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/smtpscope.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

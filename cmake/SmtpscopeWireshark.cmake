@@ -21,13 +21,13 @@ set_target_properties(smtpscope-wireshark PROPERTIES
     LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/wireshark/${wireshark_series}/epan")
 target_compile_definitions(smtpscope-wireshark PRIVATE
     _GNU_SOURCE $<$<BOOL:${HAVE_SSIZE_T}>:HAVE_SSIZE_T>
-    SMTPSCOPE_VERSION="${PROJECT_VERSION}" SMTPSCOPE_LOCALEDIR="${CMAKE_INSTALL_FULL_LOCALEDIR}"
+    SMTPSCOPE_LOCALEDIR="${CMAKE_INSTALL_FULL_LOCALEDIR}"
     $<TARGET_PROPERTY:epan,INTERFACE_COMPILE_DEFINITIONS>)
 target_include_directories(smtpscope-wireshark PRIVATE src plugins/wireshark)
 target_include_directories(smtpscope-wireshark SYSTEM PRIVATE $<TARGET_PROPERTY:epan,INTERFACE_INCLUDE_DIRECTORIES>)
 # A preference that is a bool where Wireshark writes a gboolean corrupts memory, and compilers only warn.
 target_compile_options(smtpscope-wireshark PRIVATE -Werror=incompatible-pointer-types)
-target_link_libraries(smtpscope-wireshark PRIVATE smtpscope smtpscope-warnings)
+target_link_libraries(smtpscope-wireshark PRIVATE smtpscope-core smtpscope-warnings)
 if(APPLE)
     target_link_options(smtpscope-wireshark PRIVATE LINKER:-undefined,dynamic_lookup)
 elseif(UNIX)

@@ -8,13 +8,24 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Around what a header declares, for callers in C++. */
-#ifdef __cplusplus
-#define SMTPSCOPE_C_BEGIN extern "C" {
-#define SMTPSCOPE_C_END }
+/* Around what a header declares: callers in C++ find it, and the shared library shows it, and nothing else. */
+#ifdef __GNUC__
+#define SMTPSCOPE_SHOWN_BEGIN _Pragma("GCC visibility push(default)")
+#define SMTPSCOPE_SHOWN_END _Pragma("GCC visibility pop")
 #else
-#define SMTPSCOPE_C_BEGIN
-#define SMTPSCOPE_C_END
+#define SMTPSCOPE_SHOWN_BEGIN
+#define SMTPSCOPE_SHOWN_END
+#endif
+#ifdef __cplusplus
+#define SMTPSCOPE_C_BEGIN                                                                                                      \
+    SMTPSCOPE_SHOWN_BEGIN extern "C"                                                                                           \
+    {
+#define SMTPSCOPE_C_END                                                                                                        \
+    }                                                                                                                          \
+    SMTPSCOPE_SHOWN_END
+#else
+#define SMTPSCOPE_C_BEGIN SMTPSCOPE_SHOWN_BEGIN
+#define SMTPSCOPE_C_END SMTPSCOPE_SHOWN_END
 #endif
 
 /* Nanoseconds since the epoch, from the capture. The library has no other clock. */

@@ -20,6 +20,7 @@
 #include <epan/conversation_filter.h>
 #include <epan/proto.h>
 #include <epan/tap.h>
+#include <smtpscope/version.h>
 
 WS_DLL_PUBLIC_DEF const gchar plugin_version[] = SMTPSCOPE_VERSION;
 WS_DLL_PUBLIC_DEF const int plugin_want_major = WIRESHARK_VERSION_MAJOR;

@@ -146,8 +146,8 @@ bool head_is_right(const uint8_t head[RECORD_HEAD]);
 /* `broken`: where the first record began that cannot be read. The octets go on at the place, `lost` of them are missing. */
 void resync_begin(struct smtpscope_tls_connection *connection, enum smtpscope_side side, uint64_t broken, uint64_t lost,
                   const struct place *place);
-void resync_take(struct smtpscope_tls_connection *connection, enum smtpscope_side side, const uint8_t *data, size_t len,
-                 const struct place *place);
+void resync_octets(struct smtpscope_tls_connection *connection, enum smtpscope_side side, const uint8_t *data, size_t len,
+                   const struct place *place);
 void resync_free(struct smtpscope_tls_connection *connection, enum smtpscope_side side);
 
 /* epoch.c: records -> contents */

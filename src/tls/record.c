@@ -58,7 +58,7 @@ static size_t head_take(struct smtpscope_tls_connection *connection, enum smtpsc
     memcpy(head, side->head, sizeof head);
     broken.offset = place->offset + take - RECORD_HEAD;
     resync_begin(connection, index, broken.offset++, 0, &broken);
-    resync_take(connection, index, head + 1, sizeof head - 1, &broken);
+    resync_octets(connection, index, head + 1, sizeof head - 1, &broken);
     return take;
 }
 
@@ -108,7 +108,7 @@ size_t records_take(struct smtpscope_tls_connection *connection, enum smtpscope_
 
             if (!take)
                 return len;
-            resync_take(connection, index, data + used, take, &here);
+            resync_octets(connection, index, data + used, take, &here);
             used += take;
             continue;
         }

@@ -127,8 +127,8 @@ static void resync_give_up(struct smtpscope_tls_connection *connection, enum smt
     side->protection = NULL;
 }
 
-void resync_take(struct smtpscope_tls_connection *connection, enum smtpscope_side index, const uint8_t *data, size_t len,
-                 const struct place *place)
+void resync_octets(struct smtpscope_tls_connection *connection, enum smtpscope_side index, const uint8_t *data, size_t len,
+                   const struct place *place)
 {
     struct side *side = &connection->side[index];
     struct resync *resync = side->resync;

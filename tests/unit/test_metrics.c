@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "output/metrics/metrics.h"
+#include "smtpscope/version.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

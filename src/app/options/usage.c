@@ -4,6 +4,7 @@
 #include "app/options/option_table.h"
 #include "base/gettext.h"
 #include "detect/community_id.h"
+#include "smtpscope/version.h"
 
 #include <jansson.h>
 #include <pcap/pcap.h>

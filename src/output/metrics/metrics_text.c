@@ -6,6 +6,8 @@
  */
 #include "output/metrics/metrics_text.h"
 
+#include "smtpscope/version.h"
+
 #include <string.h>
 
 #define NS 1000000000
