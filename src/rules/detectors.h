@@ -32,6 +32,7 @@ uint16_t detect_mail(struct smtpscope_judge *judge, const struct refusal_view *r
 void judge_message(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact);
 
 /* syntax_and_limits.c: what is wrong with a command or a reply itself, whatever it means */
+void judge_unsolicited(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 void judge_oddities(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 void judge_accepted_parameters(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 /* What the last EHLO reply said of AUTH and LIMITS, against what the client does. */
@@ -44,6 +45,7 @@ void judge_pipelining(struct smtpscope_judge *judge, const struct smtpscope_exch
 uint16_t detect_pipelining(struct smtpscope_judge *judge, const struct refusal_view *refused);
 
 /* session_end.c */
+uint16_t detect_closing(struct smtpscope_judge *judge, const struct refusal_view *refused);
 void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
 void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session,
                       const struct smtpscope_fact *fact);

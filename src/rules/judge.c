@@ -216,10 +216,17 @@ static void judge_accepted(struct smtpscope_judge *judge, const struct smtpscope
         judge->session.early_taken = true;
 }
 
+/* 221 that no QUIT asked for is 421 under another code ("221 idle timeout, bye"). */
+static bool is_refusal(const struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    return exchange->reply->code >= 400 || (exchange->reply->code == 221 && !judge->session.doubtful &&
+                                            exchange->reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED);
+}
+
 /* The server's answer, as one or the other; and what is remembered of it. */
 static void judge_answer(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    bool refused = exchange->reply->code >= 400;
+    bool refused = is_refusal(judge, exchange);
     uint16_t note = 0;
 
     if (refused) {
@@ -228,6 +235,7 @@ static void judge_answer(struct smtpscope_judge *judge, const struct smtpscope_e
     } else {
         judge_accepted(judge, exchange);
     }
+    judge_unsolicited(judge, exchange);
     if (is_turn(exchange))
         transaction_forget(judge);
     if (!refused)
@@ -257,6 +265,8 @@ static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope
         judge_helo_fallback(judge);
     if (code)
         judge_answer(judge, exchange);
+    judge->session.message_accepted |= verb == SMTPSCOPE_VERB_EOD && code < 400;
+    judge->last_reply = exchange->reply->time;
 }
 
 static void judge_early(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)

@@ -70,8 +70,10 @@ struct session_facts {
     bool secret_sent : 1, secret_hidden : 1; /* in the AUTH in progress; hidden: what it shows cannot be used again */
     bool server_seen : 1, client_seen : 1;
     bool starttls_offered : 1, mail_in_clear : 1;
-    bool closing_seen : 1; /* the server said that it closes */
-    bool quit_unanswered : 1;
+    bool closing_seen : 1;                    /* the server said that it closes */
+    bool unanswered : 1, quit_unanswered : 1; /* unanswered: of another command than QUIT */
+    bool message_accepted : 1;
+    bool used_closed : 1;  /* a finding says that the client wrote to a connection which the server had closed */
     bool network_seen : 1; /* what TCP shows was looked at: the session ends */
     bool lost_message : 1; /* a finding says what became of the message: the unanswered commands say no more */
 };
@@ -88,6 +90,7 @@ struct smtpscope_judge {
     struct session_memory *memory; /* NULL: none yet. See memory_of(). */
     struct transaction_facts transaction;
     uint32_t mechanisms;       /* of the last EHLO reply: see struct smtpscope_offer */
+    smtpscope_time last_reply; /* when the server spoke last */
     uint16_t note_count, told; /* told: the notes up to this id were told, while the session went on */
     struct session_facts session;
 };

@@ -118,7 +118,8 @@ bool note_fold(struct smtpscope_judge *judge, uint32_t id, uint32_t exchange)
     if (!note)
         return false;
     note->finding.folded++;
-    index_add(judge, &note->symptoms, &note->symptoms.count, exchange);
+    if (exchange != NO_EXCHANGE)
+        index_add(judge, &note->symptoms, &note->symptoms.count, exchange);
     return true;
 }
 

@@ -72,7 +72,11 @@ const struct smtpscope_finding *note_find(const struct smtpscope_judge *judge, u
 void note_revise(struct smtpscope_judge *judge, uint32_t id, const struct revision *revision);
 /* Is the exchange the last one that was counted under the note? */
 bool note_covers(const struct smtpscope_judge *judge, uint32_t id, const struct smtpscope_exchange *exchange);
-/* A symptom: an exchange that only follows from the note, and is reported nowhere else. False when there is no such note. */
+/*
+ * A symptom: an exchange, or a command without a reply (NO_EXCHANGE), that only follows from the note, and is reported nowhere
+ * else. False when there is no such note.
+ */
+#define NO_EXCHANGE UINT32_MAX
 bool note_fold(struct smtpscope_judge *judge, uint32_t id, uint32_t exchange);
 
 /* The reason of the note that covers the exchange, so far; REASON_NONE: none does, or it has none. */

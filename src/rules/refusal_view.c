@@ -55,6 +55,23 @@ bool is_unknown_code(uint16_t code)
     return code == 500 || code == 502 || code == 504;
 }
 
+bool is_unasked(const struct refusal_view *refused)
+{
+    return refused->verb == SMTPSCOPE_VERB_NONE && !refused->exchange->greeting &&
+           !(refused->command->circumstances & SMTPSCOPE_COMMAND_LOST);
+}
+
+bool is_closing(const struct refusal_view *refused)
+{
+    switch (refused->meaning) {
+    case MEANING_CLIENT_GONE: return false; /* the client did */
+    case MEANING_TOO_MANY_ERRORS: return true;
+    case MEANING_TIMEOUT:
+    case MEANING_SHUTTING_DOWN: return is_unasked(refused) || refused->code == 421 || refused->code == 521;
+    default: return refused->code == 421 || refused->code == 521;
+    }
+}
+
 enum smtpscope_detail detail_of_oddities(uint32_t oddities)
 {
     static const struct {

@@ -30,6 +30,10 @@ bool is_bad_address(const struct refusal_view *refused);
 bool is_unreadable(const struct refusal_view *refused);
 /* 500, 502 or 504: the server does not know the command. */
 bool is_unknown_code(uint16_t code);
+/* No command waited for it, neither one that was seen nor one that the capture lost. */
+bool is_unasked(const struct refusal_view *refused);
+/* Does the server say that it closes the connection? */
+bool is_closing(const struct refusal_view *refused);
 /* What is malformed in a line with these oddities (enum smtpscope_command_oddity); DETAIL_NONE: nothing. */
 enum smtpscope_detail detail_of_oddities(uint32_t oddities);
 

@@ -80,34 +80,36 @@ static uint16_t detect_lookalike(struct smtpscope_judge *judge, const struct ref
 }
 
 static uint16_t (*const procedure[])(struct smtpscope_judge *, const struct refusal_view *) = {
-    detect_early,    detect_alien,  detect_lookalike, detect_no_service, detect_chunk,     detect_pipelining,
-    detect_sequence, detect_syntax, detect_extension, detect_verb,       detect_parameter, detect_refused_in_order,
-    detect_mail,
+    detect_early, detect_alien,      detect_lookalike,        detect_closing, detect_no_service,
+    detect_chunk, detect_pipelining, detect_sequence,         detect_syntax,  detect_extension,
+    detect_verb,  detect_parameter,  detect_refused_in_order, detect_mail,
 };
 
 uint16_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
-    uint16_t code = exchange->reply->code;
+    struct smtpscope_reply reply = *exchange->reply;
     bool doubtful = judge->session.doubtful || (exchange->command->circumstances & SMTPSCOPE_COMMAND_LOST);
     struct refusal_view refused = {
         .exchange = exchange,
         .command = exchange->command,
-        .reply = exchange->reply,
+        .reply = &reply,
         .before = exchange->before,
         .verb = exchange->command->verb,
-        .code = code_meant(exchange->reply),
-        .meaning = meaning_of(exchange->reply, server_name(judge->session.server)),
-        .verdict = code == 503 ? SMTPSCOPE_VERDICT_REFUSED_503 : SMTPSCOPE_VERDICT_REFUSED_OTHER,
+        .verdict = reply.code == 503 ? SMTPSCOPE_VERDICT_REFUSED_503 : SMTPSCOPE_VERDICT_REFUSED_OTHER,
         .confidence = doubtful ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN,
     };
     uint16_t note = 0;
 
+    if (reply.code == 221)
+        reply.code = 421;
+    refused.code = code_meant(&reply);
+    refused.meaning = meaning_of(&reply, server_name(judge->session.server));
     for (size_t i = 0; !note && i < sizeof procedure / sizeof *procedure; i++)
         note = procedure[i](judge, &refused);
     judge->memory->last.refused = refused.meaning == MEANING_CLIENT_GONE ? 0 : note;
     if (exchange->greeting)
         judge->memory->session.greeting = note;
-    if ((code == 421 && refused.meaning != MEANING_CLIENT_GONE) || code == 521 || refused.meaning == MEANING_TOO_MANY_ERRORS) {
+    if (is_closing(&refused)) {
         judge->memory->session.closing = note;
         judge->session.closing_seen = true;
     }

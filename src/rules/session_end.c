@@ -24,6 +24,38 @@ void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
     note_revise(judge, note_add(judge, &claim), &(struct revision){.detail_more = gap->len});
 }
 
+/* A server that closes on a silent client without a word (RFC 5321 3.8 asks for 421): how long it waited. */
+#define SILENCE (5 * SMTPSCOPE_SECOND)
+
+/*
+ * The server closes, unasked. RFC 5321 4.5.3.2.7: it is the client's turn, so a timeout is the client's. Where no transaction
+ * is open, and the client has had what it came for or let the connection wait, nothing is lost by that.
+ */
+uint16_t detect_closing(struct smtpscope_judge *judge, const struct refusal_view *refused)
+{
+    enum smtpscope_reason reason = reason_from(refused->meaning, refused->verb, refused->reply);
+    bool idle = !refused->before->transaction && !(refused->before->doubt & SMTPSCOPE_DOUBT_TRANSACTION) &&
+                (reason == SMTPSCOPE_REASON_TIMEOUT || judge->session.message_accepted ||
+                 refused->reply->time - judge->last_reply >= SILENCE);
+    struct claim claim = {.exchange = refused->exchange,
+                          .rule = SMTPSCOPE_RULE_DEFERRAL_SHUTTING_DOWN,
+                          .reason = reason,
+                          .fault = SMTPSCOPE_FAULT_SERVER};
+
+    if (!is_closing(refused) || !is_unasked(refused) ||
+        (reason != SMTPSCOPE_REASON_TIMEOUT && reason != SMTPSCOPE_REASON_SHUTTING_DOWN))
+        return 0;
+    if (reason == SMTPSCOPE_REASON_TIMEOUT) {
+        claim.rule = SMTPSCOPE_RULE_DEFERRAL_TIMEOUT;
+        claim.fault = SMTPSCOPE_FAULT_CLIENT;
+    }
+    if (idle) {
+        claim.severity = SEVERITY(INFO);
+        claim.fault = SMTPSCOPE_FAULT_NOBODY;
+    }
+    return note_add(judge, &claim);
+}
+
 /* What was told before and explains that nothing is answered any more; 0 none. */
 static uint32_t cause_of_silence(struct smtpscope_judge *judge, const struct smtpscope_ending *ending)
 {
@@ -41,25 +73,105 @@ static uint32_t cause_of_silence(struct smtpscope_judge *judge, const struct smt
     return ending && ending->by == SMTPSCOPE_SERVER ? memory->last.refused : 0; /* it refused, and closed without 421 */
 }
 
+/* When the server closed an idle connection: with its word, or with its FIN. 0: it did not, or not first. */
+static smtpscope_time closing_time(const struct smtpscope_judge *judge, const struct smtpscope_ending *ending)
+{
+    const struct smtpscope_finding *closing = note_find(judge, memory_of(judge)->session.closing);
+
+    if (closing)
+        return closing->severity == SMTPSCOPE_INFO ? closing->last_time : 0;
+    return ending->by == SMTPSCOPE_SERVER ? ending->fin_time : 0;
+}
+
+/*
+ * A client that keeps connections open learns with its next command that this one is closed. It connects anew and goes on:
+ * where no transaction was open that is no fault, and the finding of the closing says it, if there is one.
+ */
+static bool is_use_of_closed(struct smtpscope_judge *judge, const struct smtpscope_state *state,
+                             const struct smtpscope_ending *ending, struct claim *claim)
+{
+    uint16_t closing = memory_of(judge)->session.closing;
+    smtpscope_time closed = closing_time(judge, ending), late = claim->command->time - closed;
+
+    if (!closed || late <= 0 || state->quit)
+        return false;
+    if (note_fold(judge, closing, NO_EXCHANGE)) {
+        if (!judge->session.used_closed)
+            note_revise(
+                judge, closing,
+                &(struct revision){.detail = SMTPSCOPE_DETAIL_AFTER_CLOSE, .detail_more = (uint64_t)(late / SMTPSCOPE_SECOND)});
+        judge->session.used_closed = true;
+        return true;
+    }
+    if (!state->transaction) {
+        claim->severity = SEVERITY(INFO);
+        claim->fault = SMTPSCOPE_FAULT_NOBODY;
+        claim->detail = SMTPSCOPE_DETAIL_AFTER_CLOSE;
+        claim->detail_number = (uint64_t)(late / SMTPSCOPE_SECOND);
+        judge->session.used_closed = true;
+    }
+    return false;
+}
+
+/*
+ * Who is why a command has no reply: whoever is at fault for what explains it; else a server that closed without one, or a client
+ * that closed and did not wait for it.
+ */
+static enum smtpscope_fault fault_of_silence(const struct smtpscope_judge *judge, const struct claim *claim,
+                                             const struct smtpscope_ending *ending)
+{
+    const struct smtpscope_finding *cause = note_find(judge, claim->cause);
+
+    if (cause)
+        return cause->fault;
+    if (ending->why != SMTPSCOPE_CLOSE_FIN && ending->why != SMTPSCOPE_CLOSE_RESET)
+        return SMTPSCOPE_FAULT_UNDETERMINED;
+    if (ending->by == SMTPSCOPE_SERVER)
+        return SMTPSCOPE_FAULT_SERVER;
+    return ending->time - claim->command->time < SILENCE ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_UNDETERMINED;
+}
+
+/* Does mail depend on the reply? A probe that leaves without waiting, and a client that does not wait for 221, lose none. */
+static bool is_about_mail(const struct claim *claim, const struct smtpscope_state *state)
+{
+    switch (claim->command->verb) {
+    case SMTPSCOPE_VERB_QUIT: return false;
+    case SMTPSCOPE_VERB_MAIL:
+    case SMTPSCOPE_VERB_RCPT:
+    case SMTPSCOPE_VERB_DATA:
+    case SMTPSCOPE_VERB_BDAT:
+    case SMTPSCOPE_VERB_EOD: return true;
+    default: return state->transaction || claim->fault != SMTPSCOPE_FAULT_CLIENT;
+    }
+}
+
 void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_command *command = fact->command;
+    const struct smtpscope_state *state = smtpscope_session_state(session);
+    const struct smtpscope_ending *ending = smtpscope_session_ending(session);
+    bool quit = command->verb == SMTPSCOPE_VERB_QUIT;
     struct claim claim = {.rule = SMTPSCOPE_RULE_REPLY_MISSING,
                           .command = command,
                           .verdict = SMTPSCOPE_VERDICT_UNANSWERED,
                           .detail = SMTPSCOPE_DETAIL_UNANSWERED,
                           .detail_text = smtpscope_command_name(command),
-                          .fault = SMTPSCOPE_FAULT_UNDETERMINED,
-                          .cause = cause_of_silence(judge, smtpscope_session_ending(session))};
+                          .cause = cause_of_silence(judge, ending)};
 
-    judge->session.quit_unanswered |= command->verb == SMTPSCOPE_VERB_QUIT;
-    if (smtpscope_session_state(session)->quit || (judge->session.quit_unanswered && command->verb != SMTPSCOPE_VERB_QUIT)) {
+    judge->session.quit_unanswered |= quit;
+    if (!judge->session.server_seen || judge->session.doubtful || is_alien(judge) || judge->session.lost_message ||
+        !session_ended(ending) || command->oddities & SMTPSCOPE_COMMAND_UNTERMINATED ||
+        (quit && memory_of(judge)->session.closing) || is_use_of_closed(judge, state, ending, &claim))
+        return;
+    if (!judge->session.used_closed)
+        claim.fault = fault_of_silence(judge, &claim, ending);
+    if (!is_about_mail(&claim, state))
+        claim.severity = SEVERITY(INFO);
+    judge->session.unanswered |= claim.severity == 0;
+    if (state->quit || (judge->session.quit_unanswered && !quit)) {
         claim.rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_AFTER_QUIT;
         claim.fault = SMTPSCOPE_FAULT_CLIENT;
     }
-    if (!judge->session.server_seen || judge->session.doubtful || is_alien(judge) || judge->session.lost_message ||
-        !session_ended(smtpscope_session_ending(session)) || command->oddities & SMTPSCOPE_COMMAND_UNTERMINATED)
-        return;
     note_add(judge, &claim);
 }
 
@@ -94,24 +206,26 @@ static void judge_one_sided(struct smtpscope_judge *judge, const struct smtpscop
     note_add(judge, &claim);
 }
 
-/* A server that closes on a silent client without a word (RFC 5321 3.8 asks for 421): how long it waited. */
-#define SILENCE (5 * SMTPSCOPE_SECOND)
-
-static void judge_silence(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+/* True: that is why the session ended, and there is no more to say of it. */
+static bool judge_silence(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_ending *ending = fact->end->ending;
     smtpscope_time silent = ending->fin_time - fact->end->last_octets;
     struct claim claim;
 
     if (ending->by != SMTPSCOPE_SERVER || fact->end->opaque || judge->session.doubtful || !judge->session.server_seen ||
-        silent < SILENCE || judge->session.closing_seen)
-        return;
+        silent < SILENCE || judge->session.closing_seen || judge->session.unanswered)
+        return false;
     claim = end_claim(fact, SMTPSCOPE_RULE_DEFERRAL_TIMEOUT);
     claim.reason = SMTPSCOPE_REASON_TIMEOUT;
     claim.detail = SMTPSCOPE_DETAIL_LATE;
     claim.detail_number = (uint64_t)(silent / SMTPSCOPE_SECOND);
     claim.confidence = SMTPSCOPE_LIKELY;
-    note_add(judge, &claim);
+    if (!fact->end->state->transaction) {
+        claim.severity = SEVERITY(INFO);
+        claim.fault = SMTPSCOPE_FAULT_NOBODY;
+    }
+    return note_add(judge, &claim);
 }
 
 /*
@@ -122,7 +236,7 @@ static bool is_explained(struct smtpscope_judge *judge, const struct smtpscope_e
 {
     const struct session_memory *memory = memory_of(judge);
 
-    if (judge->session.closing_seen || memory->session.not_followed)
+    if (judge->session.closing_seen || judge->session.used_closed || memory->session.not_followed)
         return true;
     return ending->by == SMTPSCOPE_SERVER && (cause_of_silence(judge, ending) || memory->session.greeting ||
                                               (memory->session.early && !judge->session.early_taken));
@@ -137,6 +251,7 @@ static void judge_no_quit(struct smtpscope_judge *judge, const struct smtpscope_
     if (end->quit_sent || end->opaque || (!end->octets[0] && !end->octets[1]) || is_explained(judge, end->ending))
         return;
     claim = end_claim(fact, rule);
+    claim.severity = end->state->transaction || judge->session.unanswered ? 0 : SEVERITY(INFO);
     claim.detail = SMTPSCOPE_DETAIL_CLOSED_BY;
     claim.detail_text = smtpscope_text_of(side_name(end->ending->by));
     note_add(judge, &claim);
@@ -152,12 +267,12 @@ static void judge_close(struct smtpscope_judge *judge, const struct smtpscope_fa
     switch (fact->end->ending->why) {
     case SMTPSCOPE_CLOSE_RESET: judge_no_quit(judge, fact, SMTPSCOPE_RULE_TRANSPORT_RESET); break;
     case SMTPSCOPE_CLOSE_FIN:
-        judge_silence(judge, fact);
-        if (!judge->session.doubtful)
+        if (!judge_silence(judge, fact) && !judge->session.doubtful)
             judge_no_quit(judge, fact, SMTPSCOPE_RULE_TRANSPORT_CLOSED_WITHOUT_QUIT);
         break;
     case SMTPSCOPE_CLOSE_IDLE:
         claim = end_claim(fact, SMTPSCOPE_RULE_TRANSPORT_IDLE_TIMEOUT);
+        claim.severity = fact->end->state->transaction || judge->session.unanswered ? 0 : SEVERITY(INFO);
         if (!fact->end->quit_answered)
             note_add(judge, &claim);
         break;

@@ -116,16 +116,22 @@ static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_ex
         claim = claim_of(exchange, SMTPSCOPE_RULE_REPLY_ENHANCED_MISMATCH, SMTPSCOPE_FAULT_SERVER);
         note_add(judge, &claim);
     }
-    /* Without a code it answers nothing, so nothing could wait for it: reply.malformed says so. */
-    if (reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED && reply->code && reply->code != 421 && !is_alien(judge) &&
-        !judge->session.doubtful) {
-        claim = claim_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED,
-                         memory_of(judge)->transaction.lookalike ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER);
-        claim.cause = memory_of(judge)->transaction.lookalike;
-        note_add(judge, &claim);
-    }
     judge_late(judge, exchange);
     judge_class(judge, exchange);
+}
+
+/* Without a code a reply answers nothing, so nothing could wait for it: reply.malformed says so. 421 is allowed (RFC 5321 3.8). */
+void judge_unsolicited(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+{
+    uint16_t lookalike = memory_of(judge)->transaction.lookalike;
+    struct claim claim =
+        claim_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED, lookalike ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER);
+
+    if (!(exchange->reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED) || exchange->reply->code == 421 || is_alien(judge) ||
+        judge->session.doubtful || note_covers(judge, memory_of(judge)->session.closing, exchange))
+        return;
+    claim.cause = lookalike;
+    note_add(judge, &claim);
 }
 
 /* A line that the server took although RFC 5321 does not allow it. What it refused is refusal.syntax, told once. */

@@ -161,9 +161,10 @@ void smtpscope_session_decrypted(struct smtpscope_session *session)
     state_tls(&session->state);
 }
 
-/* What becomes of a message whose reply will not come. */
-static void message_close(struct smtpscope_session *session)
+/* What becomes of a message whose reply will not come. One whose end was not captured may have gone on. */
+static void message_close(struct smtpscope_session *session, const struct smtpscope_ending *ending)
 {
+    bool seen = ending->why != SMTPSCOPE_CLOSE_END && ending->why != SMTPSCOPE_CLOSE_EVICTED;
     bool complete = false, bdat = session->client == CLIENT_BDAT;
     struct transaction *transaction = session->transaction;
 
@@ -188,9 +189,9 @@ static void message_close(struct smtpscope_session *session)
     else if (!transaction->sent || (session->quit_sent && !complete && session->client != CLIENT_DATA))
         transaction_abandon(session);
     else
-        transaction_end(session,
-                        complete && session->client != CLIENT_BDAT ? SMTPSCOPE_OUTCOME_UNKNOWN : SMTPSCOPE_OUTCOME_LOST, 0,
-                        UINT32_MAX);
+        transaction_end(
+            session, seen && (!complete || session->client == CLIENT_BDAT) ? SMTPSCOPE_OUTCOME_LOST : SMTPSCOPE_OUTCOME_UNKNOWN,
+            0, UINT32_MAX);
 }
 
 static void unanswered_tell(struct smtpscope_session *session, const struct pending *entry)
@@ -213,7 +214,7 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
     server_close(session);
     maybe_smuggled_end(session, false);
     end.in_message = session->client == CLIENT_DATA || session->client == CLIENT_BDAT;
-    message_close(session);
+    message_close(session, ending);
     for (struct pending *entry = queue_first(session); entry; entry = pending_next(session->queue, entry))
         if (!(entry->circumstances & SMTPSCOPE_COMMAND_LOST) && !entry->maybe_answered)
             unanswered_tell(session, entry);

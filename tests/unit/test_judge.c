@@ -141,7 +141,7 @@ static const struct judge_row {
      false,
      {HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("a\n.\nhello\r\n.\r\n"), S("250 one\r\n500 what\r\n"), ENVELOPE,
       C("NOOP\r\n"), S("250 ok\r\n500 what\r\n"), C("QUIT\r\n"), S("221 bye\r\n")},
-     "data.smugglingE*1+1 data.bare-lfN*1+0 reply.unsolicitedN*1+0< reply.unsolicitedN*1+0 refusal.syntaxE*1+0 "
+     "data.smugglingE*1+1 data.bare-lfN*1+0 reply.unsolicitedN*1+0< refusal.syntaxE*1+0 reply.unsolicitedN*1+0 "
      "security.starttls-not-usedI*1+0"},
     {"smuggling that was taken",
      false,
