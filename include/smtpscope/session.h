@@ -316,18 +316,12 @@ enum smtpscope_fact_type {
     SMTPSCOPE_FACT_TLS,        /* `tls` */
     SMTPSCOPE_FACT_ALIEN,      /* `alien` */
     SMTPSCOPE_FACT_CROSS,      /* `command`: an SMTP command among the lines of another protocol */
-    SMTPSCOPE_FACT_GAP,        /* `gap` */
+    SMTPSCOPE_FACT_GAP,        /* `gap`, `phase` */
     SMTPSCOPE_FACT_CONFLICT,   /* `gap`: where; len is 0 */
     SMTPSCOPE_FACT_OVERFLOW,   /* one of the session's own bounds was reached: it goes on in doubt */
     SMTPSCOPE_FACT_HANDSHAKE,  /* `handshake`: how that of TLS went, see tls.h */
     SMTPSCOPE_FACT_TLS_END,    /* `tls_end`: before the last facts of a session inside TLS */
     SMTPSCOPE_FACT_END,        /* `end`; the last fact */
-};
-
-struct smtpscope_gap {
-    enum smtpscope_side side;
-    uint64_t offset, len;
-    const char *phase; /* "commands", "message", "replies", "tls" */
 };
 
 struct smtpscope_handshake;
@@ -342,7 +336,10 @@ struct smtpscope_fact {
         const struct smtpscope_command *command;
         const struct smtpscope_exchange *exchange;
         const struct smtpscope_message *message;
-        const struct smtpscope_gap *gap;
+        struct {
+            const struct smtpscope_gap *gap;
+            const char *phase; /* of what is missing: "commands", "message", "replies", "tls" */
+        };
         const struct smtpscope_end *end;
         enum smtpscope_tls_event tls;
         const struct smtpscope_handshake *handshake;
@@ -383,10 +380,8 @@ const struct smtpscope_ending *smtpscope_session_ending(const struct smtpscope_s
 
 /* The octets of both sides, each side in order; a reply after the command it acknowledges. */
 void smtpscope_session_feed(struct smtpscope_session *session, const struct smtpscope_octets *octets);
-void smtpscope_session_gap(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset, uint64_t len,
-                           smtpscope_time time, uint64_t packet);
-void smtpscope_session_conflict(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset,
-                                smtpscope_time time, uint64_t packet);
+void smtpscope_session_gap(struct smtpscope_session *session, const struct smtpscope_gap *gap);
+void smtpscope_session_conflict(struct smtpscope_session *session, const struct smtpscope_gap *gap);
 /* The clock that stamps the octets was set by `delta`: what waits for a reply was sent as long ago as before. */
 void smtpscope_session_clock_stepped(struct smtpscope_session *session, smtpscope_time delta);
 /*

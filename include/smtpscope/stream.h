@@ -31,6 +31,14 @@ struct smtpscope_octets {
     uint64_t packet;
 };
 
+/* Octets of one direction that will never come; or, with a `len` of 0, where octets were sent again with other content. */
+struct smtpscope_gap {
+    enum smtpscope_side side;
+    uint64_t offset, len;
+    smtpscope_time time; /* of what shows it */
+    uint64_t packet;
+};
+
 enum smtpscope_close {
     SMTPSCOPE_CLOSE_FIN,     /* both sides closed, or one did and the other fell silent */
     SMTPSCOPE_CLOSE_RESET,   /* RST */
@@ -39,6 +47,8 @@ enum smtpscope_close {
     SMTPSCOPE_CLOSE_REUSED,  /* a new connection on the same ports */
     SMTPSCOPE_CLOSE_EVICTED, /* our own limit */
 };
+/* "fin", "reset", "idle", "end", "reused", "evicted". Static. */
+const char *smtpscope_close_name(enum smtpscope_close why);
 
 /* How a flow ended. Valid during close() only. */
 struct smtpscope_ending {
@@ -59,16 +69,14 @@ struct smtpscope_ending {
  * none of these it is never called. What it returns is the `user` of all later calls for this flow. NULL: the caller does not
  * follow the flow, and no later call is made for it.
  *
- * gap(): `len` octets of that direction will never come. conflict(): octets were sent again with other content; those that
- * were reported first stay valid. Few of the latest octets are remembered for that: what is sent again behind more than about
+ * gap(): octets that will never come. conflict(): octets were sent again with other content; those that were reported first stay valid. Few of the latest octets are remembered for that: what is sent again behind more than about
  * three other segments is not compared, and of a segment longer than a line only the end is.
  */
 struct smtpscope_stream_events {
     void *(*opened)(void *ctx, const struct smtpscope_flow *flow);
     void (*octets)(void *ctx, void *user, const struct smtpscope_octets *octets);
-    void (*gap)(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
-                uint64_t packet);
-    void (*conflict)(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time, uint64_t packet);
+    void (*gap)(void *ctx, void *user, const struct smtpscope_gap *gap);
+    void (*conflict)(void *ctx, void *user, const struct smtpscope_gap *gap);
     void (*closed)(void *ctx, void *user, const struct smtpscope_ending *ending);
     /* A connection that opened() was never called for is over. NULL: nobody wants to know. Valid during the call. */
     void (*attempted)(void *ctx, const struct smtpscope_attempt *attempt);

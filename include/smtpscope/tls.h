@@ -153,8 +153,7 @@ struct smtpscope_tls_events {
     void (*decrypted)(void *ctx, void *user);
     /* As of struct smtpscope_stream_events. Offsets count on from where TLS began; `packet` is that of the record's end. */
     void (*octets)(void *ctx, void *user, const struct smtpscope_octets *octets);
-    void (*gap)(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
-                uint64_t packet);
+    void (*gap)(void *ctx, void *user, const struct smtpscope_gap *gap);
     /* SMTPSCOPE_FACT_HANDSHAKE once at most, SMTPSCOPE_FACT_TLS_END at the close. */
     void (*fact)(void *ctx, void *user, const struct smtpscope_fact *fact);
 };
@@ -184,8 +183,7 @@ void smtpscope_tls_connection_free(struct smtpscope_tls_connection *connection);
 
 /* The octets of both sides, each in order, a reply after what it acknowledges; from the first record on. */
 void smtpscope_tls_octets(struct smtpscope_tls_connection *connection, const struct smtpscope_octets *octets);
-void smtpscope_tls_gap(struct smtpscope_tls_connection *connection, enum smtpscope_side side, uint64_t offset, uint64_t len,
-                       smtpscope_time time, uint64_t packet);
+void smtpscope_tls_gap(struct smtpscope_tls_connection *connection, const struct smtpscope_gap *gap);
 /*
  * Packet time has reached `now`: tries again what waits, where new keys have come, and gives up what has waited too long. Costs
  * next to nothing where nothing waits.

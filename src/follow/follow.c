@@ -129,25 +129,24 @@ static void followed_octets(void *ctx, void *user, const struct smtpscope_octets
         smtpscope_session_feed(&followed->session, octets);
 }
 
-static void followed_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
-                         uint64_t packet)
+static void followed_gap(void *ctx, void *user, const struct smtpscope_gap *gap)
 {
     struct followed *followed = user;
+    struct smtpscope_gap here = *gap;
 
     (void)ctx;
     if (followed->in_clear)
-        offset = smtpscope_session_offset(&followed->session, side);
-    smtpscope_session_gap(&followed->session, side, offset, len, time, packet);
+        here.offset = smtpscope_session_offset(&followed->session, here.side);
+    smtpscope_session_gap(&followed->session, &here);
 }
 
-static void followed_conflict(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time,
-                              uint64_t packet)
+static void followed_conflict(void *ctx, void *user, const struct smtpscope_gap *gap)
 {
     struct followed *followed = user;
 
     (void)ctx;
     if (!followed->in_clear)
-        smtpscope_session_conflict(&followed->session, side, offset, time, packet);
+        smtpscope_session_conflict(&followed->session, gap);
 }
 
 static void followed_close(void *ctx, void *user, const struct smtpscope_ending *ending)

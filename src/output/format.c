@@ -121,13 +121,3 @@ const char *format_side(enum smtpscope_side side)
 {
     return side == SMTPSCOPE_CLIENT ? "client" : "server";
 }
-
-const char *format_close(enum smtpscope_close close)
-{
-    static const char *const names[] = {
-        [SMTPSCOPE_CLOSE_FIN] = "fin", [SMTPSCOPE_CLOSE_RESET] = "reset",   [SMTPSCOPE_CLOSE_IDLE] = "idle",
-        [SMTPSCOPE_CLOSE_END] = "end", [SMTPSCOPE_CLOSE_REUSED] = "reused", [SMTPSCOPE_CLOSE_EVICTED] = "evicted",
-    };
-
-    return names[close];
-}

@@ -18,7 +18,6 @@ void format_enhanced(struct writer *writer, const struct smtpscope_enhanced *enh
 /* `text` up to its first line end. */
 struct smtpscope_text format_first_line(struct smtpscope_text text);
 
-const char *format_side(enum smtpscope_side side);    /* "client", "server" */
-const char *format_close(enum smtpscope_close close); /* "fin", "reset" ... */
+const char *format_side(enum smtpscope_side side); /* "client", "server" */
 
 #endif

@@ -325,7 +325,7 @@ static void put_closing(struct writer *line, const struct transcript *transcript
     const struct smtpscope_ending *ending = &transcript->ending;
     bool by = ending->why == SMTPSCOPE_CLOSE_RESET || ending->fin[SMTPSCOPE_CLIENT] || ending->fin[SMTPSCOPE_SERVER];
 
-    put_member_name(line, "closed", format_close(ending->why));
+    put_member_name(line, "closed", smtpscope_close_name(ending->why));
     put_member_name(line, "closed_by", by ? format_side(ending->by) : NULL);
     put_member_bool(line, "quit", transcript->quit_sent);
 }

@@ -13,13 +13,13 @@ void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
                           .side = gap->side,
                           .offset = gap->offset,
                           .fault = SMTPSCOPE_FAULT_NETWORK};
-    judge->session.doubtful |= !conflict && strcmp(gap->phase, "message") && strcmp(gap->phase, "tls");
+    judge->session.doubtful |= !conflict && strcmp(fact->phase, "message") && strcmp(fact->phase, "tls");
     /* A side that was never captured is one finding of its own, not a gap. */
     if (!conflict && !(gap->side == SMTPSCOPE_CLIENT ? judge->session.client_seen : judge->session.server_seen))
         return;
     if (!conflict) {
         claim.detail = SMTPSCOPE_DETAIL_GAP;
-        claim.detail_text = smtpscope_text_of(gap->phase);
+        claim.detail_text = smtpscope_text_of(fact->phase);
     }
     note_revise(judge, note_add(judge, &claim), &(struct revision){.detail_more = gap->len});
 }

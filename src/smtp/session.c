@@ -116,35 +116,40 @@ void smtpscope_session_feed(struct smtpscope_session *session, const struct smtp
     }
 }
 
-void smtpscope_session_gap(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset, uint64_t len,
-                           smtpscope_time time, uint64_t packet)
+static const char *gap_phase(const struct smtpscope_session *session, enum smtpscope_side side)
 {
-    struct octet_origin origin = {.offset = offset, .acked = session->next[!side], .packet = packet, .time = time};
-    struct smtpscope_gap gap = {.side = side, .offset = offset, .len = len, .phase = "commands"};
-
     if (side_is_opaque(session, side))
-        gap.phase = "tls";
-    else if (side == SMTPSCOPE_SERVER)
-        gap.phase = "replies";
-    else if (session->client == CLIENT_DATA || session->client == CLIENT_BDAT)
-        gap.phase = "message";
+        return "tls";
+    if (side == SMTPSCOPE_SERVER)
+        return "replies";
+    return session->client == CLIENT_DATA || session->client == CLIENT_BDAT ? "message" : "commands";
+}
+
+void smtpscope_session_gap(struct smtpscope_session *session, const struct smtpscope_gap *gap)
+{
+    enum smtpscope_side side = gap->side;
+    struct octet_origin origin = {
+        .offset = gap->offset, .acked = session->next[!side], .packet = gap->packet, .time = gap->time};
+
     if (!side_is_opaque(session, side) && extra_need(session))
-        session->extra->lost[side] += len;
-    fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_GAP, .time = time, .packet = packet, .gap = &gap});
+        session->extra->lost[side] += gap->len;
+    fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_GAP,
+                                                .time = gap->time,
+                                                .packet = gap->packet,
+                                                .gap = gap,
+                                                .phase = gap_phase(session, side)});
     if (side == SMTPSCOPE_CLIENT)
-        client_gap(session, len, &origin);
+        client_gap(session, gap->len, &origin);
     else
         server_gap(session);
     if (!side_is_opaque(session, side))
-        session->next[side] = offset + len;
+        session->next[side] = gap->offset + gap->len;
 }
 
-void smtpscope_session_conflict(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset,
-                                smtpscope_time time, uint64_t packet)
+void smtpscope_session_conflict(struct smtpscope_session *session, const struct smtpscope_gap *gap)
 {
-    struct smtpscope_gap gap = {.side = side, .offset = offset, .phase = ""};
-
-    fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_CONFLICT, .time = time, .packet = packet, .gap = &gap});
+    fact_tell(session, &(struct smtpscope_fact){
+                           .type = SMTPSCOPE_FACT_CONFLICT, .time = gap->time, .packet = gap->packet, .gap = gap, .phase = ""});
 }
 
 void smtpscope_session_clock_stepped(struct smtpscope_session *session, smtpscope_time delta)

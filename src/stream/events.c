@@ -22,26 +22,29 @@ void tell_conflict(struct smtpscope_streams *streams, struct flow *flow, enum sm
                    const struct deliverable *deliverable)
 {
     const struct direction *direction = &flow->direction[side];
+    struct smtpscope_gap gap = {.side = side,
+                                .offset = direction->delivered + (uint64_t)(int64_t)seq_diff(deliverable->seq, direction->nxt),
+                                .time = deliverable->time,
+                                .packet = deliverable->packet};
 
     tell_opened(streams, flow);
     streams->stats.conflicts++;
     if (flow->user)
-        streams->config.events->conflict(streams->config.ctx, flow->user, side,
-                                         direction->delivered + (uint64_t)(int64_t)seq_diff(deliverable->seq, direction->nxt),
-                                         deliverable->time, deliverable->packet);
+        streams->config.events->conflict(streams->config.ctx, flow->user, &gap);
 }
 
 void tell_gap(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, uint32_t len, smtpscope_time time,
               uint64_t packet)
 {
     struct direction *direction = &flow->direction[side];
+    struct smtpscope_gap gap = {.side = side, .offset = direction->delivered, .len = len, .time = time, .packet = packet};
 
     tell_opened(streams, flow);
     streams->stats.gaps++;
     streams->stats.gap_octets += len;
     direction->recent = (struct recent){0};
     if (flow->user)
-        streams->config.events->gap(streams->config.ctx, flow->user, side, direction->delivered, len, time, packet);
+        streams->config.events->gap(streams->config.ctx, flow->user, &gap);
     direction->nxt += len;
     direction->delivered += len;
 }

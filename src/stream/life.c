@@ -27,3 +27,13 @@ void flow_close_if_done(struct smtpscope_streams *streams, struct flow *flow)
         flow_wait(streams, flow, LIST_LINGER);
     }
 }
+
+const char *smtpscope_close_name(enum smtpscope_close why)
+{
+    static const char *const names[] = {
+        [SMTPSCOPE_CLOSE_FIN] = "fin", [SMTPSCOPE_CLOSE_RESET] = "reset",   [SMTPSCOPE_CLOSE_IDLE] = "idle",
+        [SMTPSCOPE_CLOSE_END] = "end", [SMTPSCOPE_CLOSE_REUSED] = "reused", [SMTPSCOPE_CLOSE_EVICTED] = "evicted",
+    };
+
+    return names[why];
+}

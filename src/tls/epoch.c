@@ -67,7 +67,9 @@ static void gap_tell(struct smtpscope_tls_connection *connection, enum smtpscope
     struct side *side = &connection->side[index];
     const struct smtpscope_tls_config *config = &connection->tls->config;
 
-    config->events->gap(config->ctx, connection->user, index, side->clear, len, place->time, place->packet);
+    config->events->gap(config->ctx, connection->user,
+                        &(struct smtpscope_gap){
+                            .side = index, .offset = side->clear, .len = len, .time = place->time, .packet = place->packet});
     side->clear += len;
     mark_add(side, place->offset);
 }

@@ -74,7 +74,11 @@ static void connection_wait(struct smtpscope_tls_connection *connection, const s
     if (octets->len)
         smtpscope_tls_octets(connection, octets);
     if (gap)
-        smtpscope_tls_gap(connection, octets->side, octets->offset + octets->len, gap, octets->time, octets->packet);
+        smtpscope_tls_gap(connection, &(struct smtpscope_gap){.side = octets->side,
+                                                              .offset = octets->offset + octets->len,
+                                                              .len = gap,
+                                                              .time = octets->time,
+                                                              .packet = octets->packet});
 }
 
 void smtpscope_tls_octets(struct smtpscope_tls_connection *connection, const struct smtpscope_octets *octets)
@@ -97,17 +101,18 @@ void smtpscope_tls_octets(struct smtpscope_tls_connection *connection, const str
     connection_wait(connection, &rest, 0);
 }
 
-void smtpscope_tls_gap(struct smtpscope_tls_connection *connection, enum smtpscope_side side, uint64_t offset, uint64_t len,
-                       smtpscope_time time, uint64_t packet)
+void smtpscope_tls_gap(struct smtpscope_tls_connection *connection, const struct smtpscope_gap *gap)
 {
-    struct place place = {offset, connection->side[!side].clear, packet, time};
+    struct place place = {gap->offset, connection->side[!gap->side].clear, gap->packet, gap->time};
 
-    side_begin(&connection->side[side], offset);
+    side_begin(&connection->side[gap->side], gap->offset);
     if (connection->waiting)
-        connection_wait(connection, &(struct smtpscope_octets){.side = side, .offset = offset, .time = time, .packet = packet},
-                        len);
+        connection_wait(
+            connection,
+            &(struct smtpscope_octets){.side = gap->side, .offset = gap->offset, .time = gap->time, .packet = gap->packet},
+            gap->len);
     else
-        records_gap(connection, side, len, &place);
+        records_gap(connection, gap->side, gap->len, &place);
 }
 
 void smtpscope_tls_close(struct smtpscope_tls_connection *connection, const struct smtpscope_ending *ending)

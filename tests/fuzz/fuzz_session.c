@@ -63,7 +63,9 @@ static void operate(struct reader *reader)
         if ((operation & 15) == 14)
             smtpscope_session_decrypted(follow.session);
         else
-            smtpscope_session_conflict(follow.session, side, follow.sent[side], follow.time, ++follow.packet);
+            smtpscope_session_conflict(
+                follow.session, &(struct smtpscope_gap){
+                                    .side = side, .offset = follow.sent[side], .time = follow.time, .packet = ++follow.packet});
         break;
     case 7: follow.time += (smtpscope_time)len * SMTPSCOPE_SECOND; break;
     case 4: feed(side, reader, len, len); break; /* the other side's last octets were not read yet */

@@ -108,7 +108,7 @@ static inline void follow_fact(void *ctx, struct smtpscope_session *session, con
     case SMTPSCOPE_FACT_EXCHANGE: follow_exchange(follow, fact->exchange); break;
     case SMTPSCOPE_FACT_MESSAGE: follow_message(follow, fact->message); break;
     case SMTPSCOPE_FACT_GAP:
-    case SMTPSCOPE_FACT_CONFLICT: assert(fact->gap->phase != NULL); break;
+    case SMTPSCOPE_FACT_CONFLICT: assert(fact->phase != NULL); break;
     case SMTPSCOPE_FACT_END:
         assert(fact->end->exchanges == follow->exchanges);
         for (int side = 0; side < 2; side++)
@@ -195,11 +195,12 @@ static inline void follow_feed(struct follow *follow, enum smtpscope_side side, 
 
 static inline void follow_gap(struct follow *follow, enum smtpscope_side side, uint64_t len)
 {
-    uint64_t offset = follow->sent[side];
+    struct smtpscope_gap gap = {.side = side, .offset = follow->sent[side], .len = len, .time = follow->time};
 
     follow->sent[side] += len;
+    gap.packet = ++follow->packet;
     if (follow->session)
-        smtpscope_session_gap(follow->session, side, offset, len, follow->time, ++follow->packet);
+        smtpscope_session_gap(follow->session, &gap);
 }
 
 /* Closes and frees all. The judge has covered every refusal by then. */

@@ -80,32 +80,27 @@ static inline void record_octets(void *ctx, void *user, const struct smtpscope_o
     record_log(records, word);
 }
 
-static inline void record_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len,
-                              smtpscope_time time, uint64_t packet)
+static inline void record_gap(void *ctx, void *user, const struct smtpscope_gap *gap)
 {
     struct records *records = ctx;
     struct record *record = user;
     char word[64];
 
-    (void)time;
-    (void)packet;
-    assert(!record->closed && len > 0 && offset == record->offset[side]);
-    record->offset[side] += len;
-    record->gaps[side] += len;
-    snprintf(word, sizeof word, "%c%llu+%llu ", "cs"[side], (unsigned long long)offset, (unsigned long long)len);
+    assert(!record->closed && gap->len > 0 && gap->offset == record->offset[gap->side]);
+    record->offset[gap->side] += gap->len;
+    record->gaps[gap->side] += gap->len;
+    snprintf(word, sizeof word, "%c%llu+%llu ", "cs"[gap->side], (unsigned long long)gap -> offset,
+             (unsigned long long)gap -> len);
     record_log(records, word);
 }
 
-static inline void record_conflict(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time,
-                                   uint64_t packet)
+static inline void record_conflict(void *ctx, void *user, const struct smtpscope_gap *gap)
 {
     struct record *record = user;
     char word[64];
 
-    (void)time;
-    (void)packet;
     assert(!record->closed);
-    snprintf(word, sizeof word, "%c%llu! ", "cs"[side], (unsigned long long)offset);
+    snprintf(word, sizeof word, "%c%llu! ", "cs"[gap->side], (unsigned long long)gap -> offset);
     record_log(ctx, word);
 }
 

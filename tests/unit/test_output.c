@@ -616,7 +616,7 @@ static void json_session(void **state)
                                                  .argument = text_of("me.example x"),
                                                  .path = text_of("me.example")};
     struct smtpscope_command raw = {.verb = SMTPSCOPE_VERB_RAW, .argument = text_of("GET /"), .packet = 9};
-    struct smtpscope_gap gap = {SMTPSCOPE_SERVER, 100, 20, "replies"};
+    struct smtpscope_gap gap = {.side = SMTPSCOPE_SERVER, .offset = 100, .len = 20};
     struct smtpscope_ending ending = {.why = SMTPSCOPE_CLOSE_END};
     struct smtpscope_end end = {.ending = &ending, .octets = {11, 22}};
     struct smtpscope_flow flow = flow_of(1);

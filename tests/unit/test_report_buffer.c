@@ -107,7 +107,7 @@ static void test_session(void **state)
     struct smtpscope_command mail = {.verb = SMTPSCOPE_VERB_MAIL}, rcpt = {.verb = SMTPSCOPE_VERB_RCPT};
     struct smtpscope_reply reply = {.code = 250, .text = text_of("ok")};
     struct smtpscope_exchange exchange = {.command = &mail, .reply = &reply};
-    struct smtpscope_gap gap = {SMTPSCOPE_SERVER, 100, 20, "replies"};
+    struct smtpscope_gap gap = {.side = SMTPSCOPE_SERVER, .offset = 100, .len = 20};
     struct smtpscope_ending ending = {.why = SMTPSCOPE_CLOSE_IDLE};
     struct smtpscope_end end = {.ending = &ending, .octets = {11, 22}};
     struct transcript *transcript = transcript_new(), *empty = transcript_new();

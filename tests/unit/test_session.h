@@ -189,7 +189,7 @@ static inline void log_fact(void *ctx, const struct smtpscope_fact *fact)
         break;
     case SMTPSCOPE_FACT_GAP:
         log_word(log, fact->gap->side == SMTPSCOPE_CLIENT ? "gap:C:" : "gap:S:");
-        log_word(log, fact->gap->phase);
+        log_word(log, fact->phase);
         break;
     case SMTPSCOPE_FACT_CONFLICT: log_word(log, "conflict"); break;
     case SMTPSCOPE_FACT_HANDSHAKE:

@@ -109,12 +109,11 @@ static void closed_and_kept(void *ctx, void *user, const struct smtpscope_ending
 
 static uint8_t kept[2][TALK_OCTETS], lost[2][TALK_OCTETS];
 
-static void gap_marked(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
-                       uint64_t packet)
+static void gap_marked(void *ctx, void *user, const struct smtpscope_gap *gap)
 {
-    assert_true(offset + len <= TALK_OCTETS);
-    memset(lost[side] + offset, 1, len);
-    record_gap(ctx, user, side, offset, len, time, packet);
+    assert_true(gap->offset + gap->len <= TALK_OCTETS);
+    memset(lost[gap->side] + gap->offset, 1, gap->len);
+    record_gap(ctx, user, gap);
 }
 
 static void test_conservation(void **unused)

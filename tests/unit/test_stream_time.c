@@ -43,16 +43,14 @@ static void on_octets(void *ctx, void *user, const struct smtpscope_octets *octe
     tell(ctx, user, 'd', octets->side, octets->offset, hash_octets(octets->data, octets->len, octets->acked), octets->packet);
 }
 
-static void on_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len, smtpscope_time time,
-                   uint64_t packet)
+static void on_gap(void *ctx, void *user, const struct smtpscope_gap *gap)
 {
-    (void)time;
-    tell(ctx, user, 'g', side, offset, len, packet);
+    tell(ctx, user, 'g', gap->side, gap->offset, gap->len, gap->packet);
 }
 
-static void on_conflict(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, smtpscope_time time, uint64_t packet)
+static void on_conflict(void *ctx, void *user, const struct smtpscope_gap *gap)
 {
-    tell(ctx, user, '!', side, offset, (uint64_t)time, packet);
+    tell(ctx, user, '!', gap->side, gap->offset, (uint64_t)gap->time, gap->packet);
 }
 
 static void on_closed(void *ctx, void *user, const struct smtpscope_ending *ending)

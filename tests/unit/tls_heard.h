@@ -90,20 +90,17 @@ static inline void heard_octets(void *ctx, void *user, const struct smtpscope_oc
     text_add(&heard->text, &heard->len, &heard->size, &heard->last, octets->side, octets->data, octets->len);
 }
 
-static inline void heard_gap(void *ctx, void *user, enum smtpscope_side side, uint64_t offset, uint64_t len,
-                             smtpscope_time time, uint64_t packet)
+static inline void heard_gap(void *ctx, void *user, const struct smtpscope_gap *gap)
 {
     struct heard *heard = ctx;
 
     (void)user;
-    (void)time;
-    (void)packet;
-    assert_true(len > 0);
-    if (heard->begun[side])
-        assert_int_equal(offset, heard->next[side]);
-    heard->begun[side] = true;
-    heard->next[side] = offset + len;
-    heard->lost[side] += len;
+    assert_true(gap->len > 0);
+    if (heard->begun[gap->side])
+        assert_int_equal(gap->offset, heard->next[gap->side]);
+    heard->begun[gap->side] = true;
+    heard->next[gap->side] = gap->offset + gap->len;
+    heard->lost[gap->side] += gap->len;
 }
 
 static inline void heard_fact(void *ctx, void *user, const struct smtpscope_fact *fact)
@@ -216,7 +213,11 @@ static inline void heard_piece(struct heard *heard, const struct piece *piece, s
 
 static inline void heard_lose(struct heard *heard, const struct piece *piece)
 {
-    smtpscope_tls_gap(heard->connection, piece->side, heard->raw[piece->side], piece->len, heard_time(heard), ++heard->packet);
+    smtpscope_tls_gap(heard->connection, &(struct smtpscope_gap){.side = piece->side,
+                                                                 .offset = heard->raw[piece->side],
+                                                                 .len = piece->len,
+                                                                 .time = heard_time(heard),
+                                                                 .packet = ++heard->packet});
     heard->raw[piece->side] += piece->len;
 }
 
