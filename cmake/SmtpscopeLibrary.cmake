@@ -6,7 +6,7 @@ function(library_for_others target)
         PUBLIC FILE_SET HEADERS BASE_DIRS include FILES ${library_headers}
         PUBLIC FILE_SET tables TYPE HEADERS BASE_DIRS include FILES ${library_tables})
     set_target_properties(${target} PROPERTIES OUTPUT_NAME smtpscope LINKER_LANGUAGE C)
-    target_link_libraries(${target} PRIVATE OpenSSL::Crypto)
+    target_link_libraries(${target} PRIVATE OpenSSL::Crypto PkgConfig::PSL)
 endfunction()
 
 add_library(smtpscope SHARED $<TARGET_OBJECTS:smtpscope-objects>)

@@ -17,6 +17,7 @@ enum smtpscope_trace_kind {
     SMTPSCOPE_TRACE_KNOWN,   /* a recipient was accepted */
     SMTPSCOPE_TRACE_OUTCOME, /* what became of a recipient of a message */
     SMTPSCOPE_TRACE_ATTEMPT, /* a connection that never came to a word */
+    SMTPSCOPE_TRACE_TLS,     /* a session went on inside TLS, where nobody sees what it delivers */
 };
 
 /*
@@ -37,8 +38,12 @@ struct smtpscope_trace {
     uint64_t offset;   /* of the reply */
     bool starttls;     /* OFFER: it is offered */
     /* Of an OUTCOME: */
-    uint64_t triple;                /* hash of the client's network, the sender and the recipient; never 0 */
+    uint64_t envelope;              /* hash of the sender and the recipient; never 0 */
+    uint64_t size;                  /* MAIL SIZE=; SMTPSCOPE_NO_SIZE: not said */
+    bool null_sender;               /* MAIL FROM:<> */
     enum smtpscope_outcome outcome; /* accepted, deferred or refused */
+    /* Of an OUTCOME or TLS, by which a client is known beside its address: see struct smtpscope_hello_key. */
+    uint64_t hello, site;
     /* Of an ATTEMPT, as struct smtpscope_attempt has them: */
     enum smtpscope_attempt_end attempt;
     uint32_t tries;
@@ -48,9 +53,23 @@ struct smtpscope_trace {
 /* The trace of a connection that never came to a word. */
 struct smtpscope_trace smtpscope_trace_attempt(const struct smtpscope_attempt *attempt);
 
-/* Calls `trace` for each trace of the fact, in order; valid during the call. Most facts have none. */
+#define SMTPSCOPE_NO_SIZE UINT64_MAX
+
+/*
+ * The name that the client gave in EHLO or HELO, and the registered domain it belongs to (by the Public Suffix List), as hashes
+ * seeded by `seed`; 0: none. A pool of senders shares the domain. Kept for each session by whoever follows it.
+ */
+struct smtpscope_hello_key {
+    uint64_t seed, hello, site;
+};
+
+/*
+ * Calls `trace` for each trace of the fact, in order; valid during the call. Most facts have none. `key` is all zero but for
+ * its seed when the session begins; all that follow sessions for one correlation have the same seed.
+ */
 void smtpscope_trace_fact(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
-                          void (*trace)(void *ctx, const struct smtpscope_trace *trace), void *ctx);
+                          struct smtpscope_hello_key *key, void (*trace)(void *ctx, const struct smtpscope_trace *trace),
+                          void *ctx);
 
 struct smtpscope_correlate;
 
@@ -62,7 +81,8 @@ struct smtpscope_correlate_config {
     smtpscope_time too_soon;        /* a retry at the same server sooner than this [60 s] */
     smtpscope_time persistent_time; /* deferred for longer than this, and [4 h] */
     uint32_t persistent_tries;      /* more often than this [5] */
-    smtpscope_time abandoned;       /* no retry for so long while the capture goes on [4 h] */
+    smtpscope_time overdue;         /* no retry for so long, and for three times as long as between two tries before [4 h] */
+    smtpscope_time abandoned;       /* no retry for so long [4 days: RFC 5321 4.5.4.1] */
 };
 
 /* NULL when out of memory. `config` is copied. */

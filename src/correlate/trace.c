@@ -2,23 +2,51 @@
 #include "smtpscope/correlate.h"
 
 #include "base/hash.h"
+#include "site.h"
 #include "smtpscope/judge.h"
 
-static bool is_ipv4(const uint8_t *addr)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+/* RFC 1035 2.3.4, and what is longer is no name. */
+#define NAME_MAX_OCTETS 255
 
-    return !memcmp(addr, mapped, sizeof mapped);
+/* Without case, as names of hosts are. 0: too long, or none. */
+static uint64_t name_hash(const char *name, size_t len, uint64_t seed)
+{
+    uint64_t hash = hash_octets(name, len, seed);
+
+    return len ? (hash ? hash : 1) : 0;
 }
 
-/* The client counts by its network (/24, /64): senders retry from a pool. */
-static uint64_t triple_key(const struct smtpscope_flow *flow, struct smtpscope_text sender, struct smtpscope_text recipient)
+static void hello_note(struct smtpscope_hello_key *key, struct smtpscope_text name)
 {
-    const uint8_t *client = flow->side[SMTPSCOPE_CLIENT].addr;
-    uint64_t key = hash_octets(client, is_ipv4(client) ? 15 : 8, 0);
+    char lower[NAME_MAX_OCTETS];
+    struct smtpscope_text site;
+    size_t len = name.len && name.at[name.len - 1] == '.' ? name.len - 1 : name.len;
 
-    key = hash_octets(sender.at, sender.len, key);
-    key = hash_octets(recipient.at, recipient.len, key);
+    key->hello = key->site = 0;
+    if (len > sizeof lower)
+        return;
+    for (size_t i = 0; i < len; i++)
+        lower[i] = (char)(name.at[i] >= 'A' && name.at[i] <= 'Z' ? name.at[i] + 'a' - 'A' : name.at[i]);
+    site = site_of(lower, len);
+    key->hello = name_hash(lower, len, key->seed);
+    key->site = name_hash(site.at, site.len, key->seed);
+}
+
+/* The sender and the recipient, without case: who writes a name in another case means the same mailbox. */
+static uint64_t envelope_key(struct smtpscope_text sender, struct smtpscope_text recipient, uint64_t seed)
+{
+    char lower[NAME_MAX_OCTETS + 1];
+    const struct smtpscope_text parts[] = {sender, recipient};
+    uint64_t key = seed;
+
+    for (size_t part = 0; part < 2; part++) {
+        size_t len = parts[part].len < sizeof lower ? parts[part].len : sizeof lower;
+
+        for (size_t i = 0; i < len; i++)
+            lower[i] = (char)(parts[part].at[i] >= 'A' && parts[part].at[i] <= 'Z' ? parts[part].at[i] + 'a' - 'A'
+                                                                                   : parts[part].at[i]);
+        key = hash_octets(lower, len, key);
+    }
     return key ? key : 1;
 }
 
@@ -78,7 +106,8 @@ static bool is_about_command(uint16_t code)
 
 /* The message's own outcome counts for the recipients that RCPT accepted. */
 static void trace_message(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
-                          void (*tell)(void *ctx, const struct smtpscope_trace *trace), void *ctx)
+                          const struct smtpscope_hello_key *key, void (*tell)(void *ctx, const struct smtpscope_trace *trace),
+                          void *ctx)
 {
     const struct smtpscope_message *message = fact->message;
     const struct smtpscope_flow *flow = smtpscope_session_flow(session);
@@ -104,20 +133,50 @@ static void trace_message(const struct smtpscope_session *session, const struct 
             .enhanced = by_message ? (struct smtpscope_enhanced){0} : recipient->enhanced,
             .verb = SMTPSCOPE_VERB_RCPT,
             .state = "",
-            .triple = triple_key(flow, message->mail_from, recipient->path),
+            .envelope = envelope_key(message->mail_from, recipient->path, key->seed),
+            .size = message->has_declared_size ? message->declared_size : SMTPSCOPE_NO_SIZE,
+            .null_sender = !message->mail_from.len,
             .outcome = outcome,
+            .hello = key->hello,
+            .site = key->site,
         };
         tell(ctx, &trace);
     }
 }
 
-void smtpscope_trace_fact(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
-                          void (*trace)(void *ctx, const struct smtpscope_trace *trace), void *ctx)
+static void trace_tls(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
+                      const struct smtpscope_hello_key *key, void (*tell)(void *ctx, const struct smtpscope_trace *trace),
+                      void *ctx)
 {
-    if (fact->type == SMTPSCOPE_FACT_EXCHANGE)
+    struct smtpscope_trace trace = {.kind = SMTPSCOPE_TRACE_TLS,
+                                    .flow = *smtpscope_session_flow(session),
+                                    .time = fact->time,
+                                    .packet = fact->packet,
+                                    .exchange = UINT32_MAX,
+                                    .state = "",
+                                    .hello = key->hello,
+                                    .site = key->site};
+
+    tell(ctx, &trace);
+}
+
+void smtpscope_trace_fact(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
+                          struct smtpscope_hello_key *key, void (*trace)(void *ctx, const struct smtpscope_trace *trace),
+                          void *ctx)
+{
+    switch ((int)fact->type) {
+    case SMTPSCOPE_FACT_EXCHANGE:
+        if (fact->exchange->command->verb == SMTPSCOPE_VERB_EHLO || fact->exchange->command->verb == SMTPSCOPE_VERB_HELO)
+            hello_note(key, fact->exchange->command->path);
         trace_exchange(session, fact->exchange, trace, ctx);
-    else if (fact->type == SMTPSCOPE_FACT_MESSAGE)
-        trace_message(session, fact, trace, ctx);
+        break;
+    case SMTPSCOPE_FACT_MESSAGE: trace_message(session, fact, key, trace, ctx); break;
+    case SMTPSCOPE_FACT_END:
+        if (fact->end->opaque)
+            trace_tls(session, fact, key, trace, ctx);
+        break;
+    default: break; /* the others leave none */
+    }
 }
 
 struct smtpscope_trace smtpscope_trace_attempt(const struct smtpscope_attempt *attempt)

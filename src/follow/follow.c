@@ -40,9 +40,9 @@ static void follow_fact(void *ctx, struct smtpscope_session *session, const stru
     else if (follow->config.live)
         waiting_note(follow, followed);
     if (follow->config.trace)
-        smtpscope_trace_fact(session, fact, follow->config.trace, follow->config.ctx);
+        smtpscope_trace_fact(session, fact, &followed->hello, follow->config.trace, follow->config.ctx);
     else
-        smtpscope_trace_fact(session, fact, follow_trace, follow);
+        smtpscope_trace_fact(session, fact, &followed->hello, follow_trace, follow);
     follow->current = NULL;
 }
 
@@ -89,6 +89,7 @@ void followed_begin(struct smtpscope_follow *follow, struct followed *followed, 
 {
     void *user = NULL;
 
+    followed->hello = (struct smtpscope_hello_key){.seed = follow->config.hash_seed};
     judge_init(&followed->judge, &follow->judge_config);
     session_init(&followed->session, &follow->session_config, flow);
     if (follow->config.opened)

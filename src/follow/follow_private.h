@@ -11,6 +11,7 @@
 struct followed {
     struct smtpscope_session session; /* first: see followed_of() */
     struct smtpscope_judge judge;
+    struct smtpscope_hello_key hello;
     struct waiting *waiting; /* its findings that wait to be told; NULL: none does */
     bool in_clear;           /* the octets come by smtpscope_follow_clear(): those of the flow are not read */
     bool decrypted;          /* smtpscope_session_decrypted() was called */

@@ -54,6 +54,7 @@ LIBRARIES = {
     r"pcap.*": {"capture", "app"},
     r"(ndpi/)?ndpi.*": {"detect"},
     r"zlib\.h|zstd\.h": {"capture"},
+    r"libpsl\.h": {"correlate"},
     r"jansson\.h": {"output", "app"},
     r"cap-ng\.h|seccomp\.h|systemd/.*": {"app"},
     r"microhttpd\.h": {"output"},

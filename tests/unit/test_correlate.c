@@ -8,6 +8,7 @@
 #define TRIES_MAX 10
 #define MINUTE 60
 #define HOUR 3600
+#define DAY (24 * HOUR)
 
 /* One session with one message: when, who, and what the server says to RCPT and to the message. NULL: not so far. */
 struct
@@ -15,6 +16,7 @@ try {
     int64_t at;                /* seconds */
     uint8_t client[2], server; /* the last two octets of the client's address, the last of the server's */
     const char *rcpt, *end;
+    const char *size, *helo; /* NULL: none is said; "c.example" */
 };
 
 static const struct series {
@@ -27,19 +29,63 @@ static const struct series {
     {"deferred, then accepted",
      {{1, {0, 1}, 9, "450 later", NULL}, {601, {0, 1}, 9, "250 ok", "250 ok"}},
      9 * HOUR,
-     "deferral.resolved:600 "},
+     "deferral.resolved:600? "},
     {"from the same network, at another exchanger",
      {{1, {0, 1}, 9, "450 later", NULL}, {11, {0, 7}, 8, "450 later", NULL}, {601, {0, 200}, 9, "250 ok", "250 ok"}},
      9 * HOUR,
-     "deferral.resolved:600 "},
-    {"from another network it is another's",
+     "deferral.resolved:600?moved "},
+    {"from another network and another domain it is perhaps the same: nothing is said of it",
+     {{1, {0, 1}, 9, "450 later", NULL}, {601, {1, 1}, 9, "250 ok", "250 ok", NULL, "d.example"}},
+     5 * DAY,
+     ""},
+    {"a pool of senders: another network, the same domain and size",
+     {{1, {0, 1}, 9, "450 later", NULL, "300", "o1.sg.crunchbase.com"},
+      {601, {1, 1}, 9, "250 ok", "250 ok", "300", "o2.sg.crunchbase.com"}},
+     9 * HOUR,
+     "deferral.resolved:600?moved "},
+    {"a pool: each host adds its Received line",
+     {{1, {0, 1}, 9, "450 later", NULL, "3000", "a.out.example.co.uk"},
+      {601, {1, 1}, 9, "250 ok", "250 ok", "3211", "b.out.example.co.uk"}},
+     9 * HOUR,
+     "deferral.resolved:600?moved "},
+    {"a public suffix makes no pool",
+     {{1, {0, 1}, 9, "450 later", NULL, "3000", "a.co.uk"}, {601, {1, 1}, 9, "250 ok", "250 ok", "3211", "b.co.uk"}},
+     9 * HOUR,
+     ""},
+    {"a pool without SIZE",
      {{1, {0, 1}, 9, "450 later", NULL}, {601, {1, 1}, 9, "250 ok", "250 ok"}},
-     HOUR,
+     9 * HOUR,
+     "deferral.resolved:600?moved "},
+    {"the same size from the same host is the same message",
+     {{1, {0, 1}, 9, "450 later", NULL, "300"}, {601, {0, 1}, 9, "250 ok", "250 ok", "300"}},
+     9 * HOUR,
+     "deferral.resolved:600 "},
+    {"another size from the same host is another message",
+     {{1, {0, 1}, 9, "450 later", NULL, "300"}, {8, {0, 1}, 9, "250 ok", "250 ok", "999"}},
+     9 * HOUR,
+     ""},
+    {"two messages of one size: either may be the one",
+     {{1, {0, 1}, 9, "450 later", NULL, "300"},
+      {2, {1, 1}, 9, "450 later", NULL, "300", "d.example"},
+      {601, {0, 1}, 9, "250 ok", "250 ok", "300"}},
+     9 * HOUR,
+     "deferral.resolved:600 "},
+    {"the null sender is never certain",
+     {{1, {0, 1}, 9, "450 later", NULL, "300", "<>"}, {601, {0, 1}, 9, "250 ok", "250 ok", "300", "<>"}},
+     9 * HOUR,
+     "deferral.resolved:600? "},
+    {"the next try is late by what was seen before",
+     {{1, {0, 1}, 9, "450 later", NULL}, {HOUR, {0, 1}, 9, "450 later", NULL}},
+     6 * HOUR,
+     "deferral.overdue:18000? "},
+    {"eight hours between tries are some senders' way",
+     {{1, {0, 1}, 9, "450 later", NULL}, {8 * HOUR, {0, 1}, 9, "450 later", NULL}},
+     20 * HOUR,
      ""},
     {"tried again too soon, told once",
      {{1, {0, 1}, 9, "450 later", NULL}, {6, {0, 1}, 9, "450 later", NULL}, {12, {0, 1}, 9, "450 later", NULL}},
      HOUR,
-     "deferral.retry-too-soon:5 "},
+     "deferral.retry-too-soon:5? "},
     {"tried again after a minute", {{1, {0, 1}, 9, "450 later", NULL}, {61, {0, 1}, 9, "450 later", NULL}}, HOUR, ""},
     {"many tries in many hours",
      {{1, {0, 1}, 9, "450 a", NULL},
@@ -50,32 +96,33 @@ static const struct series {
       {5 * HOUR, {0, 1}, 9, "450 f", NULL},
       {6 * HOUR, {0, 1}, 9, "450 g", NULL}},
      7 * HOUR,
-     "deferral.persistent:6 "},
-    {"never tried again", {{1, {0, 1}, 9, "450 later", NULL}}, 1 + 4 * HOUR, "deferral.abandoned:14400 "},
-    {"the capture ended too early to know", {{1, {0, 1}, 9, "450 later", NULL}}, 4 * HOUR, ""},
+     "deferral.persistent:6? "},
+    {"never tried again", {{1, {0, 1}, 9, "450 later", NULL}}, 1 + 4 * DAY, "deferral.abandoned:345600? "},
+    {"the capture ended too early to know", {{1, {0, 1}, 9, "450 later", NULL}}, 4 * DAY, ""},
     {"refused for good later",
      {{1, {0, 1}, 9, "450 later", NULL}, {301, {0, 1}, 9, "550 never", NULL}},
      9 * HOUR,
-     "deferral.turned-permanent:300 "},
+     "deferral.turned-permanent:300? "},
     {"deferred after the message, refused after it later",
      {{1, {0, 1}, 9, "250 ok", "451 later"}, {301, {0, 1}, 9, "250 ok", "554 never"}},
      9 * HOUR,
-     "deferral.turned-permanent:300 "},
+     "deferral.turned-permanent:300? "},
     {"an unanswered message settles nothing",
      {{1, {0, 1}, 9, "450 later", NULL}, {301, {0, 1}, 9, "250 ok", ""}, {601, {0, 1}, 9, "250 ok", "250 ok"}},
      9 * HOUR,
-     "deferral.resolved:600 "},
+     "deferral.resolved:600? "},
     {"and again from the start",
      {{1, {0, 1}, 9, "450 later", NULL},
       {601, {0, 1}, 9, "250 ok", "250 ok"},
       {1201, {0, 1}, 9, "450 later", NULL},
       {1801, {0, 1}, 9, "250 ok", "250 ok"}},
      9 * HOUR,
-     "deferral.resolved:600 deferral.resolved:600 "},
+     "deferral.resolved:600? deferral.resolved:600? "},
 };
 
 static struct follow follow;
 static struct smtpscope_correlate *correlate;
+static struct smtpscope_hello_key hello;
 static char log_words[4096];
 
 static void on_trace(void *ctx, const struct smtpscope_trace *trace)
@@ -87,7 +134,7 @@ static void on_fact(void *ctx, const struct smtpscope_fact *fact)
 {
     (void)ctx;
     if (follow.session)
-        smtpscope_trace_fact(follow.session, fact, on_trace, correlate);
+        smtpscope_trace_fact(follow.session, fact, &hello, on_trace, correlate);
 }
 
 static void on_finding(void *ctx, const struct smtpscope_finding *finding)
@@ -98,8 +145,9 @@ static void on_finding(void *ctx, const struct smtpscope_finding *finding)
     assert_true(finding->flow && finding->detail_text && finding->command && finding->argument && finding->text &&
                 finding->state);
     assert_true(finding->exchange_count >= finding->evidence_count);
-    snprintf(log_words + len, sizeof log_words - len, "%s:%llu ", smtpscope_rule_info(finding->rule)->id,
-             (unsigned long long)finding->detail_number);
+    snprintf(log_words + len, sizeof log_words - len, "%s:%llu%s%s ", smtpscope_rule_info(finding->rule)->id,
+             (unsigned long long)finding->detail_number, finding->confidence == SMTPSCOPE_LIKELY ? "?" : "",
+             finding->detail == SMTPSCOPE_DETAIL_RESOLVED_ELSEWHERE ? "moved" : "");
 }
 
 static void correlate_begin(void)
@@ -138,10 +186,16 @@ static void session_end(void)
 
 static void try_replay(const struct try *try, const char *recipient)
 {
+    bool null_sender = try->helo && !strcmp(try->helo, "<>");
+    char line[200];
+
     session_begin(try->at, try->client, try->server);
-    say(SMTPSCOPE_CLIENT, "EHLO c.example");
-    say(SMTPSCOPE_SERVER, "250 mx");
-    say(SMTPSCOPE_CLIENT, "MAIL FROM:<a@c.example>");
+    snprintf(line, sizeof line, "EHLO %s", try->helo && !null_sender ? try->helo : "c.example");
+    say(SMTPSCOPE_CLIENT, line);
+    say(SMTPSCOPE_SERVER, "250-mx\r\n250 SIZE 100000");
+    snprintf(line, sizeof line, "MAIL FROM:<%s>%s%s", null_sender ? "" : "a@c.example", try->size ? " SIZE=" : "",
+             try->size ? try->size : "");
+    say(SMTPSCOPE_CLIENT, line);
     say(SMTPSCOPE_SERVER, "250 ok");
     say(SMTPSCOPE_CLIENT, recipient);
     say(SMTPSCOPE_SERVER, try->rcpt);
@@ -206,8 +260,8 @@ static const struct offer_row {
     } sessions[4];
     const char *want;
 } offers[] = {
-    {"offered to one, not to another", {{1, 1, 9, true}, {61, 2, 9, false}}, "security.starttls-stripped:60 "},
-    {"told once a client", {{1, 1, 9, true}, {61, 2, 9, false}, {71, 2, 9, false}}, "security.starttls-stripped:60 "},
+    {"offered to one, not to another", {{1, 1, 9, true}, {61, 2, 9, false}}, "security.starttls-stripped:60? "},
+    {"told once a client", {{1, 1, 9, true}, {61, 2, 9, false}, {71, 2, 9, false}}, "security.starttls-stripped:60? "},
     {"never offered", {{1, 1, 9, false}, {61, 2, 9, false}}, ""},
     {"another server", {{1, 1, 9, true}, {61, 2, 8, false}}, ""},
     {"the same client: it changed", {{1, 1, 9, true}, {61, 1, 9, false}}, ""},
