@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * JSON (RFC 8259) written straight into a line. A tree of objects, as jansson builds, costs an allocation a member, and findings
+ * JSON (RFC 8259) written straight into a line. A tree of objects, as libraries build it, costs an allocation a member, and findings
  * come by the hundred thousand. Commas place themselves.
  */
 #ifndef OUTPUT_JSON_WRITER_H

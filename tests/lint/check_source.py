@@ -55,7 +55,6 @@ LIBRARIES = {
     r"(ndpi/)?ndpi.*": {"detect"},
     r"zlib\.h|zstd\.h": {"capture"},
     r"libpsl\.h": {"correlate"},
-    r"jansson\.h": {"output", "app"},
     r"cap-ng\.h|seccomp\.h|systemd/.*": {"app"},
     r"microhttpd\.h": {"output"},
     r"libintl\.h": {"base", "advice", "plugins"},

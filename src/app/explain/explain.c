@@ -16,13 +16,25 @@
 #define SETTINGS_HANG 18u /* as wide as "Dovecot submission" needs */
 #define SETTINGS_MAX 32u
 
-static json_t *json_of_rule_info(enum smtpscope_rule rule)
+static void put_rule_info(struct writer *json, enum smtpscope_rule rule)
 {
     const struct smtpscope_rule_info *info = smtpscope_rule_info(rule);
 
-    return json_pack("{ss ss ss ss? ss}", "rule", info->id, "family", info->family, "severity",
-                     smtpscope_severity_name(info->severity), "reference", info->reference, "summary",
-                     smtpscope_advice_summary(rule));
+    put_member_string(json, "rule", info->id);
+    put_member_string(json, "family", info->family);
+    put_member_string(json, "severity", smtpscope_severity_name(info->severity));
+    put_member_string(json, "reference", info->reference);
+    put_member_string(json, "summary", smtpscope_advice_summary(rule));
+}
+
+static int put_json_rule(enum smtpscope_rule rule, FILE *out)
+{
+    struct writer json = {0};
+
+    put_open(&json, '{');
+    put_rule_info(&json, rule);
+    put_close(&json, '}');
+    return page_json(&json, out);
 }
 
 /* One object a line, as all JSON output: the rules that `glob` matches; NULL: all of them. */
@@ -32,19 +44,8 @@ static int put_json_rules(const char *glob, FILE *out)
 
     for (int i = 0; i < SMTPSCOPE_RULES && status == 0; i++)
         if (glob == NULL || smtpscope_rule_matches((enum smtpscope_rule)i, glob))
-            status = page_json(json_of_rule_info((enum smtpscope_rule)i), out);
+            status = put_json_rule((enum smtpscope_rule)i, out);
     return status;
-}
-
-static json_t *json_of_settings(enum smtpscope_rule rule, enum smtpscope_reason reason)
-{
-    struct smtpscope_setting settings[SETTINGS_MAX];
-    size_t count = smtpscope_advice_settings(rule, reason, "", settings, COUNT(settings));
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("{ss ss}", "software", settings[i].software, "text", settings[i].text));
-    return list;
 }
 
 /* --- rules --- */
@@ -109,17 +110,42 @@ static void put_advice(const struct page *page, enum smtpscope_rule rule, enum s
     put_settings(page, rule, reason);
 }
 
-static int json_add_advice(json_t *object, enum smtpscope_rule rule, enum smtpscope_reason reason)
+static void put_json_side(struct writer *json, const char *key, const char *first, const char *then)
+{
+    put_key(json, key);
+    put_open(json, '{');
+    put_member_string(json, "first", first);
+    put_member_string(json, "then", then);
+    put_close(json, '}');
+}
+
+static void put_json_settings(struct writer *json, enum smtpscope_rule rule, enum smtpscope_reason reason)
+{
+    struct smtpscope_setting settings[SETTINGS_MAX];
+    size_t count = smtpscope_advice_settings(rule, reason, "", settings, COUNT(settings));
+
+    put_key(json, "settings");
+    put_open(json, '[');
+    for (size_t i = 0; i < count; i++) {
+        put_open(json, '{');
+        put_member_string(json, "software", settings[i].software);
+        put_member_string(json, "text", settings[i].text);
+        put_close(json, '}');
+    }
+    put_close(json, ']');
+}
+
+static void put_json_advice(struct writer *json, enum smtpscope_rule rule, enum smtpscope_reason reason)
 {
     struct smtpscope_advice advice;
-    json_t *part;
 
     smtpscope_advice_rule(rule, reason, &advice);
-    part = json_pack("{ss ss ss s{ss ss} s{ss ss} so}", "meaning", advice.meaning, "seen", advice.seen, "acts",
-                     smtpscope_fault_name(advice.audience), "sender", "first", advice.sender_first, "then", advice.sender_then,
-                     "receiver", "first", advice.receiver_first, "then", advice.receiver_then, "settings",
-                     json_of_settings(rule, reason));
-    return json_object_update_new(object, part);
+    put_member_string(json, "meaning", advice.meaning);
+    put_member_string(json, "seen", advice.seen);
+    put_member_string(json, "acts", smtpscope_fault_name(advice.audience));
+    put_json_side(json, "sender", advice.sender_first, advice.sender_then);
+    put_json_side(json, "receiver", advice.receiver_first, advice.receiver_then);
+    put_json_settings(json, rule, reason);
 }
 
 static int explain_rule(enum smtpscope_rule rule, bool json, FILE *out)
@@ -128,11 +154,14 @@ static int explain_rule(enum smtpscope_rule rule, bool json, FILE *out)
     struct page page = page_of(out);
 
     if (json) {
-        json_t *object = json_of_rule_info(rule);
+        struct writer object = {0};
 
-        json_object_set_new(object, "type", json_string("rule"));
-        json_add_advice(object, rule, SMTPSCOPE_REASON_NONE);
-        return page_json(object, out);
+        put_open(&object, '{');
+        put_rule_info(&object, rule);
+        put_member_string(&object, "type", "rule");
+        put_json_advice(&object, rule, SMTPSCOPE_REASON_NONE);
+        put_close(&object, '}');
+        return page_json(&object, out);
     }
     fprintf(out, "%s\n", info->id);
     page_filled(&page, 2, smtpscope_advice_summary(rule));
@@ -161,11 +190,15 @@ static int explain_reason(enum smtpscope_reason reason, bool json, FILE *out)
     struct page page = page_of(out);
 
     if (json) {
-        json_t *object = json_pack("{ss ss ss}", "type", "reason", "reason", smtpscope_reason_name(reason), "retry",
-                                   smtpscope_retry_name(retry));
+        struct writer object = {0};
 
-        json_add_advice(object, rule, reason);
-        return page_json(object, out);
+        put_open(&object, '{');
+        put_member_string(&object, "type", "reason");
+        put_member_string(&object, "reason", smtpscope_reason_name(reason));
+        put_member_string(&object, "retry", smtpscope_retry_name(retry));
+        put_json_advice(&object, rule, reason);
+        put_close(&object, '}');
+        return page_json(&object, out);
     }
     fprintf(out, "%s\n", smtpscope_reason_name(reason));
     put_advice(&page, rule, reason);

@@ -68,17 +68,28 @@ static const struct {
     {504, 504, "rejection"}, {555, 555, "rejection"}, {500, 599, "refusal"},
 };
 
-static json_t *json_of_code(const struct smtpscope_code_advice *code)
+/* Opens an object, which the caller closes. */
+static void put_json_code(struct writer *json, const struct smtpscope_code_advice *code)
 {
-    json_t *related = json_array();
-
+    put_open(json, '{');
+    put_member_string(json, "type", "code");
+    put_member_number(json, "code", code->code);
+    put_member_string(json, "name", code->name);
+    put_member_string(json, "reference", code->reference);
+    put_member_string(json, "class", code->klass);
+    put_member_bool(json, "transient", code->transient);
+    put_member_bool(json, "permanent", code->permanent);
+    put_member_string(json, "acts", smtpscope_fault_name(code->acts));
+    put_member_string(json, "retry", code->code < 400 ? NULL : smtpscope_retry_name(code->retry));
+    put_member_string(json, "meaning", code->meaning);
+    put_member_string(json, "seen", code->seen);
+    put_member_string(json, "resolve", code->resolve);
+    put_member_string(json, "use", smtpscope_advice_code_use(code->code));
+    put_key(json, "related");
+    put_open(json, '[');
     for (const uint16_t *at = code->related; *at != 0; at++)
-        json_array_append_new(related, json_integer(*at));
-    return json_pack("{ss si ss ss ss sb sb ss ss? ss ss ss ss so}", "type", "code", "code", (int)code->code, "name",
-                     code->name, "reference", code->reference, "class", code->klass, "transient", (int)code->transient,
-                     "permanent", (int)code->permanent, "acts", smtpscope_fault_name(code->acts), "retry",
-                     code->code < 400 ? NULL : smtpscope_retry_name(code->retry), "meaning", code->meaning, "seen", code->seen,
-                     "resolve", code->resolve, "use", smtpscope_advice_code_use(code->code), "related", related);
+        put_number(json, *at);
+    put_close(json, ']');
 }
 
 const char *explain_fault(enum smtpscope_fault fault)
@@ -124,13 +135,17 @@ static void put_enhanced(const struct page *page, const struct enhanced *enhance
         page_filled(page, 2, _("The two codes contradict each other; the three digits count. See reply.enhanced-mismatch."));
 }
 
-static json_t *json_of_enhanced(const struct enhanced *enhanced)
+static void put_json_enhanced(struct writer *json, const struct enhanced *enhanced)
 {
-    json_t *klass = enhanced->klass == 0 ? json_null() : json_integer(enhanced->klass);
-
-    return json_pack("{ss so si si ss? ss? ss?}", "type", "enhanced-code", "class", klass, "subject", (int)enhanced->subject,
-                     "detail", (int)enhanced->detail, "class_name", enhanced_class(enhanced), "meaning", enhanced->meaning,
-                     "about", enhanced->about);
+    put_open(json, '{');
+    put_member_string(json, "type", "enhanced-code");
+    put_member_nonzero(json, "class", enhanced->klass);
+    put_member_number(json, "subject", enhanced->subject);
+    put_member_number(json, "detail", enhanced->detail);
+    put_member_string(json, "class_name", enhanced_class(enhanced));
+    put_member_string(json, "meaning", enhanced->meaning);
+    put_member_string(json, "about", enhanced->about);
+    put_close(json, '}');
 }
 
 static const char *family_of_code(unsigned code)
@@ -174,11 +189,15 @@ static int explain_code(const struct smtpscope_code_advice *code, const struct e
     struct page page = page_of(out);
 
     if (json) {
-        json_t *object = json_of_code(code);
+        struct writer object = {0};
 
-        if (enhanced != NULL)
-            json_object_set_new(object, "enhanced", json_of_enhanced(enhanced));
-        return page_json(object, out);
+        put_json_code(&object, code);
+        if (enhanced != NULL) {
+            put_key(&object, "enhanced");
+            put_json_enhanced(&object, enhanced);
+        }
+        put_close(&object, '}');
+        return page_json(&object, out);
     }
     put_code(&page, code);
     if (enhanced != NULL) {
@@ -261,8 +280,12 @@ int explain_number(const char *topic, bool json, FILE *out)
     }
     if (!enhanced_parse(topic, &enhanced))
         return warn_number(topic);
-    if (json)
-        return page_json(json_of_enhanced(&enhanced), out);
+    if (json) {
+        struct writer object = {0};
+
+        put_json_enhanced(&object, &enhanced);
+        return page_json(&object, out);
+    }
     put_enhanced(&page, &enhanced, 0);
     return 0;
 }
@@ -346,9 +369,8 @@ static void put_comparison(const struct page *page, const struct smtpscope_code_
     put_when(page, code);
 }
 
-static json_t *json_of_comparison(const struct smtpscope_code_advice code[2])
+static void put_json_differences(struct writer *json, const struct smtpscope_code_advice code[2])
 {
-    json_t *differences = json_array(), *codes = json_pack("[oo]", json_of_code(&code[0]), json_of_code(&code[1]));
     const struct {
         const char *what, *left, *right;
     } rows[] = {
@@ -358,10 +380,38 @@ static json_t *json_of_comparison(const struct smtpscope_code_advice code[2])
         {"client", _(client_texts[code[0].code / 100]), _(client_texts[code[1].code / 100])},
     };
 
-    for (size_t i = 0; i < COUNT(rows); i++)
-        json_array_append_new(differences, json_pack("{ss s[ss] sb}", "what", rows[i].what, "texts", rows[i].left,
-                                                     rows[i].right, "same", strcmp(rows[i].left, rows[i].right) == 0));
-    return json_pack("{ss so so}", "type", "comparison", "codes", codes, "differences", differences);
+    put_key(json, "differences");
+    put_open(json, '[');
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        put_open(json, '{');
+        put_member_string(json, "what", rows[i].what);
+        put_key(json, "texts");
+        put_open(json, '[');
+        put_string(json, rows[i].left);
+        put_string(json, rows[i].right);
+        put_close(json, ']');
+        put_member_bool(json, "same", strcmp(rows[i].left, rows[i].right) == 0);
+        put_close(json, '}');
+    }
+    put_close(json, ']');
+}
+
+static int put_json_comparison(const struct smtpscope_code_advice code[2], FILE *out)
+{
+    struct writer json = {0};
+
+    put_open(&json, '{');
+    put_member_string(&json, "type", "comparison");
+    put_key(&json, "codes");
+    put_open(&json, '[');
+    for (size_t i = 0; i < 2; i++) {
+        put_json_code(&json, &code[i]);
+        put_close(&json, '}');
+    }
+    put_close(&json, ']');
+    put_json_differences(&json, code);
+    put_close(&json, '}');
+    return page_json(&json, out);
 }
 
 int explain_compare(const char *a, const char *b, bool json, FILE *out)
@@ -372,7 +422,7 @@ int explain_compare(const char *a, const char *b, bool json, FILE *out)
     if (!compare_parse(a, &code[0]) || !compare_parse(b, &code[1]))
         return 2;
     if (json)
-        return page_json(json_of_comparison(code), out);
+        return put_json_comparison(code, out);
     put_comparison(&page, code);
     return 0;
 }

@@ -114,14 +114,15 @@ void page_columns_of_two(const struct page *page, const char *heading, const cha
     }
 }
 
-int page_json(json_t *json, FILE *out)
+int page_json(struct writer *json, FILE *out)
 {
-    if (json == NULL) {
+    bool whole = !json->failed;
+
+    writer_char(json, '\n');
+    if (whole)
+        fwrite(json->at, 1, json->len, out);
+    else
         warn_user("%s", _("out of memory"));
-        return 2;
-    }
-    json_dumpf(json, out, JSON_COMPACT);
-    putc('\n', out);
-    json_decref(json);
-    return 0;
+    writer_fini(json);
+    return whole ? 0 : 2;
 }

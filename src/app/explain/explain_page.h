@@ -3,8 +3,8 @@
 #ifndef APP_EXPLAIN_EXPLAIN_PAGE_H
 #define APP_EXPLAIN_EXPLAIN_PAGE_H
 
-#include <jansson.h>
-#include <stddef.h>
+#include "output/json_writer.h"
+
 #include <stdio.h>
 
 struct page {
@@ -26,7 +26,7 @@ void page_section(const struct page *page, const char *heading, const char *text
 /* Two texts side by side, below an empty line and the heading (NULL: neither). */
 void page_columns_of_two(const struct page *page, const char *heading, const char *left, const char *right);
 
-/* Prints the document and lets go of it. Returns 0; or 2 after a complaint, when it is NULL for lack of memory. */
-int page_json(json_t *json, FILE *out);
+/* Prints the object that was put there as a line, and frees it. Returns 0; or 2 after a complaint about lack of memory. */
+int page_json(struct writer *json, FILE *out);
 
 #endif

@@ -5,8 +5,8 @@
 #include "base/gettext.h"
 #include "base/writer.h"
 #include "capture/interfaces.h"
+#include "output/json_writer.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,20 +70,21 @@ static void list_text(void *ctx, const struct interface *interface)
 static void list_json(void *ctx, const struct interface *interface)
 {
     struct interface_listing *list = ctx;
-    json_t *addresses = json_array(), *object;
-    char *text;
+    struct writer *line = &list->line;
 
+    put_open(line, '{');
+    put_member_string(line, "interface", interface->name);
+    put_member_string(line, "description", interface->description);
+    put_member_bool(line, "up", interface->up);
+    put_member_bool(line, "running", interface->running);
+    put_member_bool(line, "loopback", interface->loopback);
+    put_key(line, "addresses");
+    put_open(line, '[');
     for (size_t i = 0; i < addresses_kept(interface); i++)
-        json_array_append_new(addresses, json_string(interface->addresses[i]));
-    object = json_pack("{ss ss? sb sb sb so}", "interface", interface->name, "description", interface->description, "up",
-                       interface->up, "running", interface->running, "loopback", interface->loopback, "addresses", addresses);
-    text = object ? json_dumps(object, JSON_COMPACT) : NULL;
-    if (text) {
-        writer_string(&list->line, text);
-        list_flush(list);
-    }
-    free(text);
-    json_decref(object);
+        put_string(line, interface->addresses[i]);
+    put_close(line, ']');
+    put_close(line, '}');
+    list_flush(list);
 }
 
 enum status list_interfaces(bool json, FILE *out)

@@ -6,7 +6,6 @@
 #include "detect/community_id.h"
 #include "smtpscope/version.h"
 
-#include <jansson.h>
 #include <pcap/pcap.h>
 
 /* Behind the longest option. */
@@ -53,6 +52,5 @@ void usage_help(FILE *out)
 
 void usage_version(FILE *out)
 {
-    fprintf(out, "smtpscope %s\n%s\nnDPI %s\njansson %s\n", SMTPSCOPE_VERSION, pcap_lib_version(), community_id_library(),
-            jansson_version_str());
+    fprintf(out, "smtpscope %s\n%s\nnDPI %s\n", SMTPSCOPE_VERSION, pcap_lib_version(), community_id_library());
 }
