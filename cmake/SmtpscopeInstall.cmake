@@ -17,7 +17,7 @@ file(RELATIVE_PATH prefix_from_pc "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/smtpscope.pc.in" "${PROJECT_BINARY_DIR}/smtpscope.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/smtpscope.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-foreach(section 1 5)
+foreach(section 1 5 7)
     file(GLOB manual_pages CONFIGURE_DEPENDS man/*.${section})
     install(FILES ${manual_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
 endforeach()

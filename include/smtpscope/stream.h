@@ -97,9 +97,8 @@ struct smtpscope_stream_config {
 
 /* Counters since the start. */
 struct smtpscope_stream_stats {
-    uint64_t segments, octets, flows, out_of_order, retransmitted, attempts, gaps, gap_octets, conflicts, evicted, held_now,
-        held_max;
-    uint64_t flows_now, ignored; /* ignored: a segment of no flow that opened none (a RST, a bare ACK after the close) */
+#define COUNTER(name, kind, metric, label, help) uint64_t name;
+#include "smtpscope/stream_counters.def"
 };
 
 /* NULL when out of memory. The caller frees with smtpscope_streams_free(), which closes nothing: flush first. */

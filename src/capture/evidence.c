@@ -139,7 +139,7 @@ static void held_free(struct evidence *evidence, struct connection *connection, 
         return;
     size = sizeof *kept->held + kept->held->frame.caplen;
     connection->octets -= size;
-    evidence->stats.octets -= size;
+    evidence->stats.octets_now -= size;
     free(kept->held);
     kept->held = NULL;
 }
@@ -154,7 +154,7 @@ static void connection_free(struct evidence *evidence, struct connection *connec
     list_remove(evidence, connection);
     for (size_t i = 0; i < connection->count; i++)
         held_free(evidence, connection, &connection->kept[i]);
-    evidence->stats.octets -= sizeof *connection + connection->room * sizeof *connection->kept;
+    evidence->stats.octets_now -= sizeof *connection + connection->room * sizeof *connection->kept;
     free(connection->kept);
     free(connection);
 }
@@ -178,7 +178,7 @@ static bool evict(struct evidence *evidence, const struct connection *but)
 
 static bool make_room(struct evidence *evidence, size_t size, const struct connection *but)
 {
-    while (evidence->stats.octets + size > evidence->config.octets)
+    while (evidence->stats.octets_now + size > evidence->config.octets)
         if (!evict(evidence, but))
             return false;
     return true;
@@ -218,7 +218,7 @@ struct evidence *evidence_new(const struct evidence_config *config)
 static void fragment_free(struct evidence *evidence, struct kept_fragment *fragment)
 {
     if (fragment->held)
-        evidence->stats.octets -= sizeof *fragment->held + fragment->held->frame.caplen;
+        evidence->stats.octets_now -= sizeof *fragment->held + fragment->held->frame.caplen;
     free(fragment->held);
     fragment->held = NULL;
 }
@@ -255,7 +255,7 @@ static struct connection *connection_new(struct evidence *evidence, const struct
     connection->chain = *link;
     *link = connection;
     list_append(evidence, connection, LIST_OPEN);
-    evidence->stats.octets += sizeof *connection;
+    evidence->stats.octets_now += sizeof *connection;
     return connection;
 }
 
@@ -314,7 +314,7 @@ static struct kept_frame *connection_room(struct evidence *evidence, struct conn
         return NULL;
     connection->kept = kept;
     connection->room = room;
-    evidence->stats.octets += more * sizeof *kept;
+    evidence->stats.octets_now += more * sizeof *kept;
     return &kept[connection->count];
 }
 
@@ -333,7 +333,7 @@ static void held_cut(struct evidence *evidence, struct connection *connection, s
         kept->held = held;
     }
     connection->octets -= less;
-    evidence->stats.octets -= less;
+    evidence->stats.octets_now -= less;
     evidence->stats.cut++;
 }
 
@@ -356,7 +356,7 @@ static struct held_frame *held_new(struct evidence *evidence, const struct conne
     held->frame = *frame;
     held->frame.data = held->octets;
     memcpy(held->octets, frame->data, frame->caplen);
-    evidence->stats.octets += size;
+    evidence->stats.octets_now += size;
     return held;
 }
 
@@ -370,7 +370,7 @@ static bool keep(struct evidence *evidence, struct connection *connection, uint6
     *kept = (struct kept_frame){ordinal, 0, held};
     connection->count++;
     connection->octets += sizeof *held + frame->caplen;
-    evidence->stats.frames++;
+    evidence->stats.kept++;
     if (!connection->busy)
         trim(evidence, connection);
     return true;

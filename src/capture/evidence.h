@@ -12,6 +12,7 @@
 #ifndef CAPTURE_EVIDENCE_H
 #define CAPTURE_EVIDENCE_H
 
+#include "capture/evidence_stats.h"
 #include "capture/frame.h"
 
 struct evidence;
@@ -28,15 +29,6 @@ struct evidence_place {
     bool opens;          /* it asks for a connection: SYN without ACK */
     uint32_t seq;        /* tells a new connection's SYN from the old one's, sent again */
     uint64_t datagram;   /* whose last fragment it is: those before belong there as well; 0: it is no fragment */
-};
-
-/* Counters since the start. */
-struct evidence_stats {
-    uint64_t frames;   /* kept */
-    uint64_t octets;   /* kept now */
-    uint64_t cut;      /* of the frames, cut to their headers */
-    uint64_t left_out; /* of them, dropped again: too many of one connection, or no memory */
-    uint64_t evicted;  /* connections that gave way for want of room before it was known whether they had a finding */
 };
 
 /* Frames that were taken to be written. `numbers` is for the writer to fill in: 0 was not written. */

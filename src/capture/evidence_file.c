@@ -41,7 +41,7 @@ struct evidence_file {
     size_t ring_count;
     FILE *first; /* created and still empty: of the first ring, whose link type is not known yet */
     bool failing;
-    struct evidence_file_stats stats;
+    struct evidence_stats stats;
 };
 
 static void file_failed(struct evidence_file *file, const char *name, const char *why)
@@ -284,7 +284,7 @@ static bool share_write(struct evidence_file *file, struct frames_of_link *share
     file_works(file, ring->name);
     file->stats.files += !ring->octets;
     ring->octets += share->octets + (ring->octets ? 0 : FILE_HEADER);
-    file->stats.octets += share->octets;
+    file->stats.written_octets += share->octets;
     for (size_t i = 0; i < share->count; i++)
         if (share->frames[i]->link_type == share->link_type)
             share->numbers[i] = ++ring->last;
@@ -308,7 +308,7 @@ void evidence_file_write(struct evidence_file *file, const struct frame *const *
         if (seen_before(frames, i))
             continue;
         if (share_write(file, &share))
-            file->stats.frames += share.frames_of_type;
+            file->stats.written += share.frames_of_type;
         else
             file->stats.lost += share.frames_of_type;
     }
@@ -397,7 +397,7 @@ void evidence_file_reopen(struct evidence_file *file)
     }
 }
 
-void evidence_file_stats(const struct evidence_file *file, struct evidence_file_stats *stats)
+void evidence_file_stats(const struct evidence_file *file, struct evidence_stats *stats)
 {
     *stats = file->stats;
 }

@@ -7,6 +7,7 @@
 #ifndef CAPTURE_EVIDENCE_FILE_H
 #define CAPTURE_EVIDENCE_FILE_H
 
+#include "capture/evidence_stats.h"
 #include "capture/frame.h"
 
 #include <sys/stat.h>
@@ -31,12 +32,6 @@ struct evidence_file_config {
 };
 
 /* Counters since the start. */
-struct evidence_file_stats {
-    uint64_t frames, octets; /* written */
-    uint64_t files;          /* begun, and with frames in them */
-    uint64_t lost;           /* frames that could not be written */
-};
-
 /*
  * Creates the first file, to be read by nobody but its owner. NULL: `error` has one line without the path. `config` is
  * copied.
@@ -53,6 +48,6 @@ void evidence_file_write(struct evidence_file *file, const struct frame *const *
 /* Of the current files those that were moved away or removed are begun anew. */
 void evidence_file_reopen(struct evidence_file *file);
 
-void evidence_file_stats(const struct evidence_file *file, struct evidence_file_stats *stats);
+void evidence_file_stats(const struct evidence_file *file, struct evidence_stats *stats);
 
 #endif

@@ -46,9 +46,8 @@ struct live_config {
 
 /* Totals since live_open(), also over an interface that went and came back. */
 struct live_stats {
-    uint64_t received;          /* frames that passed the filter, `dropped` included */
-    uint64_t dropped;           /* of these, lost because the ring was full: we were too slow */
-    uint64_t interface_dropped; /* frames the interface or its driver lost, wanted or not */
+#define COUNTER(name, kind, metric, label, help) uint64_t name;
+#include "capture/live_counters.def"
 };
 
 /*

@@ -288,23 +288,3 @@ void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats)
         .fragments_waiting = fragments.waiting,
     };
 }
-
-void decoder_stats_add(struct decoder_stats *to, const struct decoder_stats *from)
-{
-    to->frames += from->frames;
-    to->segments += from->segments;
-    to->dismissed += from->dismissed;
-    to->malformed += from->malformed;
-    to->headers_cut += from->headers_cut;
-    to->held += from->held;
-    to->dropped += from->dropped;
-    to->too_deep += from->too_deep;
-    to->unknown_links += from->unknown_links;
-    to->damaged += from->damaged;
-    to->snapped += from->snapped;
-    to->fragments += from->fragments;
-    to->reassembled += from->reassembled;
-    to->fragments_lost += from->fragments_lost;
-    to->datagrams_evicted += from->datagrams_evicted;
-    to->fragments_waiting += from->fragments_waiting;
-}

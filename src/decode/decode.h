@@ -21,25 +21,10 @@ struct decoder_config {
     bool verify_checksums;           /* leaves out segments whose checksum is wrong: costs a pass over the payload */
 };
 
-/* Counters since the start. Each frame is counted once in one of the nine from `segments` to `damaged`. */
+/* Counters since the start. */
 struct decoder_stats {
-    uint64_t frames;
-    uint64_t segments;      /* given to the caller */
-    uint64_t dismissed;     /* not TCP, or on no watched port */
-    uint64_t malformed;     /* a header contradicts itself or ends too early */
-    uint64_t headers_cut;   /* the snapshot length cut a header that was needed */
-    uint64_t held;          /* a fragment that was kept for its datagram */
-    uint64_t dropped;       /* a fragment that could not be kept: it contradicts its datagram, or no memory */
-    uint64_t too_deep;      /* more headers and tags than any sane frame has */
-    uint64_t unknown_links; /* of a link type that is not known here */
-    uint64_t damaged;       /* the TCP checksum is wrong, with verify_checksums */
-
-    uint64_t snapped;           /* segments whose payload the snapshot length cut */
-    uint64_t fragments;         /* IP fragments that might carry what is watched */
-    uint64_t reassembled;       /* datagrams that came together */
-    uint64_t fragments_lost;    /* fragments held in vain: time ran out, or the bounds were reached */
-    uint64_t datagrams_evicted; /* of these losses, how many datagrams the bounds cost */
-    uint64_t fragments_waiting; /* held now */
+#define COUNTER(name, kind, metric, label, help) uint64_t name;
+#include "decode/decode_counters.def"
 };
 
 /* A decoder, or NULL when out of memory. `config` is copied. The caller frees with decoder_free(). */
@@ -62,8 +47,5 @@ void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats);
 
 /* Copies the UDP ports, of the destination, by which tunnels are told: `room` of them at most. How many there are. */
 size_t decoder_tunnel_ports(uint16_t *ports, size_t room);
-
-/* Adds what another decoder has counted. */
-void decoder_stats_add(struct decoder_stats *to, const struct decoder_stats *from);
 
 #endif

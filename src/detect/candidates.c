@@ -388,12 +388,3 @@ void candidates_stats(const struct candidates *candidates, struct candidates_sta
 {
     *stats = candidates->stats;
 }
-
-void candidates_stats_add(struct candidates_stats *to, const struct candidates_stats *from)
-{
-    to->opened += from->opened;
-    to->followed += from->followed;
-    to->dismissed += from->dismissed;
-    to->undecided += from->undecided;
-    to->evicted += from->evicted;
-}

@@ -22,11 +22,8 @@ struct candidates_config {
 
 /* Counters since the start. Each connection ends in one of the last four, unless it is open still. */
 struct candidates_stats {
-    uint64_t opened;
-    uint64_t followed;
-    uint64_t dismissed; /* another protocol */
-    uint64_t undecided; /* ended, or said more than is kept, before it could be told */
-    uint64_t evicted;   /* given up for newer ones: our own limit */
+#define COUNTER(name, kind, metric, label, help) uint64_t name;
+#include "detect/detect_counters.def"
 };
 
 /* NULL when out of memory. Freed by candidates_free(), which takes NULL too. */
@@ -42,7 +39,5 @@ bool candidates_segment(struct candidates *candidates, const struct smtpscope_se
 /* Of the counters, the one that is a loss. */
 uint64_t candidates_evicted(const struct candidates *candidates);
 void candidates_stats(const struct candidates *candidates, struct candidates_stats *stats);
-/* Adds what another table has counted. */
-void candidates_stats_add(struct candidates_stats *to, const struct candidates_stats *from);
 
 #endif

@@ -446,36 +446,26 @@ static void put_finding_counts(struct writer *line, const struct summary *summar
     put_close(line, '}');
 }
 
+static void put_counters(struct writer *line, const struct counter_table *table, const void *counters)
+{
+    for (size_t i = 0; i < table->count; i++)
+        put_member_number(line, table->rows[i].name, counters_value(counters, i));
+}
+
 static void put_certainty(struct writer *line, const struct summary *summary)
 {
     put_key(line, "certainty");
     put_open(line, '{');
-    put_member_number(line, "dropped", summary->dropped);
-    put_member_number(line, "gaps", summary->gaps);
-    put_member_number(line, "gap_octets", summary->gap_octets);
-    put_member_number(line, "conflicts", summary->conflicts);
-    put_member_number(line, "midstream", summary->midstream);
-    put_member_number(line, "one_sided", summary->one_sided);
-    put_member_number(line, "unfinished", summary->unfinished);
-    put_member_number(line, "encrypted", summary->encrypted);
-    put_member_number(line, "not_smtp", summary->not_smtp);
-    put_member_number(line, "evicted", summary->evicted);
-    put_member_number(line, "overflowed", summary->overflowed);
-    put_member_number(line, "undetected", summary->undetected);
-    put_member_number(line, "forgotten", summary->forgotten);
-    put_member_number(line, "unknown_links", summary->unknown_links);
-    put_member_number(line, "damaged_segments", summary->damaged_segments);
-    put_member_number(line, "damaged_files", summary->damaged_files);
+    put_counters(line, &summary_limits, summary_limits_of(summary));
     put_member_bool(line, "interrupted", summary->interrupted);
     put_close(line, '}');
 }
 
 static void put_stage(struct writer *line, const struct summary_stage *stage)
 {
-    put_key(line, stage->name);
+    put_key(line, stage->table->name);
     put_open(line, '{');
-    for (size_t i = 0; i < stage->count; i++)
-        put_member_number(line, stage->counters[i].name, stage->counters[i].value);
+    put_counters(line, stage->table, stage->counters);
     put_close(line, '}');
 }
 
@@ -490,11 +480,7 @@ static void json_finish(struct output *output, void *state, const struct summary
     put_member_packet_time(line, "timestamp", summary, summary->last_time);
     put_member_name(line, "event_type", "stats");
     put_member_packet_time(line, "first_timestamp", summary, summary->first_time);
-    put_member_number(line, "files", summary->files);
-    put_member_number(line, "packets", summary->packets);
-    put_member_number(line, "octets", summary->octets);
-    put_member_number(line, "sessions", summary->sessions);
-    put_member_number(line, "exchanges", summary->exchanges);
+    put_counters(line, &summary_totals, summary_totals_of(summary));
     put_outcomes(line, "messages", summary->messages, true);
     put_outcomes(line, "recipients", summary->recipients, false);
     put_finding_counts(line, summary);

@@ -1,6 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "output/summary.h"
 
+#define COUNTER COUNTER_ROW
+static const struct counter total_rows[] = {
+#include "output/total_counters.def"
+};
+#define LIMIT(name, metric, label, help, words) COUNTER_ROW(name, TOTAL, metric, label, help)
+static const struct counter limit_rows[] = {
+#include "output/limit_counters.def"
+};
+
+#define ROWS(rows) (rows), sizeof(rows) / sizeof(rows)[0]
+/* The limits stand behind the totals. */
+#define LIMITS_AT sizeof(uint64_t[sizeof total_rows / sizeof total_rows[0]])
+
+const struct counter_table summary_totals = {"totals", ROWS(total_rows)};
+const struct counter_table summary_limits = {"certainty", ROWS(limit_rows)};
+
+_Static_assert(offsetof(struct summary, messages) == LIMITS_AT + sizeof(uint64_t[sizeof limit_rows / sizeof limit_rows[0]]),
+               "the counters come first, one a row");
+
+const void *summary_limits_of(const struct summary *summary)
+{
+    return (const char *)summary + LIMITS_AT;
+}
+
 static void summary_message(struct summary *summary, const struct smtpscope_message *message)
 {
     uint64_t answered = (uint64_t)message->recipients_accepted + message->recipients_deferred + message->recipients_refused;
@@ -57,32 +81,12 @@ static void add_all(uint64_t *to, const uint64_t *from, size_t count)
 
 void summary_add(struct summary *summary, const struct summary *part)
 {
-    summary->files += part->files;
-    summary->packets += part->packets;
-    summary->octets += part->octets;
-    summary->sessions += part->sessions;
-    summary->exchanges += part->exchanges;
+    counters_add(&summary_totals, summary, part);
+    counters_add(&summary_limits, (char *)summary + LIMITS_AT, summary_limits_of(part));
     add_all(summary->messages, part->messages, SUMMARY_OUTCOMES);
     add_all(summary->recipients, part->recipients, SUMMARY_OUTCOMES);
     add_all(summary->findings, part->findings, SMTPSCOPE_RULES);
     add_all(summary->by_severity, part->by_severity, SMTPSCOPE_SEVERITIES);
-    summary->hidden += part->hidden;
-    summary->midstream += part->midstream;
-    summary->one_sided += part->one_sided;
-    summary->gaps += part->gaps;
-    summary->gap_octets += part->gap_octets;
-    summary->conflicts += part->conflicts;
-    summary->encrypted += part->encrypted;
-    summary->not_smtp += part->not_smtp;
-    summary->evicted += part->evicted;
-    summary->overflowed += part->overflowed;
-    summary->unfinished += part->unfinished;
-    summary->undetected += part->undetected;
-    summary->forgotten += part->forgotten;
-    summary->dropped += part->dropped;
-    summary->unknown_links += part->unknown_links;
-    summary->damaged_segments += part->damaged_segments;
-    summary->damaged_files += part->damaged_files;
 }
 
 void summary_finding(struct summary *summary, const struct smtpscope_finding *finding)

@@ -3,45 +3,45 @@
 #ifndef OUTPUT_SUMMARY_H
 #define OUTPUT_SUMMARY_H
 
+#include "base/counters.h"
 #include "smtpscope/finding.h"
 
 #define SUMMARY_OUTCOMES (SMTPSCOPE_OUTCOME_UNKNOWN + 1)
+/* More than there are stages that count. */
+#define SUMMARY_STAGES_MAX 8
 
-/* A counter of a stage, for the stats; `name` is static. */
-struct summary_counter {
-    const char *name;
-    uint64_t value;
-};
-
-/* Counters of one stage, under its name. */
+/* Counters of one stage: a struct as its table has it. */
 struct summary_stage {
-    const char *name;
-    const struct summary_counter *counters;
-    size_t count;
+    const struct counter_table *table;
+    const void *counters;
 };
 
 struct summary {
-    const char *watched;             /* the interfaces, for people; NULL: files were read */
-    uint64_t files, packets, octets; /* read, and the octets of their frames on the wire */
-    smtpscope_time first_time, last_time;
-    uint64_t sessions, exchanges;
+    /* First, so that they are such structs themselves: one of summary_totals, and behind it one of summary_limits. */
+#define COUNTER(name, kind, metric, label, help) uint64_t name;
+#include "output/total_counters.def"
+#define LIMIT(name, metric, label, help, words) uint64_t name;
+#include "output/limit_counters.def"
     uint64_t messages[SUMMARY_OUTCOMES];   /* by enum smtpscope_outcome */
     uint64_t recipients[SUMMARY_OUTCOMES]; /* by their RCPT; also those of transactions without a message */
     uint64_t findings[SMTPSCOPE_RULES];    /* that were printed */
     uint64_t by_severity[SMTPSCOPE_SEVERITIES];
-    uint64_t hidden; /* findings below --min-severity: not printed */
-    /* What limits certainty. */
-    uint64_t midstream, one_sided, gaps, gap_octets, conflicts, encrypted, not_smtp, evicted, overflowed, unfinished;
-    uint64_t undetected;    /* connections on other ports, given up before it was known what they are: this program's limit */
-    uint64_t forgotten;     /* deferrals of which it is not known what became of them: this program's limit */
-    uint64_t dropped;       /* packets that an interface or the kernel lost before they were seen */
-    uint64_t unknown_links; /* packets of a link type that is not known here */
-    uint64_t damaged_segments; /* left out: their checksums are wrong */
-    uint64_t damaged_files;
+    const char *watched; /* the interfaces, for people; NULL: files were read */
+    smtpscope_time first_time, last_time;
     bool interrupted;
-    const struct summary_stage *stages;
+    struct summary_stage stages[SUMMARY_STAGES_MAX]; /* that are shown */
     size_t stage_count;
 };
+
+extern const struct counter_table summary_totals; /* what the run has seen */
+extern const struct counter_table summary_limits; /* what limits the certainty of findings */
+
+/* The two parts of a summary that these tables tell. */
+static inline const void *summary_totals_of(const struct summary *summary)
+{
+    return summary;
+}
+const void *summary_limits_of(const struct summary *summary);
 
 /* One fact of any session. */
 void summary_fact(struct summary *summary, const struct smtpscope_session *session, const struct smtpscope_fact *fact);

@@ -11,8 +11,8 @@
 
 /* A count and the words for it: singular and plural, with one %llu. */
 struct counted {
-    size_t offset; /* of the uint64_t in struct summary */
-    const char *one, *many;
+    size_t offset;          /* of the uint64_t in struct summary */
+    const char *one, *many; /* NULL: nothing is said of it */
 };
 
 static uint64_t counted_value(const struct summary *summary, const struct counted *counted)
@@ -31,7 +31,7 @@ static void counted_list(struct writer *writer, const struct summary *summary, c
     for (size_t i = 0; i < count; i++) {
         uint64_t value = counted_value(summary, &rows[i]);
 
-        if (!value)
+        if (!value || !rows[i].one)
             continue;
         writer_string(writer, between);
         writer_format(writer, ngettext(rows[i].one, rows[i].many, (unsigned long)value), (unsigned long long)value);
@@ -64,27 +64,10 @@ static const struct counted severity_rows[] = {
     {COUNTED(by_severity[SMTPSCOPE_INFO], NN_("%llu info", "%llu info"))},
 };
 
+#define NO_WORDS NULL, NULL
+#define LIMIT(name, metric, label, help, words) {offsetof(struct summary, name), words},
 static const struct counted certainty_rows[] = {
-    {COUNTED(dropped, NN_("%llu packet lost before it was captured", "%llu packets lost before they were captured"))},
-    {COUNTED(gaps, NN_("%llu gap in what was captured", "%llu gaps in what was captured"))},
-    {COUNTED(midstream, NN_("%llu session that began before the capture", "%llu sessions that began before the capture"))},
-    {COUNTED(unfinished, NN_("%llu session that the capture's end cut off", "%llu sessions that the capture's end cut off"))},
-    {COUNTED(one_sided,
-             NN_("%llu session of which one direction is missing", "%llu sessions of which one direction is missing"))},
-    {COUNTED(encrypted, NN_("%llu session that went on inside TLS, unseen", "%llu sessions that went on inside TLS, unseen"))},
-    {COUNTED(not_smtp, NN_("%llu session that is not SMTP", "%llu sessions that are not SMTP"))},
-    {COUNTED(conflicts,
-             NN_("%llu retransmission that differs from the first", "%llu retransmissions that differ from the first"))},
-    {COUNTED(evicted, NN_("%llu session dropped at this program's limit", "%llu sessions dropped at this program's limit"))},
-    {COUNTED(overflowed, NN_("%llu session beyond this program's bounds", "%llu sessions beyond this program's bounds"))},
-    {COUNTED(undetected, NN_("%llu connection on another port not looked at, at this program's limit",
-                             "%llu connections on other ports not looked at, at this program's limit"))},
-    {COUNTED(forgotten,
-             NN_("%llu deferral forgotten at this program's limit", "%llu deferrals forgotten at this program's limit"))},
-    {COUNTED(unknown_links, NN_("%llu packet of an unknown link type", "%llu packets of an unknown link type"))},
-    {COUNTED(damaged_segments,
-             NN_("%llu segment left out: its checksum is wrong", "%llu segments left out: their checksums are wrong"))},
-    {COUNTED(damaged_files, NN_("%llu damaged file", "%llu damaged files"))},
+#include "output/limit_counters.def"
 };
 
 static uint64_t total(const uint64_t *counts, size_t count)
@@ -128,8 +111,8 @@ static void summary_input(const struct layout *layout, const struct packet_numbe
     summary_line(layout, _("Input"), text);
 }
 
-static void summary_totals(const struct layout *layout, const struct summary *summary, const char *label,
-                           const uint64_t *counts, const struct counted *rows, size_t count, struct writer *text)
+static void summary_outcomes(const struct layout *layout, const struct summary *summary, const char *label,
+                             const uint64_t *counts, const struct counted *rows, size_t count, struct writer *text)
 {
     uint64_t sum = total(counts, SUMMARY_OUTCOMES);
 
@@ -164,15 +147,15 @@ void text_summary(const struct layout *layout, const struct packet_numbering *nu
     if (!summary->sessions && (summary->packets || summary->watched))
         writer_format(&text, ": %s", _("nothing on the watched ports; try --ports or --detect"));
     summary_line(layout, _("Sessions"), &text);
-    summary_totals(layout, summary, _("Messages"), summary->messages, COUNTED_ROWS(message_rows), &text);
-    summary_totals(layout, summary, _("Recipients"), summary->recipients, COUNTED_ROWS(recipient_rows), &text);
+    summary_outcomes(layout, summary, _("Messages"), summary->messages, COUNTED_ROWS(message_rows), &text);
+    summary_outcomes(layout, summary, _("Recipients"), summary->recipients, COUNTED_ROWS(recipient_rows), &text);
     writer_unsigned(&text, summary_findings(summary));
     if (summary_findings(summary))
         writer_string(&text, ": ");
     counted_list(&text, summary, COUNTED_ROWS(severity_rows));
-    if (summary->hidden)
-        writer_format(&text, ngettext("; %llu not shown", "; %llu not shown", (unsigned long)summary->hidden),
-                      (unsigned long long)summary->hidden);
+    if (summary->findings_hidden)
+        writer_format(&text, ngettext("; %llu not shown", "; %llu not shown", (unsigned long)summary->findings_hidden),
+                      (unsigned long long)summary->findings_hidden);
     summary_line(layout, _("Findings"), &text);
     summary_rules(layout, summary);
     counted_list(&text, summary, COUNTED_ROWS(certainty_rows));

@@ -81,8 +81,6 @@ static void held_insert(struct smtpscope_streams *streams, struct held_queue *qu
     streams->held++;
     streams->stats.out_of_order++;
     streams->stats.held_now += deliverable->len;
-    if (streams->stats.held_now > streams->stats.held_max)
-        streams->stats.held_max = streams->stats.held_now;
 }
 
 void hold(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, const struct deliverable *deliverable)

@@ -19,13 +19,14 @@ def source_of(path):
 def symbols(nm, paths):
     """For each source: the external names that it defines, and those that it uses."""
     defined, used = {}, {}
-    for path in paths:
-        listed = subprocess.run([nm, "-P", "-g", path], check=True, capture_output=True, text=True).stdout
+    listed = subprocess.run([nm, "-P", "-g", "-A"] + paths, check=True, capture_output=True, text=True).stdout
+    for line in listed.splitlines():
+        path, _, symbol = line.partition(": ")
+        name, kind = symbol.split()[:2]
         source = source_of(path)
-        defined[source], used[source] = set(), set()
-        for line in listed.splitlines():
-            name, kind = line.split()[:2]
-            (used if kind in "Uvw" else defined)[source].add(name)
+        for table in (defined, used):
+            table.setdefault(source, set())
+        (used if kind in "Uvw" else defined)[source].add(name)
     return defined, used
 
 

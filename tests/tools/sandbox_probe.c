@@ -228,7 +228,7 @@ static int act_metrics(void)
 {
     if (!metrics || !metrics_serve(metrics))
         return -1;
-    metrics_publish(metrics, &(struct metrics_snapshot){.packets = 1});
+    metrics_publish(metrics, &(struct metrics_snapshot){.summary.packets = 1});
     printf("%u\n", metrics_port(metrics));
     fflush(stdout);
     return getchar() == EOF ? 0 : -1;

@@ -124,7 +124,7 @@ static void test_fragments(void **state)
 {
     struct evidence *evidence = made(ROOM, 0);
     struct evidence_batch batch;
-    uint64_t before = stats_of(evidence).octets, first = put(evidence, 1, 7), last;
+    uint64_t before = stats_of(evidence).octets_now, first = put(evidence, 1, 7), last;
 
     (void)state;
     put_fragment(evidence, 5, 5001);
@@ -142,7 +142,7 @@ static void test_fragments(void **state)
     assert_int_equal(evidence_number(evidence, 1, first, last), 103);
     for (int i = 0; i < 1000; i++) /* of datagrams that are never complete: the old ones give way */
         put_fragment(evidence, 7, 7001);
-    assert_between(stats_of(evidence).octets - before, 1, 1000 * OCTETS);
+    assert_between(stats_of(evidence).octets_now - before, 1, 1000 * OCTETS);
     put_last_fragment(evidence, 2, 6);
     assert_true(evidence_take(evidence, 2, ordinal, &batch));
     assert_int_equal(batch.count, 1);
@@ -225,7 +225,7 @@ static void test_what_gives_way(void **state)
     for (uint64_t connection = 10; !stats_of(evidence).evicted; connection++) {
         put(evidence, connection, 7);
         put(evidence, 4, 0); /* it goes on talking */
-        assert_true(stats_of(evidence).octets <= 64 * 1024);
+        assert_true(stats_of(evidence).octets_now <= 64 * 1024);
         assert_true(connection < 1000);
     }
     gone = !evidence_take(evidence, 3, closed, &batch);
@@ -234,7 +234,7 @@ static void test_what_gives_way(void **state)
     assert_true(gone);
     for (uint64_t connection = 2000; connection < 4000; connection++)
         put(evidence, connection, 7);
-    assert_true(stats_of(evidence).octets <= 64 * 1024);
+    assert_true(stats_of(evidence).octets_now <= 64 * 1024);
     assert_true(evidence_take_due(evidence, 0, &batch));
     assert_int_equal(batch.count, 1);
     number_all(evidence, &batch, 2);
@@ -256,7 +256,7 @@ static void test_closed_share(void **state)
         put(evidence, connection, 0);
         evidence_closed(evidence, connection, last, 0);
     }
-    assert_true(stats_of(evidence).octets < ROOM / 3);
+    assert_true(stats_of(evidence).octets_now < ROOM / 3);
     assert_int_equal(stats_of(evidence).evicted, 0);
     assert_false(evidence_take(evidence, 1, first, &batch));
     assert_true(evidence_take(evidence, 3900, ordinal - 200, &batch));
@@ -298,13 +298,13 @@ static void test_lingers(void **state)
     (void)state;
     put_sized(evidence, 1, 7, 0, OCTETS);
     evidence_closed(evidence, 1, ordinal, 0);
-    octets = stats_of(evidence).octets;
+    octets = stats_of(evidence).octets_now;
     put_sized(evidence, 2, 7, 59 * SMTPSCOPE_SECOND, OCTETS);
-    assert_int_equal(stats_of(evidence).octets, 2 * octets);
+    assert_int_equal(stats_of(evidence).octets_now, 2 * octets);
     put_sized(evidence, 2, 0, 61 * SMTPSCOPE_SECOND, OCTETS);
-    assert_true(stats_of(evidence).octets < 2 * octets);
+    assert_true(stats_of(evidence).octets_now < 2 * octets);
     put_sized(evidence, 3, 7, 7200 * SMTPSCOPE_SECOND, OCTETS); /* the open one said nothing for hours */
-    assert_int_equal(stats_of(evidence).octets, octets);
+    assert_int_equal(stats_of(evidence).octets_now, octets);
     assert_int_equal(stats_of(evidence).evicted, 0);
     evidence_free(evidence);
 }
@@ -320,7 +320,7 @@ static void test_long_message(void **state)
     for (int i = 1; i < 20000; i++)
         put_sized(evidence, 1, 0, 0, 1500);
     last = ordinal;
-    assert_true(stats_of(evidence).octets < (2u << 20));
+    assert_true(stats_of(evidence).octets_now < (2u << 20));
     assert_true(evidence_take(evidence, 1, last, &batch));
     assert_true(batch.count <= 4096 && batch.count > 2048);
     assert_int_equal(frame_ordinal(batch.frames[0]), first);
@@ -452,7 +452,7 @@ static void test_one_file(void **state)
 {
     struct heard heard;
     struct evidence_file *file = opened(path_of("one"), 0, 0, &heard);
-    struct evidence_file_stats stats;
+    struct evidence_stats stats;
 
     (void)state;
     assert_int_equal(heard.begun, 0);
@@ -462,7 +462,7 @@ static void test_one_file(void **state)
     assert_string_equal(heard.name, path_of("one"));
     assert_int_equal(heard.before, 0);
     evidence_file_stats(file, &stats);
-    assert_int_equal(stats.frames, 5);
+    assert_int_equal(stats.written, 5);
     evidence_file_close(file);
     assert_int_equal(read_frames(path_of("one"), DLT_RAW), 5);
     assert_int_equal(heard.failed, 0);
@@ -563,7 +563,7 @@ static void test_no_room(void **state)
 {
     struct heard heard;
     struct evidence_file *file = opened(path_of("full"), 0, 0, &heard);
-    struct evidence_file_stats stats;
+    struct evidence_stats stats;
     struct rlimit limit, small;
 
     (void)state;
@@ -582,7 +582,7 @@ static void test_no_room(void **state)
     assert_int_equal(write_frames(file, DLT_EN10MB, 3, 1000), 3);
     evidence_file_stats(file, &stats);
     assert_int_equal(stats.lost, 6);
-    assert_int_equal(stats.frames, 5);
+    assert_int_equal(stats.written, 5);
     assert_int_equal(stats.files, 1);
     assert_int_equal(heard.works, 1);
     assert_int_equal(heard.begun, 1);

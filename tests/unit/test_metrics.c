@@ -2,6 +2,7 @@
 /* The metrics: each number where it belongs, the text format to the letter, and clients that mean no good. */
 #include "unit.h"
 
+#include "app/handoff/totals.h"
 #include "output/metrics/metrics.h"
 #include "smtpscope/version.h"
 
@@ -112,39 +113,40 @@ static void assert_line(const char *text, const char *line)
 
 static void snapshot_fill(struct metrics_snapshot *snapshot)
 {
-    snapshot->packets = 1001;
-    snapshot->octets = UINT64_MAX;
-    snapshot->kernel_drops = 2;
-    snapshot->interface_drops = 3;
-    snapshot->last_packet = 1795297521 * SMTPSCOPE_SECOND + 30000001;
-    snapshot->summary.sessions = 17;
-    snapshot->summary.exchanges = 170;
-    snapshot->summary.messages[SMTPSCOPE_OUTCOME_ACCEPTED] = 11;
-    snapshot->summary.messages[SMTPSCOPE_OUTCOME_LOST] = 1;
-    snapshot->summary.recipients[SMTPSCOPE_OUTCOME_DEFERRED] = 9;
-    snapshot->summary.findings[SMTPSCOPE_RULE_DEFERRAL_GREYLISTED] = 5;
-    snapshot->summary.by_severity[SMTPSCOPE_NOTICE] = 6;
-    snapshot->summary.hidden = 4;
-    snapshot->summary.midstream = 8;
-    snapshot->streams.flows = 20;
-    snapshot->streams.flows_now = 10;
-    snapshot->streams.evicted = 7;
-    snapshot->streams.held_now = 4096;
+    static struct totals totals;
+    struct summary summary = {.packets = 1001,
+                              .octets = UINT64_MAX,
+                              .last_time = 1795297521 * SMTPSCOPE_SECOND + 30000001,
+                              .sessions = 17,
+                              .exchanges = 170,
+                              .findings_hidden = 4,
+                              .midstream = 8};
+
+    summary.messages[SMTPSCOPE_OUTCOME_ACCEPTED] = 11;
+    summary.messages[SMTPSCOPE_OUTCOME_LOST] = 1;
+    summary.recipients[SMTPSCOPE_OUTCOME_DEFERRED] = 9;
+    summary.findings[SMTPSCOPE_RULE_DEFERRAL_GREYLISTED] = 5;
+    summary.by_severity[SMTPSCOPE_NOTICE] = 6;
+    totals.capture = (struct live_stats){.dropped = 2, .interface_dropped = 3};
+    totals.streams = (struct smtpscope_stream_stats){.flows = 20, .flows_now = 10, .evicted = 7, .held_now = 4096};
+    totals.evidence = (struct evidence_stats){.kept = 69,
+                                              .written = 61,
+                                              .written_octets = 6200,
+                                              .files = 63,
+                                              .lost = 64,
+                                              .cut = 65,
+                                              .left_out = 66,
+                                              .evicted = 67,
+                                              .octets_now = 68};
+    for (int stage = 0; stage < STAGES; stage++)
+        totals_show(&totals, (enum totals_stage)stage, &summary);
+    metrics_summary(snapshot, &summary);
     snapshot->deferrals[SMTPSCOPE_REASON_MAILBOX_BUSY] = 12;
     snapshot->reply_times.verbs[SMTPSCOPE_VERB_EOD] =
         (struct reply_time){.buckets = {[0] = 1, [3] = 2, [REPLY_TIMES_BUCKETS] = 1},
                             .count = 4,
                             .sum = 3600020500000,
                             .classes = {[1] = 3, [3] = 1}};
-    snapshot->evidence = (struct metrics_evidence){.kept = 69,
-                                                   .packets = 61,
-                                                   .octets = 6200,
-                                                   .files = 63,
-                                                   .lost = 64,
-                                                   .cut = 65,
-                                                   .left_out = 66,
-                                                   .evicted = 67,
-                                                   .held = 68};
     snapshot->output_count = 2;
     strcpy(snapshot->outputs[0].name, "file:/var/log/a \"b\"\\\n\xff");
     snapshot->outputs[0].stats =
@@ -226,7 +228,7 @@ static void test_numbers(void **state)
     free(answer);
 
     /* The next snapshot takes the place of the one before. */
-    snapshot->packets = 1002;
+    snapshot->summary.packets = 1002;
     metrics_publish(metrics, snapshot);
     answer = got(metrics_port(metrics), "/metrics");
     assert_line(answer, "smtpscope_captured_packets_total 1002");
@@ -310,7 +312,7 @@ static void test_bad_clients(void **state)
         free(answer);
     }
     /* Those that say nothing are still there, and nobody waits for them. */
-    snapshot->packets = 5;
+    snapshot->summary.packets = 5;
     metrics_publish(metrics, snapshot);
     answer = got(port, "/metrics");
     assert_line(answer, "smtpscope_captured_packets_total 5");
@@ -327,7 +329,7 @@ static void *publish_often(void *arg)
     struct metrics_snapshot *snapshot = calloc(1, sizeof *snapshot);
 
     for (unsigned i = 1; i <= 20000; i++) {
-        snapshot->packets = snapshot->octets = i;
+        snapshot->summary.packets = snapshot->summary.octets = i;
         metrics_publish(arg, snapshot);
     }
     free(snapshot);

@@ -570,6 +570,35 @@ static void text_groups(void **state)
     bench_fini(&bench);
 }
 
+/* Whether a retry helps is a matter of the rule, too: what is deferred may heal, what is refused for the same reason hardly. */
+static void text_of_a_retry(void **state)
+{
+    static const struct {
+        enum smtpscope_rule rule;
+        const char *want;
+    } rows[] = {
+        {SMTPSCOPE_RULE_DEFERRAL_GREYLISTED, "  A retry    helps: the client should try again later\n"},
+        {SMTPSCOPE_RULE_REFUSAL_POLICY, "  A retry    rarely helps\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < unit_count(rows); i++) {
+        struct smtpscope_flow flow = flow_of(10);
+        struct smtpscope_finding finding = finding_of(&flow);
+        struct bench bench;
+
+        bench_init(&bench, &output_text);
+        finding.rule = rows[i].rule;
+        finding.reason = SMTPSCOPE_REASON_GREYLISTED;
+        output_finding(bench.output, &finding);
+        output_finish(bench.output, &(struct summary){.files = 1, .packets = 99, .sessions = 1});
+        fflush(bench.stream);
+        if (!strstr(bench.text, rows[i].want))
+            fail_msg("%s is not in %s", rows[i].want, bench.text);
+        bench_fini(&bench);
+    }
+}
+
 static void groups_count(void **state)
 {
     struct groups *groups = groups_new();
@@ -745,6 +774,7 @@ int main(void)
         cmocka_unit_test(repeats),
         cmocka_unit_test(updates),
         cmocka_unit_test(text_groups),
+        cmocka_unit_test(text_of_a_retry),
         cmocka_unit_test(groups_count),
         cmocka_unit_test(json_session),
         cmocka_unit_test(record_is_bounded),

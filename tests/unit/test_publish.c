@@ -85,10 +85,10 @@ static void test_rows(void **unused)
         finding.severity = row->then;
         taker.finding(taker.ctx, &finding);
         summary = publisher_summary(publisher);
-        if (strcmp(lines, row->want) || summary_findings(summary) != row->total || summary->hidden != row->hidden ||
+        if (strcmp(lines, row->want) || summary_findings(summary) != row->total || summary->findings_hidden != row->hidden ||
             watched != row->total)
             fail_msg("%s: %s(%u counted, %u hidden, %u watched), want %s(%u, %u)", row->label, lines,
-                     (unsigned)summary_findings(summary), (unsigned)summary->hidden, watched, row->want, row->total,
+                     (unsigned)summary_findings(summary), (unsigned)summary->findings_hidden, watched, row->want, row->total,
                      row->hidden);
         publisher_free(publisher);
         outputs_close(outputs, 0);
@@ -108,12 +108,12 @@ static void test_choice(void **unused)
     publisher_outputs(publisher, outputs);
     taker.finding(taker.ctx, &finding);
     assert_int_equal(publisher_worst(publisher), SMTPSCOPE_SEVERITIES);
-    assert_int_equal(publisher_summary(publisher)->hidden, 0);
+    assert_int_equal(publisher_summary(publisher)->findings_hidden, 0);
     config.rules[finding.rule] = true;
     publisher_configure(publisher, &config);
     taker.finding(taker.ctx, &finding);
     assert_int_equal(publisher_worst(publisher), SMTPSCOPE_WARNING);
-    assert_int_equal(publisher_summary(publisher)->hidden, 1);
+    assert_int_equal(publisher_summary(publisher)->findings_hidden, 1);
     assert_string_equal(lines, "");
     config.min_severity = SMTPSCOPE_WARNING;
     publisher_configure(publisher, &config);

@@ -116,12 +116,11 @@ static bool analysis_init(struct analysis *analysis, FILE *out)
 
 static void analysis_print_end(struct analysis *analysis)
 {
-    struct stage_counters stages;
     struct summary summary;
 
     file_reader_stats(analysis->reader, &analysis->totals.decoder);
     summary_add(&analysis->totals.summary, publisher_summary(analysis->publication.publisher));
-    publication_summary(&analysis->publication, &analysis->totals, &stages, &summary);
+    publication_summary(&analysis->publication, &analysis->totals, &summary);
     outputs_totals(analysis->publication.outputs, &summary);
 }
 

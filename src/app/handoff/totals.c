@@ -1,22 +1,45 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/handoff/totals.h"
 
-static void stream_stats_add(struct smtpscope_stream_stats *to, const struct smtpscope_stream_stats *from)
-{
-    to->segments += from->segments;
-    to->octets += from->octets;
-    to->flows += from->flows;
-    to->out_of_order += from->out_of_order;
-    to->retransmitted += from->retransmitted;
-    to->gaps += from->gaps;
-    to->gap_octets += from->gap_octets;
-    to->conflicts += from->conflicts;
-    to->evicted += from->evicted;
-    to->held_now += from->held_now;
-    to->held_max += from->held_max;
-    to->flows_now += from->flows_now;
-    to->ignored += from->ignored;
-}
+#include <assert.h>
+
+#define COUNTER COUNTER_ROW
+static const struct counter capture_rows[] = {
+#include "capture/live_counters.def"
+};
+#define COUNTER COUNTER_ROW
+static const struct counter decode_rows[] = {
+#include "decode/decode_counters.def"
+};
+#define COUNTER COUNTER_ROW
+static const struct counter stream_rows[] = {
+#include "smtpscope/stream_counters.def"
+};
+#define COUNTER COUNTER_ROW
+static const struct counter detect_rows[] = {
+#include "detect/detect_counters.def"
+};
+#define COUNTER COUNTER_ROW
+static const struct counter evidence_rows[] = {
+#include "capture/evidence_counters.def"
+};
+
+#define ROWS(rows) (rows), sizeof(rows) / sizeof(rows)[0]
+
+const struct counter_table totals_tables[STAGES] = {
+    [STAGE_CAPTURE] = {"capture", ROWS(capture_rows)},    [STAGE_DECODE] = {"decode", ROWS(decode_rows)},
+    [STAGE_STREAM] = {"stream", ROWS(stream_rows)},       [STAGE_DETECT] = {"detect", ROWS(detect_rows)},
+    [STAGE_EVIDENCE] = {"evidence", ROWS(evidence_rows)},
+};
+
+/* Where a stage counts. */
+static const size_t offsets[STAGES] = {
+    [STAGE_CAPTURE] = offsetof(struct totals, capture),   [STAGE_DECODE] = offsetof(struct totals, decoder),
+    [STAGE_STREAM] = offsetof(struct totals, streams),    [STAGE_DETECT] = offsetof(struct totals, detect),
+    [STAGE_EVIDENCE] = offsetof(struct totals, evidence),
+};
+
+_Static_assert(STAGES <= SUMMARY_STAGES_MAX, "all of them can be shown");
 
 /* Without a packet there is no time. */
 static void times_add(struct summary *to, const struct summary *from)
@@ -31,14 +54,14 @@ void totals_add(struct totals *to, const struct totals *from)
 {
     times_add(&to->summary, &from->summary);
     summary_add(&to->summary, &from->summary);
-    stream_stats_add(&to->streams, &from->streams);
-    candidates_stats_add(&to->detect, &from->detect);
     reply_times_add(&to->reply_times, &from->reply_times);
-    decoder_stats_add(&to->decoder, &from->decoder);
-    to->capture.received += from->capture.received;
-    to->capture.dropped += from->capture.dropped;
-    to->capture.interface_dropped += from->capture.interface_dropped;
-    if (from->clock_steps > to->clock_steps) /* each worker has seen the same ones */
-        to->clock_steps = from->clock_steps;
-    to->lost += from->lost;
+    for (int stage = 0; stage < STAGES; stage++)
+        counters_add(&totals_tables[stage], (char *)to + offsets[stage], (const char *)from + offsets[stage]);
+}
+
+void totals_show(const struct totals *totals, enum totals_stage stage, struct summary *summary)
+{
+    assert(summary->stage_count < SUMMARY_STAGES_MAX);
+    summary->stages[summary->stage_count++] =
+        (struct summary_stage){&totals_tables[stage], (const char *)totals + offsets[stage]};
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/live/interface_set.h"
 
+#include "app/handoff/totals.h"
 #include "app/process/warn_user.h"
 #include "base/clock.h"
 #include "base/gettext.h"
@@ -182,9 +183,8 @@ void interface_set_stats(const struct interface_set *set, struct live_stats *sta
         struct live_stats of;
 
         live_stats(set->items[i].live, &of);
-        stats->received += of.received;
-        stats->dropped += of.dropped;
-        if (set->first) /* the interface has one count, and each worker's handle the same */
-            stats->interface_dropped += of.interface_dropped;
+        if (!set->first) /* the interface has one count, and each worker's handle the same */
+            of.interface_dropped = 0;
+        counters_add(&totals_tables[STAGE_CAPTURE], stats, &of);
     }
 }

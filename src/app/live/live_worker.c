@@ -31,7 +31,7 @@ struct live_worker {
     struct report_taker taker;
     struct report_queue queue;
     struct report_batch *reports;
-    uint64_t frames;
+    uint64_t frames, clock_steps;
     struct packet_clock clock;
     uint64_t reached; /* packet time as the monotonic clock would have it, which never runs back: the key of what is said */
     smtpscope_time handed_on;      /* when, by the monotonic clock */
@@ -66,9 +66,10 @@ static void live_worker_hand_on(struct live_worker *worker, smtpscope_time now)
     sessions_count(worker->sessions);
     decoder_stats(worker->decoder, &counting->decoder);
     interface_set_stats(&worker->interfaces, &counting->capture);
+    counting->capture.clock_steps = worker->clock_steps;
     pthread_mutex_lock(worker->config.lock);
     worker->shown = *counting;
-    worker->shown.lost += worker->queue.lost;
+    worker->shown.capture.lost += worker->queue.lost;
     pthread_mutex_unlock(worker->config.lock);
     /*
      * An empty one, too, says how far this worker is: others wait for that. Who publishes is late when the queue fills up, and has
@@ -87,7 +88,7 @@ static void live_worker_clock_stepped(struct live_worker *worker, smtpscope_time
         return;
     if (!worker->config.index) /* all workers notice */
         warn_user(_("the clock was set by %+.0f s: waiting times go on from there"), (double)delta / (double)SMTPSCOPE_SECOND);
-    worker->counting.clock_steps++;
+    worker->clock_steps++;
     sessions_clock_stepped(worker->sessions, delta);
 }
 

@@ -79,41 +79,37 @@ static void watch_gather(struct watch *watch)
 
 static void watch_show_totals(struct watch *watch)
 {
-    struct stage_counters stages;
     struct summary summary;
 
     watch_gather(watch);
-    publication_summary(&watch->publication, &watch->totals, &stages, &summary);
+    publication_summary(&watch->publication, &watch->totals, &summary);
     outputs_totals(watch->publication.outputs, &summary);
 }
 
 /* SIGUSR1: the totals for whoever stands before it, or reads the journal. */
 static void watch_show_totals_on_stderr(struct watch *watch)
 {
-    struct stage_counters stages;
     struct summary summary;
 
     watch_gather(watch);
-    publication_summary(&watch->publication, &watch->totals, &stages, &summary);
+    publication_summary(&watch->publication, &watch->totals, &summary);
     outputs_totals_to_stderr(&watch->publication.config.outputs, &summary);
 }
 
+/* Of all stages, whether they are at work or not: a series that comes and goes is none. */
 static void watch_metrics(struct watch *watch)
 {
     struct metrics_snapshot *snapshot = &watch->snapshot;
+    struct summary summary;
 
     if (!watch->metrics)
         return;
-    snapshot->packets = watch->totals.summary.packets;
-    snapshot->octets = watch->totals.summary.octets;
-    snapshot->kernel_drops = watch->totals.capture.dropped;
-    snapshot->interface_drops = watch->totals.capture.interface_dropped;
-    snapshot->last_packet = watch->totals.summary.last_time;
-    snapshot->summary = watch->totals.summary;
-    snapshot->streams = watch->totals.streams;
+    publication_summary(&watch->publication, &watch->totals, &summary);
+    summary.stage_count = 0;
+    for (int stage = 0; stage < STAGES; stage++)
+        totals_show(&watch->totals, (enum totals_stage)stage, &summary);
+    metrics_summary(snapshot, &summary);
     snapshot->reply_times = watch->totals.reply_times;
-    if (watch->publication.evidence)
-        evidence_writer_metrics(watch->publication.evidence, &snapshot->evidence);
     snapshot->output_count = 0;
     outputs_metrics(watch->publication.outputs, snapshot);
     metrics_publish(watch->metrics, snapshot);
@@ -132,7 +128,7 @@ static void watch_count_losses(void *ctx, struct loss_counts *counts)
 
     counts->kernel = watch->totals.capture.dropped;
     counts->interface = watch->totals.capture.interface_dropped;
-    counts->reports = watch->totals.lost;
+    counts->reports = watch->totals.capture.lost;
     outputs_lost(watch->publication.outputs, counts);
 }
 

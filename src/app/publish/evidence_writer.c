@@ -2,6 +2,7 @@
 #include "app/publish/evidence_writer.h"
 
 #include "app/handoff/evidence_feed.h"
+#include "app/handoff/totals.h"
 #include "app/process/warn_user.h"
 #include "base/clock.h"
 #include "base/gettext.h"
@@ -212,7 +213,7 @@ void evidence_writer_reopen(struct evidence_writer *writer)
 
 bool evidence_writer_finish(struct evidence_writer *writer)
 {
-    struct evidence_file_stats written;
+    struct evidence_stats written;
 
     write_due(writer, 0);
     evidence_file_stats(writer->file, &written);
@@ -228,35 +229,13 @@ const struct packet_numbering *evidence_writer_numbering(const struct evidence_w
     return &writer->numbering;
 }
 
-static void stores_stats(struct evidence_writer *writer, struct evidence_stats *all)
+void evidence_writer_stats(struct evidence_writer *writer, struct evidence_stats *stats)
 {
-    *all = (struct evidence_stats){0};
+    evidence_file_stats(writer->file, stats);
     for (unsigned i = 0; i < writer->config.stores; i++) {
-        struct evidence_stats stats;
+        struct evidence_stats kept;
 
-        evidence_stats(writer->stores[i], &stats);
-        all->frames += stats.frames;
-        all->octets += stats.octets;
-        all->cut += stats.cut;
-        all->left_out += stats.left_out;
-        all->evicted += stats.evicted;
+        evidence_stats(writer->stores[i], &kept);
+        counters_add(&totals_tables[STAGE_EVIDENCE], stats, &kept);
     }
-}
-
-void evidence_writer_metrics(struct evidence_writer *writer, struct metrics_evidence *metrics)
-{
-    struct evidence_stats kept;
-    struct evidence_file_stats written;
-
-    stores_stats(writer, &kept);
-    evidence_file_stats(writer->file, &written);
-    *metrics = (struct metrics_evidence){.kept = kept.frames,
-                                         .packets = written.frames,
-                                         .octets = written.octets,
-                                         .files = written.files,
-                                         .lost = written.lost,
-                                         .cut = kept.cut,
-                                         .left_out = kept.left_out,
-                                         .evicted = kept.evicted,
-                                         .held = kept.octets};
 }

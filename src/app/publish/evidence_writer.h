@@ -9,7 +9,6 @@
 #include "base/packet_numbering.h"
 #include "capture/evidence.h"
 #include "capture/evidence_file.h"
-#include "output/metrics/metrics.h"
 #include "smtpscope/finding.h"
 
 struct evidence_writer;
@@ -51,7 +50,7 @@ void evidence_writer_tick(struct evidence_writer *writer);
 /* What the numbers stand for. */
 const struct packet_numbering *evidence_writer_numbering(const struct evidence_writer *writer);
 
-/* What the run has counted. */
-void evidence_writer_metrics(struct evidence_writer *writer, struct metrics_evidence *metrics);
+/* What was kept and written. */
+void evidence_writer_stats(struct evidence_writer *writer, struct evidence_stats *stats);
 
 #endif

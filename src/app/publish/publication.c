@@ -62,23 +62,23 @@ bool publication_finish(struct publication *publication, smtpscope_time last)
     return !publication->evidence || evidence_writer_finish(publication->evidence);
 }
 
-void publication_summary(const struct publication *publication, const struct totals *totals, struct stage_counters *stages,
-                         struct summary *summary)
+void publication_summary(const struct publication *publication, struct totals *totals, struct summary *summary)
 {
     *summary = totals->summary;
     summary->watched = publication->config.watched;
     summary->dropped = totals->capture.dropped + totals->capture.interface_dropped;
     summary->unknown_links = totals->decoder.unknown_links;
     summary->damaged_segments = totals->decoder.damaged;
-    *stages = (struct stage_counters){0};
-    if (summary->watched)
-        stage_counters_capture(stages, &totals->capture, totals->clock_steps, totals->lost);
-    stage_counters_decode(stages, &totals->decoder);
-    stage_counters_stream(stages, &totals->streams);
+    if (publication->config.watched)
+        totals_show(totals, STAGE_CAPTURE, summary);
+    totals_show(totals, STAGE_DECODE, summary);
+    totals_show(totals, STAGE_STREAM, summary);
     if (publication->config.detect)
-        stage_counters_detect(stages, &totals->detect);
-    stage_counters_evidence(stages, publication->evidence);
-    stage_counters_show(stages, summary);
+        totals_show(totals, STAGE_DETECT, summary);
+    if (!publication->evidence)
+        return;
+    evidence_writer_stats(publication->evidence, &totals->evidence);
+    totals_show(totals, STAGE_EVIDENCE, summary);
 }
 
 enum status publication_status(const struct publication *publication)

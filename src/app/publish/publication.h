@@ -9,7 +9,6 @@
 #include "app/handoff/totals.h"
 #include "app/process/status.h"
 #include "app/publish/publish.h"
-#include "app/publish/stage_counters.h"
 
 /* All that it points to must outlive the publication, but for the outputs' specs. */
 struct publication_config {
@@ -42,9 +41,11 @@ bool publication_change(struct publication *publication, const struct publicatio
 
 /* Nothing more comes behind `last`, the time of the last packet. false: some of the evidence could not be written; told. */
 bool publication_finish(struct publication *publication, smtpscope_time last);
-/* The totals as they are shown, those of the stages, which must outlive it, with them. `totals` has the publisher's. */
-void publication_summary(const struct publication *publication, const struct totals *totals, struct stage_counters *stages,
-                         struct summary *summary);
+/*
+ * The totals as they are shown, with those of the stages, which must outlive it. `totals` has what workers and publisher have
+ * counted; the evidence's is filled in.
+ */
+void publication_summary(const struct publication *publication, struct totals *totals, struct summary *summary);
 /* STATUS_FOUND or STATUS_DONE. */
 enum status publication_status(const struct publication *publication);
 

@@ -75,12 +75,12 @@ static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
     if (finding->severity < publisher->worst)
         publisher->worst = finding->severity;
     if (finding->severity > least && !was_shown) {
-        publisher->summary.hidden += !finding->told;
+        publisher->summary.findings_hidden += !finding->told;
         return;
     }
     shown.told = was_shown;
     if (!was_shown) {
-        publisher->summary.hidden -= finding->told;
+        publisher->summary.findings_hidden -= finding->told;
         summary_finding(&publisher->summary, &shown);
         if (publisher->watch)
             publisher->watch(publisher->watch_ctx, &shown);

@@ -6,6 +6,7 @@
 #include "output/metrics/httpd.h"
 #include "output/metrics/metrics_text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -34,6 +35,17 @@ struct metrics {
     int64_t published; /* wall clock, ns */
     int64_t fresh;     /* monotonic, ns; 0: never */
 };
+
+void metrics_summary(struct metrics_snapshot *snapshot, const struct summary *summary)
+{
+    snapshot->summary = *summary;
+    for (size_t i = 0; i < summary->stage_count; i++) {
+        const struct summary_stage *stage = &summary->stages[i];
+
+        assert(stage->table->count <= METRICS_COUNTERS_MAX);
+        memcpy(snapshot->counters[i], stage->counters, stage->table->count * sizeof(uint64_t));
+    }
+}
 
 void metrics_finding(struct metrics_snapshot *snapshot, const struct smtpscope_finding *finding)
 {

@@ -13,6 +13,8 @@
 /* Outputs beyond it are not shown. */
 #define METRICS_OUTPUTS_MAX 16
 #define METRICS_NAME_SIZE 128
+/* More than a stage counts. */
+#define METRICS_COUNTERS_MAX 32
 /* Without a snapshot for as long, the capture has stopped working: it publishes each second, with or without packets. */
 #define METRICS_STALE_S 30
 
@@ -23,30 +25,18 @@ struct metrics_output {
     struct sink_stats stats;
 };
 
-/* Of -w: what is kept of connections until it is known whether they have findings, and what was written of those that have. */
-struct metrics_evidence {
-    uint64_t kept;                   /* packets, whatever became of them */
-    uint64_t packets, octets, files; /* written */
-    uint64_t lost;                   /* packets that could not be */
-    uint64_t cut, left_out;          /* packets kept without their end; not kept */
-    uint64_t evicted;                /* connections given up before it was known */
-    uint64_t held;                   /* octets kept now */
-};
-
 /* All of a moment. All zero is a start. */
 struct metrics_snapshot {
-    uint64_t packets, octets; /* taken from the interfaces; octets on the wire */
-    uint64_t kernel_drops, interface_drops;
-    smtpscope_time last_packet; /* 0: none yet */
-    struct summary summary;     /* its stages are not looked at */
-    struct smtpscope_stream_stats streams;
+    struct summary summary; /* where its stages' counters stood is not looked at: here they are */
+    uint64_t counters[SUMMARY_STAGES_MAX][METRICS_COUNTERS_MAX];
     struct reply_times reply_times;
     uint64_t deferrals[SMTPSCOPE_REASONS];
-    struct metrics_evidence evidence;
     struct metrics_output outputs[METRICS_OUTPUTS_MAX];
     size_t output_count;
 };
 
+/* The totals, with a copy of the counters of the stages that they have. */
+void metrics_summary(struct metrics_snapshot *snapshot, const struct summary *summary);
 /* A finding that is told: a deferral is counted under its reason, once a session. */
 void metrics_finding(struct metrics_snapshot *snapshot, const struct smtpscope_finding *finding);
 /* Appends one output with what it has counted; nothing beyond METRICS_OUTPUTS_MAX. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A metric is a row: name, type, help, where its value stands. What has labels has a function. Series of the tables' words are
+ * Counters come from their tables (base/counters.h); what has labels of many values has a function. Series of the tables' words are
  * there from the start with 0, so that rates and alerts see the first event; only commands that were never seen are left out,
  * for a histogram is twenty series.
  */
@@ -8,57 +8,21 @@
 
 #include "smtpscope/version.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define NS 1000000000
 
-/* A family without labels: an uint64_t in the snapshot. */
-struct metric_row {
-    const char *name, *type, *help;
-    size_t offset;
+/* What is common to the counters of a metric that differ by a label. */
+static const struct {
+    const char *metric, *help;
+} families[] = {
+    {"dropped_packets", "Packets lost before the program saw them: no room in the kernel's buffer, or in the interface's."},
+    {"limited", "What limits the certainty of findings: sessions, and gaps and conflicts inside them."},
 };
 
-#define COUNTER(name, field, help)                                                                                             \
-    {                                                                                                                          \
-        "smtpscope_" name "_total", "counter", help, offsetof(struct metrics_snapshot, field)                                  \
-    }
-#define GAUGE(name, field, help)                                                                                               \
-    {                                                                                                                          \
-        "smtpscope_" name, "gauge", help, offsetof(struct metrics_snapshot, field)                                             \
-    }
-
-static const struct metric_row rows[] = {
-    COUNTER("captured_packets", packets, "Packets taken from the interfaces."),
-    COUNTER("captured_bytes", octets, "Octets of these packets on the wire."),
-    COUNTER("flows", streams.flows, "TCP connections followed."),
-    GAUGE("flows_active", streams.flows_now, "TCP connections followed now."),
-    COUNTER("flows_evicted", streams.evicted, "Connections given up because the table of flows was full."),
-    COUNTER("segments", streams.segments, "TCP segments of the watched ports."),
-    COUNTER("segments_ignored", streams.ignored, "Segments of no connection that is followed."),
-    COUNTER("segments_out_of_order", streams.out_of_order, "Segments that came before an earlier one."),
-    COUNTER("segments_retransmitted", streams.retransmitted, "Segments with octets that had been seen."),
-    COUNTER("stream_bytes", streams.octets, "Octets of TCP payload delivered in order."),
-    COUNTER("stream_gaps", streams.gaps, "Holes in the streams: octets that were never captured."),
-    COUNTER("stream_gap_bytes", streams.gap_octets, "Octets that were never captured."),
-    COUNTER("stream_conflicts", streams.conflicts, "Octets sent again with another content."),
-    GAUGE("stream_held_bytes", streams.held_now, "Octets held out of order now."),
-    COUNTER("sessions", summary.sessions, "SMTP sessions begun."),
-    COUNTER("exchanges", summary.exchanges, "Commands with their replies, of sessions that have ended."),
-    COUNTER("findings_hidden", summary.hidden, "Findings below the least severity that is shown."),
-    COUNTER("evidence_kept_packets", evidence.kept, "Packets kept until it was known whether their connection has a finding."),
-    COUNTER("evidence_packets", evidence.packets, "Packets of connections with findings that were written."),
-    COUNTER("evidence_bytes", evidence.octets, "Octets written, with a header for each packet."),
-    COUNTER("evidence_files", evidence.files, "Captures begun."),
-    COUNTER("evidence_lost_packets", evidence.lost, "Packets that could not be written."),
-    COUNTER("evidence_cut_packets", evidence.cut,
-            "Packets of which only the headers were kept, in the middle of a long connection."),
-    COUNTER("evidence_left_out_packets", evidence.left_out,
-            "Packets that were not kept: too many of one connection, or no room."),
-    COUNTER("evidence_evicted_connections", evidence.evicted,
-            "Connections given up for want of room before it was known whether they have a finding."),
-    GAUGE("evidence_held_bytes", evidence.held, "Octets kept of connections now."),
-    COUNTER("deferrals_forgotten", summary.forgotten, "Deferrals dropped before it was known what became of them."),
-};
+/* Names are short: the longest is of some fifty characters. */
+#define NAME_SIZE 128
 
 static void put_head(struct writer *writer, const char *name, const char *type, const char *help)
 {
@@ -113,23 +77,62 @@ static void put_labelled(struct writer *writer, const char *name, const char *la
     put_value(writer, number);
 }
 
-static void put_rows(struct writer *writer, const struct metrics_snapshot *snapshot)
+static const char *help_of(const struct counter *row)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        put_head(writer, rows[i].name, rows[i].type, rows[i].help);
-        writer_string(writer, rows[i].name);
-        put_value(writer, *(const uint64_t *)(const void *)((const char *)snapshot + rows[i].offset));
+    for (size_t i = 0; row->label && i < sizeof families / sizeof families[0]; i++)
+        if (!strcmp(families[i].metric, row->metric))
+            return families[i].help;
+    return row->help;
+}
+
+/* "cause=gap" */
+static void put_counter(struct writer *writer, const char *name, const struct counter *row, uint64_t value)
+{
+    size_t len = row->label ? strcspn(row->label, "=") : 0;
+
+    writer_string(writer, name);
+    if (row->label) {
+        writer_char(writer, '{');
+        writer_octets(writer, row->label, len);
+        writer_string(writer, "=\"");
+        put_label_value(writer, row->label + len + 1);
+        writer_string(writer, "\"}");
+    }
+    put_value(writer, value);
+}
+
+static bool is_first_of_metric(const struct counter_table *table, size_t row)
+{
+    for (size_t i = 0; i < row; i++)
+        if (!strcmp(table->rows[i].metric, table->rows[row].metric))
+            return false;
+    return true;
+}
+
+/* All of a table; those with the same metric together. */
+static void put_table(struct writer *writer, const struct counter_table *table, const void *counters)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct counter *row = &table->rows[i];
+        bool total = row->kind == COUNTER_TOTAL;
+        char name[NAME_SIZE];
+
+        if (!is_first_of_metric(table, i))
+            continue;
+        snprintf(name, sizeof name, "smtpscope_%s%s", row->metric, total ? "_total" : "");
+        put_head(writer, name, total ? "counter" : "gauge", help_of(row));
+        for (size_t j = i; j < table->count; j++)
+            if (!strcmp(table->rows[j].metric, row->metric))
+                put_counter(writer, name, &table->rows[j], counters_value(counters, j));
     }
 }
 
-static void put_drops(struct writer *writer, const struct metrics_snapshot *snapshot)
+static void put_tables(struct writer *writer, const struct metrics_snapshot *snapshot)
 {
-    static const char name[] = "smtpscope_dropped_packets_total";
-
-    put_head(writer, name, "counter",
-             "Packets lost before the program saw them: no room in the kernel's buffer, or in the interface's.");
-    put_labelled(writer, name, "where", "kernel", snapshot->kernel_drops);
-    put_labelled(writer, name, "where", "interface", snapshot->interface_drops);
+    put_table(writer, &summary_totals, summary_totals_of(&snapshot->summary));
+    put_table(writer, &summary_limits, summary_limits_of(&snapshot->summary));
+    for (size_t i = 0; i < snapshot->summary.stage_count; i++)
+        put_table(writer, snapshot->summary.stages[i].table, snapshot->counters[i]);
 }
 
 static void put_outcomes(struct writer *writer, const char *name, const char *help, const uint64_t *counts)
@@ -137,24 +140,6 @@ static void put_outcomes(struct writer *writer, const char *name, const char *he
     put_head(writer, name, "counter", help);
     for (int outcome = 0; outcome < SUMMARY_OUTCOMES; outcome++)
         put_labelled(writer, name, "outcome", smtpscope_outcome_name(outcome), counts[outcome]);
-}
-
-static void put_limits(struct writer *writer, const struct summary *summary)
-{
-    static const char name[] = "smtpscope_limited_total";
-    const struct {
-        const char *cause;
-        uint64_t count;
-    } limits[] = {
-        {"midstream", summary->midstream},   {"one-sided", summary->one_sided}, {"gap", summary->gaps},
-        {"conflict", summary->conflicts},    {"encrypted", summary->encrypted}, {"not-smtp", summary->not_smtp},
-        {"evicted", summary->evicted},       {"overflow", summary->overflowed}, {"unfinished", summary->unfinished},
-        {"undetected", summary->undetected},
-    };
-
-    put_head(writer, name, "counter", "What limits the certainty of findings: sessions, and gaps and conflicts inside them.");
-    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
-        put_labelled(writer, name, "cause", limits[i].cause, limits[i].count);
 }
 
 static void put_findings(struct writer *writer, const struct summary *summary)
@@ -308,7 +293,7 @@ static void put_process(struct writer *writer, const struct metrics_snapshot *sn
     put_moment(writer, "smtpscope_snapshot_time_seconds", "When these numbers were taken, since the epoch.",
                process->published);
     put_moment(writer, "smtpscope_last_packet_time_seconds", "The last packet's own time, since the epoch.",
-               snapshot->last_packet);
+               snapshot->summary.last_time);
     if (!process->resident)
         return;
     put_head(writer, "smtpscope_resident_memory_bytes", "gauge", "Memory in use.");
@@ -319,9 +304,7 @@ static void put_process(struct writer *writer, const struct metrics_snapshot *sn
 void metrics_put(struct writer *writer, const struct metrics_snapshot *snapshot, const struct metrics_process *process)
 {
     put_process(writer, snapshot, process);
-    put_rows(writer, snapshot);
-    put_drops(writer, snapshot);
-    put_limits(writer, &snapshot->summary);
+    put_tables(writer, snapshot);
     put_outcomes(writer, "smtpscope_messages_total", "Messages sent, by what became of them.", snapshot->summary.messages);
     put_outcomes(writer, "smtpscope_recipients_total", "Recipients named, by the reply to their RCPT.",
                  snapshot->summary.recipients);
