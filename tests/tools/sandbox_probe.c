@@ -4,8 +4,8 @@
  * when FILTER is "filter", then does ACTION. Status 0: it was done; 1: it failed, and "errno NAME" is printed; a signal else.
  */
 #define _GNU_SOURCE /* unshare(2), strerrorname_np(3) */
-#include "app/process/notify.h"
 #include "app/options/options.h"
+#include "app/process/notify.h"
 #include "app/process/privileges.h"
 #include "output/metrics/metrics.h"
 
