@@ -54,6 +54,7 @@ static const bool speaks_for_itself[SMTPSCOPE_REASONS] = {
     [SMTPSCOPE_REASON_NO_SERVICE] = true,
     [SMTPSCOPE_REASON_MECHANISM] = true,
     [SMTPSCOPE_REASON_FELL_BACK] = true,
+    [SMTPSCOPE_REASON_WENT_ON] = true,
     [SMTPSCOPE_REASON_CANCELLED] = true,
     [SMTPSCOPE_REASON_GAVE_UP] = true,
     [SMTPSCOPE_REASON_MESSAGE_FORM] = true,

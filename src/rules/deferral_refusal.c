@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What became of the mail: deferrals (every 4yz) and refusals (every other 5yz), and messages that were cut or are odd. */
+/* What became of the mail: deferrals (every 4yz) and refusals (every other 5yz). */
 #include "detectors.h"
-
-#include <string.h>
 
 /* The rules of a reason: of a 4yz, and of a 5yz where code and verb do not say another. */
 static const struct reason_rules {
@@ -96,15 +94,45 @@ static enum smtpscope_reason auth_reason(const struct refusal_view *refused, enu
     return is_auth(refused->verb) && reason == SMTPSCOPE_REASON_POLICY ? SMTPSCOPE_REASON_CREDENTIALS : reason;
 }
 
-/* At MAIL it is the sender's address that is unknown, or whose domain the server cannot look up. */
-static enum smtpscope_reason reason_at_verb(const struct refusal_view *refused)
+/* RFC 4954 4: AUTH without an initial response is answered by 334; a server that refuses it has not seen a secret yet. */
+static bool is_before_secret(const struct smtpscope_judge *judge, const struct refusal_view *refused,
+                             enum smtpscope_reason reason)
 {
-    enum smtpscope_reason reason = reason_from(refused->meaning, refused->verb, refused->reply);
+    return refused->verb == SMTPSCOPE_VERB_AUTH && refused->code >= 500 && !judge->session.secret_sent &&
+           reason == SMTPSCOPE_REASON_CREDENTIALS;
+}
 
-    if (refused->verb == SMTPSCOPE_VERB_MAIL &&
-        (reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN || reason == SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED))
-        return SMTPSCOPE_REASON_SENDER_UNVERIFIED;
-    return reason;
+/* What a server says of bounces as such, rather than of this one. */
+static bool is_about_null_sender(const struct refusal_view *refused, enum smtpscope_reason reason)
+{
+    return is_null_sender(refused->command) && refused->code >= 500 &&
+           (reason == SMTPSCOPE_REASON_UNSPECIFIED || reason == SMTPSCOPE_REASON_MAILBOX_SYNTAX ||
+            reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN || reason == SMTPSCOPE_REASON_SENDER_UNVERIFIED ||
+            reason == SMTPSCOPE_REASON_DOMAIN_UNKNOWN);
+}
+
+/*
+ * The same words, or the same code, mean something else at another place. At MAIL it is the sender's address that is unknown, or
+ * whose domain the server cannot look up. A server that has taken a message to its end takes mail. Credentials that were never
+ * sent cannot be wrong.
+ */
+static enum smtpscope_reason reason_in_state(const struct smtpscope_judge *judge, const struct refusal_view *refused,
+                                             enum smtpscope_reason reason)
+{
+    switch (refused->verb) {
+    case SMTPSCOPE_VERB_MAIL:
+        if (is_about_null_sender(refused, reason))
+            return SMTPSCOPE_REASON_NULL_SENDER_REFUSED;
+        return reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN || reason == SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED ||
+                       reason == SMTPSCOPE_REASON_DOMAIN_UNKNOWN
+                   ? SMTPSCOPE_REASON_SENDER_UNVERIFIED
+                   : reason;
+    case SMTPSCOPE_VERB_EOD:
+    case SMTPSCOPE_VERB_BDAT:
+    case SMTPSCOPE_VERB_DATA: return reason == SMTPSCOPE_REASON_NO_SERVICE ? SMTPSCOPE_REASON_POLICY : reason;
+    case SMTPSCOPE_VERB_AUTH: return is_before_secret(judge, refused, reason) ? SMTPSCOPE_REASON_MECHANISM : reason;
+    default: return reason;
+    }
 }
 
 /* EHLO is refused without a word why, and the name in it is none: then that is likely why. */
@@ -115,12 +143,20 @@ static bool is_for_name(const struct refusal_view *refused, enum smtpscope_reaso
     return hello && reason == SMTPSCOPE_REASON_UNSPECIFIED && refused->command->oddities & BAD_NAME;
 }
 
-/* By the reason; where the reply has none, a malformed command, a mailbox and a size are for the sender to correct. */
-static enum smtpscope_fault fault_of(const struct refusal_view *refused, enum smtpscope_rule rule, enum smtpscope_reason reason)
+/*
+ * By the reason; where the reply has none, a malformed command, a mailbox and a size are for the sender to correct. `said`: the
+ * reason before the state was asked.
+ */
+static enum smtpscope_fault fault_of(const struct refusal_view *refused, enum smtpscope_rule rule, enum smtpscope_reason said,
+                                     enum smtpscope_reason reason)
 {
     bool about_sent = rule == SMTPSCOPE_RULE_REFUSAL_SIZE || rule == SMTPSCOPE_RULE_REFUSAL_MAILBOX ||
                       refused->meaning == MEANING_CLIENT_GONE;
 
+    if (said == SMTPSCOPE_REASON_CREDENTIALS && reason == SMTPSCOPE_REASON_MECHANISM)
+        return SMTPSCOPE_FAULT_SERVER; /* it offered a mechanism that it cannot do */
+    if (said == SMTPSCOPE_REASON_NO_SERVICE && reason == SMTPSCOPE_REASON_POLICY)
+        return SMTPSCOPE_FAULT_CLIENT; /* it took the message, and then would not have it */
     return about_sent && reason == SMTPSCOPE_REASON_UNSPECIFIED ? SMTPSCOPE_FAULT_CLIENT : smtpscope_reason_fault(reason);
 }
 
@@ -134,7 +170,8 @@ static bool is_half_seen(const struct refusal_view *refused, enum smtpscope_reas
 
 uint16_t detect_mail(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
-    enum smtpscope_reason told = reason_at_verb(refused);
+    enum smtpscope_reason said = reason_from(refused->meaning, refused->verb, refused->reply);
+    enum smtpscope_reason told = reason_in_state(judge, refused, said);
     bool for_name = is_for_name(refused, told);
     enum smtpscope_reason reason = for_name ? SMTPSCOPE_REASON_CLIENT_IDENTITY : told;
     struct claim claim = {.exchange = refused->exchange, .verdict = SMTPSCOPE_VERDICT_NONE, .confidence = refused->confidence};
@@ -146,8 +183,10 @@ uint16_t detect_mail(struct smtpscope_judge *judge, const struct refusal_view *r
         claim.reason = auth_reason(refused, reason);
         claim.rule = refusal_rule(refused, claim.reason);
     }
-    claim.fault = fault_of(refused, claim.rule, claim.reason);
-    if (claim.rule == SMTPSCOPE_RULE_REFUSAL_SIZE)
+    claim.fault = fault_of(refused, claim.rule, said, claim.reason);
+    if (refused->meaning == MEANING_CLIENT_GONE)
+        claim.severity = SEVERITY(INFO); /* a remark; what was lost with the client is a finding of its own */
+    if (claim.rule == SMTPSCOPE_RULE_REFUSAL_SIZE || claim.reason == SMTPSCOPE_REASON_MESSAGE_SIZE)
         claim.cause = judge->memory->last.oversize;
     if (claim.reason == SMTPSCOPE_REASON_MAILBOX_UNKNOWN)
         judge->memory->session.unknown_recipients++;
@@ -157,119 +196,4 @@ uint16_t detect_mail(struct smtpscope_judge *judge, const struct refusal_view *r
     if (!(refused->command->circumstances & SMTPSCOPE_COMMAND_LOST) && !is_half_seen(refused, claim.reason))
         claim.confidence = for_name ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN;
     return note_add(judge, &claim);
-}
-
-struct oddity_row {
-    uint32_t oddity;
-    enum smtpscope_rule rule;
-};
-
-static const struct oddity_row oddity_rows[] = {
-    {SMTPSCOPE_DATA_BARE_LF, SMTPSCOPE_RULE_DATA_BARE_LF},
-    {SMTPSCOPE_DATA_BARE_CR, SMTPSCOPE_RULE_DATA_BARE_CR},
-    {SMTPSCOPE_DATA_NUL, SMTPSCOPE_RULE_DATA_NUL},
-    {SMTPSCOPE_DATA_LINE_TOO_LONG, SMTPSCOPE_RULE_DATA_LINE_TOO_LONG},
-    {SMTPSCOPE_DATA_BINARY, SMTPSCOPE_RULE_DATA_BINARY_IN_DATA},
-};
-
-static struct claim message_claim(const struct smtpscope_fact *fact, enum smtpscope_rule rule)
-{
-    const struct smtpscope_message *message = fact->message;
-
-    return (struct claim){.rule = rule,
-                          .fact = fact,
-                          .side = SMTPSCOPE_CLIENT,
-                          .fault = SMTPSCOPE_FAULT_CLIENT,
-                          .offset = message->odd_offset ? message->odd_offset : message->offset};
-}
-
-static void judge_lookalike(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
-{
-    const struct smtpscope_message *message = fact->message;
-    const char *name = smtpscope_lookalike_name(message->lookalike);
-    struct claim claim;
-    uint16_t note;
-
-    if (!(message->oddities & SMTPSCOPE_DATA_LOOKALIKE) || !name)
-        return;
-    claim = message_claim(fact, SMTPSCOPE_RULE_DATA_SMUGGLING);
-    claim.detail = SMTPSCOPE_DETAIL_LOOKALIKE;
-    claim.detail_text = smtpscope_text_of(name);
-    if (message->oddities & SMTPSCOPE_DATA_LOOKALIKE_COMMANDS)
-        claim.detail = SMTPSCOPE_DETAIL_LOOKALIKE_COMMANDS;
-    /* A conforming relay has stuffed a dot behind CRLF (RFC 5321 4.5.2): it can never pass these on. */
-    if (!(message->oddities & SMTPSCOPE_DATA_LOOKALIKE_COMMANDS) || message->lookalike == SMTPSCOPE_LOOKALIKE_CRLF_LF ||
-        message->lookalike == SMTPSCOPE_LOOKALIKE_CRLF_CR)
-        claim.severity = SEVERITY(NOTICE);
-    if (message->oddities & SMTPSCOPE_DATA_LOOKALIKE_TAKEN) {
-        claim.detail = SMTPSCOPE_DETAIL_LOOKALIKE_TAKEN;
-        claim.severity = SEVERITY(ERROR);
-        claim.verdict = SMTPSCOPE_VERDICT_TOLERATED;
-    }
-    note = note_add(judge, &claim);
-    if (note)
-        judge->memory->transaction.lookalike = note;
-}
-
-static void judge_size(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, const struct smtpscope_state *state)
-{
-    const struct smtpscope_message *message = fact->message;
-    bool over = state->size_limit && message->content > state->size_limit;
-    bool under = message->has_declared_size && message->content > message->declared_size;
-    uint64_t limit = over ? state->size_limit : under ? message->declared_size : 0;
-    struct number number;
-    struct claim claim;
-
-    if (!limit || (message->bdat && judge->transaction.chunk_told && over))
-        return;
-    claim = message_claim(fact, over ? SMTPSCOPE_RULE_DATA_SIZE_OVER_LIMIT : SMTPSCOPE_RULE_DATA_SIZE_UNDER_DECLARED);
-    claim.detail = over ? SMTPSCOPE_DETAIL_SIZE : SMTPSCOPE_DETAIL_SIZE_DECLARED;
-    claim.detail_number = message->content;
-    number = number_text(limit);
-    claim.detail_text = number_digits(&number);
-    note_add(judge, &claim);
-}
-
-static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_fact *fact,
-                          const struct smtpscope_ending *ending)
-{
-    const struct smtpscope_message *message = fact->message;
-    bool lost = message->outcome == SMTPSCOPE_OUTCOME_LOST;
-    struct claim claim;
-
-    if (!lost && message->outcome != SMTPSCOPE_OUTCOME_UNKNOWN)
-        return;
-    judge->session.lost_message = true;
-    claim = message_claim(fact, lost ? SMTPSCOPE_RULE_DATA_CONNECTION_LOST : SMTPSCOPE_RULE_DATA_OUTCOME_UNKNOWN);
-    claim.offset = message->offset;
-    claim.fault = SMTPSCOPE_FAULT_UNDETERMINED;
-    claim.cause = lost ? memory_of(judge)->session.closing : 0;
-    claim.detail = SMTPSCOPE_DETAIL_LINE_OCTETS;
-    claim.detail_number = message->size;
-    if (judge->session.doubtful || message->oddities & SMTPSCOPE_DATA_GAP)
-        claim.confidence = SMTPSCOPE_LIKELY;
-    if (!judge->session.server_seen || !session_ended(ending))
-        return; /* the reply may well have come, and the capture does not show it */
-    note_add(judge, &claim);
-}
-
-void judge_message(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
-{
-    const struct smtpscope_message *message = fact->message;
-    struct claim claim;
-
-    if (!message->sent)
-        return;
-    judge_lookalike(judge, fact);
-    for (size_t i = 0; message->oddities && i < sizeof oddity_rows / sizeof *oddity_rows; i++)
-        if (message->oddities & oddity_rows[i].oddity) {
-            claim = message_claim(fact, oddity_rows[i].rule);
-            note_add(judge, &claim);
-        }
-    if (message->oddities & SMTPSCOPE_DATA_EIGHT_BIT && !message->body_8bitmime && !message->smtputf8) {
-        claim = message_claim(fact, SMTPSCOPE_RULE_DATA_EIGHT_BIT_WITHOUT_8BITMIME);
-        note_add(judge, &claim);
-    }
-    judge_size(judge, fact, smtpscope_session_state(session));
-    judge_outcome(judge, fact, smtpscope_session_ending(session));
 }

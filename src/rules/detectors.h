@@ -32,7 +32,8 @@ uint16_t detect_mail(struct smtpscope_judge *judge, const struct refusal_view *r
 void judge_message(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact);
 
 /* syntax_and_limits.c: what is wrong with a command or a reply itself, whatever it means */
-void judge_unsolicited(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+/* `note` covers it, if it was refused; 0: none. */
+void judge_unsolicited(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, uint16_t note);
 void judge_oddities(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 void judge_accepted_parameters(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 /* What the last EHLO reply said of AUTH and LIMITS, against what the client does. */

@@ -95,6 +95,7 @@ static void remember_accepted(struct smtpscope_judge *judge, const struct smtpsc
     case SMTPSCOPE_VERB_STARTTLS: judge->session.tls_granted = judge->session.hello_stale = exchange->reply->code == 220; break;
     case SMTPSCOPE_VERB_MAIL:
         judge->session.mail_in_clear |= !exchange->before->tls;
+        judge->transaction.null_sender = is_null_sender(exchange->command);
         judge->transaction.smtputf8 = exchange->command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8);
         break;
     default: break; /* the others change nothing that is remembered */
@@ -108,7 +109,7 @@ static void remember_refused(struct smtpscope_judge *judge, const struct smtpsco
     struct session_memory *memory = judge->memory;
 
     switch (exchange->command->verb) {
-    case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_EHLO: judge->session.ehlo_refused = true; /* fall through */
     case SMTPSCOPE_VERB_HELO: memory->session.hello = refusal; break;
     case SMTPSCOPE_VERB_MAIL: memory->transaction.mail = refusal; break;
     case SMTPSCOPE_VERB_BDAT: memory->transaction.chunk = refusal; break;
@@ -122,14 +123,21 @@ static void remember_refused(struct smtpscope_judge *judge, const struct smtpsco
     }
 }
 
-/* EHLO was refused, and the client tries HELO, as RFC 5321 3.2 asks; whatever becomes of it. */
-static void judge_helo_fallback(struct smtpscope_judge *judge)
+/*
+ * EHLO was refused, and the client tries HELO, as RFC 5321 3.2 asks, whatever becomes of it; or MAIL, and the server takes it.
+ */
+static void judge_helo_fallback(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     uint16_t id = memory_of(judge)->session.hello.note;
     const struct smtpscope_finding *hello = note_find(judge, id);
+    bool helo = exchange->command->verb == SMTPSCOPE_VERB_HELO;
+    bool mail = exchange->command->verb == SMTPSCOPE_VERB_MAIL && exchange->reply->code < 400;
 
-    if (hello && hello->rule == SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED)
-        note_revise(judge, id, &(struct revision){.reason = SMTPSCOPE_REASON_FELL_BACK, .severity = SEVERITY(NOTICE)});
+    if (hello && hello->rule == SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED && hello->reason == SMTPSCOPE_REASON_GAVE_UP &&
+        (helo || mail))
+        note_revise(judge, id,
+                    &(struct revision){.reason = helo ? SMTPSCOPE_REASON_FELL_BACK : SMTPSCOPE_REASON_WENT_ON,
+                                       .severity = SEVERITY(NOTICE)});
 }
 
 /* What a refusal is to the client: an error of its own, or only the consequence of an earlier one (folded, RFC 2920 3.1)? */
@@ -212,8 +220,13 @@ static void judge_accepted(struct smtpscope_judge *judge, const struct smtpscope
         judge_accepted_parameters(judge, exchange);
     }
     judge_verified(judge, exchange);
-    if (exchange->command->circumstances & SMTPSCOPE_COMMAND_EARLY && exchange->reply->code >= 200)
-        judge->session.early_taken = true;
+}
+
+/* What was sent before the greeting was answered for what it is: that it came early was let pass. */
+static bool is_early_let_pass(const struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, uint16_t note)
+{
+    return exchange->command->circumstances & SMTPSCOPE_COMMAND_EARLY && exchange->reply->code >= 200 &&
+           (exchange->reply->code < 400 || (note && note != memory_of(judge)->session.early));
 }
 
 /* 221 that no QUIT asked for is 421 under another code ("221 idle timeout, bye"). */
@@ -235,7 +248,8 @@ static void judge_answer(struct smtpscope_judge *judge, const struct smtpscope_e
     } else {
         judge_accepted(judge, exchange);
     }
-    judge_unsolicited(judge, exchange);
+    judge->session.early_taken |= is_early_let_pass(judge, exchange, note);
+    judge_unsolicited(judge, exchange, note);
     if (is_turn(exchange))
         transaction_forget(judge);
     if (!refused)
@@ -261,8 +275,8 @@ static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope
     judge_recipients(judge, exchange);
     if (judge->memory)
         judge_limits(judge, exchange);
-    if (verb == SMTPSCOPE_VERB_HELO)
-        judge_helo_fallback(judge);
+    if (judge->memory)
+        judge_helo_fallback(judge, exchange);
     if (code)
         judge_answer(judge, exchange);
     judge->session.message_accepted |= verb == SMTPSCOPE_VERB_EOD && code < 400;

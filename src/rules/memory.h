@@ -10,6 +10,7 @@
 #define RULES_MEMORY_H
 
 #include "note.h"
+#include "reply_meaning.h"
 
 /* A refusal that later refusals may only follow from. */
 struct past_refusal {
@@ -42,16 +43,19 @@ struct transaction_findings {
     uint32_t rcpt_count;
     struct past_refusal chunk; /* the BDAT that was refused last */
     uint16_t unknown_bdat;     /* BDAT to a server that does not know it: the lines of the chunk are no commands */
-    uint16_t no_recipient;     /* DATA was let pass though no recipient was: its end follows from that */
+    uint16_t data_let_pass;    /* DATA was let pass out of order: what is said at its end follows from that */
     uint16_t lookalike;        /* of the message before: what the server says unasked is of the lines behind the look-alike */
 };
 
 /* Until the next exchange. */
 struct exchange_findings {
-    uint16_t codeless;  /* the reply has no code */
-    uint16_t refused;   /* why it was refused, unless the client was gone by then */
-    uint16_t oversize;  /* the size that MAIL declared */
-    uint16_t mechanism; /* the mechanism of AUTH was not advertised */
+    uint32_t index;             /* of the exchange */
+    enum reply_meaning meaning; /* of a refusal */
+    uint16_t bare_lf;           /* the command's line ended in LF alone */
+    uint16_t codeless;          /* the reply has no code */
+    uint16_t refused;           /* why it was refused, unless the client was gone by then */
+    uint16_t oversize;          /* the size that MAIL, or BDAT, declared */
+    uint16_t mechanism;         /* the mechanism of AUTH was not advertised */
 };
 
 struct session_memory {
@@ -73,15 +77,19 @@ struct session_facts {
     bool closing_seen : 1;                    /* the server said that it closes */
     bool unanswered : 1, quit_unanswered : 1; /* unanswered: of another command than QUIT */
     bool message_accepted : 1;
-    bool used_closed : 1;  /* a finding says that the client wrote to a connection which the server had closed */
-    bool network_seen : 1; /* what TCP shows was looked at: the session ends */
-    bool lost_message : 1; /* a finding says what became of the message: the unanswered commands say no more */
+    bool ehlo_refused : 1;
+    bool hello_not_needed : 1; /* the server let MAIL pass without EHLO or HELO */
+    bool used_closed : 1;      /* a finding says that the client wrote to a connection which the server had closed */
+    bool network_seen : 1;     /* what TCP shows was looked at: the session ends */
+    bool lost_message : 1;     /* a finding says what became of the message: the unanswered commands say no more */
 };
 
 struct transaction_facts {
-    uint32_t recipients : 30; /* RCPTs */
+    uint32_t recipients : 28; /* RCPTs */
     bool chunk_told : 1;      /* a chunk was over the limit */
     bool smtputf8 : 1;        /* MAIL said so */
+    bool null_sender : 1;     /* MAIL FROM:<> */
+    bool unopened : 1;        /* a RCPT was let pass without MAIL: the server may say later that there is no transaction */
 };
 
 struct smtpscope_judge {

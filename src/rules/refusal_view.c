@@ -42,6 +42,23 @@ bool is_bad_address(const struct refusal_view *refused)
            (refused->meaning == MEANING_MAILBOX_SYNTAX || refused->command->oddities & SMTPSCOPE_COMMAND_BAD_ADDRESS);
 }
 
+bool is_null_sender(const struct smtpscope_command *command)
+{
+    return command->verb == SMTPSCOPE_VERB_MAIL && !command->path.len && !(command->oddities & SMTPSCOPE_COMMAND_NO_PATH);
+}
+
+bool is_encoded_word(const struct smtpscope_command *command)
+{
+    const struct smtpscope_text *path = &command->path;
+
+    if (path->len <= 4 || path->at[0] != '=' || path->at[1] != '?')
+        return false;
+    for (size_t i = 3; i < path->len; i++)
+        if (path->at[i - 1] == '?' && path->at[i] == '=')
+            return true;
+    return false;
+}
+
 bool is_unreadable(const struct refusal_view *refused)
 {
     return (refused->code == 500 || refused->code == 501) && !meaning_is_order(refused->meaning) &&
@@ -98,6 +115,7 @@ uint16_t refusal_report(struct smtpscope_judge *judge, const struct refusal_view
 {
     claim.exchange = refused->exchange;
     claim.verdict = refused->verdict;
-    claim.confidence = refused->confidence;
+    if (refused->confidence == SMTPSCOPE_LIKELY)
+        claim.confidence = SMTPSCOPE_LIKELY;
     return note_add(judge, &claim);
 }

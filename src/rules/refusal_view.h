@@ -28,6 +28,10 @@ bool is_mail_or_rcpt(const struct refusal_view *refused);
 bool is_bad_address(const struct refusal_view *refused);
 /* Is the line itself what the server could not read, whatever the state? */
 bool is_unreadable(const struct refusal_view *refused);
+/* MAIL FROM:<>, the sender of bounces (RFC 5321 4.5.5). */
+bool is_null_sender(const struct smtpscope_command *command);
+/* Is the local part an encoded word (RFC 2047 2), which belongs in headers and names no mailbox? */
+bool is_encoded_word(const struct smtpscope_command *command);
 /* 500, 502 or 504: the server does not know the command. */
 bool is_unknown_code(uint16_t code);
 /* No command waited for it, neither one that was seen nor one that the capture lost. */
@@ -37,7 +41,7 @@ bool is_closing(const struct refusal_view *refused);
 /* What is malformed in a line with these oddities (enum smtpscope_command_oddity); DETAIL_NONE: nothing. */
 enum smtpscope_detail detail_of_oddities(uint32_t oddities);
 
-/* Makes a note of a claim about the exchange, with its verdict and confidence. Returns the note's id. */
+/* Makes a note of a claim about the exchange, with its verdict, and no more certain than it is. Returns the note's id. */
 uint16_t refusal_report(struct smtpscope_judge *judge, const struct refusal_view *refused, struct claim claim);
 
 #endif

@@ -39,7 +39,7 @@ static uint16_t detect_alien(struct smtpscope_judge *judge, const struct refusal
 /* The refusal of a client that spoke before the greeting, at once or later. */
 static uint16_t detect_early(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
-    bool sent_early = refused->command->circumstances & SMTPSCOPE_COMMAND_EARLY;
+    bool sent_early = refused->command->circumstances & SMTPSCOPE_COMMAND_EARLY && !is_unreadable(refused);
     bool follows =
         (refused->meaning == MEANING_TOO_SOON && !refused->exchange->behind) ||
         (refused->meaning != MEANING_PIPELINING && (refused->exchange->greeting || (sent_early && is_about_order(refused))));
@@ -107,6 +107,8 @@ uint16_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exc
     for (size_t i = 0; !note && i < sizeof procedure / sizeof *procedure; i++)
         note = procedure[i](judge, &refused);
     judge->memory->last.refused = refused.meaning == MEANING_CLIENT_GONE ? 0 : note;
+    judge->memory->last.meaning = refused.meaning;
+    judge->memory->last.index = exchange->index;
     if (exchange->greeting)
         judge->memory->session.greeting = note;
     if (is_closing(&refused)) {

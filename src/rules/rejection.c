@@ -58,18 +58,36 @@ static bool is_about_syntax(const struct refusal_view *refused)
     return refused->meaning == MEANING_SYNTAX || (refused->code > 500 && refused->meaning == MEANING_LINE_TOO_LONG);
 }
 
+/* RFC 952 has no underscore in the name of a host; many servers take it, and those that do not mean that. */
+static bool has_underscore(const struct smtpscope_text *name)
+{
+    return name->len && memchr(name->at, '_', name->len);
+}
+
+static enum smtpscope_detail detail_of_name(const struct smtpscope_command *command)
+{
+    if (command->oddities & SMTPSCOPE_COMMAND_NAME_BARE_IP)
+        return SMTPSCOPE_DETAIL_NAME_BARE_IP;
+    if (command->oddities & SMTPSCOPE_COMMAND_NAME_INVALID || has_underscore(&command->path))
+        return SMTPSCOPE_DETAIL_NAME_INVALID;
+    return SMTPSCOPE_DETAIL_NAME_NOT_QUALIFIED;
+}
+
 /* A well-formed line that the server cannot read: what in it may be why, and whose fault it is then. */
 static struct claim claim_of_argument(const struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
     struct claim claim = {.rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX, .fault = SMTPSCOPE_FAULT_CLIENT};
     bool hello = refused->verb == SMTPSCOPE_VERB_EHLO || refused->verb == SMTPSCOPE_VERB_HELO;
 
-    if (is_bad_address(refused))
+    if (is_mail_or_rcpt(refused) && is_encoded_word(refused->command)) {
         claim.reason = SMTPSCOPE_REASON_MAILBOX_SYNTAX;
-    else if (hello && refused->command->oddities & BAD_NAME) {
-        claim.detail = refused->command->oddities & SMTPSCOPE_COMMAND_NAME_BARE_IP   ? SMTPSCOPE_DETAIL_NAME_BARE_IP
-                       : refused->command->oddities & SMTPSCOPE_COMMAND_NAME_INVALID ? SMTPSCOPE_DETAIL_NAME_INVALID
-                                                                                     : SMTPSCOPE_DETAIL_NAME_NOT_QUALIFIED;
+        claim.detail = SMTPSCOPE_DETAIL_ENCODED_WORD;
+    } else if (is_bad_address(refused)) {
+        claim.reason = SMTPSCOPE_REASON_MAILBOX_SYNTAX;
+    } else if (judge->memory->last.bare_lf && hello) {
+        claim.cause = judge->memory->last.bare_lf;
+    } else if (hello && (refused->command->oddities & BAD_NAME || has_underscore(&refused->command->path))) {
+        claim.detail = detail_of_name(refused->command);
         claim.detail_text = refused->command->path;
     } else if (!(refused->command->oddities & SMTPSCOPE_COMMAND_EIGHT_BIT) || judge->transaction.smtputf8 ||
                refused->command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8))
@@ -91,6 +109,8 @@ static bool is_about_argument(const struct refusal_view *refused)
         return !is_mail_or_rcpt(refused) || bad_address || !meaning_is_reason(refused->meaning) ||
                refused->meaning == MEANING_POLICY ||
                refused->meaning == MEANING_TOO_MANY_ERRORS; /* the last straw is malformed like those before it */
+    if (command->parameters && !bad_address && (refused->code == 500 || refused->code == 502))
+        return false; /* it would be 501: what it does not know is the parameter */
     return refused->meaning == MEANING_SYNTAX || (refused->code <= 504 && bad_address);
 }
 
@@ -139,9 +159,11 @@ static void report_unknown_bdat(struct smtpscope_judge *judge, const struct refu
         return;
     judge->memory->transaction.unknown_bdat = cause;
     if (refused->code == 500)
-        refusal_report(
-            judge, refused,
-            (struct claim){.rule = SMTPSCOPE_RULE_REJECTION_UNKNOWN_COMMAND, .cause = cause, .fault = SMTPSCOPE_FAULT_CLIENT});
+        refusal_report(judge, refused,
+                       (struct claim){.rule = SMTPSCOPE_RULE_REJECTION_UNKNOWN_COMMAND,
+                                      .severity = SEVERITY(INFO),
+                                      .cause = cause,
+                                      .fault = SMTPSCOPE_FAULT_CLIENT});
 }
 
 /* What such a server says of the lines of the chunk, where no command of the client is meant; and of a chunk behind one refused. */
@@ -212,11 +234,12 @@ uint16_t detect_parameter(struct smtpscope_judge *judge, const struct refusal_vi
 {
     const struct smtpscope_command *command = refused->command;
     bool doubt = refused->before->doubt & SMTPSCOPE_DOUBT_EXTENSIONS;
+    bool unknown = refused->code == 500 || refused->code == 502;
     enum smtpscope_extension missing = first_of(command->parameters & ~refused->before->extensions);
     bool about = refused->code == 555 || refused->code == 504 || refused->meaning == MEANING_PARAMETER ||
                  ((refused->code == 500 || refused->code == 501 || refused->code == 502 || refused->code == 503 ||
                    refused->code == 455) &&
-                  (missing != SMTPSCOPE_EXT_NONE || command->unknown_parameter.len));
+                  (missing != SMTPSCOPE_EXT_NONE || command->unknown_parameter.len || (unknown && command->parameters)));
 
     if (!about || refused->verb == SMTPSCOPE_VERB_NONE || refused->meaning == MEANING_MALFORMED_ARGUMENT ||
         (refused->meaning == MEANING_CLIENT_IDENTITY && !command->unknown_parameter.len))
@@ -227,6 +250,8 @@ uint16_t detect_parameter(struct smtpscope_judge *judge, const struct refusal_vi
                                              .detail = SMTPSCOPE_DETAIL_KEYWORD_MISSING,
                                              .detail_text = smtpscope_text_of(smtpscope_extension_keyword(missing)),
                                              .fault = SMTPSCOPE_FAULT_CLIENT});
+    if (unknown && !doubt && command->parameters && !command->unknown_parameter.len)
+        return report_advertised(judge, refused, first_of(command->parameters), SMTPSCOPE_REASON_NONE);
     return refusal_report(
         judge, refused,
         (struct claim){.rule = SMTPSCOPE_RULE_REJECTION_PARAMETER_NOT_IMPLEMENTED,
@@ -249,12 +274,15 @@ static uint16_t report_verify(struct smtpscope_judge *judge, const struct refusa
                           (struct claim){.rule = SMTPSCOPE_RULE_REJECTION_VERIFY_DISABLED, .fault = SMTPSCOPE_FAULT_NOBODY});
 }
 
-/* RFC 5321 3.2: a client whose EHLO is refused should try HELO. Whether it does is seen later. */
+/* RFC 5321 3.2: a client whose EHLO is refused should try HELO. Whether it does is seen later; a second EHLO needs no other. */
 static uint16_t report_hello(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
+    bool again = refused->before->hello != SMTPSCOPE_HELLO_NONE;
+
     return refusal_report(judge, refused,
                           (struct claim){.rule = SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED,
-                                         .reason = SMTPSCOPE_REASON_GAVE_UP,
+                                         .reason = again ? SMTPSCOPE_REASON_NONE : SMTPSCOPE_REASON_GAVE_UP,
+                                         .severity = again ? SEVERITY(NOTICE) : 0,
                                          .fault = SMTPSCOPE_FAULT_SERVER});
 }
 
@@ -271,6 +299,8 @@ uint16_t detect_verb(struct smtpscope_judge *judge, const struct refusal_view *r
 
     if (refused->code < 500 && !(smtpscope_verb_family(refused->verb) == SMTPSCOPE_FAMILY_TURNING && refused->code != 421))
         return 0;
+    if (refused->code == 530 && !refused->before->authenticated)
+        return 0; /* RFC 4954 6: log in first, whatever was asked */
     if (refused->verb == SMTPSCOPE_VERB_EHLO && is_unknown_code(refused->code))
         return report_hello(judge, refused);
     switch (smtpscope_verb_family(refused->verb)) {
@@ -289,7 +319,7 @@ uint16_t detect_verb(struct smtpscope_judge *judge, const struct refusal_view *r
     case SMTPSCOPE_FAMILY_MANDATORY:
         claim.rule = SMTPSCOPE_RULE_REJECTION_MANDATORY_COMMAND_REFUSED;
         claim.fault = SMTPSCOPE_FAULT_SERVER;
-        if (refused->command->unknown_parameter.len || refused->command->parameters & ~refused->before->extensions)
+        if (refused->command->unknown_parameter.len || refused->command->parameters)
             return 0; /* the parameter may be what it does not know */
         return refused->code == 500 || refused->code == 502 ? refusal_report(judge, refused, claim) : 0;
     case SMTPSCOPE_FAMILY_NO_VERB:

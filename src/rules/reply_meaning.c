@@ -194,6 +194,8 @@ enum smtpscope_reason reason_from(enum reply_meaning meaning, enum smtpscope_ver
         return SMTPSCOPE_REASON_UNSPECIFIED; /* nothing on the server's side is why */
     if (meaning == MEANING_CLOSED_TO_CLIENT)
         return SMTPSCOPE_REASON_POLICY;
+    if (meaning_is_form(meaning) && (verb == SMTPSCOPE_VERB_EOD || verb == SMTPSCOPE_VERB_BDAT))
+        return SMTPSCOPE_REASON_MESSAGE_FORM;
     if (meaning == MEANING_DNS)
         return verb == SMTPSCOPE_VERB_MAIL   ? SMTPSCOPE_REASON_SENDER_UNVERIFIED
                : verb == SMTPSCOPE_VERB_RCPT ? SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED

@@ -30,6 +30,8 @@ enum reply_meaning {
     MEANING_SYNTAX,
     MEANING_DNS,
     MEANING_AFTER_ERROR,
+    MEANING_EIGHT_BIT,
+    MEANING_NUL,
 };
 
 /*
@@ -57,6 +59,12 @@ const char *phrase_server(size_t row);
 static inline bool meaning_is_reason(enum reply_meaning meaning)
 {
     return meaning != MEANING_NONE && meaning < MEANING_SEQ_HELO;
+}
+
+/* Words about octets and lines: at the end of a message they are about its form. */
+static inline bool meaning_is_form(enum reply_meaning meaning)
+{
+    return meaning == MEANING_LINE_TOO_LONG || meaning == MEANING_EIGHT_BIT || meaning == MEANING_NUL;
 }
 
 /* Words about a step that is missing or one too many. */

@@ -26,7 +26,7 @@ static struct violation of_mail(const struct smtpscope_judge *judge, const struc
 {
     const struct session_memory *memory = memory_of(judge);
 
-    if (state->hello == SMTPSCOPE_HELLO_NONE || judge->session.hello_stale)
+    if ((state->hello == SMTPSCOPE_HELLO_NONE && !judge->session.hello_not_needed) || judge->session.hello_stale)
         return (struct violation){state->tls || judge->session.hello_stale
                                       ? SMTPSCOPE_RULE_SEQUENCE_MAIL_AFTER_STARTTLS_WITHOUT_EHLO
                                       : SMTPSCOPE_RULE_SEQUENCE_MAIL_BEFORE_HELO,
@@ -66,12 +66,16 @@ static struct violation of_data(const struct smtpscope_judge *judge, const struc
                               memory->transaction.rcpt_count, SMTPSCOPE_DOUBT_TRANSACTION};
 }
 
-/* The end of a message that DATA could begin although no recipient was accepted (RFC 2920 3.1 lets a server say 354). */
+/*
+ * The end of a message that DATA could begin although no recipient was accepted (RFC 2920 3.1 lets a server say 354), or without
+ * MAIL or RCPT: a filter may take any DATA, and tell only then what the server behind it says.
+ */
 static struct violation of_end(const struct smtpscope_judge *judge, const struct smtpscope_state *state)
 {
     const struct session_memory *memory = memory_of(judge);
+    bool refused = state->transaction && !state->rcpt_accepted && memory->transaction.rcpt_count;
 
-    if (!state->transaction || state->rcpt_accepted || !memory->transaction.rcpt_count)
+    if (!refused && !memory->transaction.data_let_pass)
         return in_order();
     return (struct violation){SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT, "RCPT", memory->transaction.rcpt,
                               memory->transaction.rcpt_count, SMTPSCOPE_DOUBT_TRANSACTION};
@@ -183,13 +187,12 @@ static bool fold_under_roots(struct smtpscope_judge *judge, const struct refusal
 /* The message had no recipient, which was told when DATA was let pass; or its cause is the refusals. */
 static uint16_t fold_end(struct smtpscope_judge *judge, const struct refusal_view *refused, const struct violation *violation)
 {
-    uint16_t id = memory_of(judge)->transaction.no_recipient;
+    uint16_t id = memory_of(judge)->transaction.data_let_pass;
 
     if (!note_fold(judge, id, refused->exchange->index))
         return fold_under_roots(judge, refused, violation) ? violation->roots[0].note : 0;
     note_revise(judge, id,
-                &(struct revision){.verdict = refused->verdict,
-                                   .severity = severity_of_rule(SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT)});
+                &(struct revision){.verdict = refused->verdict, .severity = severity_of_rule(note_find(judge, id)->rule)});
     return id;
 }
 
@@ -219,6 +222,8 @@ uint16_t detect_sequence(struct smtpscope_judge *judge, const struct refusal_vie
     else if (violation.rule == NO_RULE && is_behind_refused_chunk(judge, refused))
         violation = (struct violation){SMTPSCOPE_RULE_SEQUENCE_DATA_MIXED_WITH_BDAT, "RSET",
                                        &memory_of(judge)->transaction.chunk, 1, 0};
+    else if (violation.rule == NO_RULE && judge->transaction.unopened && refused->meaning == MEANING_SEQ_MAIL)
+        violation = (struct violation){SMTPSCOPE_RULE_SEQUENCE_DATA_BEFORE_MAIL, "MAIL", NULL, 0, 0};
     last = violation.root_count ? &violation.roots[violation.root_count - 1] : NULL;
     if (violation.rule == NO_RULE || !is_about_order(refused) || is_unreadable(refused) || is_unknown_bdat(refused))
         return 0;
@@ -230,8 +235,15 @@ uint16_t detect_sequence(struct smtpscope_judge *judge, const struct refusal_vie
 }
 
 /* 503, or its words, although the order was right: why? */
-static enum smtpscope_reason reason_in_order(const struct refusal_view *refused)
+static enum smtpscope_reason reason_in_order(const struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
+    bool mail = refused->verb == SMTPSCOPE_VERB_MAIL;
+
+    if (judge->transaction.null_sender && refused->meaning == MEANING_SEQ_MAIL)
+        return SMTPSCOPE_REASON_NULL_SENDER_REFUSED; /* it took <> for no sender at all */
+    if (mail && refused->before->hello == SMTPSCOPE_HELLO_HELO && !judge->session.ehlo_refused &&
+        refused->meaning == MEANING_NONE)
+        return SMTPSCOPE_REASON_EHLO_REQUIRED; /* as far as one can tell: see detect_refused_in_order() */
     switch (refused->meaning) {
     case MEANING_AUTH_REQUIRED: return SMTPSCOPE_REASON_AUTH_REQUIRED;
     case MEANING_TLS_REQUIRED: return SMTPSCOPE_REASON_TLS_REQUIRED;
@@ -249,7 +261,7 @@ static enum smtpscope_reason reason_in_order(const struct refusal_view *refused)
 
 uint16_t detect_refused_in_order(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
-    enum smtpscope_reason reason = reason_in_order(refused);
+    enum smtpscope_reason reason = reason_in_order(judge, refused);
     struct claim claim = {.rule = SMTPSCOPE_RULE_SEQUENCE_REFUSED_IN_ORDER,
                           .verdict = refused->verdict,
                           .reason = reason,
@@ -264,6 +276,8 @@ uint16_t detect_refused_in_order(struct smtpscope_judge *judge, const struct ref
     if (reason == SMTPSCOPE_REASON_AUTH_REQUIRED || reason == SMTPSCOPE_REASON_TLS_REQUIRED ||
         reason == SMTPSCOPE_REASON_EHLO_REQUIRED)
         claim.fault = SMTPSCOPE_FAULT_CLIENT;
+    if (reason == SMTPSCOPE_REASON_EHLO_REQUIRED && refused->meaning == MEANING_NONE)
+        claim.confidence = SMTPSCOPE_LIKELY;
     if (refused->before->doubt) {
         claim.confidence = SMTPSCOPE_LIKELY;
         claim.fault = SMTPSCOPE_FAULT_UNDETERMINED;
@@ -293,6 +307,8 @@ void judge_tolerated(struct smtpscope_judge *judge, const struct smtpscope_excha
     claim.verdict = SMTPSCOPE_VERDICT_TOLERATED;
     claim.severity = SEVERITY(NOTICE);
     note = note_add(judge, &claim);
-    if (note && violation.rule == SMTPSCOPE_RULE_SEQUENCE_DATA_WITHOUT_VALID_RECIPIENT)
-        judge->memory->transaction.no_recipient = note;
+    if (note && (exchange->command->verb == SMTPSCOPE_VERB_DATA || exchange->command->verb == SMTPSCOPE_VERB_BDAT))
+        judge->memory->transaction.data_let_pass = note;
+    judge->session.hello_not_needed |= violation.rule == SMTPSCOPE_RULE_SEQUENCE_MAIL_BEFORE_HELO;
+    judge->transaction.unopened |= violation.rule == SMTPSCOPE_RULE_SEQUENCE_RCPT_BEFORE_MAIL;
 }

@@ -121,14 +121,15 @@ static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_ex
 }
 
 /* Without a code a reply answers nothing, so nothing could wait for it: reply.malformed says so. 421 is allowed (RFC 5321 3.8). */
-void judge_unsolicited(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
+void judge_unsolicited(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, uint16_t note)
 {
     uint16_t lookalike = memory_of(judge)->transaction.lookalike;
     struct claim claim =
         claim_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED, lookalike ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER);
 
     if (!(exchange->reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED) || exchange->reply->code == 421 || is_alien(judge) ||
-        judge->session.doubtful || note_covers(judge, memory_of(judge)->session.closing, exchange))
+        judge->session.doubtful ||
+        (note && (note == memory_of(judge)->session.closing || note == memory_of(judge)->transaction.unknown_bdat)))
         return;
     claim.cause = lookalike;
     note_add(judge, &claim);
@@ -170,6 +171,7 @@ static void judge_command(struct smtpscope_judge *judge, const struct smtpscope_
     const struct smtpscope_command *command = exchange->command;
     uint32_t oddities = is_alien(judge) ? command->oddities & SMTPSCOPE_COMMAND_EXPLOIT : command->oddities;
     struct claim claim;
+    uint16_t note;
 
     if (!oddities)
         return;
@@ -180,7 +182,9 @@ static void judge_command(struct smtpscope_judge *judge, const struct smtpscope_
             claim.detail_number = command->len;
             if (command_rows[i].rule == SMTPSCOPE_RULE_COMMAND_HELO_NAME_INVALID)
                 claim.detail_text = command->path;
-            note_add(judge, &claim);
+            note = note_add(judge, &claim);
+            if (note && command_rows[i].rule == SMTPSCOPE_RULE_COMMAND_BARE_LF)
+                judge->memory->last.bare_lf = note;
         }
     if (oddities & SMTPSCOPE_COMMAND_EIGHT_BIT && lacks_smtputf8(judge, exchange)) {
         claim = claim_of(exchange, SMTPSCOPE_RULE_COMMAND_EIGHT_BIT_WITHOUT_SMTPUTF8, SMTPSCOPE_FAULT_CLIENT);
@@ -231,23 +235,31 @@ void judge_accepted_parameters(struct smtpscope_judge *judge, const struct smtps
     note_add(judge, &claim);
 }
 
-/* A count that no message can have: over the advertised SIZE, or over what RFC 3030's 64-bit counters are good for. */
+/*
+ * A chunk over the advertised SIZE is too large, as a message is; a count that no message can have may be an attack: one that is
+ * negative in 32 bits, or in the 64 of RFC 3030's counters where there is no limit.
+ */
 static void judge_chunk(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     const struct smtpscope_command *command = exchange->command;
     uint64_t limit = exchange->before->size_limit ? exchange->before->size_limit : INT64_MAX;
+    bool absurd = command->declared_size > INT32_MAX;
     struct number number;
     struct claim claim;
+    uint16_t note;
 
     if (command->verb != SMTPSCOPE_VERB_BDAT || !command->has_size || command->declared_size <= limit)
         return;
     judge->transaction.chunk_told = true;
     number = number_text(limit);
-    claim = claim_of(exchange, SMTPSCOPE_RULE_DATA_BDAT_SIZE_OVERFLOW, SMTPSCOPE_FAULT_CLIENT);
+    claim = claim_of(exchange, absurd ? SMTPSCOPE_RULE_DATA_BDAT_SIZE_OVERFLOW : SMTPSCOPE_RULE_DATA_SIZE_OVER_LIMIT,
+                     SMTPSCOPE_FAULT_CLIENT);
     claim.detail = SMTPSCOPE_DETAIL_CHUNK;
     claim.detail_number = command->declared_size;
     claim.detail_text = number_digits(&number);
-    note_add(judge, &claim);
+    note = note_add(judge, &claim);
+    if (note)
+        judge->memory->last.oversize = note;
 }
 
 static void judge_masked(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)

@@ -126,7 +126,7 @@ static const struct judge_row {
       S("250 ok\r\n"), C("RCPT TO:<b>\r\n"), S("250 ok\r\n"), C("BDAT 8 LAST\r\nA: b\r\n\r\n"),
       S("500 what\r\n500 what\r\n500 what\r\n"), C("RSET\r\n"), S("250 ok\r\n"), C("NOOP\r\n"), S("500 what\r\n"),
       C("QUIT\r\n"), S("221 bye\r\n")},
-     "rejection.extension-not-advertisedW*1+2 rejection.unknown-commandN*1+0< reply.unsolicitedN*2+0 "
+     "rejection.extension-not-advertisedW*1+2 rejection.unknown-commandI*1+0< "
      "rejection.mandatory-command-refusedW*1+0"},
     {"the declared size explains the refusal of this MAIL",
      false,
