@@ -97,6 +97,7 @@ enum smtpscope_command_circumstance {
     SMTPSCOPE_COMMAND_HELD = 1 << 2,     /* sent behind DATA, STARTTLS or AUTH before their reply */
     SMTPSCOPE_COMMAND_LOST = 1 << 3,     /* the capture lost the command; only its reply was seen */
     SMTPSCOPE_COMMAND_SECRET = 1 << 4,   /* it is no SMTP but has the words of credentials, which are not shown */
+    SMTPSCOPE_COMMAND_PASSED = 1 << 5,   /* it got no reply, and what was sent behind it did */
 };
 
 /*
@@ -200,6 +201,7 @@ struct smtpscope_exchange {
     uint32_t behind;                     /* commands that were sent and not answered before this one when it was sent */
     enum smtpscope_verb previous;        /* the one right before it among those; VERB_NONE when there was none */
     bool greeting;
+    bool likely; /* that the reply answers this command is likely, and no more */
 };
 
 enum smtpscope_outcome {

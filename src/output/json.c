@@ -258,28 +258,33 @@ static void put_command(struct writer *line, const struct transcript *transcript
 
 static void put_exchanges(struct output *output, const struct transcript *transcript)
 {
-    size_t answered = transcript->exchange_count - transcript->unanswered_count;
+    const struct transcript_exchange *end = transcript->exchanges + transcript->exchange_count;
     struct writer *line = &output->line;
 
     put_key(line, "exchanges");
     put_open(line, '[');
-    for (const struct transcript_exchange *exchange = transcript->exchanges; exchange < transcript->exchanges + answered;
-         exchange++) {
+    for (const struct transcript_exchange *exchange = transcript->exchanges; exchange < end; exchange++) {
+        if (!exchange->answered)
+            continue;
         put_open(line, '{');
         put_command(line, transcript, exchange);
         put_member_number(line, "code", exchange->code);
         put_member_enhanced(line, &exchange->enhanced);
         put_member_text(line, "text", format_first_line(transcript_text(transcript, exchange->reply)));
+        if (exchange->likely)
+            put_member_string(line, "confidence", smtpscope_confidence_name(SMTPSCOPE_LIKELY));
         put_packet(output, exchange->packet);
         put_close(line, '}');
     }
     put_close(line, ']');
     put_key(line, "unanswered");
     put_open(line, '[');
-    for (size_t i = answered; i < transcript->exchange_count; i++) {
+    for (const struct transcript_exchange *exchange = transcript->exchanges; exchange < end; exchange++) {
+        if (exchange->answered)
+            continue;
         put_open(line, '{');
-        put_command(line, transcript, &transcript->exchanges[i]);
-        put_packet(output, transcript->exchanges[i].packet);
+        put_command(line, transcript, exchange);
+        put_packet(output, exchange->packet);
         put_close(line, '}');
     }
     put_close(line, ']');

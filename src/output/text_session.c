@@ -137,22 +137,21 @@ static void session_end(const struct layout *layout, const struct smtpscope_flow
 void text_session(const struct layout *layout, const struct packet_numbering *numbering, const struct smtpscope_flow *flow,
                   const struct transcript *transcript)
 {
-    size_t answered = transcript->exchange_count - transcript->unanswered_count, gap = 0;
+    size_t gap = 0;
 
     session_heading(layout, numbering, flow);
-    for (size_t i = 0; i < answered; i++) {
+    for (size_t i = 0; i < transcript->exchange_count; i++) {
         for (; gap < transcript->gap_count && transcript->gaps[gap].before <= i; gap++)
             session_gap(layout, &transcript->gaps[gap]);
         session_command(layout, transcript, &transcript->exchanges[i]);
-        session_reply(layout, numbering, transcript, &transcript->exchanges[i]);
+        if (transcript->exchanges[i].answered)
+            session_reply(layout, numbering, transcript, &transcript->exchanges[i]);
+        else
+            writer_format(layout->writer, "              [%s]\n", _("no reply"));
     }
     for (; gap < transcript->gap_count; gap++)
         session_gap(layout, &transcript->gaps[gap]);
     session_tls(layout, &transcript->tls);
-    for (size_t i = answered; i < transcript->exchange_count; i++) {
-        session_command(layout, transcript, &transcript->exchanges[i]);
-        writer_format(layout->writer, "              [%s]\n", _("no reply"));
-    }
     if (transcript->omitted)
         writer_format(layout->writer,
                       ngettext("  [%llu more exchange is not kept]\n", "  [%llu more exchanges are not kept]\n",

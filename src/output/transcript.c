@@ -99,6 +99,8 @@ static void transcript_exchange(struct transcript *transcript, const struct smtp
         return;
     transcript_command(transcript, kept, exchange->command);
     kept->reply = transcript_keep(transcript, reply->text);
+    kept->answered = true;
+    kept->likely = exchange->likely;
     kept->code = reply->code;
     kept->enhanced = reply->enhanced;
     kept->packet = reply->packet;
@@ -118,7 +120,6 @@ static void transcript_unanswered(struct transcript *transcript, const struct sm
     if (!kept)
         return;
     transcript_command(transcript, kept, command);
-    transcript->unanswered_count++;
 }
 
 static void transcript_gap(struct transcript *transcript, const struct smtpscope_gap *gap)

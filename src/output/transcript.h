@@ -15,12 +15,14 @@ struct transcript_slice {
     uint32_t at, len;
 };
 
-/* A command and its reply; `code` is 0 and `reply` empty for what was never answered. */
+/* A command and its reply; what was never answered has none. */
 struct transcript_exchange {
     struct transcript_slice command, argument; /* the command is empty where there is none: the greeting */
     struct transcript_slice reply;             /* all lines of the reply's text, joined by LF */
     uint16_t code;
     struct smtpscope_enhanced enhanced;
+    bool answered;
+    bool likely; /* that this is the command's reply is likely, and no more */
     uint64_t packet;
 };
 
@@ -41,8 +43,8 @@ struct transcript_tls {
 /* Read-only outside transcript.c. */
 struct transcript {
     struct writer octets;
-    struct transcript_exchange *exchanges; /* the answered ones, then `unanswered_count` unanswered ones */
-    size_t exchange_count, exchange_size, unanswered_count;
+    struct transcript_exchange *exchanges; /* the unanswered ones among them where that was known */
+    size_t exchange_count, exchange_size;
     struct transcript_gap *gaps;
     size_t gap_count;
     uint64_t omitted;                                   /* exchanges and gaps beyond the bounds */

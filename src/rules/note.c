@@ -317,7 +317,7 @@ uint16_t note_add(struct smtpscope_judge *judge, const struct claim *claim)
     note->finding.count++;
     note->finding.last_time = here.time;
     note->finding.last_packet = here.packet;
-    if (claim->confidence == SMTPSCOPE_LIKELY)
+    if (claim->confidence == SMTPSCOPE_LIKELY || (claim->exchange && claim->exchange->likely))
         note->finding.confidence = SMTPSCOPE_LIKELY;
     if (claim->exchange)
         index_add(judge, &note->evidence, &note->evidence.count, claim->exchange->index);

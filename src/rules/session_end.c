@@ -145,6 +145,21 @@ static bool is_about_mail(const struct claim *claim, const struct smtpscope_stat
     }
 }
 
+/* A line that the server passed over: what was sent behind it is answered. An empty one is harmless. */
+static void judge_passed(struct smtpscope_judge *judge, const struct smtpscope_command *command)
+{
+    if (judge->session.doubtful || is_alien(judge) || command->oddities & SMTPSCOPE_COMMAND_EMPTY)
+        return;
+    note_add(judge, &(struct claim){.rule = SMTPSCOPE_RULE_REPLY_MISSING,
+                                    .command = command,
+                                    .severity = SEVERITY(NOTICE),
+                                    .verdict = SMTPSCOPE_VERDICT_UNANSWERED,
+                                    .confidence = SMTPSCOPE_LIKELY,
+                                    .detail = SMTPSCOPE_DETAIL_PASSED,
+                                    .detail_text = smtpscope_command_name(command),
+                                    .fault = SMTPSCOPE_FAULT_UNDETERMINED});
+}
+
 void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_command *command = fact->command;
@@ -158,6 +173,10 @@ void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_sess
                           .detail_text = smtpscope_command_name(command),
                           .cause = cause_of_silence(judge, ending)};
 
+    if (command->circumstances & SMTPSCOPE_COMMAND_PASSED) {
+        judge_passed(judge, command);
+        return;
+    }
     judge->session.quit_unanswered |= quit;
     if (!judge->session.server_seen || judge->session.doubtful || is_alien(judge) || judge->session.lost_message ||
         !session_ended(ending) || command->oddities & SMTPSCOPE_COMMAND_UNTERMINATED ||

@@ -28,7 +28,6 @@ static size_t chunk_count(struct smtpscope_session *session, size_t len)
 void chunk_decide(struct smtpscope_session *session)
 {
     struct held_octets *line = line_of(session, SMTPSCOPE_CLIENT);
-    size_t len = line ? line->len : 0;
 
     if (session->client != CLIENT_BDAT || !session->extra->bdat_refused)
         return;
@@ -36,9 +35,7 @@ void chunk_decide(struct smtpscope_session *session)
     if (!line)
         return;
     session->extra->line[SMTPSCOPE_CLIENT] = NULL;
-    while (len && (line->at[len - 1] == '\n' || line->at[len - 1] == '\r'))
-        len--;
-    if (command_is_known(line->at, len)) {
+    if (command_is_known(line->at, line->len)) {
         session->extra->bdat_left = 0;
         client_enter(session, CLIENT_COMMANDS);
     }

@@ -8,6 +8,7 @@
 
 #include "chunk.h"
 #include "command.h"
+#include "pairing.h"
 #include "queue.h"
 #include "resync.h"
 #include "shown.h"
@@ -159,6 +160,8 @@ static void client_line(struct smtpscope_session *session, const char *line, siz
     if ((command.verb == SMTPSCOPE_VERB_EHLO || command.verb == SMTPSCOPE_VERB_HELO) && command.path.len &&
         name_hash(&command.path) == session->name_hash)
         command.oddities |= SMTPSCOPE_COMMAND_NAME_OF_SERVER;
+    session->unsure |= session->queue && session->replied && origin->acked >= session->next[SMTPSCOPE_SERVER];
+    session->replied = false;
     after_command(session, &command, queue_push(session, &command) != NULL);
 }
 
@@ -291,6 +294,8 @@ static size_t client_take(struct smtpscope_session *session, const char *data, s
 
 void client_octets(struct smtpscope_session *session, const char *data, size_t len, struct octet_origin origin)
 {
+    if (session->extra)
+        client_goes_on(session, origin.acked);
     while (len) {
         size_t used = client_take(session, data, len, &origin);
 

@@ -32,8 +32,11 @@ static size_t verb_len(const char *line, size_t len)
 
 bool command_is_known(const char *line, size_t len)
 {
-    size_t word = verb_len(line, len);
+    const char *end = memchr(line, '\n', len);
+    size_t word;
 
+    len = end ? (size_t)(end - line) : len;
+    word = verb_len(line, len && line[len - 1] == '\r' ? len - 1 : len);
     return word && verb_find(line, word) > SMTPSCOPE_VERB_UNKNOWN;
 }
 

@@ -7,7 +7,7 @@
 
 /* One line, without its end. Texts point into the line, and may hold a secret: see shown.h. */
 void command_parse(struct smtpscope_command *command, const char *line, size_t len);
-/* Is the line's first word a verb of the table? */
+/* Is the first word of the line, which may have its end and more behind it, a verb of the table? */
 bool command_is_known(const char *line, size_t len);
 enum smtpscope_alien alien_of(const char *line, size_t len);
 

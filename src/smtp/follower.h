@@ -10,6 +10,7 @@ struct queue;       /* the commands that wait: queue.h */
 struct reply_lines; /* a multi-line reply that is being read: server.c */
 struct secrets;     /* what must not come back in a later line: secret.c */
 struct transaction; /* transaction.h */
+struct undecided;   /* a reply that can be read in two ways: undecided.h */
 
 enum client_mode {
     CLIENT_COMMANDS,
@@ -26,9 +27,10 @@ enum server_mode { SERVER_REPLIES, SERVER_TLS_WAIT, SERVER_OPAQUE };
 
 /* What few sessions need, made when the first of it is. Then it stays. */
 struct session_extra {
-    struct held_octets *line[2];        /* that straddles two calls */
-    struct held_octets *hold;           /* CLIENT_HOLDING */
-    struct secrets *secrets;            /* once one may have been sent */
+    struct held_octets *line[2]; /* that straddles two calls */
+    struct held_octets *hold;    /* CLIENT_HOLDING */
+    struct secrets *secrets;     /* once one may have been sent */
+    struct undecided *undecided;
     struct transaction *maybe_smuggled; /* an answered message whose look-alike may have been taken */
     uint64_t bdat_left, bdat_offset;    /* of the chunk being sent: octets to come, and where its command stands */
     uint64_t lost[2];                   /* clear-text octets that the capture lacks */
@@ -47,6 +49,7 @@ struct smtpscope_session {
     };
     uint8_t client;         /* enum client_mode */
     uint8_t alien;          /* enum smtpscope_alien */
+    uint8_t last_verb;      /* enum smtpscope_verb: of the command that was answered last */
     uint8_t server : 2;     /* enum server_mode */
     bool greeted : 1;       /* the greeting was seen, or is past */
     bool secret : 1;        /* an AUTH is about: lines that are no commands may be its answers */
@@ -66,6 +69,9 @@ struct smtpscope_session {
     bool any_verb : 1;     /* a command of the table was seen */
     bool last_was_220 : 1; /* the last reply was a 220 */
     bool closing : 1;
+    bool replied : 1;    /* a reply was paired since the client sent its last command */
+    bool last_named : 1; /* that reply said itself what it answers */
+    bool unsure : 1;     /* the client goes on as if more were answered than we see, or the last reply's pair is likely only */
     uint32_t exchanges;
     struct queue *queue; /* NULL: no command waits */
     struct transaction *transaction;

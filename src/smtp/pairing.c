@@ -5,14 +5,16 @@
  */
 #include "pairing.h"
 
-#include "anchor.h"
 #include "chunk.h"
 #include "client.h"
+#include "command.h"
+#include "match.h"
 #include "offer.h"
 #include "queue.h"
 #include "shown.h"
 #include "state.h"
 #include "transaction.h"
+#include "undecided.h"
 #include "verbs.h"
 
 #include <string.h>
@@ -29,6 +31,7 @@ static uint32_t exchange_tell(struct smtpscope_session *session, struct smtpscop
     exchange.reply = &shown;
     exchange.index = session->exchanges++;
     exchange.after = &session->state;
+    exchange.likely |= session->unsure;
     session->last_was_220 = exchange.reply->code == 220;
     fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_EXCHANGE,
                                                 .time = exchange.reply->time,
@@ -154,7 +157,7 @@ static void lost_answered(struct smtpscope_session *session, uint64_t offset, st
 {
     struct smtpscope_state before = session->state;
     struct smtpscope_command command = no_command;
-    enum smtpscope_verb verb = reply_implies(reply);
+    enum smtpscope_verb verb = anchor_of(reply).likely;
     struct smtpscope_offer room;
     const struct smtpscope_offer *offer = offer_of(verb, reply, &room);
     uint32_t index;
@@ -197,19 +200,30 @@ static void entry_answered(struct smtpscope_session *session, const struct pendi
     hold_resolve(session, verb, reply->code);
 }
 
+/* Could it as well be the answer to the last command, and the reply before it have come unasked? */
+static bool is_second(const struct smtpscope_session *session, const struct smtpscope_reply *reply)
+{
+    struct anchor anchor = anchor_of(reply);
+
+    return !session->last_named && reply->code < 400 &&
+           fit_of_verb((enum smtpscope_verb)session->last_verb, reply, &anchor) >= FIT_MAY;
+}
+
 static void unsolicited_arrived(struct smtpscope_session *session, struct smtpscope_reply *reply)
 {
     struct smtpscope_state before = session->state;
 
     if (!(session->state.doubt & SMTPSCOPE_DOUBT_TRANSACTION))
         reply->oddities |= SMTPSCOPE_REPLY_UNSOLICITED;
-    exchange_tell(session, (struct smtpscope_exchange){.command = &no_command, .reply = reply, .before = &before});
+    exchange_tell(session, (struct smtpscope_exchange){
+                               .command = &no_command, .reply = reply, .before = &before, .likely = is_second(session, reply)});
+    session->last_named = true; /* nothing more is expected of the last command */
 }
 
 /* No command waits for it. Where commands may be lost, a reply that names its command by itself shows where the session is. */
 static void unexpected_arrived(struct smtpscope_session *session, struct smtpscope_reply *reply)
 {
-    if (!(session->state.doubt & SMTPSCOPE_DOUBT_TRANSACTION) || reply_implies(reply) == SMTPSCOPE_VERB_NONE)
+    if (!(session->state.doubt & SMTPSCOPE_DOUBT_TRANSACTION) || anchor_of(reply).likely == SMTPSCOPE_VERB_NONE)
         unsolicited_arrived(session, reply);
     else
         lost_answered(session, session->next[SMTPSCOPE_CLIENT], reply);
@@ -262,13 +276,15 @@ static void data_answered(struct smtpscope_session *session, struct smtpscope_re
 /* Two replies to what a strict reader calls one message: the server took the look-alike for its end. */
 static void maybe_smuggled_check(struct smtpscope_session *session, const struct smtpscope_reply *reply)
 {
+    const struct pending *first = queue_first(session);
     struct held_octets *tail;
+    struct anchor anchor;
     bool taken;
 
     if (!extra_of(session)->maybe_smuggled)
         return;
-    taken = session->queue ? !reply_fits((enum smtpscope_verb)queue_first(session)->verb, reply->code, reply_implies(reply))
-                           : reply->code != 421;
+    anchor = anchor_of(reply);
+    taken = first ? fit_of_verb((enum smtpscope_verb)first->verb, reply, &anchor) < FIT_MAY : reply->code != 421;
     tail = maybe_smuggled_end(session, taken);
     if (tail)
         client_replay(session, tail);
@@ -293,10 +309,129 @@ static void challenge_arrived(struct smtpscope_session *session, const struct sm
         session->user_next = false;
 }
 
+/* What is in doubt when a command got no reply that we know of. */
+static enum smtpscope_doubt doubt_about(enum smtpscope_verb verb)
+{
+    switch (verb) {
+    case SMTPSCOPE_VERB_RAW:
+    case SMTPSCOPE_VERB_UNKNOWN:
+    case SMTPSCOPE_VERB_NOOP: return 0;
+    case SMTPSCOPE_VERB_AUTH:
+    case SMTPSCOPE_VERB_ANSWER: return SMTPSCOPE_DOUBT_AUTH;
+    case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_HELO: return SMTPSCOPE_DOUBT_HELLO | SMTPSCOPE_DOUBT_EXTENSIONS | SMTPSCOPE_DOUBT_TRANSACTION;
+    default: return SMTPSCOPE_DOUBT_TRANSACTION;
+    }
+}
+
+/* A later command is answered: this one got no reply. It is told unless its reply may be among what the capture lacks. */
+static void first_passed(struct smtpscope_session *session)
+{
+    const struct pending *first = queue_first(session);
+    struct smtpscope_command command;
+
+    if (first->maybe_answered || (first->circumstances & SMTPSCOPE_COMMAND_LOST)) {
+        queue_pop(session);
+    } else {
+        pending_read(session->queue, first, &command);
+        command.circumstances |= SMTPSCOPE_COMMAND_PASSED;
+        session->state.doubt |= doubt_about(command.verb) & 0xff;
+        fact_tell(session,
+                  &(struct smtpscope_fact){
+                      .type = SMTPSCOPE_FACT_UNANSWERED, .time = command.time, .packet = command.packet, .command = &command});
+        queue_pass(session);
+    }
+}
+
+static void match_answered(struct smtpscope_session *session, const struct reply_match *match, struct smtpscope_reply *reply)
+{
+    struct pending *entry = match->entry;
+
+    while (queue_first(session) != entry)
+        first_passed(session);
+    queue_answered(session);
+    session->unsure = match->likely || (session->unsure && match->fit != FIT_NAMES);
+    session->last_verb = entry->verb;
+    session->last_named = match->fit == FIT_NAMES;
+    if (entry->circumstances & SMTPSCOPE_COMMAND_LOST) {
+        entry->answered_as_lost = true;
+        lost_answered(session, pending_offset(session->queue, entry), reply);
+        return;
+    }
+    entry_answered(session, entry, reply);
+    session->unsure &= session->queue != NULL; /* each has had a reply: we are in step */
+}
+
+/*
+ * The reply cannot be the answer that holds the client's octets back, and the client did not wait for that: when what it sent
+ * begins with a command, the server has read it as one.
+ */
+static bool hold_is_commands(const struct smtpscope_session *session, const struct reply_match *match)
+{
+    const struct held_octets *hold = extra_of(session)->hold;
+
+    return session->client == CLIENT_HOLDING && hold && hold->begin < hold->len &&
+           (!match->entry || (verb_holds((enum smtpscope_verb)match->entry->verb) && match->fit < FIT_MAY)) &&
+           command_is_known(hold->at + hold->begin, hold->len - hold->begin);
+}
+
+static void reply_read(struct smtpscope_session *session, struct smtpscope_reply *reply, struct reply_evidence evidence)
+{
+    struct reply_match match = {0};
+
+    evidence.reply = reply;
+    if (session->queue)
+        match = match_reply(session, &evidence);
+    if (session->queue && hold_is_commands(session, &match)) {
+        client_resolve(session, CLIENT_COMMANDS);
+        match = match_reply(session, &evidence);
+    }
+    if (match.open && undecided_hold(session, reply, evidence.acked))
+        return;
+    if (match.entry)
+        match_answered(session, &match, reply);
+    else
+        unexpected_arrived(session, reply);
+}
+
+void reply_decide(struct smtpscope_session *session, enum aftermath aftermath, const struct smtpscope_reply *next,
+                  uint64_t next_acked)
+{
+    struct undecided *undecided = undecided_release(session);
+
+    if (!undecided)
+        return;
+    reply_read(
+        session, &undecided->reply,
+        (struct reply_evidence){.acked = undecided->acked, .aftermath = aftermath, .next = next, .next_acked = next_acked});
+    undecided_free(session, undecided);
+}
+
+void client_goes_on(struct smtpscope_session *session, uint64_t acked)
+{
+    const struct undecided *undecided = extra_of(session)->undecided;
+
+    if (undecided && acked >= undecided->reply.end)
+        reply_decide(session, AFTERMATH_CLIENT, NULL, 0);
+}
+
+/* What a reply says of the one before: that the server goes on to answer; or, when it gives up waiting, nothing. */
+#define PATIENCE (60 * SMTPSCOPE_SECOND)
+
+static enum aftermath aftermath_of(const struct smtpscope_session *session, const struct smtpscope_reply *next)
+{
+    const struct undecided *undecided = extra_of(session)->undecided;
+    bool late = undecided && next->time - undecided->reply.time > PATIENCE;
+
+    return next->code == 421 || (late && next->code / 100 == 4) ? AFTERMATH_END : AFTERMATH_REPLY;
+}
+
 void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *reply, uint64_t acked)
 {
-    struct pending *entry;
+    enum smtpscope_verb likely;
 
+    reply_decide(session, aftermath_of(session, reply), reply, acked);
+    session->replied = true;
     if (reply->code == 334) /* to whatever: what follows answers it */
         challenge_arrived(session, &reply->text);
     maybe_smuggled_check(session, reply);
@@ -310,20 +445,13 @@ void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *re
         return;
     }
     if (session->client == CLIENT_DATA && !session->queue && session->transaction && !session->early_reply) {
-        if (reply_implies(reply) == SMTPSCOPE_VERB_NONE) {
+        likely = anchor_of(reply).likely;
+        if (likely == SMTPSCOPE_VERB_NONE || likely == SMTPSCOPE_VERB_EOD) {
             data_answered(session, reply);
             return;
         }
         if (session->transaction->doubtful)
             resync_revoke(session);
     }
-    entry = queue_match(session, reply, acked);
-    if (!entry) {
-        unexpected_arrived(session, reply);
-    } else if (entry->circumstances & SMTPSCOPE_COMMAND_LOST) {
-        entry->answered_as_lost = true;
-        lost_answered(session, pending_offset(session->queue, entry), reply);
-    } else {
-        entry_answered(session, entry, reply);
-    }
+    reply_read(session, reply, (struct reply_evidence){.acked = acked});
 }

@@ -3,9 +3,14 @@
 #ifndef SMTP_PAIRING_H
 #define SMTP_PAIRING_H
 
-#include "smtpscope/session.h"
+#include "match.h"
 
 /* A whole reply; `acked`: client octets that the server had acknowledged. */
 void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *reply, uint64_t acked);
+/* A reply that waited for what follows it, if there is one, is read now; `next`: the one that came, AFTERMATH_REPLY alone. */
+void reply_decide(struct smtpscope_session *session, enum aftermath aftermath, const struct smtpscope_reply *next,
+                  uint64_t next_acked);
+/* The client sends something, and has acknowledged so much of what the server said. */
+void client_goes_on(struct smtpscope_session *session, uint64_t acked);
 
 #endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The commands that wait for their replies: one queue a session, in the order of the client's stream. A reply answers the
- * first entry, and that is all there is to it while the capture is whole. When octets are missing, a reply may belong to a
- * later command, or to one that was lost; then the reply itself (354, 2.1.0, 221 ...) and the server's acknowledgement
- * decide: what the server had not received it cannot have answered.
+ * The commands that wait for their replies: one queue a session, in the order of the client's stream. Which of them a reply
+ * answers is match.c's.
  *
  * A million sessions may each have a few commands in flight, so all of a session's are packed in one block: what most of them
  * lack takes no room, and what they have in common with the first (they were sent in one segment) is there once.
@@ -13,7 +11,6 @@
  */
 #include "queue.h"
 
-#include "anchor.h"
 #include "held_octets.h"
 #include "offer.h"
 
@@ -338,6 +335,17 @@ void queue_pop(struct smtpscope_session *session)
     queue->begin += entry->size;
 }
 
+void queue_pass(struct smtpscope_session *session)
+{
+    queue_pop(session);
+    for (struct pending *entry = queue_first(session); entry; entry = pending_next(session->queue, entry)) {
+        if (entry->behind)
+            entry->behind--;
+        if (!entry->behind)
+            entry->previous = SMTPSCOPE_VERB_NONE;
+    }
+}
+
 void queue_free(struct smtpscope_session *session)
 {
     memory_free(session->config->allocator, session->queue);
@@ -370,79 +378,13 @@ void queue_clock_stepped(struct queue *queue, smtpscope_time delta)
     }
 }
 
-/* Had the server received the command when it sent the reply? */
-static bool was_received(const struct queue *queue, const struct pending *entry, uint64_t acked)
-{
-    return pending_offset(queue, entry) + entry->len <= acked;
-}
-
-/* Behind a lost command: does the reply answer the lost one, or the one after it? */
-static struct pending *match_behind_lost(struct queue *queue, struct pending *lost, const struct smtpscope_reply *reply,
-                                         uint64_t acked)
-{
-    struct pending *next = pending_next(queue, lost);
-    enum smtpscope_verb implied;
-
-    if (!next || is_lost(next) || !was_received(queue, next, acked))
-        return lost;
-    implied = reply_implies(reply);
-    switch (reply_fits((enum smtpscope_verb)next->verb, reply->code, implied)) {
-    case 2: return next;
-    case 1: return lost->answered_as_lost || implied == SMTPSCOPE_VERB_NONE ? next : lost;
-    }
-    return lost;
-}
-
-/* Some of the first entries may have been answered by octets that were lost. */
-static struct pending *match_behind_gap(struct queue *queue, const struct smtpscope_reply *reply, uint64_t acked)
-{
-    struct pending *first = entry_at(queue, queue->begin), *fallback = NULL;
-    enum smtpscope_verb implied = reply_implies(reply); /* once: there may be thousands of entries */
-    int head = reply_fits((enum smtpscope_verb)first->verb, reply->code, implied);
-
-    /* At least one reply was lost, so the first entry is the last choice among equals. */
-    for (struct pending *entry = first; (entry = pending_next(queue, entry)) && was_received(queue, entry, acked);) {
-        int fits = reply_fits((enum smtpscope_verb)entry->verb, reply->code, implied);
-
-        if (fits == 2)
-            return entry;
-        if (fits == 1 && !fallback)
-            fallback = entry;
-        if (!entry->maybe_answered)
-            break;
-    }
-    if (head == 2 || !fallback)
-        return first;
-    return fallback;
-}
-
-/* Two losses in a row are one, once the server had received both. */
-static struct pending *match_last_lost(struct queue *queue, struct pending *lost, uint64_t acked)
-{
-    struct pending *next;
-
-    while ((next = pending_next(queue, lost)) && is_lost(next) && was_received(queue, next, acked))
-        lost = next;
-    return lost;
-}
-
-struct pending *queue_match(struct smtpscope_session *session, const struct smtpscope_reply *reply, uint64_t acked)
+void queue_answered(struct smtpscope_session *session)
 {
     struct queue *queue = session->queue;
-    struct pending *match = queue_first(session);
 
-    if (!match)
-        return NULL;
-    if (match->maybe_answered && pending_next(queue, match))
-        match = match_behind_gap(queue, reply, acked);
-    if (is_lost(match))
-        match = match_behind_lost(queue, match_last_lost(queue, match, acked), reply, acked);
-    while (queue_first(session) != match)
-        queue_pop(session);
-    if (!queue->maybe_answered)
-        return match;
-    for (struct pending *entry = match; entry; entry = pending_next(queue, entry))
+    if (!queue || !queue->maybe_answered)
+        return;
+    for (struct pending *entry = entry_at(queue, queue->begin); entry; entry = pending_next(queue, entry))
         entry->maybe_answered = false;
     queue->maybe_answered = false;
-    return match;
 }

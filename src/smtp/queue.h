@@ -51,11 +51,13 @@ uint64_t pending_offset(const struct queue *queue, const struct pending *entry);
 /* The command as it was pushed. Its texts are the queue's: valid until the next push or pop. */
 void pending_read(const struct queue *queue, const struct pending *entry, struct smtpscope_command *command);
 void queue_pop(struct smtpscope_session *session);
+/* The same for the first one when it gets no reply: those behind it were not sent before one. */
+void queue_pass(struct smtpscope_session *session);
 void queue_free(struct smtpscope_session *session);
-/* The entry a reply answers, or NULL. Entries before it are dropped: their replies are among the lost octets. */
-struct pending *queue_match(struct smtpscope_session *session, const struct smtpscope_reply *reply, uint64_t acked);
 /* The commands that wait were sent `delta` later, by the clock as it is now. */
 void queue_clock_stepped(struct queue *queue, smtpscope_time delta);
+/* Replies may be among octets that the capture lacks; and the first reply behind them has found its command. */
 void queue_mark_maybe(struct smtpscope_session *session);
+void queue_answered(struct smtpscope_session *session);
 
 #endif

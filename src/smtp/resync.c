@@ -44,14 +44,11 @@ static struct pending *data_waiting(const struct smtpscope_session *session)
 /* What a line behind a gap, or at a start in midstream, is: TLS, a command of the table, or else the text of a message. */
 static void resync_decide(struct smtpscope_session *session, const struct held_octets *line)
 {
-    size_t len = line->len;
-    bool tls = tls_begins(line->at, len);
+    bool tls = tls_begins(line->at, line->len);
     struct pending *data_command;
 
-    while (len && (line->at[len - 1] == '\n' || line->at[len - 1] == '\r' || line->at[len - 1] == ' '))
-        len--;
     client_enter(session, tls ? CLIENT_TLS_WAIT : CLIENT_COMMANDS);
-    if (tls || command_is_known(line->at, len) || session->secret)
+    if (tls || command_is_known(line->at, line->len) || session->secret)
         return;
     data_command = data_waiting(session);
     if (!data_command && session->queue)

@@ -6,11 +6,13 @@
 #include "chunk.h"
 #include "client.h"
 #include "held_octets.h"
+#include "pairing.h"
 #include "queue.h"
 #include "secret.h"
 #include "server.h"
 #include "state.h"
 #include "transaction.h"
+#include "undecided.h"
 
 #include "base/memory.h"
 
@@ -23,6 +25,7 @@ static void extra_free(struct smtpscope_session *session)
     held_free(session, &session->extra->hold);
     transaction_free(session, session->extra->maybe_smuggled);
     secrets_free(session);
+    undecided_free(session, session->extra->undecided);
     memory_free(session->config->allocator, session->extra);
 }
 
@@ -131,6 +134,7 @@ void smtpscope_session_gap(struct smtpscope_session *session, const struct smtps
     struct octet_origin origin = {
         .offset = gap->offset, .acked = session->next[!side], .packet = gap->packet, .time = gap->time};
 
+    reply_decide(session, AFTERMATH_END, NULL, 0);
     if (!side_is_opaque(session, side) && extra_need(session))
         session->extra->lost[side] += gap->len;
     fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_GAP,
@@ -213,6 +217,7 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
 {
     struct smtpscope_end end = {.ending = ending, .state = &session->state, .last_octets = session->last_octets};
 
+    reply_decide(session, AFTERMATH_END, NULL, 0);
     session->ending = ending;
     session->closing = true;
     client_close(session);

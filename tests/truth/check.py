@@ -13,7 +13,7 @@ import sys
 sys.dont_write_bytecode = True
 from truth import Truth, align, load_causes, rule_allowed  # noqa: E402
 
-PORTS = "25,587,465,2525"
+PORTS = "24,25,587,465,2525"
 TIMEOUT_S = 300
 SKIPPED = 77
 # (capture, connection, scenario): what its client knew and the wire does not show.
