@@ -128,6 +128,8 @@ static const char *mail_shown(const struct smtpscope_command *command, const cha
 
     if (!command->path.len && command->oddities & (SMTPSCOPE_COMMAND_NO_PATH | SMTPSCOPE_COMMAND_NO_ARGUMENT))
         return words_shown(command->argument.at, end, strict);
+    if (command->oddities & SMTPSCOPE_COMMAND_NO_PATH && word_looks_secret(command->path.at, command->path.len))
+        return command->path.at;
     shown = path_shown(&command->path);
     if (shown < command->path.at + command->path.len)
         return shown;

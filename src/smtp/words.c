@@ -117,18 +117,17 @@ bool word_looks_secret(const char *at, size_t len)
            (large && small && !is_one_case(at, len) && !memchr(at, '-', len));
 }
 
-/* The "@" that ends a user's name and password which begin at `at`, or NULL. */
-static const char *userinfo_end(const char *at, const char *end)
+/* Does a user's name with a password begin here? A port has digits alone, and IPv6's colons stand in brackets. */
+static bool is_userinfo(const char *at, const char *end)
 {
-    const char *colon = NULL;
+    bool colon = false;
 
-    for (; at < end && !is_space(*at) && !strchr("/?#\"<>\n", *at); at++) {
-        if (*at == '@')
-            return colon ? at : NULL;
-        if (*at == ':' && !colon)
-            colon = at;
+    for (; at < end && *at != '[' && !is_space(*at) && !strchr("/?#\"<>\n", *at); at++) {
+        if (colon && !is_digit(*at))
+            return true;
+        colon |= *at == ':';
     }
-    return NULL;
+    return false;
 }
 
 const char *userinfo_find(const char *at, size_t len)
@@ -136,7 +135,7 @@ const char *userinfo_find(const char *at, size_t len)
     const char *end = at + len;
 
     for (const char *colon = at; (colon = memchr(colon, ':', (size_t)(end - colon))); colon++)
-        if (end - colon > 3 && colon[1] == '/' && colon[2] == '/' && userinfo_end(colon + 3, end))
+        if (end - colon > 3 && colon[1] == '/' && colon[2] == '/' && is_userinfo(colon + 3, end))
             return colon + 3;
     return NULL;
 }

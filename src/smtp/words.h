@@ -24,7 +24,7 @@ bool word_may_be_shown(const char *at, size_t len);
 bool word_looks_secret(const char *at, size_t len);
 /* Stands between words: space, control characters, brackets, quotes, and what separates names from values. */
 bool is_separator(char c);
-/* "user:password@", in a URL or without one: where the user begins, or NULL. */
+/* "user:password" in a URL, whole or cut off: where the user begins, or NULL. */
 const char *userinfo_find(const char *at, size_t len);
 
 #endif

@@ -203,7 +203,7 @@ static void key_set(struct smtpscope_tls_connection *connection, enum smtpscope_
 
     protection_free(&connection->tls->protections, side->protection);
     side->protection = protection;
-    side->epoch = (uint8_t)epoch;
+    side->epoch = (unsigned)epoch & 3u;
     side->proved = side->trial = false;
     side->failed = 0;
     if (connection->handshake && epoch == EPOCH_TRAFFIC)

@@ -32,6 +32,7 @@ static const struct line_row lines[] = {
     {"RCPT TO:<@a,@b:c@d.example>", false, "RCPT", "TO:<@a,@b:c@d.example>", "@a,@b:c@d.example", ""},
     {"RCPT TO:<\"a:b\"@d.example>", false, "RCPT", "TO:<\"a:b\"@d.example>", "\"a:b\"@d.example", ""},
     {"RCPT TO:<a\001b@d.example>", false, "RCPT", "TO:<a", "a", ""},
+    {"MAIL FROM: aB3dE5gH", false, "MAIL", "FROM: ", "", ""},
     {"MAIL bob@b.example LOGIN x", false, "MAIL", "bob@b.example LOGIN", "", ""},
     {"AUTH plain AGEAYg==", false, "AUTH", "plain", "", ""},
     {"AUTH AGEAYg==", false, "AUTH", "", "", ""},
@@ -101,6 +102,7 @@ static const struct reply_row {
 } replies[] = {
     {"nothing is secret", 0, NULL, SMTPSCOPE_VERB_RCPT, 550, "5.1.1 aB3dE5gH is no user", "5.1.1 aB3dE5gH is no user"},
     {"a login in a URL", 0, NULL, SMTPSCOPE_VERB_RCPT, 250, "see ftp://a:b@c", "see ftp://"},
+    {"a login in a URL that is cut off", 0, NULL, SMTPSCOPE_VERB_RCPT, 250, "see ftp://a:b1", "see ftp://"},
     {"a port in a URL", 0, NULL, SMTPSCOPE_VERB_RCPT, 550, "see http://c:80/?a@b", "see http://c:80/?a@b"},
     {"named", 0, NULL, SMTPSCOPE_VERB_MAIL, 451, "user=a password=b", "user=a password="},
     {"named, quoted", 0, NULL, SMTPSCOPE_VERB_MAIL, 451, "'passwd': b", "'passwd':"},
