@@ -67,7 +67,7 @@ static void *block_init(char *at, size_t steps)
     return memory;
 }
 
-/* Of `steps`, which are of the classes. What is but a header waits for a freed neighbour. */
+/* A block of `steps`, which are of the classes. One that is but a header waits for a freed neighbour. */
 static void block_spare(struct pool *pool, void *memory, size_t steps)
 {
     *header_of(memory) = steps | FREED;

@@ -5,20 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of one connection: beyond so many octets its middle is cut, beyond so many frames left out. */
+/* A connection's middle is cut beyond so many octets, and left out beyond so many frames. */
 #define CONNECTION_OCTETS ((size_t)1 << 20)
 #define CONNECTION_FRAMES 4096
 #define LEFT_OUT_AT_ONCE (CONNECTION_FRAMES / 4)
 /* What stays whole of it: the handshake and the greeting, and what led to the finding. */
 #define FIRST_FRAMES 64
 #define LAST_FRAMES 16
-/* Of a frame that is cut: the headers of a tunnel, VLAN tags, IPv6 and TCP with options fit. */
+/* What stays of a frame that is cut: the headers of a tunnel, VLAN tags, IPv6 and TCP with options fit. */
 #define CUT_OCTETS 192
-/* A mail client may be silent for ten minutes (RFC 5321 4.5.3.2); who is for longer than this has gone. */
+/* A mail client may be silent for ten minutes (RFC 5321 4.5.3.2); one that is silent for longer has gone. */
 #define IDLE (3600 * SMTPSCOPE_SECOND)
 /* Captures of several queues or interfaces have frames out of order by less than this. */
 #define DISORDER (1 * SMTPSCOPE_SECOND)
-/* Of all room, what closed without a finding may have: one across sessions, or one under way, comes soon or not at all. */
+/*
+ * The part of all room for connections that closed without a finding: one across sessions, or one under way, comes soon or not at
+ * all.
+ */
 #define CLOSED_SHARE 8
 /* A datagram in fragments that fit in Ethernet's frames has 45 at most: those of some that are under way at a time. */
 #define FRAGMENTS_MAX 256
@@ -546,7 +549,7 @@ void evidence_written(struct evidence *evidence, struct evidence_batch *batch)
     free(batch->numbers);
 }
 
-/* Of several that have the ordinal, the last one's. */
+/* Where several have the ordinal, the last one's. */
 static uint64_t number_of(const struct connection *connection, uint64_t ordinal)
 {
     size_t begin = 0, end = connection->count, middle;

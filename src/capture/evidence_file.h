@@ -45,7 +45,7 @@ void evidence_file_close(struct evidence_file *file);
  */
 void evidence_file_write(struct evidence_file *file, const struct frame *const *frames, size_t count, uint64_t *numbers);
 
-/* Of the current files those that were moved away or removed are begun anew. */
+/* Current files that were moved away or removed are begun anew. */
 void evidence_file_reopen(struct evidence_file *file);
 
 void evidence_file_stats(const struct evidence_file *file, struct evidence_stats *stats);

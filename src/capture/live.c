@@ -324,8 +324,8 @@ static void live_wait(struct live *live)
 }
 
 /*
- * Looks whether the interface is back. Who has dropped its privileges meanwhile may not open it again; nor would trying tell
- * whether it is there.
+ * Looks whether the interface is back. A process that has dropped its privileges meanwhile may not open it again; nor would trying
+ * tell whether it is there.
  */
 static int live_return(struct live *live)
 {

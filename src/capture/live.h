@@ -65,15 +65,15 @@ void live_close(struct live *live);
 int live_dispatch(struct live *live, int most, void (*take)(void *ctx, const struct frame *frame), void *ctx);
 
 /*
- * For who has several, whose frames must be taken in the order of their times: the next frame, whose octets are valid until the
- * next call for this handle. 1, or 0 when there is none at the moment; LIVE_DOWN and LIVE_FAILED as above. Does not wait.
+ * For callers that have several handles, whose frames must be taken in the order of their times: the next frame, whose octets are
+ * valid until the next call for this handle. 1, or 0 when there is none at the moment; LIVE_DOWN and LIVE_FAILED as above. Does not wait.
  */
 int live_next(struct live *live, struct frame *frame);
 
 /* Where live_next() finds nothing, every now and then: 0 when the interface is up, or is back; LIVE_DOWN and LIVE_FAILED. */
 int live_check(struct live *live);
 
-/* For poll(2), by who has several: readable when live_dispatch() will not have to wait. -1 while the interface is gone. */
+/* For poll(2), for several handles: readable when live_dispatch() will not have to wait. -1 while the interface is gone. */
 int live_fd(const struct live *live);
 
 /* Makes the live_dispatch() that runs, or else the next one, return soon. For signal handlers and other threads. */

@@ -107,7 +107,7 @@ static int pcap_start(struct savefile *file, char *error, size_t error_size)
     return pcap_over(file, stream, error, error_size) ? 0 : -1;
 }
 
-/* The header is read by libpcap, whoever will read the packets. */
+/* The header is read by libpcap, whichever reader the packets have. */
 static int header_start(struct savefile *file, uint8_t *header, size_t len, char *error, size_t error_size)
 {
     if (!pcap_over(file, fmemopen(header, len, "r"), error, error_size))

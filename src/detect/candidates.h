@@ -36,7 +36,7 @@ void candidates_free(struct candidates *candidates);
  */
 bool candidates_segment(struct candidates *candidates, const struct smtpscope_segment *segment);
 
-/* Of the counters, the one that is a loss. */
+/* The one counter that is a loss. */
 uint64_t candidates_evicted(const struct candidates *candidates);
 void candidates_stats(const struct candidates *candidates, struct candidates_stats *stats);
 

@@ -87,7 +87,7 @@ static void put_judgement(struct writer *writer, const struct smtpscope_finding 
     put_member_name(writer, "confidence", smtpscope_confidence_name(finding->confidence));
 }
 
-/* Who acts, in the words of mail. */
+/* The side that has to act, in the words of mail. */
 static const char *audience_name(enum smtpscope_fault fault)
 {
     static const char *const names[SMTPSCOPE_FAULTS] = {

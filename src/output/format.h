@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Times, endpoints, commands and codes as both formats write them. */
+/* Times, endpoints, commands and codes as all formats write them. */
 #ifndef OUTPUT_FORMAT_H
 #define OUTPUT_FORMAT_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Findings, sessions, messages and totals -> the world. A format is a table of functions. */
+/*
+ * One output: findings, sessions, messages and totals come in as structs, lines in one format go out through `write`. A format is a
+ * table of functions (output_format.h); which formats there are is format_table.h's.
+ */
 #ifndef OUTPUT_OUTPUT_H
 #define OUTPUT_OUTPUT_H
 
@@ -63,7 +66,7 @@ void output_finish(struct output *output, const struct summary *summary);
 /* 0, or the errno of the first write that failed; nothing more is written then. */
 int output_error(const struct output *output);
 
-/* An output_config's `write` whose ctx is a FILE *. Who owns the stream flushes it. */
+/* An output_config's `write` whose ctx is a FILE *. The owner of the stream flushes it. */
 int output_to_stream(void *stream, const struct output_line *line);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a format has to do. For the formats and output.c alone. */
+/*
+ * What a format, or a store, has to do: a function for each kind of event, which gets structs and makes of them what it wants. For
+ * the formats and output.c alone.
+ */
 #ifndef OUTPUT_OUTPUT_FORMAT_H
 #define OUTPUT_OUTPUT_FORMAT_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The totals of a run. */
+/*
+ * The totals of a run: facts and findings are counted here, and each output is given them at the end. What is counted is the tables
+ * total_counters.def and limit_counters.def.
+ */
 #ifndef OUTPUT_SUMMARY_H
 #define OUTPUT_SUMMARY_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The parts of the text format. */
+/* What the files of the two text formats share: text.c prints findings by groups at the end, text_live.c each at once. */
 #ifndef OUTPUT_TEXT_H
 #define OUTPUT_TEXT_H
 

@@ -49,7 +49,7 @@ static const char *retry_words(enum smtpscope_retry retry)
         [SMTPSCOPE_RETRY_OWNER] = N_("helps once the mailbox's owner has acted"),
         [SMTPSCOPE_RETRY_RARELY] = N_("rarely helps"),
         [SMTPSCOPE_RETRY_SENDER] = N_("helps only after a change by the sender"),
-        [SMTPSCOPE_RETRY_DNS] = N_("helps only after DNS is mended"),
+        [SMTPSCOPE_RETRY_DNS] = N_("helps only after DNS is fixed"),
         [SMTPSCOPE_RETRY_NEVER] = N_("never helps without a change"),
     };
 

@@ -100,7 +100,7 @@ static void live_apart(struct writer *writer, struct text_state *text, enum text
     text->last = last;
 }
 
-/* The session has ended. Whoever looks on has read the finding; how often it came in the end is all that is news to them. */
+/* The session has ended. The finding has been read; how often it came in the end is all that is news. */
 static void live_update(const struct layout *layout, const struct packet_numbering *numbering, struct text_state *text,
                         const struct smtpscope_finding *finding)
 {

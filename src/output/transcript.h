@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What --sessions shows of a session, collected from its facts while it runs. */
+/* What --sessions shows of a session: its facts come in while it runs; formats read the transcript when it has ended. */
 #ifndef OUTPUT_TRANSCRIPT_H
 #define OUTPUT_TRANSCRIPT_H
 

@@ -35,7 +35,7 @@ static const char *const retry_texts[] = {
     [SMTPSCOPE_RETRY_OWNER] = N_("only when the mailbox's owner has made room"),
     [SMTPSCOPE_RETRY_RARELY] = N_("rarely helps"),
     [SMTPSCOPE_RETRY_SENDER] = N_("only after the sender has changed something"),
-    [SMTPSCOPE_RETRY_DNS] = N_("only after DNS has been mended"),
+    [SMTPSCOPE_RETRY_DNS] = N_("only after DNS has been fixed"),
     [SMTPSCOPE_RETRY_NEVER] = N_("no, it fails each time unless something is changed"),
 };
 _Static_assert(COUNT(retry_texts) == SMTPSCOPE_RETRIES, "a retry without a text");

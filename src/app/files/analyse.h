@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The main task: captures in, findings out. */
+/*
+ * The task behind -r: capture files in, findings on the outputs, then the totals; the exit status tells how it went. Here the
+ * parts are put together: reader, workers, publication. With one worker on one processor all of it runs in turns on one thread.
+ */
 #ifndef APP_FILES_ANALYSE_H
 #define APP_FILES_ANALYSE_H
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The one pass over the files: frames in, batches of segments out. */
+/*
+ * The one pass over the files. Frames come in from capture, file by file in the order of their first packets; what goes out is
+ * batches of decoded segments, each with the worker that its flow belongs to. It is no thread of its own: a worker that finds the
+ * next batch unread calls it, for a thread more would only wait and be woken.
+ */
 #ifndef APP_FILES_FILE_READER_H
 #define APP_FILES_FILE_READER_H
 
@@ -20,7 +24,7 @@ struct file_reader_config {
     unsigned workers;
     uint64_t hash_seed;
     struct evidence *evidence;  /* gets the frames of what is followed; NULL: not wanted */
-    bool (*stopped)(void *ctx); /* asked now and then, by whoever reads */
+    bool (*stopped)(void *ctx); /* asked now and then, on the thread that reads */
     void *ctx;
 };
 

@@ -11,9 +11,9 @@
 
 /* Batches that are read and that not all workers are through yet: more only takes memory and the processor's cache. */
 #define BATCHES 8
-/* Who reads a batch reads so many in a row: the others find the next one there, rather than sleep while it is read. */
+/* A worker that reads takes so many batches in a row: the others find the next one there, rather than sleep while it is read. */
 #define READ_AHEAD 4
-/* A worker hands on what it has to say after so many batches, or when it is so much: waking a thread costs more than a finding. */
+/* A worker hands its reports on after so many batches, or when they are so large: waking a thread costs more than a finding. */
 #define BATCHES_A_REPORT 16
 #define REPORT_OCTETS ((size_t)64 * 1024)
 /* Parcels of a worker under way: the next ones wait, and so does the worker, until what it said is written. */
@@ -83,8 +83,9 @@ static void file_worker_send(struct file_worker *worker, uint64_t until)
 }
 
 /*
- * The caller holds the lock. A batch will be read by another worker, or when the slowest is through one more. That one may wait
- * for room in its queue, and the publisher for word of how far this worker is: nobody waits here with that still unsaid.
+ * The caller holds the lock. Waits until another worker has read a batch, or the slowest worker is done with one. That one may
+ * be waiting for room in its queue, and the publisher for news of how far this worker is: so reports that are still held go out
+ * before anything is waited for.
  */
 static void file_workers_wait(struct file_workers *workers, struct file_worker *worker)
 {
@@ -115,7 +116,7 @@ static void file_workers_read(struct file_workers *workers)
     pthread_cond_broadcast(&workers->read);
 }
 
-/* The worker's next batch, read by whoever comes first; NULL when there are no more. */
+/* The worker's next batch, read by the first worker that needs it; NULL when there are no more. */
 static const struct batch_decoded *file_workers_batch(struct file_workers *workers, struct file_worker *worker, uint64_t number)
 {
     uint64_t wanted = number + 1;
@@ -199,7 +200,7 @@ static void file_workers_publish(struct file_workers *workers)
 }
 
 /*
- * Whoever has not ended yet: nothing more is read, and nobody waits for room in a queue or for a batch. Batches stay as
+ * For the workers that have not ended yet: nothing more is read, and none waits for room in a queue or for a batch. Batches stay as
  * they are, for workers still look through them.
  */
 static void file_workers_end(struct file_workers *workers)

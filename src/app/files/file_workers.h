@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Several workers over the same files. Whoever needs the next batch and finds it unread reads it for all; a flow belongs to
- * one worker by its hash; nothing else is shared. Each worker says what it has to say batch by batch, and one thread merges
- * that into an order that does not depend on the number of workers.
+ * Several workers over the same files. The first worker that needs the next batch reads it for all of them; a flow belongs to one
+ * worker by its hash; nothing else is shared. What goes out is reports, merged by the caller's thread into an order that does not
+ * depend on the number of workers: so the same files give the same output on every machine.
  */
 #ifndef APP_FILES_FILE_WORKERS_H
 #define APP_FILES_FILE_WORKERS_H

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reports as octets: what a worker has to say, packed so that another thread can publish it later, in an order that does not
- * depend on how many workers there are: by the packet that was being worked on, then by the flow, then as it was said.
+ * Reports as octets: findings, traces, sessions and messages come in as structs, are copied with all they point to into one
+ * growing block, and come out as structs again on another thread (report_taker.h). A key orders them among those of all workers: by
+ * the packet that was being worked on, then by the flow, then as they were made.
+ *
+ * Structs travel and no finished lines, so that each format or store behind the publisher decides what it makes of them.
+ * Formatting them in the one thread that publishes was measured as fast as in the workers.
  */
 #ifndef APP_HANDOFF_REPORT_BUFFER_H
 #define APP_HANDOFF_REPORT_BUFFER_H
@@ -13,7 +17,7 @@
 struct report_key {
     uint64_t packet; /* that was being worked on */
     uint64_t flow;   /* its first packet */
-    bool segment;    /* said while the packet's segment was followed; else before it, as packet time went on */
+    bool segment;    /* made while the packet's segment was followed; else before it, as packet time went on */
 };
 
 /* A report as it stands in the buffer, followed by its parts. */
@@ -30,7 +34,7 @@ struct report_buffer {
     uint64_t lost;
 };
 
-/* What a report's taker would be told, kept under the key buffer->now. */
+/* Each is a copy, kept under the key buffer->now. */
 void report_buffer_finding(struct report_buffer *buffer, const struct smtpscope_finding *finding);
 void report_buffer_trace(struct report_buffer *buffer, const struct smtpscope_trace *trace);
 void report_buffer_session(struct report_buffer *buffer, const struct smtpscope_flow *flow,
@@ -43,7 +47,7 @@ void report_buffer_fini(struct report_buffer *buffer);
 /* How many records it holds. */
 uint64_t report_buffer_count(const struct report_buffer *buffer);
 
-/* Whoever packs what it is told: `buffer` gives the buffer that the next report goes into, with its `now`. */
+/* A worker's side: `buffer` gives the buffer that the next report goes into, with its `now` set. */
 struct report_packer {
     struct report_buffer *(*buffer)(void *ctx);
     void *ctx;
@@ -54,7 +58,7 @@ struct report_taker report_packer_taker(struct report_packer *packer);
 
 /* The first report at or behind `at`; NULL at the end. */
 struct buffered_report *report_buffer_at(const struct report_buffer *buffer, size_t at);
-/* Says again what the report holds. */
+/* Tells the taker what the report holds; it may be completed in place. */
 void buffered_report_deliver(struct buffered_report *report, const struct report_taker *taker);
 
 /* Less than, equal to or greater than 0, as memcmp(3). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/handoff/report_merge.h"
 
-/* Said in one turn: about a millisecond's. Workers that always have more to say must not keep signals and clocks waiting. */
+/* Delivered in one turn: about a millisecond's work. Workers that always have more must not keep signals and clocks waiting. */
 #define REPORTS_A_TURN 256
 
 void report_merge_add(struct report_merge *merge, struct report_queue *queue)
@@ -51,8 +51,8 @@ static void report_merge_progress(struct report_merge *merge)
 }
 
 /*
- * The queue whose report is the next of all; NULL: none is due, for a worker that has said nothing may still have something earlier
- * to say. A worker that is so far behind that another's queue fills up is not waited for, unless the order is exact.
+ * The queue whose report is the next of all; NULL: none is due, for a worker whose queue is empty may still report something
+ * earlier. A worker that is so far behind that another's queue fills up is not waited for, unless the order is exact.
  */
 static struct merge_input *report_merge_next(struct report_merge *merge)
 {

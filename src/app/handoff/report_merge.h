@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What several workers say, in the order of the packets that it is about: a deferral and its retry may be on connections of
- * different workers. Each batch says how far its worker is; what all are past is published.
+ * The reports of several workers, in the order of the packets that they are about: a deferral and its retry may be on connections
+ * of different workers. Queues come in, one a worker; what goes out to the taker is due when no worker can report anything
+ * earlier, which each batch of reports tells by how far its worker is.
  */
 #ifndef APP_HANDOFF_REPORT_MERGE_H
 #define APP_HANDOFF_REPORT_MERGE_H
@@ -20,7 +21,7 @@ struct report_merge {
     unsigned count;
     bool crowded;  /* a queue fills up */
     bool exact;    /* the order is never given up: workers must wait for room in their queues */
-    uint64_t seen; /* the queues' news when what was due was last said */
+    uint64_t seen; /* the queues' news when what was due was last delivered */
 };
 
 /* A queue more, of at most WORKERS_MAX; it must outlive the merge. */
@@ -28,14 +29,14 @@ void report_merge_add(struct report_merge *merge, struct report_queue *queue);
 /* Gives back what is still held, unpublished. */
 void report_merge_fini(struct report_merge *merge);
 
-/* Says what is due, or a part of it: who calls looks after other things as well. true: there was something. */
+/* Delivers what is due, or a part of it, for the caller looks after other things as well. true: there was something. */
 bool report_merge_publish(struct report_merge *merge, const struct report_taker *taker);
 /*
- * For who has published all that was due and is not done: waits until a batch of reports has come since then, or a queue has ended, or
+ * For a caller that has published all that was due: waits until a batch of reports has come since then, or a queue has ended, or
  * until `deadline`, by the clock of the queues' condition; NULL: none.
  */
 void report_merge_wait(struct report_merge *merge, const struct timespec *deadline);
-/* All queues have ended, and all was said. */
+/* All queues have ended, and all was delivered. */
 bool report_merge_is_done(struct report_merge *merge);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The way from one worker to the thread that publishes: a bounded queue of batches of reports. The batches of reports go round: what was read comes
- * back empty, with its memory. The worker that finds it full waits, or, where it may not wait, loses the buffer and counts it.
+ * The way from one worker to the thread that publishes: a bounded queue of batches of reports. The batches circulate: one that
+ * was read comes back empty, with its memory. A worker that finds the queue full waits (files), or, where it must not wait
+ * (live), drops the batch and counts its reports as lost.
  */
 #ifndef APP_HANDOFF_REPORT_QUEUE_H
 #define APP_HANDOFF_REPORT_QUEUE_H
@@ -17,7 +18,7 @@
 
 struct report_batch {
     struct report_buffer buffer;
-    uint64_t until; /* no later one of this queue has a report whose key's packet is below it */
+    uint64_t until; /* no later batch of this queue has a report about an earlier packet */
 };
 
 /* Under way, and one with each side: so the worker always finds one. */
@@ -31,11 +32,11 @@ struct report_queue {
     size_t first, count, length; /* under way at most: REPORT_QUEUE_LENGTH, or fewer */
     struct report_batch *spare[REPORT_QUEUE_BATCHES];
     size_t spare_count;
-    size_t warm, warm_max; /* the last of the spare keep their memory, up to so many: fewer for whoever runs for months */
-    bool ended;            /* nobody reads any more, or nobody writes */
+    size_t warm, warm_max; /* so many of the spare ones keep their memory, up to warm_max: fewer in a run of months */
+    bool ended;            /* the reader or the worker has gone */
     uint64_t news;         /* batches of reports sent, and the end */
     uint64_t until;        /* of the last batch sent, be it lost */
-    uint64_t lost;         /* records in batches of reports that could not be sent or made */
+    uint64_t lost;         /* reports that could not be sent or made */
 };
 
 /* How far a queue's worker is. */
@@ -52,7 +53,7 @@ void report_queue_fini(struct report_queue *queue);
 
 /* An empty batch to fill: the worker has one at a time, the reader too. */
 struct report_batch *report_queue_batch(struct report_queue *queue);
-/* Sends it; waits for room when `wait` is set and somebody reads. What cannot be sent is lost, and counted. */
+/* Sends it; waits for room when `wait` is set and the reader is there. What cannot be sent is lost, and counted. */
 void report_queue_send(struct report_queue *queue, struct report_batch *batch, bool wait);
 /* One more would not be lost, should the reader take nothing for a while. */
 bool report_queue_has_room(struct report_queue *queue);
@@ -62,7 +63,7 @@ void report_queue_return(struct report_queue *queue, struct report_batch *batch)
 struct report_queue_progress report_queue_progress(struct report_queue *queue);
 /* Nothing is under way, and nothing will come. */
 bool report_queue_is_done(struct report_queue *queue);
-/* No more will be sent, or read: nobody waits. */
+/* No more will be sent, or read: no thread waits any longer. */
 void report_queue_end(struct report_queue *queue);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the sessions of one worker have to say, in order. Taken at once where there is one worker (publish.h), or carried to the
- * thread that publishes (buffer.h).
+ * Where the results of one worker's sessions go, in order: the publisher itself where there is one worker on one thread
+ * (publish/publish.h), or a buffer that is carried to the thread that publishes (report_buffer.h).
  */
 #ifndef APP_HANDOFF_REPORT_TAKER_H
 #define APP_HANDOFF_REPORT_TAKER_H

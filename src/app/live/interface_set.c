@@ -63,7 +63,7 @@ static void interface_state(struct watched_interface *interface, int got, bool f
 
 /* --- several */
 
-/* false: nothing can be said of its next frame's time. Of an interface that is down there is none. */
+/* false: nothing is known of its next frame's time. An interface that is down has none. */
 static bool interface_look(struct watched_interface *interface, bool first)
 {
     int got;

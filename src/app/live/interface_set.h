@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The interfaces of one worker. Of several, frames come in the order of their times: a tap gives each direction of a connection
+ * The interfaces of one worker. Frames of several come in the order of their times: a tap gives each direction of a connection
  * on an interface of its own, and a reply must not be read before its command.
  */
 #ifndef APP_LIVE_INTERFACE_SET_H
@@ -39,7 +39,7 @@ int interface_set_dispatch(struct interface_set *set, void (*take)(void *ctx, co
 void interface_set_break(struct interface_set *set);
 /* A frame that has been on the wire is handed on so long afterwards at the latest. */
 smtpscope_time interface_set_delay(const struct interface_set *set);
-/* Of all interfaces together; what they themselves have lost, with the first worker only. */
+/* All interfaces together; what they themselves have lost, with the first worker only. */
 void interface_set_stats(const struct interface_set *set, struct live_stats *stats);
 
 #endif

@@ -72,8 +72,8 @@ static void live_worker_hand_on(struct live_worker *worker, smtpscope_time now)
     worker->shown.capture.lost += worker->queue.lost;
     pthread_mutex_unlock(worker->config.lock);
     /*
-     * An empty one, too, says how far this worker is: others wait for that. Who publishes is late when the queue fills up, and has
-     * enough to read: then reports gather in one that has room for more.
+     * An empty batch, too, tells how far this worker is: the merge waits for that. When the queue fills up the publisher is late
+     * and has enough to read: then reports are gathered in the batch at hand.
      */
     if (worker->stop || report_queue_has_room(&worker->queue))
         live_worker_send(worker);

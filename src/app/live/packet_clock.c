@@ -6,7 +6,7 @@
 /* Both clocks are read within less than this: a small part of a step. */
 #define READING_MAX (PACKET_CLOCK_STEP / 10)
 
-/* Whoever is held up between the clocks has read neither. */
+/* A thread that was held up between reading the two clocks has read neither. */
 struct clock_reading packet_clock_read(void)
 {
     struct clock_reading now;

@@ -86,7 +86,7 @@ static void watch_show_totals(struct watch *watch)
     outputs_totals(watch->publication.outputs, &summary);
 }
 
-/* SIGUSR1: the totals for whoever stands before it, or reads the journal. */
+/* SIGUSR1: the totals for people at the terminal, or in the journal. */
 static void watch_show_totals_on_stderr(struct watch *watch)
 {
     struct summary summary;
@@ -96,7 +96,7 @@ static void watch_show_totals_on_stderr(struct watch *watch)
     outputs_totals_to_stderr(&watch->publication.config.outputs, &summary);
 }
 
-/* Of all stages, whether they are at work or not: a series that comes and goes is none. */
+/* All stages are shown, at work or not: a series that comes and goes is of no use. */
 static void watch_metrics(struct watch *watch)
 {
     struct metrics_snapshot *snapshot = &watch->snapshot;
@@ -243,7 +243,7 @@ static bool watch_open_metrics(struct watch *watch)
     return watch->metrics != NULL;
 }
 
-/* What needs privileges first; then they are given up; then outputs, as the user who will rotate and reopen them. */
+/* First what needs privileges; then they are given up; then outputs, as the user that will rotate and reopen them. */
 static bool watch_open(struct watch *watch)
 {
     struct privileges privileges;

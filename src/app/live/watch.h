@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The task of a sensor: interfaces in, findings out, for weeks. */
+/*
+ * The task behind -i: interfaces in, findings on the outputs as they happen, for weeks. Here the parts are put together: workers,
+ * publication, metrics, signals, the service manager. Nothing that a reader does, or leaves undone, reaches the workers.
+ */
 #ifndef APP_LIVE_WATCH_H
 #define APP_LIVE_WATCH_H
 

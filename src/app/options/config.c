@@ -18,7 +18,7 @@
 #define FILE_SIZE_MAX (1u << 20)
 /* A path has at most 4096 octets. */
 #define LINE_MAX_LEN 8192u
-/* Who has seen so many knows what kind of mistake it is. */
+/* After so many errors the kind of mistake is clear. */
 #define ERRORS_MAX 20u
 
 #define BLANKS " \t\r"

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* Who takes the lines. */
+/* The caller's functions, which take the lines. */
 struct config_reader {
     /* Called for each line; the texts are valid during the call. false: it was wrong, and that was told. */
     bool (*entry)(void *ctx, unsigned line, const char *name, const char *value);

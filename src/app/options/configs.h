@@ -13,7 +13,7 @@
 
 /* Without the captures' hash seed, the evidence's stores, and the stream of an analysis. */
 struct publication_config options_publication(const struct options *options);
-/* Without what is the run's own: who takes the reports, counters, the seed, evidence, patience. */
+/* Without what differs from run to run: the taker of the reports, counters, the seed, evidence, patience. */
 struct sessions_config options_sessions(const struct options *options);
 struct decoder_config options_decoder(const struct options *options);
 /* Of each interface, without its name, the kernel's filter and the workers' share. */

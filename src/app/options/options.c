@@ -454,7 +454,7 @@ bool options_copy(struct options *to, const struct options *from)
 
 /*
  * Files are read as fast as there are processors. An interface's gigabit a second takes a fraction of one (see
- * tests/bench/rates.py), and each worker has a ring of its own: more are for whoever sees packets dropped.
+ * tests/bench/rates.py), and each worker has a ring of its own: more help where packets are dropped.
  */
 unsigned options_workers(const struct options *options)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Giving up what is no longer needed. In this order, before there is a second thread:
+ * Becoming another user and giving up what is no longer needed. In this order, before there is a second thread:
  *
  *   privileges_lookup()   who to become: a wrong name is told before anything is opened
  *   ...                   what only root may: interfaces, listening sockets

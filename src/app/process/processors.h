@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How many threads are of use. */
+/* How many threads are worth having. */
 #ifndef APP_PROCESS_PROCESSORS_H
 #define APP_PROCESS_PROCESSORS_H
 

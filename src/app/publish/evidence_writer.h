@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * -w: the packets of the connections that have findings, as captures. Frames are kept by whoever reads them, a store a worker
- * (capture/evidence.h); the thread that publishes findings has them written, and gives the findings their numbers there.
+ * -w: the packets of the connections that have findings, as captures. The threads that read frames keep them, each in a store
+ * (handoff/evidence_feed.h, capture/evidence.h); the thread that publishes findings has them written, and gives the findings their
+ * numbers there.
  */
 #ifndef APP_PUBLISH_EVIDENCE_WRITER_H
 #define APP_PUBLISH_EVIDENCE_WRITER_H

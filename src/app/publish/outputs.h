@@ -28,8 +28,8 @@ struct outputs_config {
     const struct packet_numbering *numbering; /* see struct output_config */
     const struct packet_numbering *evidence;
     /*
-     * Over files: standard output, which is written to as it is, for whoever stands behind it may hold us up, and a queue would
-     * only cost time. Each other output waits for its reader as well. NULL: no output waits, standard output neither.
+     * Over files: standard output, which is written to without a queue, for its reader may hold the analysis up, and a queue
+     * would only cost time. Each other output waits for its reader as well. NULL: no output waits, not even standard output.
      */
     FILE *stream;
 };

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Of a kind of loss, what is told. */
+/* What is reported of a kind of loss. */
 struct loss_kind {
     enum smtpscope_rule rule;
     enum smtpscope_detail detail;

@@ -10,7 +10,7 @@
 
 /* As many outputs as there can be: PUBLISHER_OUTPUTS_MAX. */
 #define OWN_LOSSES_OUTPUTS_MAX 16
-/* Whoever reads is told once in so long of each kind of loss, with all that was lost since: a minute is soon enough to act. */
+/* Each kind of loss is reported once in so long, with all that was lost since: a minute is soon enough to act. */
 #define OWN_LOSSES_PAUSE (60 * SMTPSCOPE_SECOND)
 
 struct loss_output {

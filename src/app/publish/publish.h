@@ -28,8 +28,7 @@ void publisher_configure(struct publisher *publisher, const struct publisher_con
 /* Where it all goes from now on; they stay the caller's. Before the first report. */
 void publisher_outputs(struct publisher *publisher, struct outputs *outputs);
 /*
- * For whoever watches, for months: each finding that is published is counted by `finding`, and memory is taken now that would
- * be later.
+ * For a run of months: each finding that is shown is counted by `finding`, and memory that would be taken later is taken now.
  */
 void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding),
                      void *ctx);

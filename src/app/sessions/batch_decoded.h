@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A batch of frames, decoded: what one reader makes and all workers look through, each for its own flows. */
+/*
+ * A batch of frames, decoded: one worker has it filled (files/file_reader.h), all workers look through it, each for the flows that
+ * are its own (batch_follower.h). So a frame is decoded once, and no segment is copied or queued.
+ */
 #ifndef APP_SESSIONS_BATCH_DECODED_H
 #define APP_SESSIONS_BATCH_DECODED_H
 
@@ -9,7 +12,7 @@
 /* No worker's: only packet time went on, by frames that are nothing we follow. */
 #define OWNER_NOBODY UINT32_MAX
 
-/* In capture order. Of OWNER_NOBODY only the segment's time and packet count. */
+/* In capture order. With OWNER_NOBODY only the segment's time and packet count. */
 struct decoded_segment {
     struct smtpscope_segment segment;
     uint32_t owner;

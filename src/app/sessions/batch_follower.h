@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One worker over batches: follows the flows that are its own, and sees packet time go on by all. */
+/*
+ * One worker's way through a batch: segments of its own flows go into its sessions, those of others only move packet time on, so
+ * that all workers time out alike.
+ */
 #ifndef APP_SESSIONS_BATCH_FOLLOWER_H
 #define APP_SESSIONS_BATCH_FOLLOWER_H
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The middle of the line, of one worker: segments -> flows -> sessions -> facts -> reports. */
+/*
+ * The sessions of one worker: segments come in, reports go out to its taker. The library follows and judges (smtpscope/follow.h);
+ * here it gets its memory, its bounds, its share of the work, SMTP on other ports (detect), and the records of --sessions and
+ * --messages are made.
+ */
 #ifndef APP_SESSIONS_SESSIONS_H
 #define APP_SESSIONS_SESSIONS_H
 

@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A few scrapers and someone who looks; whoever says nothing makes room for another after a while. */
+/* A few scrapers and a person with a browser; a connection that stays silent makes room for another after a while. */
 #define CONNECTIONS_MAX 32
 #define CONNECTION_SILENT_S 10
 #define BACKLOG 16
@@ -122,7 +122,7 @@ static enum MHD_Result answer_health(struct MHD_Connection *connection, struct m
     return answer_line(metrics->httpd, connection, MHD_HTTP_OK, "ok");
 }
 
-/* Written from a copy, so that who publishes waits for a copy and not for the writing. */
+/* Written from a copy, so that the publisher waits for a copy and not for the writing. */
 static enum MHD_Result answer_metrics(struct MHD_Connection *connection, struct metrics *metrics)
 {
     struct metrics_process process = {.started = metrics->started, .resident = resident_octets()};
@@ -227,7 +227,7 @@ static uint16_t listener_port(int fd)
                                                : ((struct sockaddr_in *)&address)->sin_port);
 }
 
-/* Signals are for the threads of whoever starts us. */
+/* Signals are for the caller's threads. */
 static struct MHD_Daemon *daemon_start(struct metrics *metrics, int fd)
 {
     struct MHD_Daemon *started;

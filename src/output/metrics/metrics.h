@@ -44,7 +44,7 @@ void metrics_output(struct metrics_snapshot *snapshot, struct sink *sink);
 
 /*
  * Listens at "192.0.2.1:9425" or "[2001:db8::1]:9425"; port 0 is any. NULL, and a line in `error`, when it cannot. Apart from
- * metrics_serve() for who gives privileges up in between: listening may want them, serving does not.
+ * metrics_serve() for callers that give privileges up in between: listening may need them, serving does not.
  */
 struct metrics *metrics_open(const char *address, char *error, size_t error_size);
 /* Serves in a thread of its own, once. Sinks' caution holds: the thread may do what the caller may. false: out of memory. */

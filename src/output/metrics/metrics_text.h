@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A snapshot in Prometheus's text format 0.0.4. */
+/* Prometheus's text, format 0.0.4: a snapshot of all counters in, what /metrics answers out. */
 #ifndef OUTPUT_METRICS_METRICS_TEXT_H
 #define OUTPUT_METRICS_METRICS_TEXT_H
 
 #include "base/writer.h"
 #include "output/metrics/metrics.h"
 
-/* Of the process, as it is when it is asked. */
+/* The process, as it is when it is asked. */
 struct metrics_process {
     int64_t started;   /* wall clock, ns */
     int64_t published; /* wall clock, ns; 0: never */

@@ -8,7 +8,7 @@
 #define REPLY_TIMES_BUCKETS 19
 #define REPLY_CLASSES 5 /* 1yz to 5yz */
 
-/* Of one command. */
+/* The replies to one command. */
 struct reply_time {
     uint64_t
         buckets[REPLY_TIMES_BUCKETS + 1]; /* each alone, not the sum up to it; the last one has what is beyond all bounds */

@@ -114,7 +114,7 @@ static bool wake_pipe(struct sink *sink)
     return true;
 }
 
-/* Signals are for the threads of whoever starts us; and EPIPE says what SIGPIPE would. */
+/* Signals are for the caller's threads; and EPIPE says what SIGPIPE would. */
 static int thread_start(struct sink *sink)
 {
     sigset_t all, before;

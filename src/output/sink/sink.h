@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Where finished lines go while the program runs on: standard output, a file with rotation, syslog, journald, a Unix socket.
- * Each sink has a bounded queue and a thread that empties it, so a reader that is slow or absent never holds up who puts.
+ * Each sink has a bounded queue and a thread that empties it, so a reader that is slow or absent never holds up the caller.
  *
  * Caution: a sink's thread inherits what the thread that opens it may do. Change user and give capabilities up with calls that
  * reach all threads (setuid(2) of the C library does), or before; what is opened again later is opened with what is left then.
@@ -33,7 +33,7 @@ struct sink_config {
     size_t queue_octets;    /* 0: SINK_QUEUE_OCTETS */
 };
 
-/* Who can wait for a reader that has gone, waits so long: a service that is started again is back by then. */
+/* Callers that can wait for a reader that has gone wait so long: a service that is started again is back by then. */
 #define SINK_WAIT_MS 10000
 /* RFC 5424 6.1 has receivers take 2048 octets; what is common takes 8 KiB, and more than that is cut there anyway. */
 #define SINK_UDP_MAX 8192
@@ -42,7 +42,7 @@ struct sink_stats {
     uint64_t lines, octets; /* handed to the system */
     /*
      * Octets among these that a reader left unread when it went, at most: exact for pipes; TCP knows what was acknowledged, a
-     * local stream when all was read. Of datagrams it is not known.
+     * local stream when all was read. It is not known of datagrams.
      */
     uint64_t unread;
     uint64_t dropped; /* lines that are lost: the queue was full, or they could not be sent at all */

@@ -16,7 +16,7 @@
 /* Findings name people: for the owner and the group that reads logs. */
 #define FILE_MODE 0640
 
-/* Standard output's description is shared with whoever started us: O_NONBLOCK would hit them as well. */
+/* Standard output is shared with the program that started this one: O_NONBLOCK would hit that as well. */
 static ssize_t write_descriptor(struct sink *sink, const char *at, size_t len)
 {
     struct pollfd ready = {.fd = sink->fd, .events = POLLOUT};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Lines that wait for a sink's thread: a ring of octets in which each line stands in one piece. Who puts and who takes off
- * lock; the thread that alone takes off may read between two positions without.
+ * Lines that wait for a sink's thread: a ring of octets in which each line stands in one piece. Putting and taking off
+ * need the lock; the one thread that takes off may read between two positions without it.
  */
 #ifndef OUTPUT_SINK_SINK_QUEUE_H
 #define OUTPUT_SINK_SINK_QUEUE_H

@@ -44,7 +44,7 @@ static void sink_note(struct sink *sink, int error)
     sink->why = NULL;
 }
 
-/* For who waits for room: a reader may come back, but a disk is not given more room by waiting. */
+/* For callers that wait for room: a reader may come back, but a disk is not given more room by waiting. */
 static void note_hope(struct sink *sink, int error)
 {
     bool reader = sink->transport->socket || sink->pipe || error == ENXIO;
