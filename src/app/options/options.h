@@ -49,7 +49,7 @@ struct options {
     enum smtpscope_severity min_severity;
     int fail_on;                     /* enum smtpscope_severity; -1: never */
     const struct format_row *format; /* a row of format_table */
-    bool sessions, messages, summary;
+    bool sessions, messages, summary, detail, brief;
     const char *language; /* NULL: the environment's */
     enum colour colour;
     const char **outputs; /* checked for their form; none: standard output */

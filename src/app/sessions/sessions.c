@@ -60,7 +60,7 @@ static void sessions_records(const struct sessions *sessions, const struct smtps
 
     if (fact->type == SMTPSCOPE_FACT_END && transcript)
         taker->session(taker->ctx, flow, transcript);
-    if (fact->type == SMTPSCOPE_FACT_MESSAGE && sessions->config.messages && fact->message->sent)
+    if (fact->type == SMTPSCOPE_FACT_MESSAGE && sessions->config.messages)
         taker->message(taker->ctx, flow, fact->message);
 }
 
