@@ -362,6 +362,11 @@ struct smtpscope_session_config {
      * TEXT: NULL when it cannot tell either. The name is valid as long as the session.
      */
     const char *(*name_protocol)(void *ctx, const uint8_t *octets, size_t len);
+    /*
+     * NULL, or takes the octets of a side that is inside TLS, from its first record on. Who can decrypt may call
+     * smtpscope_session_decrypted() from there, and feed the clear octets.
+     */
+    void (*inside_tls)(void *ctx, struct smtpscope_session *session, const struct smtpscope_octets *octets);
     void *ctx;
 };
 

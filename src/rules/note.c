@@ -291,6 +291,7 @@ static struct note *note_new(struct smtpscope_judge *judge, const struct claim *
                 .id = ++judge->note_count,
                 .cause = claim->cause,
                 .flow = judge->flow,
+                .tls = claim->exchange && claim->exchange->before->tls,
                 .state = "",
             },
         .evidence = {.capacity = INDEXES_FEW},

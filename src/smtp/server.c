@@ -320,7 +320,8 @@ static size_t server_take(struct smtpscope_session *session, const char *data, s
     switch ((enum server_mode)session->server) {
     case SERVER_REPLIES:
         if (!line_of(session, SMTPSCOPE_SERVER) &&
-            ((session->not_followed && is_tls(*data)) || tls_follows(session, data, len))) {
+            ((session->not_followed && is_tls(*data)) || tls_follows(session, data, len) ||
+             (record_begins(data, len) && (session->resync || is_implicit_tls(session))))) {
             side_opaque(session, SMTPSCOPE_SERVER, origin->offset); /* not_followed: an alert, the server did expect TLS */
             return 0;
         }
@@ -328,7 +329,7 @@ static size_t server_take(struct smtpscope_session *session, const char *data, s
             return used;
         return line_take(session, SMTPSCOPE_SERVER, data, len, origin, server_line);
     case SERVER_TLS_WAIT: return take_tls(session, data, len, origin);
-    case SERVER_OPAQUE: return len;
+    case SERVER_OPAQUE: opaque_tell(session, SMTPSCOPE_SERVER, data, len, origin); return len;
     }
     return len;
 }

@@ -167,7 +167,11 @@ void smtpscope_session_decrypted(struct smtpscope_session *session)
 {
     client_enter(session, CLIENT_COMMANDS);
     session->server = SERVER_REPLIES;
+    session->cut = session->resync = session->secret = session->last_was_220 = false;
+    while (queue_first(session)) /* their replies were lost in clear */
+        queue_pop(session);
     state_tls(&session->state);
+    session->state.doubt &= SMTPSCOPE_DOUBT_AUTH;
 }
 
 /* What becomes of a message whose reply will not come. One whose end was not captured may have gone on. */

@@ -32,10 +32,11 @@ ROOMS = {
         "options": {"process", "sessions", "publish"},
         "explain": {"process"},
         "handoff": {"process"},
+        "keys": {"process"},
         "sessions": {"handoff"},
         "publish": {"handoff", "process"},
-        "files": {"handoff", "sessions", "publish", "process", "options"},
-        "live": {"handoff", "sessions", "publish", "process", "options"},
+        "files": {"handoff", "keys", "sessions", "publish", "process", "options"},
+        "live": {"handoff", "keys", "sessions", "publish", "process", "options"},
         "": {"options", "explain", "process", "files", "live"},
     },
     "output": {

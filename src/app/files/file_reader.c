@@ -143,6 +143,7 @@ static bool file_reader_begin(struct file_reader *reader, struct capture_file *c
         reader->failed = true;
         return false;
     }
+    savefile_secrets(capture->file, &reader->config.secrets);
     reader->begun = true;
     reader->config.summary->files++;
     return true;

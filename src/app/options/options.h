@@ -41,6 +41,8 @@ struct options {
     unsigned buffer_kib;      /* of the kernel's buffer; 0: libpcap's default */
     unsigned snapshot_length; /* octets of each packet; 0: all */
     uint8_t ports[PORTS_OCTETS];
+    const char **keylogs; /* key logs of TLS */
+    size_t keylog_count;
     unsigned workers; /* 0: auto; WORKERS_UNSAID */
     bool detect;
     size_t max_sessions; /* 0: the table's own default */
