@@ -184,11 +184,9 @@ struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash)
         return NULL;
     flow = flow_at(streams, place);
     memset(flow, 0, sizeof *flow);
-    flow->place = place;
-    flow->hash = (uint32_t)hash;
-    slot_insert(streams->slots, streams->capacity - 1, (struct slot){.hash = flow->hash, .place = place});
+    slot_insert(streams->slots, streams->capacity - 1, (struct slot){.hash = (uint32_t)hash, .place = place});
     streams->used++;
-    flow_enlist(streams, flow, LIST_EMBRYO);
+    flow_enlist(streams, flow, place, LIST_EMBRYO);
     return flow;
 }
 
@@ -209,17 +207,25 @@ static void slot_delete(struct smtpscope_streams *streams, size_t at)
     slots[at] = (struct slot){0};
 }
 
+/* As in its slot. It is not kept: a flow is removed once, and has no room for it. */
+static uint32_t flow_hash(const struct smtpscope_streams *streams, const struct flow *flow)
+{
+    const struct smtpscope_segment segment = {.src = flow->public.side[0], .dst = flow->public.side[1]};
+
+    return (uint32_t)smtpscope_segment_hash(&segment, streams->config.hash_seed);
+}
+
 void flow_remove(struct smtpscope_streams *streams, struct flow *flow)
 {
-    size_t mask = streams->capacity - 1, at = flow->hash & mask;
+    size_t mask = streams->capacity - 1, at = flow_hash(streams, flow) & mask;
+    uint32_t place = flow_unlist(streams, flow);
 
-    while (streams->slots[at].place != flow->place)
+    while (streams->slots[at].place != place)
         at = (at + 1) & mask;
     slot_delete(streams, at);
     streams->used--;
-    flow_unlist(streams, flow);
     flow->next = streams->spare;
-    streams->spare = flow->place;
+    streams->spare = place;
 }
 
 void table_free(struct smtpscope_streams *streams)
