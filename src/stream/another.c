@@ -56,28 +56,28 @@ static bool has_ended(const struct flow *flow)
     return flow->closed || flow->reset || flow->fin_seen || ends_soon(flow);
 }
 
-static struct handshake *handshake_new(struct smtpscope_streams *streams, struct flow *flow,
-                                       const struct smtpscope_segment *segment)
+static struct rival_syn *rival_new(struct smtpscope_streams *streams, struct flow *flow,
+                                   const struct smtpscope_segment *segment)
 {
     struct unsettled *unsettled = unsettled_of(streams, flow);
 
     if (!unsettled)
         return NULL;
-    unsettled->other = (struct handshake){.time = segment->time, .packet = segment->packet};
+    unsettled->other = (struct rival_syn){.time = segment->time, .packet = segment->packet};
     return &unsettled->other;
 }
 
 static enum belongs syn_look(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                              const struct smtpscope_segment *segment)
 {
-    struct handshake *handshake = flow->unsettled ? &flow->unsettled->other : NULL;
+    struct rival_syn *handshake = flow->unsettled ? &flow->unsettled->other : NULL;
 
     if (!flow->closed && is_beginning(flow, side, segment->seq + 1))
         return BELONGS_HERE;
     if (has_ended(flow))
         return BELONGS_TO_ANOTHER;
     if (!handshake || !handshake->known[!side] || handshake->nxt[side] != segment->seq + 1)
-        handshake = handshake_new(streams, flow, segment);
+        handshake = rival_new(streams, flow, segment);
     if (handshake) {
         handshake->nxt[side] = segment->seq + 1;
         handshake->known[side] = true;
@@ -89,7 +89,7 @@ static enum belongs syn_look(struct smtpscope_streams *streams, struct flow *flo
 static enum belongs syn_ack_look(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                                  const struct smtpscope_segment *segment)
 {
-    struct handshake *handshake = flow->unsettled ? &flow->unsettled->other : NULL;
+    struct rival_syn *handshake = flow->unsettled ? &flow->unsettled->other : NULL;
     bool answers = flow->direction[!side].known && is_beginning(flow, !side, segment->ack);
 
     if (flow->direction[side].known
@@ -99,7 +99,7 @@ static enum belongs syn_ack_look(struct smtpscope_streams *streams, struct flow 
     if (has_ended(flow))
         return BELONGS_TO_ANOTHER;
     if (!handshake || !handshake->known[!side] || handshake->nxt[!side] != segment->ack)
-        handshake = handshake_new(streams, flow, segment);
+        handshake = rival_new(streams, flow, segment);
     if (handshake) {
         handshake->nxt[side] = segment->seq + 1;
         handshake->nxt[!side] = segment->ack;

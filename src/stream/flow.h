@@ -29,7 +29,7 @@ struct held {
 };
 
 /* A SYN inside a connection, and the SYN-ACK that answers it: the beginning of another one on the same ports, or forged. */
-struct handshake {
+struct rival_syn {
     smtpscope_time time;
     uint64_t packet;
     uint32_t nxt[2];
@@ -56,7 +56,7 @@ struct unsettled {
     uint32_t claimed[2];
     uint32_t reached[2]; /* the highest sequence number that this side has shown since then */
     bool has_reached[2];
-    struct handshake other;
+    struct rival_syn other;
     struct doubtful_reset reset;
     struct trouble *trouble; /* NULL: there was none; see trouble.h */
 };

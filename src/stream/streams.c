@@ -151,7 +151,7 @@ static uint64_t hash_of(const struct smtpscope_streams *streams, const struct sm
 }
 
 /* A handshake that was seen before its connection could be told from a forged one. */
-static void flow_begin(struct flow *flow, const struct handshake *handshake)
+static void flow_begin(struct flow *flow, const struct rival_syn *handshake)
 {
     flow->public.midstream = false;
     flow->public.first_packet = handshake->packet;
@@ -159,7 +159,7 @@ static void flow_begin(struct flow *flow, const struct handshake *handshake)
     for (int side = 0; side < 2; side++) {
         struct direction *direction = &flow->direction[side];
 
-        direction->known = direction->seen = handshake->known[side];
+        direction->known = handshake->known[side];
         direction->nxt = handshake->nxt[side];
     }
 }
@@ -168,7 +168,7 @@ static void flow_begin(struct flow *flow, const struct handshake *handshake)
 static struct flow *flow_replace(struct smtpscope_streams *streams, struct flow *old, const struct smtpscope_segment *segment,
                                  enum smtpscope_side side, uint64_t hash)
 {
-    struct handshake handshake = old->unsettled ? old->unsettled->other : (struct handshake){0};
+    struct rival_syn handshake = old->unsettled ? old->unsettled->other : (struct rival_syn){0};
     bool answered = handshake.known[0] && handshake.known[1] && !(segment->flags & SMTPSCOPE_TCP_SYN);
     struct held *foreign[2];
     struct flow *flow;
