@@ -34,8 +34,8 @@ enum smtpscope_segment_mark {
 struct smtpscope_segment {
     struct smtpscope_endpoint src, dst;
     uint32_t seq, ack;
-    uint8_t flags; /* enum smtpscope_tcp_flag */
-    uint16_t window;
+    uint8_t flags;   /* enum smtpscope_tcp_flag */
+    uint16_t window; /* as it stands in the header; 0: closed, nothing more is taken */
     const uint8_t *data;
     uint32_t len;
     uint32_t missing;

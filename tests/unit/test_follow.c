@@ -105,6 +105,7 @@ static struct smtpscope_segment segment_of(struct connection *connection, enum s
                                         .seq = connection->next[side],
                                         .ack = connection->next[!side],
                                         .flags = flags,
+                                        .window = UINT16_MAX,
                                         .data = (const uint8_t *)text,
                                         .len = (uint32_t)strlen(text),
                                         .time = now,
