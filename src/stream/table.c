@@ -15,20 +15,14 @@
 #define INITIAL_CAPACITY 1024u
 #define CACHE_LINE 64u
 
-/* An address is two words, of which IPv4 fills direction of one. Both factors depend on the seed: neither can be made zero. */
-static uint64_t endpoint_hash(const struct smtpscope_endpoint *end, uint64_t seed)
-{
-    uint64_t words[2];
-
-    memcpy(words, end->addr, sizeof words);
-    return hash_mix(words[0] ^ seed ^ (uint64_t)end->port << 32, words[1] ^ (seed << 32 | seed >> 32));
-}
+_Static_assert(sizeof(struct smtpscope_endpoint) == 18, "an end is hashed as it stands");
 
 /* Both directions hash alike: the two ends are combined by operations that do not care about their order. */
 uint64_t smtpscope_segment_hash(const struct smtpscope_segment *segment, uint64_t seed)
 {
-    uint64_t src = endpoint_hash(&segment->src, seed), dst = endpoint_hash(&segment->dst, seed);
-    uint64_t hash = hash_mix(src + dst, (src ^ dst) + seed);
+    uint64_t src = hash_octets(&segment->src, sizeof segment->src, seed);
+    uint64_t dst = hash_octets(&segment->dst, sizeof segment->dst, seed);
+    uint64_t hash = hash_octets((const uint64_t[]){src + dst, src ^ dst}, 2 * sizeof src, seed);
 
     return hash ? hash : 1;
 }

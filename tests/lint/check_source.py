@@ -55,6 +55,7 @@ LIBRARIES = {
     r"pcap.*": {"capture", "app"},
     r"(ndpi/)?ndpi.*": {"detect"},
     r"zlib\.h|zstd\.h": {"capture"},
+    r"xxhash\.h": {"base"},
     r"libpsl\.h": {"correlate"},
     r"cap-ng\.h|seccomp\.h|systemd/.*": {"app"},
     r"microhttpd\.h": {"output"},
