@@ -9,7 +9,6 @@
 
 #include "life.h"
 #include "reassembly.h"
-#include "reset.h"
 #include "waiting.h"
 
 #define EMBRYO_TIME (60 * SMTPSCOPE_SECOND) /* TCP gives up an unanswered SYN about then */
@@ -100,7 +99,7 @@ static bool expiring_stuck(struct smtpscope_streams *streams)
 {
     for (struct flow *flow = list_first(streams, LIST_STUCK); flow && flow->since + STUCK_TIME <= streams->now;
          flow = flow_at(streams, flow->next))
-        if ((reassembly_is_hopeless(streams, flow) || reset_is_due(streams, flow)) && !expiring_push(streams, flow))
+        if (reassembly_is_hopeless(streams, flow) && !expiring_push(streams, flow))
             return false;
     return true;
 }
@@ -139,7 +138,7 @@ static bool expiring_gather(struct smtpscope_streams *streams)
 static void expiring_expire(struct smtpscope_streams *streams)
 {
     for (struct flow *flow; (flow = expiring_pop(&streams->expiring));) {
-        if (flow->list != LIST_STUCK || reset_is_due(streams, flow)) {
+        if (flow->list != LIST_STUCK) {
             flow_end(streams, flow, SMTPSCOPE_CLOSE_IDLE);
             continue;
         }

@@ -9,7 +9,6 @@
 
 #include "app/sessions/batch_decoded.h"
 #include "base/packet_numbering.h"
-#include "capture/savefile.h"
 #include "decode/decode.h"
 #include "output/summary.h"
 
@@ -24,9 +23,8 @@ struct file_reader_config {
     struct summary *summary;            /* files, packets, octets, times, damage */
     unsigned workers;
     uint64_t hash_seed;
-    struct secrets_taker secrets; /* gets the keys that stand among the packets */
-    struct evidence *evidence;    /* gets the frames of what is followed; NULL: not wanted */
-    bool (*stopped)(void *ctx);   /* asked now and then, on the thread that reads */
+    struct evidence *evidence;  /* gets the frames of what is followed; NULL: not wanted */
+    bool (*stopped)(void *ctx); /* asked now and then, on the thread that reads */
     void *ctx;
 };
 
