@@ -41,6 +41,7 @@ struct smtpscope_finding {
     const char *command, *argument, *text;
     uint16_t code;
     struct smtpscope_enhanced enhanced;
+    bool tls;           /* its exchange was inside TLS */
     const char *state;  /* smtpscope_state_name() before the exchange; "" where there is none */
     const char *server; /* the server's software as far as it is known ("Postfix"), "" */
 

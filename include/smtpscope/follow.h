@@ -9,6 +9,7 @@
 #include "smtpscope/correlate.h"
 #include "smtpscope/judge.h"
 #include "smtpscope/stream.h"
+#include "smtpscope/tls.h"
 
 SMTPSCOPE_C_BEGIN
 
@@ -20,9 +21,10 @@ struct smtpscope_follow;
  */
 struct smtpscope_follow_config {
     const struct smtpscope_allocator *allocator; /* NULL: realloc(3). Must outlive what is made of it */
-    const uint8_t *ports; /* a bit per TCP port of servers, 8192 octets; NULL: 25 and 587. Must outlive what is made of it */
-    uint64_t hash_seed;   /* anything an attacker cannot know; where segments have their hash, the one that made it */
-    size_t max_flows;     /* 0: the default, as of the next two. See struct smtpscope_stream_config */
+    const uint8_t
+        *ports;         /* a bit per TCP port of servers, 8192 octets; NULL: 25, 465 and 587. Must outlive what is made of it */
+    uint64_t hash_seed; /* anything an attacker cannot know; where segments have their hash, the one that made it */
+    size_t max_flows;   /* 0: the default, as of the next two. See struct smtpscope_stream_config */
     size_t max_held;
     smtpscope_time idle;
     /*
@@ -31,6 +33,14 @@ struct smtpscope_follow_config {
      */
     bool live;
     smtpscope_time patience;
+    /*
+     * Secrets of sessions inside TLS, which are then followed there, too; NULL: none. Must outlive what is made of it.
+     * `key_patience`: they may still come, and sessions without theirs wait so long, in packet time. See tls.h.
+     */
+    struct smtpscope_keys *keys;
+    smtpscope_time key_patience;
+    /* NULL: nobody else follows the connections of this capture. See struct smtpscope_tls_events. */
+    void (*earlier)(void *ctx);
 
     /* A session begins: what it returns is the session's user, see smtpscope_session_user(). */
     void *(*opened)(void *ctx, struct smtpscope_session *session);

@@ -14,6 +14,17 @@ enum smtpscope_tcp_flag {
     SMTPSCOPE_TCP_RST = 0x04,
     SMTPSCOPE_TCP_PSH = 0x08,
     SMTPSCOPE_TCP_ACK = 0x10,
+    SMTPSCOPE_TCP_URG = 0x20,
+};
+
+/* What else a receiver, or what stands before it, judges a segment by. */
+enum smtpscope_segment_mark {
+    SMTPSCOPE_MARK_DAMAGED = 0x01,   /* the checksum of the IP header is wrong; 0 there is what offload leaves, and no mark */
+    SMTPSCOPE_MARK_TOO_LONG = 0x02,  /* the IP header claims more octets than the frame had on the wire */
+    SMTPSCOPE_MARK_CONTESTED = 0x04, /* it came in IP fragments that contradict one another */
+    SMTPSCOPE_MARK_SIGNED = 0x08,    /* it has the option of RFC 2385 or RFC 5925 */
+    SMTPSCOPE_MARK_STAMPED = 0x10,   /* it has timestamps, RFC 7323 3 */
+    SMTPSCOPE_MARK_SCALED = 0x20,    /* it has a window scale, RFC 7323 2 */
 };
 
 /*
@@ -23,14 +34,22 @@ enum smtpscope_tcp_flag {
 struct smtpscope_segment {
     struct smtpscope_endpoint src, dst;
     uint32_t seq, ack;
-    uint8_t flags; /* enum smtpscope_tcp_flag */
-    uint16_t window;
+    uint8_t flags;   /* enum smtpscope_tcp_flag */
+    uint16_t window; /* as it stands in the header; 0: closed, nothing more is taken */
     const uint8_t *data;
     uint32_t len;
     uint32_t missing;
     smtpscope_time time;
     uint64_t packet; /* the caller's number for the frame, returned in facts and findings */
     uint64_t hash;   /* smtpscope_segment_hash(), where the caller has it already; 0: not computed */
+
+    /* Zero where the caller does not know them: then the segment is not judged by them. */
+    uint8_t marks;  /* enum smtpscope_segment_mark */
+    uint8_t header; /* so many octets of TCP header stand right before `data`, captured whole; for the checksum */
+    uint8_t hops;   /* the time to live, or hop limit, of the innermost IP header */
+    uint8_t scale;  /* of the window, with MARK_SCALED */
+    uint16_t vlan;  /* of VLAN tags and the like: one value for each network that may use the same addresses; 12 bits */
+    uint32_t stamp; /* TSval, with MARK_STAMPED */
 };
 
 /*

@@ -147,7 +147,6 @@ struct smtpscope_reply {
     uint32_t lines;
     uint32_t oddities;    /* enum smtpscope_reply_oddity */
     uint64_t offset, end; /* in the server's stream */
-    uint64_t acked;       /* client octets the server had acknowledged when it sent this */
     smtpscope_time time;
     uint64_t packet;
 };
@@ -279,7 +278,7 @@ struct smtpscope_message {
 };
 
 enum smtpscope_tls_event {
-    SMTPSCOPE_TLS_STARTED,            /* TLS began, or the capture begins within it; from here both sides are opaque */
+    SMTPSCOPE_TLS_STARTED,            /* the client's TLS handshake began; from here both sides are opaque */
     SMTPSCOPE_TLS_COMMAND_INJECTION,  /* client octets behind STARTTLS, before the handshake */
     SMTPSCOPE_TLS_RESPONSE_INJECTION, /* server octets behind the 220, before its handshake */
     SMTPSCOPE_TLS_NOT_FOLLOWED,       /* 220 to STARTTLS, then no TLS */
@@ -363,6 +362,11 @@ struct smtpscope_session_config {
      * TEXT: NULL when it cannot tell either. The name is valid as long as the session.
      */
     const char *(*name_protocol)(void *ctx, const uint8_t *octets, size_t len);
+    /*
+     * NULL, or takes the octets of a side that is inside TLS, from its first record on. Who can decrypt may call
+     * smtpscope_session_decrypted() from there, and feed the clear octets.
+     */
+    void (*inside_tls)(void *ctx, struct smtpscope_session *session, const struct smtpscope_octets *octets);
     void *ctx;
 };
 

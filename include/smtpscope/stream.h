@@ -31,7 +31,10 @@ struct smtpscope_octets {
     uint64_t packet;
 };
 
-/* Octets of one direction that will never come; or, with a `len` of 0, where octets were sent again with other content. */
+/*
+ * Octets of one direction that will never come; or, with a `len` of 0, where octets were sent again with other content, or where
+ * those begin among which are urgent ones.
+ */
 struct smtpscope_gap {
     enum smtpscope_side side;
     uint64_t offset, len;
@@ -80,6 +83,8 @@ struct smtpscope_stream_events {
     void (*closed)(void *ctx, void *user, const struct smtpscope_ending *ending);
     /* A connection that opened() was never called for is over. NULL: nobody wants to know. Valid during the call. */
     void (*attempted)(void *ctx, const struct smtpscope_attempt *attempt);
+    /* The octets that come next have urgent ones among them, which stay in line (RFC 6093); once a direction. NULL: not wanted. */
+    void (*urgent)(void *ctx, void *user, const struct smtpscope_gap *place);
     /* smtpscope_streams_clock_stepped() was called. NULL where it is not. */
     void (*clock_stepped)(void *ctx, void *user, smtpscope_time delta);
 };

@@ -41,6 +41,8 @@ struct smtpscope_keys_config {
     /* Where several threads use the store: called before and after each use of what it holds. */
     void (*lock)(void *ctx);
     void (*unlock)(void *ctx);
+    /* NULL, or asked, outside of the lock, when a secret is not there: what it adds is looked through once more. */
+    void (*missing)(void *ctx);
     void *ctx;
 };
 
@@ -94,6 +96,11 @@ enum smtpscope_handshake_outcome {
     SMTPSCOPE_HANDSHAKE_ABANDONED, /* closed without one */
     SMTPSCOPE_HANDSHAKE_SILENT,    /* nobody closed, and nobody said more */
 };
+
+/* "done", "refused", "abandoned", "silent", "unknown". Static. */
+const char *smtpscope_handshake_name(enum smtpscope_handshake_outcome outcome);
+/* Is it one side's doing? */
+bool smtpscope_handshake_has_side(enum smtpscope_handshake_outcome outcome);
 
 struct smtpscope_handshake {
     enum smtpscope_handshake_outcome outcome;
@@ -149,11 +156,19 @@ struct smtpscope_tls;
 struct smtpscope_tls_connection;
 
 struct smtpscope_tls_events {
-    /* From here on octets() and gap() tell of the session in clear: smtpscope_session_decrypted(). Told once, or never. */
-    void (*decrypted)(void *ctx, void *user);
-    /* As of struct smtpscope_stream_events. Offsets count on from where TLS began; `packet` is that of the record's end. */
+    /*
+     * From here on octets() and gap() tell of the session in clear: smtpscope_session_decrypted(). Told once, or never. `next`
+     * is to be filled in: the offsets of each side from which its clear octets count on.
+     */
+    void (*decrypted)(void *ctx, void *user, uint64_t next[2]);
+    /* As of struct smtpscope_stream_events. `packet` is that of the record's end. */
     void (*octets)(void *ctx, void *user, const struct smtpscope_octets *octets);
     void (*gap)(void *ctx, void *user, const struct smtpscope_gap *gap);
+    /*
+     * NULL, or called when a session resumes another one that the store does not know: where several threads follow the
+     * connections of one capture, it returns when all of them are as far as this one.
+     */
+    void (*earlier)(void *ctx);
     /* SMTPSCOPE_FACT_HANDSHAKE once at most, SMTPSCOPE_FACT_TLS_END at the close. */
     void (*fact)(void *ctx, void *user, const struct smtpscope_fact *fact);
 };
@@ -189,6 +204,8 @@ void smtpscope_tls_gap(struct smtpscope_tls_connection *connection, const struct
  * next to nothing where nothing waits.
  */
 void smtpscope_tls_expire(struct smtpscope_tls *tls, smtpscope_time now);
+/* The clock that stamps the octets was set by `delta`. */
+void smtpscope_tls_clock_stepped(struct smtpscope_tls_connection *connection, smtpscope_time delta);
 /* Nothing more will come. Tells what is still to be told. */
 void smtpscope_tls_close(struct smtpscope_tls_connection *connection, const struct smtpscope_ending *ending);
 

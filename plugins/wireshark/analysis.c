@@ -49,25 +49,31 @@ static const struct smtpscope_allocator file_allocator = {file_resize, NULL};
 
 /* --- what the library tells */
 
+/* The cause may be told behind what it has caused, and may become another one. */
+static void causes_link(const struct watched *watched)
+{
+    for (uint32_t i = 0; i < watched->known; i++) {
+        struct finding_record *record = watched->findings[i];
+        uint32_t cause = record->finding.cause;
+
+        record->cause = cause && cause <= watched->known && cause != i + 1 ? watched->findings[cause - 1] : NULL;
+    }
+}
+
 static void finding_keep(struct watched *watched, const struct smtpscope_finding *finding)
 {
-    struct finding_record *record;
-
     if (finding->id <= watched->known) {
-        record = watched->findings[finding->id - 1];
-        smtpscope_finding_revise(&record->finding, finding);
+        smtpscope_finding_revise(&watched->findings[finding->id - 1]->finding, finding);
     } else {
         if (finding->id > watched->capacity) {
             watched->capacity = finding->id * 2;
             watched->findings =
                 wmem_realloc(wmem_file_scope(), watched->findings, watched->capacity * sizeof(struct finding_record *));
         }
-        record = records_finding(watched->record, finding);
-        watched->findings[finding->id - 1] = record;
+        watched->findings[finding->id - 1] = records_finding(watched->record, finding);
         watched->known = finding->id;
     }
-    if (finding->cause && finding->cause <= watched->known && finding->cause != finding->id)
-        record->cause = watched->findings[finding->cause - 1];
+    causes_link(watched);
 }
 
 static void on_finding(void *ctx, const struct smtpscope_session *session, const struct smtpscope_finding *finding)

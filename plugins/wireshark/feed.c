@@ -11,8 +11,9 @@
 
 #include <epan/dissectors/packet-tcp.h>
 
-static const char *const field_names[] = {"tcp.seq_raw", "tcp.ack_raw", "tcp.flags", "tcp.len", "tcp.payload", "smtp"};
-enum field { FIELD_SEQ, FIELD_ACK, FIELD_FLAGS, FIELD_LEN, FIELD_PAYLOAD, FIELD_SMTP, FIELDS };
+static const char *const field_names[] = {"tcp.seq_raw", "tcp.ack_raw", "tcp.flags", "tcp.window_size_value",
+                                          "tcp.len",     "tcp.payload", "smtp"};
+enum field { FIELD_SEQ, FIELD_ACK, FIELD_FLAGS, FIELD_WINDOW, FIELD_LEN, FIELD_PAYLOAD, FIELD_SMTP, FIELDS };
 
 static int fields[FIELDS];
 static int proto_tcp, proto_tls, proto_smtp, proto_icmp, proto_icmpv6;
@@ -134,6 +135,7 @@ static bool segment_read(const packet_info *pinfo, proto_tree *tree, struct smtp
     segment->seq = field_number(tree, FIELD_SEQ);
     segment->ack = field_number(tree, FIELD_ACK);
     segment->flags = (uint8_t)field_number(tree, FIELD_FLAGS);
+    segment->window = (uint16_t)field_number(tree, FIELD_WINDOW);
     return true;
 }
 

@@ -5,8 +5,8 @@
  * always read here.
  *
  * Read: section headers (either byte order, any number), interface descriptions (if_tsresol, if_tsoffset), enhanced, simple and
- * obsolete packet blocks. All else is skipped: names, statistics, secrets, comments. Packets are handed out where they were
- * read, without a copy.
+ * obsolete packet blocks, the secrets of TLS where they are wanted. All else is skipped: names, statistics, comments. Packets
+ * are handed out where they were read, without a copy.
  */
 #include "capture/pcapng.h"
 
@@ -31,7 +31,11 @@ enum block_type {
     BLOCK_PACKET = 2,
     BLOCK_SIMPLE = 3,
     BLOCK_ENHANCED = 6,
+    BLOCK_SECRETS = 10,
 };
+
+/* "TLSK": what is in a block of secrets */
+#define SECRETS_TLS 0x544c534bu
 
 enum option { OPTION_END = 0, OPTION_TSRESOL = 9, OPTION_TSOFFSET = 14 };
 
@@ -50,6 +54,9 @@ struct pcapng {
     size_t interface_count, interface_room;
     smtpscope_time last_time;
     size_t skip; /* octets still to be passed over */
+    struct secrets_taker secrets;
+    size_t secret;    /* octets still to be given to it; then `skip` ends the block */
+    bool alone, open; /* only secrets are wanted; a block of them has begun */
 };
 
 struct pcapng *pcapng_new(struct feed *feed)
@@ -119,6 +126,51 @@ static enum feed_state pcapng_skip(struct pcapng *file)
         if (state != FEED_READY || file->skip == 0)
             return state;
     }
+}
+
+void pcapng_secrets(struct pcapng *file, const struct secrets_taker *taker, bool alone)
+{
+    file->secrets = *taker;
+    file->alone = alone;
+}
+
+/* Hands on what there is of a block of secrets: it may be longer than any other. */
+static enum feed_state secrets_take(struct pcapng *file)
+{
+    struct feed *feed = file->feed;
+    while (file->secret > 0) {
+        enum feed_state state = pcapng_need(file, 1);
+        if (state == FEED_END)
+            return pcapng_fail(file, feed->cut);
+        if (state != FEED_READY)
+            return state;
+        size_t left = feed->len - feed->at, step = left < file->secret ? left : file->secret;
+        file->secrets.octets(file->secrets.ctx, feed_at(feed), step);
+        feed->at += step;
+        file->secret -= step;
+    }
+    if (file->open)
+        file->secrets.octets(file->secrets.ctx, NULL, 0);
+    file->open = false;
+    return FEED_READY;
+}
+
+/* Secrets: type (4), length (4), data, options. Its head was read, and is taken here. */
+static enum feed_state secrets_begin(struct pcapng *file, uint32_t len)
+{
+    enum { HEAD = 16 };
+    if (len < HEAD + 4)
+        return pcapng_fail(file, _("a block's length cannot be"));
+    enum feed_state state = pcapng_need(file, HEAD);
+    if (state != FEED_READY)
+        return state;
+    struct reader head = reader_over(feed_at(file->feed), HEAD);
+    uint32_t type = field32(file, &head, 8), secret = field32(file, &head, 12);
+    file->open = type == SECRETS_TLS && secret <= len - HEAD - 4;
+    file->secret = file->open ? secret : 0;
+    file->skip = len - HEAD - file->secret;
+    file->feed->at += HEAD;
+    return FEED_READY;
 }
 
 /* LINKTYPE_ values are the file's, DLT_ values the program's; most are equal. */
@@ -284,8 +336,10 @@ static enum feed_state section_start(struct pcapng *file, const struct reader *h
     return FEED_READY;
 }
 
-static bool block_is_wanted(uint32_t type)
+static bool block_is_wanted(const struct pcapng *file, uint32_t type)
 {
+    if (file->alone)
+        return false;
     return type == BLOCK_ENHANCED || type == BLOCK_SIMPLE || type == BLOCK_PACKET || type == BLOCK_INTERFACE;
 }
 
@@ -323,12 +377,20 @@ enum feed_state pcapng_next(struct pcapng *file, struct frame *frame)
     for (;;) {
         uint32_t type, len;
         struct reader body;
-        enum feed_state state = file->skip > 0 ? pcapng_skip(file) : FEED_READY;
+        enum feed_state state = secrets_take(file);
+        if (state == FEED_READY && file->skip > 0)
+            state = pcapng_skip(file);
         if (state == FEED_READY)
             state = block_head(file, &type, &len);
         if (state != FEED_READY)
             return state;
-        if (!block_is_wanted(type)) {
+        if (type == BLOCK_SECRETS && file->secrets.octets) {
+            state = secrets_begin(file, len);
+            if (state != FEED_READY)
+                return state;
+            continue;
+        }
+        if (!block_is_wanted(file, type)) {
             file->skip = len;
             continue;
         }

@@ -6,7 +6,6 @@
 #include "capture/classic.h"
 #include "capture/feed.h"
 #include "capture/input.h"
-#include "capture/pcapng.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -199,6 +198,12 @@ static const char *savefile_cause(const struct savefile *file)
     return is_cut(reason) ? _("the file ends in the middle of it") : reason;
 }
 
+void savefile_secrets(struct savefile *file, const struct secrets_taker *taker)
+{
+    if (file->pcapng)
+        pcapng_secrets(file->pcapng, taker, false);
+}
+
 static void savefile_fill(struct savefile *file, struct batch *batch)
 {
     enum feed_state state;
@@ -239,6 +244,26 @@ bool savefile_first_time(struct savefile *file, smtpscope_time *time)
     }
     *time = file->first_time;
     return file->has_first_time;
+}
+
+bool savefile_find_secrets(const char *path, const struct secrets_taker *taker)
+{
+    char error[sizeof((struct savefile *)0)->error];
+    struct savefile *file;
+    struct batch *batch = batch_new();
+    if (batch == NULL || savefile_open(&file, path, error, sizeof error) != 0) {
+        batch_free(batch);
+        return false;
+    }
+    if (file->pcapng != NULL) {
+        pcapng_secrets(file->pcapng, taker, true);
+        while (savefile_batch(file, batch) > 0)
+            ;
+    }
+    bool whole = file->state != FEED_FAILED;
+    savefile_close(file);
+    batch_free(batch);
+    return whole;
 }
 
 const char *savefile_error(const struct savefile *file)

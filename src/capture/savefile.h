@@ -15,6 +15,7 @@
 #define CAPTURE_SAVEFILE_H
 
 #include "capture/batch.h"
+#include "capture/pcapng.h"
 
 #include <sys/stat.h>
 
@@ -29,6 +30,11 @@ void savefile_close(struct savefile *file);
 
 /* As stat(2), of a path as savefile_open() takes it. */
 int savefile_stat(const char *path, struct stat *status);
+
+/* The secrets of TLS that the file holds, as they are read; of what is no pcapng, none. Before the first batch. */
+void savefile_secrets(struct savefile *file, const struct secrets_taker *taker);
+/* Looks a file through for them, and for nothing else. False: it cannot be read to its end. */
+bool savefile_find_secrets(const char *path, const struct secrets_taker *taker);
 
 /*
  * Fills the batch with the next frames: 1; 0 at the end; -1 when the file is damaged from here on, see savefile_error(), and

@@ -29,6 +29,8 @@
 /* Documented schedules of large senders reach eight hours between two tries: only what this client has shown counts beyond that. */
 #define DEFAULT_OVERDUE (4 * HOUR)
 #define INTERVALS_LATE 3
+/* Tries within a minute are a client in a hurry, and no schedule to learn. */
+#define INTERVAL_LEARNED (60 * SMTPSCOPE_SECOND)
 /* RFC 5321 4.5.4.1: "at least 4-5 days". */
 #define DEFAULT_ABANDONED (4 * 24 * HOUR)
 /* What a hop adds to a message: its trace headers. */
@@ -154,10 +156,25 @@ static void match_perhaps(struct stories *stories, const struct smtpscope_trace 
     }
 }
 
+static struct story *story_at(struct stories *stories, uint32_t place)
+{
+    return place ? &stories->slots[place - 1] : NULL;
+}
+
+static void story_remove(struct stories *stories, struct story *story)
+{
+    struct story *prev = story_at(stories, story->prev), *next = story_at(stories, story->next);
+
+    *(prev ? &prev->next : &stories->first) = story->next;
+    *(next ? &next->prev : &stories->last) = story->prev;
+    stories->keys[story - stories->slots] = 0;
+}
+
 /* When a neighbourhood is full, the story that was silent longest makes room. */
 static struct story *story_add(struct stories *stories, uint64_t key)
 {
     uint64_t best = key % STORIES_SLOTS;
+    struct story *story, *last;
 
     for (uint64_t i = 0; i < NEIGHBOURS && stories->keys[best]; i++) {
         uint64_t slot = (key + i) % STORIES_SLOTS;
@@ -165,10 +182,17 @@ static struct story *story_add(struct stories *stories, uint64_t key)
         if (!stories->keys[slot] || stories->slots[slot].last < stories->slots[best].last)
             best = slot;
     }
-    stories->forgotten += stories->keys[best] != 0;
+    story = &stories->slots[best];
+    if (stories->keys[best]) {
+        stories->forgotten++;
+        story_remove(stories, story);
+    }
     stories->keys[best] = key;
-    stories->slots[best] = (struct story){0};
-    return &stories->slots[best];
+    *story = (struct story){.prev = stories->last};
+    last = story_at(stories, stories->last);
+    stories->last = (uint32_t)best + 1;
+    *(last ? &last->next : &stories->first) = stories->last;
+    return story;
 }
 
 static void story_move(struct story *story, const struct smtpscope_trace *trace, const struct client_keys *client)
@@ -282,7 +306,7 @@ static void story_end(struct stories *stories, const struct smtpscope_correlate_
     else
         story_tell(config, story, SMTPSCOPE_RULE_DEFERRAL_TURNED_PERMANENT, confidence_of(match->kinship),
                    SMTPSCOPE_DETAIL_RETRY, "", after);
-    stories->keys[story - stories->slots] = 0;
+    story_remove(stories, story);
 }
 
 void stories_try(struct stories *stories, const struct smtpscope_correlate_config *config, const struct smtpscope_trace *trace)
@@ -337,16 +361,15 @@ static bool went_unseen(const struct stories *stories, const struct story *story
 
 void stories_finish(struct stories *stories, const struct smtpscope_correlate_config *config, smtpscope_time end)
 {
-    for (size_t i = 0; i < STORIES_SLOTS; i++) {
-        const struct story *story = &stories->slots[i];
+    for (const struct story *story = story_at(stories, stories->first); story; story = story_at(stories, story->next)) {
         smtpscope_time silent = end - story->last;
 
-        if (!stories->keys[i] || story->perhaps_over || went_unseen(stories, story))
+        if (story->perhaps_over || went_unseen(stories, story))
             continue;
         if (silent >= config->abandoned)
             story_tell(config, story, SMTPSCOPE_RULE_DEFERRAL_ABANDONED, SMTPSCOPE_LIKELY, SMTPSCOPE_DETAIL_ABANDONED, "",
                        seconds(silent));
-        else if (story->interval && silent >= config->overdue && silent >= INTERVALS_LATE * story->interval)
+        else if (story->interval >= INTERVAL_LEARNED && silent >= config->overdue && silent >= INTERVALS_LATE * story->interval)
             story_tell(config, story, SMTPSCOPE_RULE_DEFERRAL_OVERDUE, SMTPSCOPE_LIKELY, SMTPSCOPE_DETAIL_ABANDONED, "",
                        seconds(silent));
     }

@@ -21,6 +21,7 @@ struct story {
     smtpscope_time first, last, interval; /* the longest between two tries */
     struct smtpscope_flow flow;           /* of the last try */
     uint64_t packet;
+    uint32_t prev, next; /* in the order in which stories began: slots, from 1; 0: none */
     uint32_t tries, exchange;
     uint16_t code;
     struct smtpscope_enhanced enhanced;
@@ -35,7 +36,8 @@ struct blind_client {
 };
 
 struct stories {
-    uint64_t forgotten; /* for want of room */
+    uint64_t forgotten;   /* for want of room */
+    uint32_t first, last; /* in the order in which stories began, which does not depend on where their keys lead */
     struct blind_client blind[STORIES_BLIND];
     /* 0: free. Apart from the rest: most recipients were never deferred, and are looked up all the same. */
     uint64_t keys[STORIES_SLOTS];

@@ -54,6 +54,7 @@ static const struct link links[] = {
 
 static enum layer (*const layers[LAYERS])(struct walk *walk) = {
     [LAYER_ETHERTYPE] = layer_ethertype,
+    [LAYER_TAG] = layer_tag,
     [LAYER_SLL2] = layer_sll2,
     [LAYER_FAMILY] = layer_family,
     [LAYER_PPP] = layer_ppp,
@@ -203,7 +204,7 @@ static inline enum plain plain_network(const struct decoder *decoder, struct rea
 /* Apart, for the offsets are constants in each of the two then. */
 __attribute__((noinline)) static enum plain plain_tagged(const struct decoder *decoder, struct reader frame)
 {
-    uint16_t type = plain_ethernet(&frame);
+    uint16_t vlan, type = plain_ethernet(&frame, &vlan);
     return plain_network(decoder, frame, type);
 }
 
@@ -232,6 +233,8 @@ __attribute__((noinline)) static bool frame_walk(struct decoder *decoder, int li
     walk.datagram = 0;
     walk.time = segment->time;
     walk.verify_checksums = decoder->config.verify_checksums;
+    walk.hops = walk.marks = 0;
+    walk.vlan = 0;
     walk.segment = segment;
     end = plain ? walk_plain(&walk) : walk_frame(&walk, decoder_link(decoder, link_type));
     decoder->ends[end - END_SEGMENT]++;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* IPv4, IPv6, their fragments, and TCP. */
+#include "base/checksum.h"
 #include "decode/fragment.h"
 #include "decode/walk.h"
 
@@ -40,11 +41,13 @@ static bool port_is_watched(const struct walk *walk, uint16_t port)
 
 /*
  * The IP header says how much follows: what is behind that is padding or a trailer of the link, what is short of it was not
- * captured. The header is believed over the frame's length, since some tools cut frames without telling.
+ * captured. The header is believed over the frame's length, since some tools cut frames without telling; but then it is marked.
  */
 static void walk_trim(struct walk *walk, uint32_t len)
 {
     size_t left = reader_left(&walk->in);
+    if (len > left + walk->beyond)
+        walk->marks |= SMTPSCOPE_MARK_TOO_LONG;
     walk->beyond = len > left ? len - (uint32_t)left : 0;
     reader_limit(&walk->in, len);
 }
@@ -98,6 +101,14 @@ enum layer layer_ip(struct walk *walk)
     return version == 4 ? LAYER_IPV4 : version == 6 ? LAYER_IPV6 : END_DISMISSED;
 }
 
+/* RFC 791 3.1: the checksum covers the header with its options, whose octets are all there. */
+static void walk_ipv4_header(struct walk *walk, const struct reader *header, size_t len)
+{
+    walk->hops = reader_u8(header, 8);
+    if (reader_be16(header, 10) != 0 && !checksum_is_right(checksum_add(0, header->at, len)))
+        walk->marks |= SMTPSCOPE_MARK_DAMAGED;
+}
+
 /*
  * RFC 791 3.1
  *  0 version, header length | service | 2 total length
@@ -117,8 +128,10 @@ enum layer layer_ipv4(struct walk *walk)
         return END_MALFORMED;
     if (total != 0)
         walk_trim(walk, total - 20);
-    if (!reader_skip(&walk->in, header_len - 20))
+    if (!reader_has(&walk->in, 0, header_len - 20))
         return walk_short(walk);
+    walk_ipv4_header(walk, &header, header_len);
+    reader_skip(&walk->in, header_len - 20);
     uint8_t protocol = reader_u8(&header, 9);
     uint16_t place = reader_be16(&header, 6);
     uint16_t id = reader_be16(&header, 4);
@@ -146,6 +159,7 @@ enum layer layer_ipv6(struct walk *walk)
     if (payload != 0)
         walk_trim(walk, payload);
     uint8_t next = reader_u8(&header, 6);
+    walk->hops = reader_u8(&header, 7);
     reader_skip(&header, 8);
     walk->addresses = header;
     return walk_protocol(walk, next);
@@ -190,29 +204,6 @@ enum layer layer_fragment(struct walk *walk)
         &(struct fragment){.id = reader_be32(&header, 4), .protocol = next, .more = place & 1, .offset = place & 0xfff8u});
 }
 
-/* RFC 1071. Big-endian words; `odd` octets at the end are padded with zero. */
-static uint64_t checksum_add(uint64_t sum, struct reader data)
-{
-    struct reader word;
-    while (reader_part(&data, 4, &word))
-        sum += reader_be32(&word, 0);
-    for (uint32_t shift = 24; reader_left(&data) > 0; shift -= 8) {
-        sum += (uint32_t)reader_u8(&data, 0) << shift;
-        reader_skip(&data, 1);
-    }
-    return sum;
-}
-
-/* RFC 9293 3.1: over the addresses, the protocol, the length, and the segment */
-static bool checksum_is_right(const struct walk *walk, struct reader segment)
-{
-    uint64_t sum = checksum_add(PROTOCOL_TCP, walk->addresses) + reader_left(&segment);
-    sum = checksum_add(sum, segment);
-    while (sum >> 16 != 0)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return sum == 0xffff;
-}
-
 /* Leaves walk->in at the payload. Options that were cut leave no payload, and less behind it. */
 static bool walk_options(struct walk *walk, uint32_t len)
 {
@@ -252,6 +243,54 @@ static void segment_addresses(struct smtpscope_segment *segment, struct reader a
     }
 }
 
+/* The option at `options`, taken off: its kind; 0 at the end of the list, or where it is broken. RFC 9293 3.2. */
+static uint8_t option_next(struct reader *options, struct reader *value)
+{
+    enum { OPTION_END, OPTION_NOTHING };
+    uint8_t kind;
+    while ((kind = reader_u8(options, 0)) == OPTION_NOTHING)
+        reader_skip(options, 1);
+    if (kind == OPTION_END || !reader_part(options, reader_u8(options, 1), value) || !reader_skip(value, 2))
+        return OPTION_END;
+    return kind;
+}
+
+static void segment_option(struct smtpscope_segment *segment, uint8_t kind, const struct reader *value)
+{
+    enum { WINDOW_SCALE = 3, TIMESTAMPS = 8, MD5_SIGNATURE = 19, AUTHENTICATION = 29, SCALE_MAX = 14 };
+    switch (kind) {
+    case WINDOW_SCALE:
+        segment->marks |= SMTPSCOPE_MARK_SCALED;
+        segment->scale = reader_u8(value, 0) < SCALE_MAX ? reader_u8(value, 0) : SCALE_MAX; /* RFC 7323 2.3 */
+        break;
+    case TIMESTAMPS:
+        segment->marks |= SMTPSCOPE_MARK_STAMPED;
+        segment->stamp = reader_be32(value, 0);
+        break;
+    case MD5_SIGNATURE:
+    case AUTHENTICATION: segment->marks |= SMTPSCOPE_MARK_SIGNED; break;
+    }
+}
+
+/* Nearly all segments have none, or timestamps alone, in the layout of RFC 7323 A. */
+static void segment_options(struct smtpscope_segment *segment, struct reader options)
+{
+    struct reader value;
+    if (reader_left(&options) == 12 && reader_be32(&options, 0) == 0x0101080a) {
+        segment->marks |= SMTPSCOPE_MARK_STAMPED;
+        segment->stamp = reader_be32(&options, 4);
+        return;
+    }
+    for (uint8_t kind; (kind = option_next(&options, &value)) != 0;)
+        segment_option(segment, kind, &value);
+}
+
+static bool checksum_of_segment_is_right(const struct smtpscope_segment *segment)
+{
+    return checksum_of_tcp_is_right(segment->src.addr, segment->dst.addr, segment->data - segment->header,
+                                    segment->header + segment->len);
+}
+
 /*
  * RFC 9293 3.1
  *  0 source port | 2 destination port | 4 sequence number | 8 acknowledgment number
@@ -260,35 +299,50 @@ static void segment_addresses(struct smtpscope_segment *segment, struct reader a
 enum layer layer_tcp(struct walk *walk)
 {
     uint16_t src_port = reader_be16(&walk->in, 0), dst_port = reader_be16(&walk->in, 2);
-    struct reader whole = walk->in, header;
+    struct reader header;
     bool watched = port_is_watched(walk, src_port) || port_is_watched(walk, dst_port);
     if (!watched && reader_has(&walk->in, 0, 4))
         return END_DISMISSED;
     if (!reader_part(&walk->in, 20, &header))
         return walk_short(walk);
     uint32_t header_len = (reader_u8(&header, 12) >> 4) * 4u;
+    struct reader options = walk->in;
     if (header_len < 20 || !walk_options(walk, header_len - 20))
         return END_MALFORMED;
+    options.end = walk->in.at;
     struct smtpscope_segment *segment = walk->segment;
     segment_addresses(segment, walk->addresses, src_port, dst_port);
     segment->seq = reader_be32(&header, 4);
     segment->ack = reader_be32(&header, 8);
-    segment->flags = reader_u8(&header, 13) & 0x1f;
+    segment->flags = reader_u8(&header, 13) & 0x3f;
     segment->window = reader_be16(&header, 14);
     segment->data = walk->in.at;
     segment->len = (uint32_t)reader_left(&walk->in);
     segment->missing = walk->beyond;
     segment->hash = 0;
-    return walk->verify_checksums && walk->beyond == 0 && !checksum_is_right(walk, whole) ? END_DAMAGED : END_SEGMENT;
+    segment->marks = walk->marks;
+    segment->hops = walk->hops;
+    segment->vlan = walk->vlan;
+    /* What the capture cut cannot be summed. */
+    segment->header = walk->beyond == 0 ? (uint8_t)header_len : 0;
+    segment->scale = 0;
+    segment->stamp = 0;
+    if (header_len > 20)
+        segment_options(segment, options);
+    return walk->verify_checksums && segment->header != 0 && !checksum_of_segment_is_right(segment) ? END_DAMAGED : END_SEGMENT;
 }
 
 enum layer walk_plain(struct walk *walk)
 {
     struct reader ip;
-    bool ipv4 = plain_ethernet(&walk->in) == ETHERTYPE_IPV4;
+    bool ipv4 = plain_ethernet(&walk->in, &walk->vlan) == ETHERTYPE_IPV4;
     if (!reader_part(&walk->in, ipv4 ? 20 : 40, &ip))
         return walk_short(walk);
     walk_trim(walk, ipv4 ? reader_be16(&ip, 2) - 20u : reader_be16(&ip, 4));
+    if (ipv4)
+        walk_ipv4_header(walk, &ip, 20);
+    else
+        walk->hops = reader_u8(&ip, 7);
     reader_skip(&ip, ipv4 ? 12 : 8);
     walk->addresses = ip;
     return layer_tcp(walk);

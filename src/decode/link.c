@@ -5,23 +5,22 @@
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 
 /* The most frequent first: the search is linear. An inner Ethernet frame begins with 12 octets of addresses. */
-static const struct next ethertypes[] =
-    {
-        {0x0800, 0, LAYER_IPV4},
-        {0x86dd, 0, LAYER_IPV6},
-        {0x8100, 2, LAYER_ETHERTYPE}, /* 802.1Q */
-        {0x88a8, 2, LAYER_ETHERTYPE}, /* 802.1ad */
-        {0x9100, 2, LAYER_ETHERTYPE}, /* QinQ before 802.1ad */
-        {0x9200, 2, LAYER_ETHERTYPE},
-        {0x8847, 0, LAYER_MPLS},
-        {0x8848, 0, LAYER_MPLS},
-        {0x8864, 0, LAYER_PPPOE},
-        {0x880b, 0, LAYER_PPP},
-        {0x6558, 12, LAYER_ETHERTYPE}, /* transparent Ethernet, in GRE and GENEVE */
-        {0x88be, 0, LAYER_ERSPAN2},
-        {0x22eb, 0, LAYER_ERSPAN3},
-        {0x88e7, 4 + 12, LAYER_ETHERTYPE}, /* 802.1ah: the I-tag, then the customer's frame */
-        {0x893f, 6, LAYER_ETHERTYPE},      /* 802.1BR */
+static const struct next ethertypes[] = {
+    {0x0800, 0, LAYER_IPV4},
+    {0x86dd, 0, LAYER_IPV6},
+    {0x8100, 0, LAYER_TAG}, /* 802.1Q */
+    {0x88a8, 0, LAYER_TAG}, /* 802.1ad */
+    {0x9100, 0, LAYER_TAG}, /* QinQ before 802.1ad */
+    {0x9200, 0, LAYER_TAG},
+    {0x8847, 0, LAYER_MPLS},
+    {0x8848, 0, LAYER_MPLS},
+    {0x8864, 0, LAYER_PPPOE},
+    {0x880b, 0, LAYER_PPP},
+    {0x6558, 12, LAYER_ETHERTYPE}, /* transparent Ethernet, in GRE and GENEVE */
+    {0x88be, 0, LAYER_ERSPAN2},
+    {0x22eb, 0, LAYER_ERSPAN3},
+    {0x88e7, 4 + 12, LAYER_ETHERTYPE}, /* 802.1ah: the I-tag, then the customer's frame */
+    {0x893f, 6, LAYER_ETHERTYPE},      /* 802.1BR */
 };
 
 static const struct next ppp_protocols[] = {
@@ -59,6 +58,13 @@ enum layer layer_ethertype(struct walk *walk)
         return walk_short(walk);
     uint16_t type = reader_be16(&field, 0);
     return type < 0x600 ? walk_llc(walk) : walk_ethertype(walk, type);
+}
+
+/* Class (3 bits), eligible to be dropped (1), VLAN (12) */
+enum layer layer_tag(struct walk *walk)
+{
+    walk_network(walk, reader_be16(&walk->in, 0) & 0xfffu);
+    return walk_skip(walk, 2, LAYER_ETHERTYPE);
 }
 
 /*
@@ -151,5 +157,6 @@ enum layer layer_mpls(struct walk *walk)
     if (!reader_part(&walk->in, 4, &header))
         return walk_short(walk);
     bool bottom = reader_u8(&header, 2) & 1;
+    walk_network(walk, reader_be32(&header, 0) >> 12);
     return bottom ? walk_unlabelled(walk) : LAYER_MPLS;
 }

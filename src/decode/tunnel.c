@@ -83,6 +83,7 @@ enum layer layer_vxlan(struct walk *walk)
 {
     if ((reader_u8(&walk->in, 0) & 0x08) == 0)
         return END_DISMISSED;
+    walk_network(walk, reader_be32(&walk->in, 4) >> 8);
     return walk_skip(walk, 8 + ETHERNET_ADDRESSES, LAYER_ETHERTYPE);
 }
 
@@ -106,6 +107,7 @@ enum layer layer_geneve(struct walk *walk)
     uint8_t first = reader_u8(&header, 0);
     if (first >> 6 != 0)
         return END_DISMISSED;
+    walk_network(walk, reader_be32(&header, 4) >> 8);
     if (!reader_skip(&walk->in, (first & 63u) * 4))
         return walk_short(walk);
     return walk_ethertype(walk, reader_be16(&header, 2));

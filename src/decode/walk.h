@@ -17,7 +17,8 @@ enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, ETHERTYPE_IPV4 = 0x0800, ETHERTYPE_I
 
 /* What the octets at walk.in are. The values from END_SEGMENT on end the walk, and say how. */
 enum layer {
-    LAYER_ETHERTYPE, /* two octets that name what follows: Ethernet, 802.1Q, SLL, Cisco HDLC */
+    LAYER_ETHERTYPE, /* two octets that name what follows: Ethernet, SLL, Cisco HDLC, behind a tag */
+    LAYER_TAG,       /* 802.1Q */
     LAYER_SLL2,
     LAYER_FAMILY, /* BSD loopback: an address family */
     LAYER_PPP,
@@ -63,8 +64,20 @@ struct walk {
     uint64_t datagram; /* that the frame is a fragment of, by its number; 0: of none */
     smtpscope_time time;
     bool verify_checksums;
+    uint8_t hops;                      /* of the innermost IP header */
+    uint8_t marks;                     /* enum smtpscope_segment_mark: what was seen on the way */
+    uint16_t vlan;                     /* see walk_network() */
     struct smtpscope_segment *segment; /* filled by layer_tcp() */
 };
+
+/*
+ * A tag, a label or a tunnel's number: what is behind it is of a network of its own. A VLAN alone is itself, and 0 is none; what
+ * is nested is folded.
+ */
+static inline void walk_network(struct walk *walk, uint32_t number)
+{
+    walk->vlan = (uint16_t)((walk->vlan * 33u ^ number ^ number >> 12) & 0xfff);
+}
 
 /* A row: behind `key`, skip `skip` octets, and `layer` is there. */
 struct next {
@@ -106,16 +119,20 @@ enum layer walk_ethertype(struct walk *walk, uint16_t type);
 /* Whether a UDP port is a tunnel's; tunnel.c. */
 bool udp_is_tunnel(uint16_t port);
 
-/* Takes Ethernet's header, and one VLAN tag, off a frame: what follows; 0 when it ends before. */
-static inline uint16_t plain_ethernet(struct reader *frame)
+/* Takes Ethernet's header, and one VLAN tag, off a frame: what follows; 0 when it ends before. `vlan` is that of the tag. */
+static inline uint16_t plain_ethernet(struct reader *frame, uint16_t *vlan)
 {
     struct reader ethernet, tag;
 
+    *vlan = 0;
     if (!reader_part(frame, 14, &ethernet))
         return 0;
     if (reader_be16(&ethernet, 12) != ETHERTYPE_VLAN)
         return reader_be16(&ethernet, 12);
-    return reader_part(frame, 4, &tag) ? reader_be16(&tag, 2) : 0;
+    if (!reader_part(frame, 4, &tag))
+        return 0;
+    *vlan = reader_be16(&tag, 0) & 0xfff;
+    return reader_be16(&tag, 2);
 }
 
 /* The whole walk of a frame that is TCP, straight on IPv4 without options or on IPv6, and these on plain_ethernet(); ip.c. */
@@ -123,6 +140,7 @@ enum layer walk_plain(struct walk *walk);
 
 /* The layers, by the file that has them. Each takes its header off walk->in and returns what follows. */
 enum layer layer_ethertype(struct walk *walk);
+enum layer layer_tag(struct walk *walk);
 enum layer layer_sll2(struct walk *walk);
 enum layer layer_family(struct walk *walk);
 enum layer layer_ppp(struct walk *walk);

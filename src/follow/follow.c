@@ -24,7 +24,7 @@ static void follow_finding(void *ctx, const struct smtpscope_finding *finding)
     follow->config.finding(follow->config.ctx, follow->current, finding);
 }
 
-static void follow_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
+void follow_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     struct smtpscope_follow *follow = ctx;
     struct followed *followed = followed_of(session);
@@ -99,10 +99,12 @@ void followed_begin(struct smtpscope_follow *follow, struct followed *followed, 
 
 void followed_end(struct smtpscope_follow *follow, struct followed *followed, const struct smtpscope_ending *ending)
 {
+    inside_end(followed, ending);
     smtpscope_session_close(&followed->session, ending);
     waiting_leave(followed);
     if (follow->config.closed)
         follow->config.closed(follow->config.ctx, &followed->session, ending);
+    smtpscope_tls_connection_free(followed->tls);
     session_fini(&followed->session);
     memory_end(&followed->judge);
     memory_free(follow->config.allocator, followed);
@@ -120,13 +122,18 @@ static void *followed_open(void *ctx, const struct smtpscope_flow *flow)
     return followed;
 }
 
-/* The octets of a flow. What decrypts some of them takes them here, and gives what it makes of them to the session. */
+/*
+ * The octets of a flow. Those inside TLS come to inside_octets(), by way of the session as long as it is that itself, and what
+ * opens is the session's.
+ */
 static void followed_octets(void *ctx, void *user, const struct smtpscope_octets *octets)
 {
     struct followed *followed = user;
 
     (void)ctx;
-    if (!followed->in_clear)
+    if (followed->tls && followed->decrypted)
+        smtpscope_tls_octets(followed->tls, octets);
+    else if (!followed->in_clear)
         smtpscope_session_feed(&followed->session, octets);
 }
 
@@ -138,7 +145,10 @@ static void followed_gap(void *ctx, void *user, const struct smtpscope_gap *gap)
     (void)ctx;
     if (followed->in_clear)
         here.offset = smtpscope_session_offset(&followed->session, here.side);
-    smtpscope_session_gap(&followed->session, &here);
+    if (!followed->opened)
+        smtpscope_session_gap(&followed->session, &here);
+    if (followed->tls)
+        smtpscope_tls_gap(followed->tls, gap);
 }
 
 static void followed_conflict(void *ctx, void *user, const struct smtpscope_gap *gap)
@@ -158,7 +168,11 @@ static void followed_close(void *ctx, void *user, const struct smtpscope_ending 
 static void followed_clock_stepped(void *ctx, void *user, smtpscope_time delta)
 {
     (void)ctx;
-    smtpscope_session_clock_stepped(&((struct followed *)user)->session, delta);
+    struct followed *followed = user;
+
+    smtpscope_session_clock_stepped(&followed->session, delta);
+    if (followed->tls)
+        smtpscope_tls_clock_stepped(followed->tls, delta);
 }
 
 static const struct smtpscope_stream_events stream_events = {
@@ -174,7 +188,7 @@ static const struct smtpscope_stream_events stream_events = {
 /* --- from the first segment to the end */
 
 #define PORT(port) [(port) >> 3] = 1u << ((port)&7)
-static const uint8_t default_ports[8192] = {PORT(25), PORT(587)};
+static const uint8_t default_ports[8192] = {PORT(25), PORT(465), PORT(587)};
 
 struct smtpscope_follow *smtpscope_follow_new(const struct smtpscope_follow_config *config)
 {
@@ -184,8 +198,8 @@ struct smtpscope_follow *smtpscope_follow_new(const struct smtpscope_follow_conf
         return NULL;
     follow->config = *config;
     follow->waiting_end = &follow->waiting;
-    follow->session_config =
-        (struct smtpscope_session_config){.allocator = config->allocator, .fact = follow_fact, .ctx = follow};
+    follow->session_config = (struct smtpscope_session_config){
+        .allocator = config->allocator, .fact = follow_fact, .inside_tls = inside_octets, .ctx = follow};
     follow->session_config.name_protocol = config->name_protocol ? follow_name_protocol : NULL;
     follow->judge_config =
         (struct smtpscope_judge_config){.allocator = config->allocator, .finding = follow_finding, .ctx = follow};
@@ -220,6 +234,7 @@ void smtpscope_follow_free(struct smtpscope_follow *follow)
     lone_finish(follow);
     waiting_free(follow);
     smtpscope_streams_free(follow->streams);
+    smtpscope_tls_free(follow->tls);
     smtpscope_correlate_free(follow->correlate);
     memory_free(follow->config.allocator, follow);
 }
@@ -229,6 +244,8 @@ void smtpscope_follow_expire(struct smtpscope_follow *follow, smtpscope_time now
     if (now > follow->now)
         follow->now = now;
     smtpscope_streams_expire(follow->streams, now);
+    if (follow->tls)
+        smtpscope_tls_expire(follow->tls, now);
 }
 
 bool smtpscope_follow_segment(struct smtpscope_follow *follow, const struct smtpscope_segment *segment)

@@ -12,10 +12,12 @@ struct followed {
     struct smtpscope_session session; /* first: see followed_of() */
     struct smtpscope_judge judge;
     struct smtpscope_hello_key hello;
-    struct waiting *waiting; /* its findings that wait to be told; NULL: none does */
-    bool in_clear;           /* the octets come by smtpscope_follow_clear(): those of the flow are not read */
-    bool decrypted;          /* smtpscope_session_decrypted() was called */
-    bool alone;              /* it is a struct lone */
+    struct smtpscope_tls_connection *tls; /* NULL: it is not inside TLS */
+    struct waiting *waiting;              /* its findings that wait to be told; NULL: none does */
+    bool in_clear;                        /* the octets come by smtpscope_follow_clear(): those of the flow are not read */
+    bool decrypted;                       /* smtpscope_session_decrypted() was called */
+    bool opened;                          /* ... by what `tls` has opened */
+    bool alone;                           /* it is a struct lone */
 };
 
 /* A session that the caller opened. They stand in a list, in the order in which they were opened. */
@@ -39,6 +41,7 @@ struct smtpscope_follow {
     struct smtpscope_session_config session_config;
     struct smtpscope_judge_config judge_config;
     struct smtpscope_streams *streams;
+    struct smtpscope_tls *tls;               /* NULL: no session was inside TLS yet */
     struct smtpscope_correlate *correlate;   /* NULL: nothing to correlate yet, or others do it */
     const struct smtpscope_session *current; /* whose fact or finding it is */
     smtpscope_time now;                      /* packet time */
@@ -59,6 +62,15 @@ void followed_begin(struct smtpscope_follow *follow, struct followed *followed, 
 void followed_end(struct smtpscope_follow *follow, struct followed *followed, const struct smtpscope_ending *ending);
 /* Tells, as findings of the session, those that were not told yet. */
 void followed_tell(struct smtpscope_follow *follow, struct followed *followed);
+
+/* inside.c */
+/* See smtpscope_session_config's inside_tls. */
+void inside_octets(void *ctx, struct smtpscope_session *session, const struct smtpscope_octets *octets);
+/* What TLS has still to tell of a session that ends. */
+void inside_end(struct followed *followed, const struct smtpscope_ending *ending);
+
+/* A fact of the session, to all that take facts. */
+void follow_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact);
 
 /* clear.c */
 /* The sessions that the caller opened end, as END. */

@@ -233,6 +233,8 @@ static void json_finding(struct output *output, void *state, const struct smtpsc
         put_member_number(line, "offset", finding->offset);
     else
         put_member_name(line, "offset", NULL);
+    if (finding->tls)
+        put_member_bool(line, "tls", true);
     put_member_nonempty(line, "state", finding->state);
     put_member_nonempty(line, "server", finding->server);
     put_finding_exchange(line, finding);
@@ -307,8 +309,63 @@ static void put_lines(struct writer *line, const char *key, struct smtpscope_tex
     put_close(line, ']');
 }
 
-static void put_tls(struct output *output, const struct transcript_tls *tls)
+static void put_certificate(struct writer *line, const struct transcript *transcript)
 {
+    const struct transcript_tls *tls = &transcript->tls;
+
+    put_key(line, "certificate");
+    if (!tls->certified) {
+        put_null(line);
+        put_member_bool(line, "certificate_hidden", tls->told.hidden);
+        return;
+    }
+    put_open(line, '{');
+    put_member_text(line, "subject", transcript_text(transcript, tls->subject));
+    put_member_text(line, "issuer", transcript_text(transcript, tls->issuer));
+    put_member_time(line, "not_before", tls->certificate.not_before);
+    put_member_time(line, "not_after", tls->certificate.not_after);
+    put_member_bool(line, "self_signed", tls->certificate.self_signed);
+    put_close(line, '}');
+}
+
+/* A number of a registry: its name, or itself. */
+static void put_registered(struct writer *line, const char *key, const char *name, unsigned number)
+{
+    char text[16];
+
+    snprintf(text, sizeof text, "0x%04x", number);
+    put_member_name(line, key, name ? name : text);
+}
+
+static void put_handshake(struct writer *line, const struct transcript *transcript)
+{
+    const struct transcript_tls *tls = &transcript->tls;
+    const struct smtpscope_handshake *told = &tls->told;
+
+    put_member_name(line, "handshake", smtpscope_handshake_name(told->outcome));
+    if (smtpscope_handshake_has_side(told->outcome))
+        put_member_name(line, "handshake_by", format_side(told->by));
+    if (told->version)
+        put_registered(line, "version", smtpscope_tls_version_name(told->version), told->version);
+    if (told->version)
+        put_registered(line, "cipher", smtpscope_tls_cipher_name(told->cipher), told->cipher);
+    if (tls->sni.len)
+        put_member_text(line, "sni", transcript_text(transcript, tls->sni));
+    if (tls->alpn.len)
+        put_member_text(line, "alpn", transcript_text(transcript, tls->alpn));
+    put_member_bool(line, "resumed", told->resumed);
+    if (told->alerted) {
+        put_registered(line, "alert", smtpscope_tls_alert_name(told->alert), told->alert);
+        put_member_name(line, "alert_by", format_side(told->alert_by));
+    }
+    put_certificate(line, transcript);
+    if (told->begun && told->end)
+        put_member_number(line, "handshake_ms", (uint64_t)((told->end - told->time) / 1000000));
+}
+
+static void put_tls(struct output *output, const struct transcript *transcript)
+{
+    const struct transcript_tls *tls = &transcript->tls;
     struct writer *line = &output->line;
 
     put_key(line, "tls");
@@ -322,6 +379,10 @@ static void put_tls(struct output *output, const struct transcript_tls *tls)
     put_member_bool(line, "started", tls->started);
     put_member_bool(line, "command_injection", tls->command_injection);
     put_member_bool(line, "response_injection", tls->response_injection);
+    if (tls->handshake)
+        put_handshake(line, transcript);
+    if (tls->ended)
+        put_member_name(line, "decrypted", smtpscope_decrypted_name(tls->end.decrypted));
     put_close(line, '}');
 }
 
@@ -379,7 +440,7 @@ static void json_session(struct output *output, void *state, const struct smtpsc
     else
         put_null(line);
     put_lines(line, "extensions", transcript_text(transcript, transcript->extensions));
-    put_tls(output, &transcript->tls);
+    put_tls(output, transcript);
     put_closing(line, transcript);
     put_member_bool(line, "midstream", flow->midstream);
     put_gaps(line, transcript);

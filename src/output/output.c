@@ -67,7 +67,10 @@ void output_session(struct output *output, const struct smtpscope_flow *flow, co
 
 void output_message(struct output *output, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
 {
-    output->config.format->message(output, output->state, flow, message);
+    if (output->config.format->outcome)
+        output->config.format->outcome(output->state, flow, message);
+    if (output->config.messages && message->sent)
+        output->config.format->message(output, output->state, flow, message);
 }
 
 void output_finish(struct output *output, const struct summary *summary)

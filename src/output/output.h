@@ -47,6 +47,8 @@ struct output_config {
     void (*community_id)(const struct smtpscope_flow *flow, char id[OUTPUT_COMMUNITY_ID_SIZE]);
     unsigned columns; /* of the terminal; text only */
     bool colour;      /* text only */
+    bool messages;    /* show each message */
+    bool brief;       /* of text over files only the first screen */
     bool summary;     /* print the totals at the end; text always does */
 };
 
@@ -59,6 +61,7 @@ void output_finding(struct output *output, const struct smtpscope_finding *findi
 /* One finding in the place of several that are alike. */
 void output_repeat(struct output *output, const struct smtpscope_finding *finding, const struct output_clients *clients);
 void output_session(struct output *output, const struct smtpscope_flow *flow, const struct transcript *transcript);
+/* A transaction that ended: it is counted where the format does so, and shown where messages are and it was sent. */
 void output_message(struct output *output, const struct smtpscope_flow *flow, const struct smtpscope_message *message);
 /* The last call but output_free(): what is still held, and the totals. */
 void output_finish(struct output *output, const struct summary *summary);

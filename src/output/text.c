@@ -12,7 +12,10 @@ void text_destroy(void *state)
 {
     struct text_state *text = state;
 
+    if (!text)
+        return;
     groups_free(text->groups);
+    tally_free(text->tally);
     free(text);
 }
 
@@ -27,6 +30,23 @@ void *text_create(void)
         return NULL;
     }
     return text;
+}
+
+static void *text_create_whole(void)
+{
+    struct text_state *text = text_create();
+
+    if (text)
+        text->tally = tally_new();
+    if (text && text->tally)
+        return text;
+    text_destroy(text);
+    return NULL;
+}
+
+static void text_outcome(void *state, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
+{
+    tally_message(((struct text_state *)state)->tally, flow, message);
 }
 
 static void text_finding(struct output *output, void *state, const struct smtpscope_finding *finding,
@@ -86,6 +106,13 @@ static void text_finish(struct output *output, void *state, const struct summary
     struct text_state *text = state;
     struct layout layout = text_layout(output);
 
+    text_overview(&layout, text, output->config.numbering, summary);
+    output_write(output, "stats", SMTPSCOPE_INFO);
+    if (output->config.brief) {
+        writer_string(&output->line, _("What was found in full: --detail\n"));
+        output_write(output, "stats", SMTPSCOPE_INFO);
+        return;
+    }
     text_groups(output, text);
     if (text->dropped)
         writer_format(&output->line,
@@ -97,10 +124,11 @@ static void text_finish(struct output *output, void *state, const struct summary
 }
 
 const struct output_format output_text = {
-    .create = text_create,
+    .create = text_create_whole,
     .destroy = text_destroy,
     .finding = text_finding,
     .session = text_session_event,
     .message = text_message_event,
+    .outcome = text_outcome,
     .finish = text_finish,
 };

@@ -102,9 +102,8 @@ void text_severity(const struct layout *layout, enum smtpscope_severity severity
     layout_pad(layout, utf8_columns(label, strlen(label)), RULE_COLUMN);
 }
 
-static void group_heading(const struct layout *layout, const struct group *group)
+void text_heading(const struct layout *layout, const struct group *group)
 {
-    const struct smtpscope_rule_info *info = smtpscope_rule_info(group->rule);
     const char *label = severity_label(group->severity);
     struct writer name = {0}, counts = {0};
     size_t width = utf8_columns(label, strlen(label)), end;
@@ -120,6 +119,15 @@ static void group_heading(const struct layout *layout, const struct group *group
     layout_pad(layout, end, end + 2 + width < layout->columns ? layout->columns - width : end + 2);
     writer_octets(layout->writer, counts.at, counts.len);
     writer_char(layout->writer, '\n');
+    writer_fini(&name);
+    writer_fini(&counts);
+}
+
+static void group_heading(const struct layout *layout, const struct group *group)
+{
+    const struct smtpscope_rule_info *info = smtpscope_rule_info(group->rule);
+
+    text_heading(layout, group);
     layout_pad(layout, 0, RULE_COLUMN);
     layout_wrap(layout, smtpscope_advice_summary(group->rule), RULE_COLUMN, RULE_COLUMN);
     if (info->reference) {
@@ -127,8 +135,6 @@ static void group_heading(const struct layout *layout, const struct group *group
         layout_painted(layout, PAINT_FAINT, info->reference);
         writer_char(layout->writer, '\n');
     }
-    writer_fini(&name);
-    writer_fini(&counts);
 }
 
 static void group_causes(const struct layout *layout, const struct group *group)

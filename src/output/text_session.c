@@ -96,14 +96,42 @@ static void session_gap(const struct layout *layout, const struct transcript_gap
     writer_string(layout->writer, "]\n");
 }
 
+/* What was said inside TLS stands among the rest; what was not is said here. NULL: nothing is missing. */
+static const char *unseen_words(const struct transcript_tls *tls)
+{
+    switch (tls->ended ? tls->end.decrypted : SMTPSCOPE_DECRYPTED_NOT) {
+    case SMTPSCOPE_DECRYPTED_YES: return NULL;
+    case SMTPSCOPE_DECRYPTED_PARTLY: return _("a part of what follows could not be read");
+    case SMTPSCOPE_DECRYPTED_NO_KEYS: return _("what follows cannot be seen: its keys are not in the key log");
+    case SMTPSCOPE_DECRYPTED_WRONG_KEYS: return _("what follows cannot be seen: the keys in the key log do not open it");
+    case SMTPSCOPE_DECRYPTED_NOT: break;
+    }
+    return _("what follows cannot be seen");
+}
+
 static void session_tls(const struct layout *layout, const struct transcript_tls *tls)
+{
+    const char *unseen = unseen_words(tls), *version = smtpscope_tls_version_name(tls->told.version),
+               *cipher = smtpscope_tls_cipher_name(tls->told.cipher);
+
+    if (!tls->started)
+        return;
+    writer_format(layout->writer, "  [%s", _("TLS from here"));
+    if (version)
+        writer_format(layout->writer, ", %s", version);
+    if (cipher)
+        writer_format(layout->writer, ", %s", cipher);
+    if (unseen)
+        writer_format(layout->writer, ": %s", unseen);
+    writer_string(layout->writer, "]\n");
+}
+
+static void session_injections(const struct layout *layout, const struct transcript_tls *tls)
 {
     if (tls->command_injection)
         writer_format(layout->writer, "  [%s]\n", _("the client sent commands in clear behind STARTTLS"));
     if (tls->response_injection)
         writer_format(layout->writer, "  [%s]\n", _("the server sent replies in clear behind the 220 to STARTTLS"));
-    if (tls->started)
-        writer_format(layout->writer, "  [%s]\n", _("TLS from here: what follows cannot be seen"));
 }
 
 static const char *close_words(enum smtpscope_close close)
@@ -141,6 +169,8 @@ void text_session(const struct layout *layout, const struct packet_numbering *nu
 
     session_heading(layout, numbering, flow);
     for (size_t i = 0; i < transcript->exchange_count; i++) {
+        if (transcript->tls.before == i)
+            session_tls(layout, &transcript->tls);
         for (; gap < transcript->gap_count && transcript->gaps[gap].before <= i; gap++)
             session_gap(layout, &transcript->gaps[gap]);
         session_command(layout, transcript, &transcript->exchanges[i]);
@@ -151,7 +181,9 @@ void text_session(const struct layout *layout, const struct packet_numbering *nu
     }
     for (; gap < transcript->gap_count; gap++)
         session_gap(layout, &transcript->gaps[gap]);
-    session_tls(layout, &transcript->tls);
+    if (transcript->tls.before >= transcript->exchange_count)
+        session_tls(layout, &transcript->tls);
+    session_injections(layout, &transcript->tls);
     if (transcript->omitted)
         writer_format(layout->writer,
                       ngettext("  [%llu more exchange is not kept]\n", "  [%llu more exchanges are not kept]\n",

@@ -136,17 +136,37 @@ static void summary_rules(const struct layout *layout, const struct summary *sum
     }
 }
 
+void text_input(const struct layout *layout, const struct packet_numbering *numbering, const struct summary *summary)
+{
+    struct writer text = {0};
+
+    summary_input(layout, numbering, summary, &text);
+    writer_unsigned(&text, summary->sessions);
+    if (!summary->sessions && (summary->packets || summary->watched))
+        writer_format(&text, ": %s", _("nothing on the watched ports; try --ports or --detect"));
+    summary_line(layout, _("Sessions"), &text);
+    writer_fini(&text);
+}
+
+void text_certainty(const struct layout *layout, const struct summary *summary)
+{
+    struct writer text = {0};
+
+    counted_list(&text, summary, COUNTED_ROWS(certainty_rows));
+    if (!text.len)
+        writer_string(&text,
+                      summary->interrupted ? _("interrupted: the rest was not read") : _("nothing in the capture limits it"));
+    summary_line(layout, _("Certainty"), &text);
+    writer_fini(&text);
+}
+
 void text_summary(const struct layout *layout, const struct packet_numbering *numbering, const struct summary *summary)
 {
     struct writer text = {0};
 
     layout_painted(layout, PAINT_BOLD, _("Summary"));
     writer_char(layout->writer, '\n');
-    summary_input(layout, numbering, summary, &text);
-    writer_unsigned(&text, summary->sessions);
-    if (!summary->sessions && (summary->packets || summary->watched))
-        writer_format(&text, ": %s", _("nothing on the watched ports; try --ports or --detect"));
-    summary_line(layout, _("Sessions"), &text);
+    text_input(layout, numbering, summary);
     summary_outcomes(layout, summary, _("Messages"), summary->messages, COUNTED_ROWS(message_rows), &text);
     summary_outcomes(layout, summary, _("Recipients"), summary->recipients, COUNTED_ROWS(recipient_rows), &text);
     writer_unsigned(&text, summary_findings(summary));
@@ -158,10 +178,6 @@ void text_summary(const struct layout *layout, const struct packet_numbering *nu
                       (unsigned long long)summary->findings_hidden);
     summary_line(layout, _("Findings"), &text);
     summary_rules(layout, summary);
-    counted_list(&text, summary, COUNTED_ROWS(certainty_rows));
-    if (!text.len)
-        writer_string(&text,
-                      summary->interrupted ? _("interrupted: the rest was not read") : _("nothing in the capture limits it"));
-    summary_line(layout, _("Certainty"), &text);
+    text_certainty(layout, summary);
     writer_fini(&text);
 }

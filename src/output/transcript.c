@@ -137,8 +137,10 @@ static void transcript_gap(struct transcript *transcript, const struct smtpscope
         (struct transcript_gap){gap->side, gap->offset, gap->len, (uint32_t)transcript->exchange_count};
 }
 
-static void transcript_tls(struct transcript_tls *tls, const struct smtpscope_fact *fact)
+static void transcript_tls(struct transcript *transcript, const struct smtpscope_fact *fact)
 {
+    struct transcript_tls *tls = &transcript->tls;
+
     if (!tls->seen) {
         tls->time = fact->time;
         tls->packet = fact->packet;
@@ -147,6 +149,7 @@ static void transcript_tls(struct transcript_tls *tls, const struct smtpscope_fa
     switch (fact->tls) {
     case SMTPSCOPE_TLS_STARTED:
         tls->started = true;
+        tls->before = (uint32_t)transcript->exchange_count;
         tls->time = fact->time;
         tls->packet = fact->packet;
         break;
@@ -154,6 +157,31 @@ static void transcript_tls(struct transcript_tls *tls, const struct smtpscope_fa
     case SMTPSCOPE_TLS_RESPONSE_INJECTION: tls->response_injection = true; break;
     case SMTPSCOPE_TLS_NOT_FOLLOWED: tls->not_followed = true; break;
     }
+}
+
+static void transcript_handshake(struct transcript *transcript, const struct smtpscope_handshake *handshake)
+{
+    struct transcript_tls *tls = &transcript->tls;
+
+    tls->handshake = true;
+    tls->told = *handshake;
+    tls->told.certificate = NULL;
+    tls->told.sni = tls->told.alpn = (struct smtpscope_text){0};
+    tls->sni = transcript_keep(transcript, handshake->sni);
+    tls->alpn = transcript_keep(transcript, handshake->alpn);
+    tls->certified = handshake->certificate;
+    if (!tls->certified)
+        return;
+    tls->certificate = *handshake->certificate;
+    tls->certificate.subject = tls->certificate.issuer = (struct smtpscope_text){0};
+    tls->subject = transcript_keep(transcript, handshake->certificate->subject);
+    tls->issuer = transcript_keep(transcript, handshake->certificate->issuer);
+}
+
+static void transcript_tls_end(struct transcript_tls *tls, const struct smtpscope_tls_end *end)
+{
+    tls->ended = true;
+    tls->end = *end;
 }
 
 static void transcript_end(struct transcript *transcript, const struct smtpscope_end *end)
@@ -168,11 +196,11 @@ void transcript_fact(struct transcript *transcript, const struct smtpscope_fact 
     switch (fact->type) {
     case SMTPSCOPE_FACT_EXCHANGE: transcript_exchange(transcript, fact->exchange); break;
     case SMTPSCOPE_FACT_UNANSWERED: transcript_unanswered(transcript, fact->command); break;
-    case SMTPSCOPE_FACT_TLS: transcript_tls(&transcript->tls, fact); break;
+    case SMTPSCOPE_FACT_TLS: transcript_tls(transcript, fact); break;
     case SMTPSCOPE_FACT_GAP: transcript_gap(transcript, fact->gap); break;
     case SMTPSCOPE_FACT_END: transcript_end(transcript, fact->end); break;
-    case SMTPSCOPE_FACT_HANDSHAKE:
-    case SMTPSCOPE_FACT_TLS_END:
+    case SMTPSCOPE_FACT_HANDSHAKE: transcript_handshake(transcript, fact->handshake); break;
+    case SMTPSCOPE_FACT_TLS_END: transcript_tls_end(&transcript->tls, fact->tls_end); break;
     case SMTPSCOPE_FACT_OPEN:
     case SMTPSCOPE_FACT_COMMAND:
     case SMTPSCOPE_FACT_MESSAGE:

@@ -4,7 +4,7 @@
 #define OUTPUT_TRANSCRIPT_H
 
 #include "base/writer.h"
-#include "smtpscope/session.h"
+#include "smtpscope/tls.h"
 
 /* The most that is kept of one session: no sender of real mail comes near, and a flood must not fill the memory. */
 #define TRANSCRIPT_EXCHANGES_MAX 65536
@@ -36,8 +36,14 @@ struct transcript_gap {
 struct transcript_tls {
     bool seen; /* any of the others is set */
     bool started, command_injection, response_injection, not_followed;
+    uint32_t before; /* exchanges that were known when it started */
     smtpscope_time time;
     uint64_t packet;
+    bool handshake, certified, ended; /* the next ones are there */
+    struct smtpscope_handshake told;  /* its texts and its certificate are the following ones */
+    struct smtpscope_certificate certificate;
+    struct transcript_slice sni, alpn, subject, issuer;
+    struct smtpscope_tls_end end;
 };
 
 /* Read-only outside transcript.c. */

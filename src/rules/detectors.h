@@ -43,9 +43,12 @@ void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange
 
 /* pipelining.c */
 void judge_pipelining(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+bool judge_swallowed(struct smtpscope_judge *judge, const struct smtpscope_command *command,
+                     const struct smtpscope_state *state);
 uint16_t detect_pipelining(struct smtpscope_judge *judge, const struct refusal_view *refused);
 
 /* session_end.c */
+uint16_t detect_not_followed(struct smtpscope_judge *judge, const struct refusal_view *refused);
 uint16_t detect_closing(struct smtpscope_judge *judge, const struct refusal_view *refused);
 void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
 void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session,

@@ -17,6 +17,11 @@ void judge_init(struct smtpscope_judge *judge, const struct smtpscope_judge_conf
     judge->config = config;
 }
 
+/* Exim's: a client that knows this of a server from an earlier session need not wait for the greeting. */
+#define EARLY_ALLOWED                                                                                                          \
+    (SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_PIPECONNECT) | SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_PIPE_CONNECT) |                            \
+     SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_X_PIPE_CONNECT))
+
 struct smtpscope_judge *smtpscope_judge_new(const struct smtpscope_judge_config *config)
 {
     struct smtpscope_judge *judge = memory_new(config->allocator, sizeof *judge);
@@ -88,6 +93,8 @@ static void remember_accepted(struct smtpscope_judge *judge, const struct smtpsc
     case SMTPSCOPE_VERB_EHLO:
         if (exchange->after->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS))
             judge->session.starttls_offered = true;
+        if (judge->memory)
+            judge->memory->session.early_allowed |= (exchange->after->extensions & EARLY_ALLOWED) != 0;
         offer_remember(judge, exchange->offer);
         hello_accepted(judge);
         break;
@@ -109,7 +116,7 @@ static void remember_refused(struct smtpscope_judge *judge, const struct smtpsco
     struct session_memory *memory = judge->memory;
 
     switch (exchange->command->verb) {
-    case SMTPSCOPE_VERB_EHLO: judge->session.ehlo_refused = true; /* fall through */
+    case SMTPSCOPE_VERB_EHLO: memory->session.ehlo_refused = true; /* fall through */
     case SMTPSCOPE_VERB_HELO: memory->session.hello = refusal; break;
     case SMTPSCOPE_VERB_MAIL: memory->transaction.mail = refusal; break;
     case SMTPSCOPE_VERB_BDAT: memory->transaction.chunk = refusal; break;

@@ -30,8 +30,10 @@ struct session_findings {
     uint16_t greeting;         /* the greeting was a refusal */
     uint16_t closing;          /* 421, or another reply with which the server closes */
     uint16_t not_followed;     /* STARTTLS without TLS */
-    uint16_t conflict;         /* octets came twice, and differ */
+    uint16_t missing;          /* commands without a reply, as the session ends */
     uint16_t network;          /* what TCP shows explains how the session ends */
+    bool early_allowed;        /* the server offers that the client speaks before the greeting */
+    bool ehlo_refused;
     uint32_t errors, unknown_recipients, failed_logins;
     uint32_t limit_rcpt, limit_mail; /* LIMITS of the last EHLO reply (RFC 9422 4) */
     uint32_t mails;                  /* MAILs since there is a limit */
@@ -67,10 +69,10 @@ struct session_memory {
 };
 
 struct session_facts {
-    uint8_t server;       /* software: see server_name() */
-    uint8_t tls_told : 4; /* a bit an enum smtpscope_tls_event */
-    bool doubtful : 1;    /* the capture lacks something of the session */
-    bool early_refused : 1, early_taken : 1;
+    uint8_t server;                          /* software: see server_name() */
+    uint8_t tls_told : 4;                    /* a bit an enum smtpscope_tls_event */
+    bool doubtful : 1;                       /* the capture lacks something of the session */
+    bool early_refused : 1, early_taken : 1; /* of what the client sent before the greeting */
     bool tls_granted : 1, hello_stale : 1;   /* 220 to STARTTLS; no EHLO since (RFC 3207 4.2) */
     bool secret_sent : 1, secret_hidden : 1; /* in the AUTH in progress; hidden: what it shows cannot be used again */
     bool server_seen : 1, client_seen : 1;
@@ -78,7 +80,6 @@ struct session_facts {
     bool closing_seen : 1;                    /* the server said that it closes */
     bool unanswered : 1, quit_unanswered : 1; /* unanswered: of another command than QUIT */
     bool message_accepted : 1;
-    bool ehlo_refused : 1;
     bool hello_not_needed : 1; /* the server let MAIL pass without EHLO or HELO */
     bool used_closed : 1;      /* a finding says that the client wrote to a connection which the server had closed */
     bool network_seen : 1;     /* what TCP shows was looked at: the session ends */

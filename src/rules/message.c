@@ -104,6 +104,17 @@ static void judge_size(struct smtpscope_judge *judge, const struct smtpscope_fac
     oddity_add(judge, fact, &claim);
 }
 
+/* What was told before and is why the rest of a message never came; 0: nothing. */
+static uint16_t cause_of_loss(const struct smtpscope_judge *judge)
+{
+    const struct session_findings *session = &memory_of(judge)->session;
+    const struct smtpscope_finding *pipelined = note_find(judge, session->pipelined);
+
+    if (session->closing)
+        return session->closing;
+    return pipelined && pipelined->verdict == SMTPSCOPE_VERDICT_UNANSWERED ? session->pipelined : 0;
+}
+
 static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_fact *fact,
                           const struct smtpscope_ending *ending)
 {
@@ -117,7 +128,7 @@ static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_
     claim = message_claim(fact, lost ? SMTPSCOPE_RULE_DATA_CONNECTION_LOST : SMTPSCOPE_RULE_DATA_OUTCOME_UNKNOWN);
     claim.offset = message->offset;
     claim.fault = SMTPSCOPE_FAULT_UNDETERMINED;
-    claim.cause = lost ? memory_of(judge)->session.closing : 0;
+    claim.cause = lost ? cause_of_loss(judge) : 0;
     claim.detail = SMTPSCOPE_DETAIL_LINE_OCTETS;
     claim.detail_number = message->size;
     if (judge->session.doubtful || message->oddities & SMTPSCOPE_DATA_GAP)

@@ -85,15 +85,73 @@ static bool is_text_behind_data(const struct refusal_view *refused)
            (refused->verb == SMTPSCOPE_VERB_RAW || refused->verb == SMTPSCOPE_VERB_UNKNOWN);
 }
 
+/* Sent before the reply to another, and never answered, where neither is all that the server does with what it reads. */
+static bool is_dropped(const struct smtpscope_judge *judge, const struct smtpscope_command *command)
+{
+    switch (command->verb) {
+    case SMTPSCOPE_VERB_MAIL:
+    case SMTPSCOPE_VERB_RCPT:
+    case SMTPSCOPE_VERB_DATA:
+        if (command->circumstances & SMTPSCOPE_COMMAND_PASSED)
+            return true;
+    /* fall through */
+    case SMTPSCOPE_VERB_RSET:
+    case SMTPSCOPE_VERB_NOOP:
+    case SMTPSCOPE_VERB_QUIT: return command->time <= judge->last_reply && !(command->circumstances & SMTPSCOPE_COMMAND_PASSED);
+    default: return false;
+    }
+}
+
+/*
+ * A command of a group, to a server that does not offer PIPELINING: it reads one line, or the last, and drops what came along
+ * with it. True when a note says so.
+ */
+bool judge_swallowed(struct smtpscope_judge *judge, const struct smtpscope_command *command,
+                     const struct smtpscope_state *state)
+{
+    uint16_t pipelined = memory_of(judge)->session.pipelined;
+    const struct smtpscope_finding *before = note_find(judge, pipelined);
+    struct claim claim = {.rule = SMTPSCOPE_RULE_PIPELINING_NOT_ADVERTISED,
+                          .verdict = SMTPSCOPE_VERDICT_UNANSWERED,
+                          .fault = SMTPSCOPE_FAULT_CLIENT,
+                          .command = command};
+
+    if (!is_dropped(judge, command) || state->hello == SMTPSCOPE_HELLO_NONE || state->doubt & SMTPSCOPE_DOUBT_EXTENSIONS ||
+        state->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_PIPELINING) || is_alien(judge) || judge->session.doubtful)
+        return false;
+    judge->session.unanswered = true;
+    if (before && before->rule == claim.rule && note_fold(judge, pipelined, NO_EXCHANGE)) {
+        if (before->verdict == SMTPSCOPE_VERDICT_TOLERATED)
+            note_revise(judge, pipelined, &(struct revision){.verdict = SMTPSCOPE_VERDICT_UNANSWERED});
+        return true;
+    }
+    pipelined = note_add(judge, &claim);
+    if (pipelined)
+        judge->memory->session.pipelined = pipelined;
+    return pipelined;
+}
+
+/* A server that waited in vain for what it had dropped, or refused, because it came too soon. */
+static bool is_wait_for_dropped(const struct smtpscope_judge *judge, const struct refusal_view *refused)
+{
+    const struct smtpscope_finding *pipelined = note_find(judge, judge->memory->session.pipelined);
+
+    return refused->meaning == MEANING_TIMEOUT && refused->verb != SMTPSCOPE_VERB_NONE &&
+           ((pipelined && pipelined->verdict != SMTPSCOPE_VERDICT_TOLERATED) ||
+            violation_of(refused->exchange) == SMTPSCOPE_RULE_PIPELINING_NOT_ADVERTISED);
+}
+
 /* The server's words are about pipelining: the command before this one, or the octets behind it, were sent too soon. */
 uint16_t detect_pipelining(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
     enum smtpscope_rule rule = violation_of(refused->exchange);
     bool advertised = refused->before->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_PIPELINING);
 
-    if (refused->meaning != MEANING_PIPELINING && refused->meaning != MEANING_TOO_SOON && !is_text_behind_data(refused))
+    if (refused->meaning != MEANING_PIPELINING && refused->meaning != MEANING_TOO_SOON && !is_text_behind_data(refused) &&
+        !is_wait_for_dropped(judge, refused))
         return 0;
-    if (is_text_behind_data(refused) && note_fold(judge, judge->memory->session.pipelined, refused->exchange->index))
+    if ((is_text_behind_data(refused) || (refused->meaning == MEANING_TIMEOUT && rule == SMTPSCOPE_RULES)) &&
+        note_fold(judge, judge->memory->session.pipelined, refused->exchange->index))
         return judge->memory->session.pipelined;
     if (rule == SMTPSCOPE_RULES)
         rule = advertised || refused->before->hello != SMTPSCOPE_HELLO_EHLO ? SMTPSCOPE_RULE_PIPELINING_AFTER_BARRIER

@@ -241,7 +241,7 @@ static enum smtpscope_reason reason_in_order(const struct smtpscope_judge *judge
 
     if (judge->transaction.null_sender && refused->meaning == MEANING_SEQ_MAIL)
         return SMTPSCOPE_REASON_NULL_SENDER_REFUSED; /* it took <> for no sender at all */
-    if (mail && refused->before->hello == SMTPSCOPE_HELLO_HELO && !judge->session.ehlo_refused &&
+    if (mail && refused->before->hello == SMTPSCOPE_HELLO_HELO && !judge->memory->session.ehlo_refused &&
         refused->meaning == MEANING_NONE)
         return SMTPSCOPE_REASON_EHLO_REQUIRED; /* as far as one can tell: see detect_refused_in_order() */
     switch (refused->meaning) {

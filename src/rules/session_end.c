@@ -13,12 +13,7 @@ void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
                           .side = gap->side,
                           .offset = gap->offset,
                           .fault = SMTPSCOPE_FAULT_NETWORK};
-    bool clear = !conflict && strcmp(fact->phase, "message") && strcmp(fact->phase, "tls");
-    uint16_t note;
-
-    judge->session.doubtful |= clear;
-    if (clear || conflict)
-        notes_doubt(judge, gap->side, gap->offset);
+    judge->session.doubtful |= !conflict && strcmp(fact->phase, "message") && strcmp(fact->phase, "tls");
     /* A side that was never captured is one finding of its own, not a gap. */
     if (!conflict && !(gap->side == SMTPSCOPE_CLIENT ? judge->session.client_seen : judge->session.server_seen))
         return;
@@ -26,10 +21,7 @@ void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
         claim.detail = SMTPSCOPE_DETAIL_GAP;
         claim.detail_text = smtpscope_text_of(fact->phase);
     }
-    note = note_add(judge, &claim);
-    note_revise(judge, note, &(struct revision){.detail_more = gap->len});
-    if (note && conflict)
-        judge->memory->session.conflict = note;
+    note_revise(judge, note_add(judge, &claim), &(struct revision){.detail_more = gap->len});
 }
 
 /* A server that closes on a silent client without a word (RFC 5321 3.8 asks for 421): how long it waited. */
@@ -62,6 +54,17 @@ uint16_t detect_closing(struct smtpscope_judge *judge, const struct refusal_view
         claim.fault = SMTPSCOPE_FAULT_NOBODY;
     }
     return note_add(judge, &claim);
+}
+
+/* What the server says of a handshake that did not come, or of the commands that came in its place. */
+uint16_t detect_not_followed(struct smtpscope_judge *judge, const struct refusal_view *refused)
+{
+    uint16_t id = judge->memory->session.not_followed;
+    bool about = !meaning_is_reason(refused->meaning) || refused->meaning == MEANING_TLS_TEMPORARY ||
+                 refused->meaning == MEANING_TLS_REQUIRED || refused->meaning == MEANING_SHUTTING_DOWN ||
+                 refused->meaning == MEANING_TIMEOUT;
+
+    return id && about && note_fold(judge, id, refused->exchange->index) ? id : 0;
 }
 
 /* What was told before and explains that nothing is answered any more; 0 none. */
@@ -153,6 +156,14 @@ static bool is_about_mail(const struct claim *claim, const struct smtpscope_stat
     }
 }
 
+/* A server that offers STARTTLS alone, and cuts off whoever goes on in clear: a proxy that only does TLS is so. */
+static bool is_tls_wanted(const struct smtpscope_judge *judge, const struct smtpscope_state *state,
+                          const struct smtpscope_ending *ending, const struct claim *claim)
+{
+    return !claim->cause && ending->by == SMTPSCOPE_SERVER && state->hello == SMTPSCOPE_HELLO_EHLO && !state->tls &&
+           !judge->session.tls_granted && state->extensions == SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS);
+}
+
 /* A line that the server passed over: what was sent behind it is answered. An empty one is harmless. */
 static void judge_passed(struct smtpscope_judge *judge, const struct smtpscope_command *command)
 {
@@ -174,6 +185,7 @@ void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_sess
     const struct smtpscope_state *state = smtpscope_session_state(session);
     const struct smtpscope_ending *ending = smtpscope_session_ending(session);
     bool quit = command->verb == SMTPSCOPE_VERB_QUIT;
+    uint16_t note;
     struct claim claim = {.rule = SMTPSCOPE_RULE_REPLY_MISSING,
                           .command = command,
                           .verdict = SMTPSCOPE_VERDICT_UNANSWERED,
@@ -182,24 +194,33 @@ void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_sess
                           .cause = cause_of_silence(judge, ending)};
 
     if (command->circumstances & SMTPSCOPE_COMMAND_PASSED) {
-        judge_passed(judge, command);
+        if (!judge_swallowed(judge, command, state))
+            judge_passed(judge, command);
         return;
     }
     judge->session.quit_unanswered |= quit;
     if (!judge->session.server_seen || judge->session.doubtful || is_alien(judge) || judge->session.lost_message ||
         !session_ended(ending) || command->oddities & SMTPSCOPE_COMMAND_UNTERMINATED ||
-        (quit && memory_of(judge)->session.closing) || is_use_of_closed(judge, state, ending, &claim))
+        (quit && memory_of(judge)->session.closing) || is_use_of_closed(judge, state, ending, &claim) ||
+        (!memory_of(judge)->session.closing && !memory_of(judge)->session.network && judge_swallowed(judge, command, state)))
         return;
     if (!judge->session.used_closed)
         claim.fault = fault_of_silence(judge, &claim, ending);
     if (!is_about_mail(&claim, state))
         claim.severity = SEVERITY(INFO);
+    if (is_tls_wanted(judge, state, ending, &claim)) {
+        claim.reason = SMTPSCOPE_REASON_TLS_REQUIRED;
+        claim.confidence = SMTPSCOPE_LIKELY;
+        claim.fault = SMTPSCOPE_FAULT_CLIENT;
+    }
     judge->session.unanswered |= claim.severity == 0;
     if (state->quit || (judge->session.quit_unanswered && !quit)) {
         claim.rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_AFTER_QUIT;
         claim.fault = SMTPSCOPE_FAULT_CLIENT;
     }
-    note_add(judge, &claim);
+    note = note_add(judge, &claim);
+    if (note)
+        judge->memory->session.missing = note;
 }
 
 static struct claim end_claim(const struct smtpscope_fact *fact, enum smtpscope_rule rule)
@@ -273,12 +294,15 @@ static bool is_explained(struct smtpscope_judge *judge, const struct smtpscope_e
 static void judge_no_quit(struct smtpscope_judge *judge, const struct smtpscope_fact *fact, enum smtpscope_rule rule)
 {
     const struct smtpscope_end *end = fact->end;
+    const struct smtpscope_finding *missing = note_find(judge, memory_of(judge)->session.missing);
     struct claim claim;
 
     if (end->quit_sent || end->opaque || (!end->octets[0] && !end->octets[1]) || is_explained(judge, end->ending))
         return;
     claim = end_claim(fact, rule);
     claim.severity = end->state->transaction || judge->session.unanswered ? 0 : SEVERITY(INFO);
+    claim.cause = missing && end->ending->by == SMTPSCOPE_SERVER ? missing->id : 0; /* why it closed is why it did not answer */
+    claim.fault = claim.cause ? missing->fault : SMTPSCOPE_FAULT_UNDETERMINED;
     claim.detail = SMTPSCOPE_DETAIL_CLOSED_BY;
     claim.detail_text = smtpscope_text_of(side_name(end->ending->by));
     note_add(judge, &claim);
@@ -351,7 +375,9 @@ void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
         note_add(judge, &claim);
     }
     if (!judge->session.early_refused && judge->session.early_taken)
-        note_revise(judge, memory_of(judge)->session.early,
-                    &(struct revision){.verdict = SMTPSCOPE_VERDICT_TOLERATED, .severity = SEVERITY(NOTICE)});
+        note_revise(
+            judge, memory_of(judge)->session.early,
+            &(struct revision){.verdict = SMTPSCOPE_VERDICT_TOLERATED,
+                               .severity = memory_of(judge)->session.early_allowed ? SEVERITY(INFO) : SEVERITY(NOTICE)});
     judge_network_effects(judge);
 }

@@ -12,15 +12,12 @@
 #include "queue.h"
 #include "resync.h"
 #include "shown.h"
-#include "start.h"
 #include "state.h"
 #include "transaction.h"
 #include "verbs.h"
 
 #include "base/memory.h"
 
-/* RFC 8314 3.3: TLS from the first octet on. */
-#define IMPLICIT_TLS_PORT 465
 /* Content type and version: as much of a TLS record as tells it from other binary protocols. */
 #define TLS_PREFIX 3
 
@@ -107,7 +104,6 @@ static void command_classify(struct smtpscope_session *session, struct smtpscope
     if (command->verb > SMTPSCOPE_VERB_ANSWER) {
         session->secret = command->verb == SMTPSCOPE_VERB_AUTH;
         session->any_verb = true;
-        start_anchor(session);
     } else if (session->secret) {
         command->verb = SMTPSCOPE_VERB_ANSWER;
     } else if (session->alien || session->cut) { /* cut: the rest of anything, of an AUTH line too */
@@ -235,7 +231,8 @@ static size_t take_data(struct smtpscope_session *session, const char *data, siz
 /* A TLS record, or the rest of one whose head the capture lacks. */
 static bool tls_is_likely(const struct smtpscope_session *session, const char *data, size_t len)
 {
-    return tls_begins(data, len) || (extra_of(session)->lost[SMTPSCOPE_CLIENT] && octets_are_binary(data, len));
+    return tls_begins(data, len) || record_begins(data, len) ||
+           (extra_of(session)->lost[SMTPSCOPE_CLIENT] && octets_are_binary(data, len));
 }
 
 static size_t take_tls(struct smtpscope_session *session, const char *data, size_t len, const struct octet_origin *origin)
@@ -263,11 +260,11 @@ static size_t take_tls(struct smtpscope_session *session, const char *data, size
 static size_t take_commands(struct smtpscope_session *session, const char *data, size_t len, const struct octet_origin *origin)
 {
     const struct held_octets *line;
-    bool tls = !line_of(session, SMTPSCOPE_CLIENT) && tls_begins(data, len);
+    bool first = !line_of(session, SMTPSCOPE_CLIENT);
     bool granted = session->any_verb && session->state.greeting && session->last_was_220; /* the STARTTLS was lost */
-    bool implicit = !session->any_verb && !session->greeted && session->flow->side[SMTPSCOPE_SERVER].port == IMPLICIT_TLS_PORT;
+    bool implicit = is_implicit_tls(session);
 
-    if (tls && (granted || implicit)) {
+    if (first && ((tls_begins(data, len) && (granted || implicit)) || (record_begins(data, len) && implicit))) {
         client_enter(session, CLIENT_TLS_WAIT);
         return 0;
     }
@@ -287,7 +284,7 @@ static size_t client_take(struct smtpscope_session *session, const char *data, s
     case CLIENT_DATA: return take_data(session, data, len, origin);
     case CLIENT_RESYNC: return resync_take(session, data, len, origin);
     case CLIENT_TLS_WAIT: return take_tls(session, data, len, origin);
-    case CLIENT_OPAQUE: return len;
+    case CLIENT_OPAQUE: opaque_tell(session, SMTPSCOPE_CLIENT, data, len, origin); return len;
     case CLIENT_BDAT: return chunk_take(session, data, len, origin);
     case CLIENT_HOLDING: client_hold(session, data, len, origin); return len;
     }

@@ -37,6 +37,27 @@ void side_opaque(struct smtpscope_session *session, enum smtpscope_side side, ui
     session->next[side] = offset;
 }
 
+void opaque_tell(struct smtpscope_session *session, enum smtpscope_side side, const char *data, size_t len,
+                 const struct octet_origin *origin)
+{
+    if (session->config->inside_tls)
+        session->config->inside_tls(session->config->ctx, session,
+                                    &(struct smtpscope_octets){.side = side,
+                                                               .data = (const uint8_t *)data,
+                                                               .len = len,
+                                                               .offset = origin->offset,
+                                                               .acked = origin->acked,
+                                                               .time = origin->time,
+                                                               .packet = origin->packet});
+}
+
+#define IMPLICIT_TLS_PORT 465
+
+bool is_implicit_tls(const struct smtpscope_session *session)
+{
+    return !session->any_verb && !session->greeted && session->flow->side[SMTPSCOPE_SERVER].port == IMPLICIT_TLS_PORT;
+}
+
 uint32_t name_hash(const struct smtpscope_text *name)
 {
     uint64_t hash = 0;

@@ -3,6 +3,7 @@
 #ifndef SMTP_FOLLOWER_H
 #define SMTP_FOLLOWER_H
 
+#include "origin.h"
 #include "smtpscope/session.h"
 
 struct held_octets; /* held_octets.h */
@@ -58,8 +59,6 @@ struct smtpscope_session {
     bool secret_unseen : 1; /* the capture lacks a secret that the server knows: no failure's text is shown any more */
     bool secrets_lost : 1;  /* no memory to know them by: no text is shown any more */
     bool cut : 1;           /* the line being read may lack its beginning */
-    bool unanchored : 1;    /* taken up within, or behind a gap: it may be TLS, see start.c */
-    bool noisy : 1;         /* ... and octets that are no text were passed over */
     bool smuggled : 1;      /* the octets being read stood behind a look-alike */
     bool was_held : 1;      /* the octets being read were held */
     bool quit_sent : 1;
@@ -104,6 +103,11 @@ void client_enter(struct smtpscope_session *session, enum client_mode mode);
 /* From `offset` on the side's octets are TLS. */
 void side_opaque(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset);
 bool side_is_opaque(const struct smtpscope_session *session, enum smtpscope_side side);
+/* Octets of such a side. */
+void opaque_tell(struct smtpscope_session *session, enum smtpscope_side side, const char *data, size_t len,
+                 const struct octet_origin *origin);
+/* RFC 8314 3.3: TLS from the first octet on; and nothing was said in clear. */
+bool is_implicit_tls(const struct smtpscope_session *session);
 /* Of a host's name, in whatever case (RFC 5321 2.4); 0 of none. */
 uint32_t name_hash(const struct smtpscope_text *name);
 void fact_tell(struct smtpscope_session *session, const struct smtpscope_fact *fact);

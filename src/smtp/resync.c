@@ -17,6 +17,18 @@ bool tls_begins(const char *data, size_t len)
     return data[0] == 0x16 && (len < 2 || data[1] == 3);
 }
 
+/* Content type, version 3.x, and no more than a record may have, RFC 8446 5.1. */
+#define TLS_HEAD 5
+#define TLS_RECORD_MAX (16384 + 2048)
+
+bool record_begins(const char *data, size_t len)
+{
+    const unsigned char *at = (const unsigned char *)data;
+
+    return len >= TLS_HEAD && at[0] >= 0x14 && at[0] <= 0x17 && at[1] == 3 && at[2] <= 4 &&
+           (at[3] << 8 | at[4]) <= TLS_RECORD_MAX;
+}
+
 /* So many octets of a random record are not all of ASCII's text: 2 in 5 are, which makes one in 10^12. */
 #define BINARY_SIGHT 32
 
@@ -44,7 +56,7 @@ static struct pending *data_waiting(const struct smtpscope_session *session)
 /* What a line behind a gap, or at a start in midstream, is: TLS, a command of the table, or else the text of a message. */
 static void resync_decide(struct smtpscope_session *session, const struct held_octets *line)
 {
-    bool tls = tls_begins(line->at, line->len);
+    bool tls = tls_begins(line->at, line->len) || record_begins(line->at, line->len);
     struct pending *data_command;
 
     client_enter(session, tls ? CLIENT_TLS_WAIT : CLIENT_COMMANDS);
@@ -77,7 +89,7 @@ size_t resync_take(struct smtpscope_session *session, const char *data, size_t l
     if (!client_keep_line(session, data, take, origin))
         return take;
     line = line_of(session, SMTPSCOPE_CLIENT);
-    if (!lf && line->len < RESYNC_OCTETS && !tls_begins(line->at, line->len))
+    if (!lf && line->len < RESYNC_OCTETS && !tls_begins(line->at, line->len) && !record_begins(line->at, line->len))
         return take;
     line_release(session, SMTPSCOPE_CLIENT);
     resync_decide(session, line);

@@ -16,7 +16,6 @@
 #include "pairing.h"
 #include "queue.h"
 #include "resync.h"
-#include "start.h"
 
 #include "base/memory.h"
 
@@ -31,7 +30,8 @@ struct reply_lines {
     char text[];
 };
 
-bool is_reply_line(const char *line, size_t len)
+/* Three digits of a class that exists, and a separator or the end. */
+static bool is_reply_line(const char *line, size_t len)
 {
     return len >= 3 && line[0] >= '2' && line[0] <= '5' && is_digit(line[1]) && is_digit(line[2]) &&
            (len == 3 || line[3] == ' ' || line[3] == '-');
@@ -214,7 +214,6 @@ static void reply_begin(struct smtpscope_session *session, const struct line *li
         .oddities = line->oddities,
         .offset = origin->offset,
         .end = end,
-        .acked = origin->acked,
         .time = origin->time,
         .packet = origin->packet,
     };
@@ -250,8 +249,6 @@ static void server_line(struct smtpscope_session *session, const char *at, size_
             return; /* the rest of a line whose beginning is lost */
     }
     line_parse(&line, at, len);
-    if (!line.oddities)
-        start_anchor(session);
     /* postscreen leaves its teaser unfinished when the client talks early: what follows is another reply. */
     if (session->reply && !session->greeted && line.code && line.code != session->reply->reply.code)
         lines_unfinished(session);
@@ -322,19 +319,17 @@ static size_t server_take(struct smtpscope_session *session, const char *data, s
 
     switch ((enum server_mode)session->server) {
     case SERVER_REPLIES:
-        if (!line_of(session, SMTPSCOPE_SERVER) && session->not_followed && is_tls(*data)) {
-            side_opaque(session, SMTPSCOPE_SERVER, origin->offset); /* an alert, the server did expect TLS */
-            return 0;
-        }
-        if (!line_of(session, SMTPSCOPE_SERVER) && tls_follows(session, data, len)) {
-            start_inside_tls(session, SMTPSCOPE_SERVER, origin);
+        if (!line_of(session, SMTPSCOPE_SERVER) &&
+            ((session->not_followed && is_tls(*data)) || tls_follows(session, data, len) ||
+             (record_begins(data, len) && (session->resync || is_implicit_tls(session))))) {
+            side_opaque(session, SMTPSCOPE_SERVER, origin->offset); /* not_followed: an alert, the server did expect TLS */
             return 0;
         }
         if (session->reply && !line_of(session, SMTPSCOPE_SERVER) && (used = take_middle(session, data, len, origin)))
             return used;
         return line_take(session, SMTPSCOPE_SERVER, data, len, origin, server_line);
     case SERVER_TLS_WAIT: return take_tls(session, data, len, origin);
-    case SERVER_OPAQUE: return len;
+    case SERVER_OPAQUE: opaque_tell(session, SMTPSCOPE_SERVER, data, len, origin); return len;
     }
     return len;
 }

@@ -65,7 +65,7 @@ void attempt_tell(struct smtpscope_streams *streams, const struct flow *flow, en
 {
     smtpscope_time now = streams->now + streams->stepped;
     struct smtpscope_attempt attempt = {.flow = &flow->public,
-                                        .tries = flow->trouble && flow->trouble->syns ? flow->trouble->syns : 1,
+                                        .tries = trouble_of(flow) && trouble_of(flow)->syns ? trouble_of(flow)->syns : 1,
                                         .time = flow->last_time,
                                         .packet = flow->last_packet};
 

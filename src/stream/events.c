@@ -18,19 +18,36 @@ void tell_opened(struct smtpscope_streams *streams, struct flow *flow)
         flow_wait(streams, flow, LIST_IDLE);
 }
 
-void tell_conflict(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
-                   const struct deliverable *deliverable)
+static struct smtpscope_gap place_of(const struct flow *flow, enum smtpscope_side side, const struct deliverable *part)
 {
-    const struct direction *direction = &flow->direction[side];
-    struct smtpscope_gap gap = {.side = side,
-                                .offset = direction->delivered + (uint64_t)(int64_t)seq_diff(deliverable->seq, direction->nxt),
-                                .time = deliverable->time,
-                                .packet = deliverable->packet};
+    uint64_t delivered = flow->direction[side].delivered;
+    int32_t ahead = seq_diff(part->seq, flow->direction[side].nxt);
+
+    return (struct smtpscope_gap){
+        .side = side, .offset = delivered + (uint64_t)(int64_t)ahead, .time = part->time, .packet = part->packet};
+}
+
+void tell_conflict(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                   const struct deliverable *part)
+{
+    struct smtpscope_gap place = place_of(flow, side, part);
 
     tell_opened(streams, flow);
     streams->stats.conflicts++;
     if (flow->user)
-        streams->config.events->conflict(streams->config.ctx, flow->user, &gap);
+        streams->config.events->conflict(streams->config.ctx, flow->user, &place);
+}
+
+void tell_urgent(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, const struct deliverable *part)
+{
+    struct smtpscope_gap place = place_of(flow, side, part);
+
+    if (flow->direction[side].urgent)
+        return;
+    flow->direction[side].urgent = true;
+    tell_opened(streams, flow);
+    if (flow->user && streams->config.events->urgent)
+        streams->config.events->urgent(streams->config.ctx, flow->user, &place);
 }
 
 void tell_gap(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, uint32_t len, smtpscope_time time,
@@ -45,8 +62,7 @@ void tell_gap(struct smtpscope_streams *streams, struct flow *flow, enum smtpsco
     direction->recent = (struct recent){0};
     if (flow->user)
         streams->config.events->gap(streams->config.ctx, flow->user, &gap);
-    direction->nxt += len;
-    direction->delivered += len;
+    direction_advance(direction, len);
 }
 
 void tell_fin(struct flow *flow, enum smtpscope_side side)
@@ -54,7 +70,7 @@ void tell_fin(struct flow *flow, enum smtpscope_side side)
     flow->direction[side].fin = true;
     if (!flow->fin_seen) {
         flow->fin_seen = true;
-        flow->fin_time = flow->last_time;
+        flow_set_fin_time(flow, flow->last_time);
         flow->fin_by = side & 1u;
     }
 }
@@ -66,8 +82,7 @@ void tell_octets(struct smtpscope_streams *streams, struct flow *flow, struct sm
     octets->offset = direction->delivered;
     tell_opened(streams, flow);
     recent_keep(&direction->recent, recent_seed(flow), octets->data, (uint32_t)octets->len);
-    direction->nxt += (uint32_t)octets->len;
-    direction->delivered += octets->len;
+    direction_advance(direction, (uint32_t)octets->len);
     streams->stats.octets += octets->len;
     if (flow->user)
         streams->config.events->octets(streams->config.ctx, flow->user, octets);
@@ -80,7 +95,7 @@ void tell_closed(struct smtpscope_streams *streams, struct flow *flow, enum smtp
         .by = (enum smtpscope_side)(flow->reset ? flow->reset_by : flow->fin_by),
         .fin = {flow->direction[0].fin, flow->direction[1].fin},
         .seen = {flow->direction[0].seen, flow->direction[1].seen},
-        .fin_time = flow->fin_time,
+        .fin_time = flow_fin_time(flow),
         .time = flow->last_time,
         .packet = flow->last_packet,
         .network = trouble_end(streams, flow),

@@ -23,7 +23,10 @@ void tell_gap(struct smtpscope_streams *streams, struct flow *flow, enum smtpsco
               uint64_t packet);
 /* Octets that came before, or are held, are not the same as those of this one. */
 void tell_conflict(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
-                   const struct deliverable *deliverable);
+                   const struct deliverable *part);
+/* The direction's first urgent octets, which are among those that come next (RFC 6093: they stay in line). */
+void tell_urgent(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                 const struct deliverable *part);
 /* All octets before the FIN were told: it is remembered for the close. */
 void tell_fin(struct flow *flow, enum smtpscope_side side);
 /* The flow's end, once. */

@@ -9,6 +9,7 @@
 
 #include "life.h"
 #include "reassembly.h"
+#include "reset.h"
 #include "waiting.h"
 
 #define EMBRYO_TIME (60 * SMTPSCOPE_SECOND) /* TCP gives up an unanswered SYN about then */
@@ -99,7 +100,7 @@ static bool expiring_stuck(struct smtpscope_streams *streams)
 {
     for (struct flow *flow = list_first(streams, LIST_STUCK); flow && flow->since + STUCK_TIME <= streams->now;
          flow = flow_at(streams, flow->next))
-        if (reassembly_is_hopeless(streams, flow) && !expiring_push(streams, flow))
+        if ((reassembly_is_hopeless(streams, flow) || reset_is_due(streams, flow)) && !expiring_push(streams, flow))
             return false;
     return true;
 }
@@ -138,7 +139,7 @@ static bool expiring_gather(struct smtpscope_streams *streams)
 static void expiring_expire(struct smtpscope_streams *streams)
 {
     for (struct flow *flow; (flow = expiring_pop(&streams->expiring));) {
-        if (flow->list != LIST_STUCK) {
+        if (flow->list != LIST_STUCK || reset_is_due(streams, flow)) {
             flow_end(streams, flow, SMTPSCOPE_CLOSE_IDLE);
             continue;
         }

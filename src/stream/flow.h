@@ -7,45 +7,83 @@
 
 #include "recent.h"
 
+/* A part of a direction, with its place in it: a view of the caller's segment, or of one that is held. */
+struct deliverable {
+    const uint8_t *data;
+    smtpscope_time time;
+    uint64_t packet;
+    uint32_t seq, ack, len, missing;
+    uint16_t doubts; /* enum doubt: the checks that it fails; 0: none */
+    uint8_t hops;
+    bool has_ack : 1, fin : 1, urgent : 1;
+};
+
 /*
- * A segment that could not be delivered when it came: a hole stands before it, or it acknowledges octets of the other
- * side that were not seen yet. Ordered by sequence number.
+ * A segment that could not be delivered when it came. Without a doubt it waits: something is missing before it, or it
+ * acknowledges octets of the other side that were not seen yet. With doubts it is put aside (aside.h).
  */
 struct held {
     struct held *next;
-    smtpscope_time time;
-    uint64_t packet;
-    uint32_t seq, ack, len, missing;
-    bool has_ack, fin;
+    struct deliverable part; /* its `data` is the one below */
     uint8_t data[];
 };
 
-/* What is delivered next: a view, of the caller's segment or of a held one. */
-struct deliverable {
-    const uint8_t *data;
-    uint32_t seq, ack, len, missing;
-    bool has_ack, fin;
+/* A SYN inside a connection, and the SYN-ACK that answers it: the beginning of another one on the same ports, or forged. */
+struct rival_syn {
     smtpscope_time time;
     uint64_t packet;
+    uint32_t nxt[2];
+    bool known[2];
 };
 
-/* What is held of a flow. Few flows have any of it at a time, so it is apart, and there only while something is held. */
-struct held_queue {
-    struct held *first[2], *last[2];
-    uint32_t segments, octets;
-    uint16_t waited; /* segments of the flow that came since it is stuck, or since a hole was given up */
+/* A RST that fails a check, or before which something is missing: the connection goes on when its sender does. */
+struct doubtful_reset {
+    smtpscope_time since; /* as flow.since */
+    uint32_t seq;
+    bool pending; /* there is one */
+    bool sound;   /* it fails no check */
+    uint8_t by;
 };
 
-/* One direction. Names after RFC 9293 3.3.1, seen from the receiver: `nxt` is the next sequence number to deliver. */
+/* What is not settled of a flow. Few flows have any of it at a time, so it is apart, and there only while there is some. */
+struct unsettled {
+    struct held *first[2], *last[2]; /* in order of sequence numbers */
+    uint32_t segments, octets, aside;
+    uint16_t waited;   /* segments of the flow that came since it is stuck, or since a hole was given up */
+    uint16_t doubtful; /* segments put aside since the last one without a doubt */
+    bool doubted[2];   /* they came from this side */
+    bool claims[2];    /* one of them acknowledged this side up to `claimed` */
+    uint32_t claimed[2];
+    uint32_t reached[2]; /* the highest sequence number that this side has shown since then */
+    bool has_reached[2];
+    struct rival_syn other;
+    struct doubtful_reset reset;
+    struct trouble *trouble; /* NULL: there was none; see trouble.h */
+};
+
+/*
+ * One direction. Names after RFC 9293 3.3.1, seen from the receiver: `nxt` is the next sequence number to deliver. As long as it
+ * is not `known`, `nxt` and `acked` are the lowest and the highest acknowledgement of this direction, with `has_acked`.
+ */
 struct direction {
-    uint64_t delivered; /* octets told of, gaps included: the stream offset of `nxt` */
+    uint64_t delivered : 48; /* octets told of, gaps included: the stream offset of `nxt` */
+    uint64_t vlan : 12;      /* as in a segment: of the first one */
+    uint64_t scale : 4;      /* of the windows in this direction's segments, plus 1; 0: not known */
     uint32_t nxt;
     uint32_t acked;       /* the highest acknowledgement of this direction's octets that the other side has sent */
+    uint32_t stamp;       /* of the last segment that was delivered in order, RFC 7323 5 */
     struct recent recent; /* what stands before `nxt` */
+    uint16_t window;      /* for this direction's octets, as the other side sent it last */
+    uint8_t hops;         /* the fewest with which a segment has reached the receiver */
+    uint8_t excused;      /* checks (enum doubt) that its segments fail, and the receiver takes them all the same */
     bool known : 1;       /* nxt is known */
     bool seen : 1;        /* at least one segment of this direction was captured */
     bool has_acked : 1;
-    bool fin : 1; /* the FIN was delivered */
+    bool fin : 1;     /* the FIN was delivered */
+    bool stamped : 1; /* its SYN had timestamps */
+    bool secured : 1; /* its SYN was signed */
+    bool urgent : 1;  /* it had urgent octets: told */
+    bool absent : 1;  /* nothing was seen of it, though it was waited for */
 };
 
 /*
@@ -62,37 +100,34 @@ enum flow_list { LIST_EMBRYO, LIST_STUCK, LIST_LINGER, LIST_IDLE, LISTS = LIST_I
 
 /*
  * There may be a million of these, so the order is by size. Flows name one another by their places in the slabs, which are
- * direction as long as pointers; place 0 is no flow.
+ * half as long as pointers; place 0 is no flow.
  */
 struct flow {
     struct smtpscope_flow public;
     void *user; /* NULL: not followed */
     struct direction direction[2];
-    struct held_queue *held_queue; /* NULL: nothing is held */
-    struct trouble *trouble;       /* NULL: there was none; see trouble.h */
-    smtpscope_time since;          /* when it entered its list; of an idle one, when it was last heard */
-    smtpscope_time last_time;      /* of its last segment */
-    smtpscope_time fin_time;       /* of the first FIN */
-    uint64_t last_packet;
-    uint32_t place, prev, next;
-    uint32_t hash;    /* as in its slot */
-    uint32_t syn_nxt; /* what a SYN inside the connection would begin with; only its answer makes it one */
-    uint16_t list;    /* enum flow_list; from LIST_IDLE on, one of the wheel's */
-    uint8_t fin_by : 1, reset_by : 1;
-    bool fin_seen : 1, reset : 1, syn_pending : 1;
-    bool followed : 1; /* opened() was called */
-    bool closed : 1;   /* told; the entry stays a while, so that what comes late opens no new flow */
+    struct unsettled *unsettled; /* NULL: there is nothing */
+    smtpscope_time since;        /* when it entered its list; of an idle one, when it was last heard */
+    smtpscope_time last_time;    /* of its last segment */
+    uint64_t fin_after : 48;     /* flow_fin_time() */
+    uint64_t list : 16;          /* enum flow_list; from LIST_IDLE on, one of the wheel's */
+    uint64_t last_packet : 48;
+    uint64_t fin_by : 1, reset_by : 1;
+    uint64_t fin_seen : 1, reset : 1;
+    uint64_t followed : 1; /* opened() was called */
+    uint64_t closed : 1;   /* told; the entry stays a while, so that what comes late opens no new flow */
+    uint32_t prev, next;
 };
 
-/* A million idle flows fit in 200 MB, with their slots. */
-_Static_assert(sizeof(void *) != 8 || sizeof(struct flow) <= 184, "a flow is 184 octets at most");
+/* A million idle flows fit in 192 MB, with their slots. */
+_Static_assert(sizeof(void *) != 8 || sizeof(struct flow) <= 176, "a flow is 176 octets at most");
 
 struct flow_queue {
     uint32_t first, last;
     size_t count;
 };
 
-/* The low direction of the hash, which is enough for any table that fits in memory. `place` 0: empty. */
+/* The low half of the hash, which is enough for any table that fits in memory. `place` 0: empty. */
 struct slot {
     uint32_t hash, place;
 };
@@ -125,7 +160,7 @@ struct smtpscope_streams {
     size_t slab_count, slab_room;
     uint32_t places; /* given out so far */
     uint32_t spare;  /* freed flows, through `next` */
-    size_t held;     /* segments, of all flows together */
+    size_t held;     /* segments, of all flows together; `held_now` counts their octets */
     struct expiring expiring;
     smtpscope_time now, next_tick, stepped;
     smtpscope_time leap; /* a time far ahead that only one stamp has had so far; 0: none */
@@ -157,6 +192,30 @@ static inline void now_advance(struct smtpscope_streams *streams, smtpscope_time
         streams->now = time;
         streams->leap = 0;
     }
+}
+
+/* What fits in 48 bits: 256 TiB of one connection, that many packets, and four years of microseconds either way. */
+#define BITS_48 (((uint64_t)1 << 48) - 1)
+
+/* The next octets begin `len` further on. */
+static inline void direction_advance(struct direction *direction, uint32_t len)
+{
+    direction->nxt += len;
+    direction->delivered = (direction->delivered + len) & BITS_48;
+}
+
+/* When the first FIN came, kept as microseconds after the first segment; rounded up, so that it is never before what it follows. */
+static inline void flow_set_fin_time(struct flow *flow, smtpscope_time time)
+{
+    flow->fin_after = (uint64_t)((time - flow->public.first_time + 999) / 1000) & BITS_48;
+}
+
+/* 0: there was no FIN. */
+static inline smtpscope_time flow_fin_time(const struct flow *flow)
+{
+    int64_t after = (int64_t)((uint64_t)flow->fin_after << 16) >> 16;
+
+    return flow->fin_seen ? flow->public.first_time + after * 1000 : 0;
 }
 
 /* Sequence numbers wrap: a minus b, RFC 9293 3.4. */

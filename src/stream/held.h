@@ -3,33 +3,34 @@
 #ifndef STREAM_HELD_H
 #define STREAM_HELD_H
 
-#include "flow.h"
+#include "unsettled.h"
 
-static inline struct deliverable held_deliverable(const struct held *held)
+/* The number behind the last one that it takes; a FIN takes one. */
+static inline uint32_t part_end(const struct deliverable *part)
 {
-    return (struct deliverable){.data = held->data,
-                                .seq = held->seq,
-                                .ack = held->ack,
-                                .len = held->len,
-                                .missing = held->missing,
-                                .has_ack = held->has_ack,
-                                .fin = held->fin,
-                                .time = held->time,
-                                .packet = held->packet};
+    return part->seq + part->len + part->missing + part->fin;
 }
 
-/* The first segment of this side that is held, or NULL. */
+/* The first segment of this side that waits for its turn, or NULL. */
 static inline struct held *held_first(const struct flow *flow, int side)
 {
-    return flow->held_queue ? flow->held_queue->first[side] : NULL;
+    struct held *held = flow->unsettled ? flow->unsettled->first[side] : NULL;
+
+    while (held && held->part.doubts)
+        held = held->next;
+    return held;
 }
 
-/* Forgets the first one of this side. */
-void held_pop(struct smtpscope_streams *streams, struct flow *flow, int side);
 /* Keeps a copy, unless it is there already or there is no memory, which makes it a gap. */
-void hold(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
-          const struct deliverable *deliverable);
-/* Forgets all. */
+void held_add(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, const struct deliverable *part);
+/* Takes out the one that `at` leads to; it is the caller's then, for held_release(). */
+struct held *held_detach(struct flow *flow, int side, struct held **at);
+void held_release(struct smtpscope_streams *streams, struct held *held);
+/* Forgets the one that `at` leads to. */
+void held_remove(struct smtpscope_streams *streams, struct flow *flow, int side, struct held **at);
+/* Forgets what was delivered in the meantime. */
+void held_forget_old(struct smtpscope_streams *streams, struct flow *flow, int side);
+/* Forgets everything that is not settled, but for the trouble. */
 void held_discard(struct smtpscope_streams *streams, struct flow *flow);
 
 #endif

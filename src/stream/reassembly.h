@@ -5,9 +5,11 @@
 
 #include "flow.h"
 
-/* Takes octets, acknowledgement and FIN of one segment of the flow. `side` sent it. */
-void reassembly_segment(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+/* Takes octets, acknowledgement, SYN and FIN of one segment of the flow, which `side` sent. False: it fails a check, and is put aside. */
+bool reassembly_segment(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                         const struct smtpscope_segment *segment);
+/* What a segment has of its direction. RFC 9293 3.5.3: the text of a RST explains it, it is not in the stream. */
+struct deliverable reassembly_part(const struct smtpscope_segment *segment);
 /* Gives up every hole: delivers all that is held, with gaps, and the loss at the end that acknowledgements prove. */
 void reassembly_drain(struct smtpscope_streams *streams, struct flow *flow);
 /* Has a hole stopped the flow for too long? Then reassembly_tick() gives it up. */

@@ -32,34 +32,10 @@ struct recent {
     uint16_t chunks[RECENT_CHUNKS];
 };
 
-static inline uint64_t word_at(const uint8_t *data)
-{
-    uint64_t word;
-
-    memcpy(&word, data, sizeof word);
-    return word;
-}
-
-/*
- * A chunk of `len` octets, at least one. Sixteen are taken at a time, some of them twice. A secret is in both factors of each
- * product, and not the same one, so that no octets can be chosen that make it zero, and none that may change places.
- */
+/* A chunk of `len` octets, at least one. */
 static inline uint16_t chunk_make(uint64_t seed, const uint8_t *data, uint32_t len)
 {
-    const uint64_t other = seed << 32 | seed >> 32;
-    uint64_t hash = seed, word = 0;
-
-    for (uint32_t at = 0; at + 16 < len; at += 16)
-        hash = hash_mix(word_at(data + at) ^ hash, word_at(data + at + 8) ^ other);
-    if (len >= 16) {
-        hash = hash_mix(word_at(data + len - 16) ^ hash, word_at(data + len - 8) ^ other);
-    } else if (len >= 8) {
-        hash = hash_mix(word_at(data) ^ hash, word_at(data + len - 8) ^ other);
-    } else {
-        memcpy(&word, data, len);
-        hash = hash_mix(word ^ hash, other);
-    }
-    return (uint16_t)(hash << RECENT_LEN_BITS | len);
+    return (uint16_t)(hash_octets(data, len, seed) << RECENT_LEN_BITS | len);
 }
 
 /* For recent_keep(): a segment of more than one chunk, remembered whole when it fits, or its end. */

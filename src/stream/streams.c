@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The public calls: finds the flow of a segment, or opens one; which side is which; what resets or replaces a connection.
- *
- * A RST does not end a flow at once: octets of the other side that were on their way still come, and a capture may have
- * the RST before the data it follows. The flow lingers for a second of packet time, or until its ports are used again.
- */
+/* The public calls: finds the flow of a segment, or opens one; which side is which. */
 #include "smtpscope/stream.h"
 
 #include "base/memory.h"
 
+#include "another.h"
 #include "attempt.h"
 #include "expire.h"
 #include "held.h"
 #include "life.h"
 #include "reassembly.h"
+#include "reset.h"
 #include "table.h"
 #include "trouble.h"
 #include "waiting.h"
@@ -120,58 +117,6 @@ static struct flow *flow_open(struct smtpscope_streams *streams, const struct sm
     return flow;
 }
 
-/* What a SYN is to a connection that is known. */
-enum syn { SYN_REPEATED, SYN_REUSE, SYN_DOUBTFUL };
-
-/*
- * RFC 5961 4: anyone can send a SYN into a connection. Only one that ended is replaced at once; for a live one the server's
- * answer decides, or octets in the new sequence space.
- */
-static enum syn syn_of(struct flow *flow, enum smtpscope_side side, const struct smtpscope_segment *segment)
-{
-    const struct direction *direction = &flow->direction[side];
-    uint32_t first = direction->nxt - (uint32_t)direction->delivered;
-
-    if (flow->closed)
-        return SYN_REUSE;
-    if (!direction->known || segment->seq + 1 == first) {
-        flow->public.midstream = false; /* the same SYN again, or one that the capture has late */
-        return SYN_REPEATED;
-    }
-    return flow->reset || flow->fin_seen ? SYN_REUSE : SYN_DOUBTFUL;
-}
-
-/* Does this segment bear out the doubtful SYN? */
-static bool syn_confirmed(const struct flow *flow, enum smtpscope_side side, const struct smtpscope_segment *segment)
-{
-    uint8_t both = SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK;
-
-    if (!flow->syn_pending)
-        return false;
-    if (side == SMTPSCOPE_SERVER)
-        return (segment->flags & both) == both && segment->ack == flow->syn_nxt;
-    return segment->len && segment->seq == flow->syn_nxt;
-}
-
-/* Within reach of the window (RFC 5961 3): others send RSTs too. */
-#define RST_REACH (1 << 20)
-
-static bool reset_is_valid(const struct direction *direction, const struct smtpscope_segment *segment)
-{
-    int32_t ahead = seq_diff(segment->seq, direction->nxt);
-
-    return !direction->known || (ahead >= 0 && ahead <= RST_REACH);
-}
-
-static void note_reset(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side)
-{
-    if (!flow->reset) {
-        flow->reset = true;
-        flow->reset_by = side & 1u;
-        flow_wait(streams, flow, LIST_LINGER);
-    }
-}
-
 static bool opens(const struct smtpscope_segment *segment)
 {
     return (segment->flags & SMTPSCOPE_TCP_SYN) ||
@@ -184,10 +129,10 @@ static void flow_clock_stepped(struct smtpscope_streams *streams, struct flow *f
 
     flow->last_time += delta;
     if (flow->fin_seen)
-        flow->fin_time += delta;
-    for (int side = 0; flow->held_queue && side < 2; side++)
-        for (struct held *held = flow->held_queue->first[side]; held; held = held->next)
-            held->time += delta;
+        flow_set_fin_time(flow, flow_fin_time(flow) + delta);
+    for (int side = 0; flow->unsettled && side < 2; side++)
+        for (struct held *held = flow->unsettled->first[side]; held; held = held->next)
+            held->part.time += delta;
     if (flow->user && events->clock_stepped)
         events->clock_stepped(streams->config.ctx, flow->user, delta);
 }
@@ -200,68 +145,96 @@ void smtpscope_streams_clock_stepped(struct smtpscope_streams *streams, smtpscop
             flow_clock_stepped(streams, flow, delta);
 }
 
-/* Is the segment the beginning of another connection on the flow's ports? A SYN that may be is remembered. */
-static bool is_reuse(struct flow *flow, enum smtpscope_side side, const struct smtpscope_segment *segment)
-{
-    if ((segment->flags & (SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK)) != SMTPSCOPE_TCP_SYN)
-        return syn_confirmed(flow, side, segment);
-    switch (syn_of(flow, side, segment)) {
-    case SYN_REUSE: return true;
-    case SYN_REPEATED: return false;
-    case SYN_DOUBTFUL:
-        flow->syn_pending = true;
-        flow->syn_nxt = segment->seq + 1;
-        return false;
-    }
-    return false;
-}
-
 static uint64_t hash_of(const struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
 {
     return segment->hash ? segment->hash : smtpscope_segment_hash(segment, streams->config.hash_seed);
 }
 
-/* The flow of a segment, and who sent it; NULL: none, or one that ended. */
+/* A handshake that was seen before its connection could be told from a forged one. */
+static void flow_begin(struct flow *flow, const struct rival_syn *handshake)
+{
+    flow->public.midstream = false;
+    flow->public.first_packet = handshake->packet;
+    flow->public.first_time = handshake->time;
+    for (int side = 0; side < 2; side++) {
+        struct direction *direction = &flow->direction[side];
+
+        direction->known = handshake->known[side];
+        direction->nxt = handshake->nxt[side];
+    }
+}
+
+/* The flow of a connection that takes the place of another. */
+static struct flow *flow_replace(struct smtpscope_streams *streams, struct flow *old, const struct smtpscope_segment *segment,
+                                 enum smtpscope_side side, uint64_t hash)
+{
+    struct rival_syn handshake = old->unsettled ? old->unsettled->other : (struct rival_syn){0};
+    bool answered = handshake.known[0] && handshake.known[1] && !(segment->flags & SMTPSCOPE_TCP_SYN);
+    struct held *foreign[2];
+    struct flow *flow;
+
+    another_split(old, foreign);
+    if (!old->followed)
+        held_discard(streams, old);
+    flow_end(streams, old, SMTPSCOPE_CLOSE_REUSED);
+    flow = flow_open(streams, segment, side, hash);
+    if (flow && answered)
+        flow_begin(flow, &handshake);
+    another_inherit(streams, flow, foreign);
+    return flow;
+}
+
+/* The flow of a segment, and which side sent it. NULL: there is none, or the segment says nothing of it. */
 static struct flow *flow_of(struct smtpscope_streams *streams, const struct smtpscope_segment *segment,
                             enum smtpscope_side *side)
 {
     uint64_t hash = hash_of(streams, segment);
     struct flow *flow = flow_find(streams, segment, hash, side);
-    bool reuse = flow && is_reuse(flow, *side, segment);
+    enum belongs belongs = flow ? another_look(streams, flow, *side, segment) : BELONGS_TO_ANOTHER;
 
-    if (reuse) {
-        flow_end(streams, flow, SMTPSCOPE_CLOSE_REUSED);
-        flow = NULL;
+    if (belongs == BELONGS_NOWHERE)
+        return NULL;
+    if (belongs == BELONGS_TO_ANOTHER && !flow && !opens(segment))
+        return NULL;
+    if (belongs == BELONGS_TO_ANOTHER) {
+        bool answered = flow && !(segment->flags & SMTPSCOPE_TCP_SYN);
+
+        if (!answered)
+            *side = sent_by_server(streams, segment) ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT;
+        flow = flow ? flow_replace(streams, flow, segment, *side, hash) : flow_open(streams, segment, *side, hash);
     }
-    if (!flow && opens(segment)) {
-        *side = sent_by_server(streams, segment) ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT;
-        flow = flow_open(streams, segment, *side, hash);
-        if (flow && reuse)
-            flow->public.midstream = false;
-    }
-    return flow && !flow->closed ? flow : NULL;
+    return flow;
 }
 
 void smtpscope_streams_follow(struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
 {
-    struct flow *flow;
     enum smtpscope_side side;
+    struct flow *flow;
+    uint32_t nxt;
+    bool sound;
 
     streams->stats.segments++;
     now_advance(streams, segment->time);
     flow = flow_of(streams, segment, &side);
-    /* A SYN that only may begin a connection says nothing about this one. */
-    if (!flow || (flow->syn_pending && segment->flags & SMTPSCOPE_TCP_SYN)) {
+    if (flow && flow->closed) {
+        struct deliverable part = reassembly_part(segment);
+
+        another_keep(streams, flow, side, &part);
+    }
+    if (!flow || flow->closed) {
         streams->stats.ignored++;
         return;
     }
     if (flow_is_idle(flow))
         flow->since = streams->now;
     flow->last_time = segment->time;
-    flow->last_packet = segment->packet;
-    reassembly_segment(streams, flow, side, segment);
-    if (segment->flags & SMTPSCOPE_TCP_RST && reset_is_valid(&flow->direction[side], segment))
-        note_reset(streams, flow, side);
+    flow->last_packet = segment->packet & BITS_48;
+    nxt = flow->direction[side].nxt;
+    sound = reassembly_segment(streams, flow, side, segment);
+    if (segment->flags & SMTPSCOPE_TCP_RST)
+        reset_note(streams, flow, side, sound, segment);
+    else if (sound)
+        reset_belie(streams, flow, side, flow->direction[side].nxt != nxt);
     if (flow->list == LIST_EMBRYO)
         attempt_segment(streams, flow, side, segment);
     flow_close_if_done(streams, flow);

@@ -15,20 +15,14 @@
 #define INITIAL_CAPACITY 1024u
 #define CACHE_LINE 64u
 
-/* An address is two words, of which IPv4 fills direction of one. Both factors depend on the seed: neither can be made zero. */
-static uint64_t endpoint_hash(const struct smtpscope_endpoint *end, uint64_t seed)
-{
-    uint64_t words[2];
-
-    memcpy(words, end->addr, sizeof words);
-    return hash_mix(words[0] ^ seed ^ (uint64_t)end->port << 32, words[1] ^ (seed << 32 | seed >> 32));
-}
+_Static_assert(sizeof(struct smtpscope_endpoint) == 18, "an end is hashed as it stands");
 
 /* Both directions hash alike: the two ends are combined by operations that do not care about their order. */
 uint64_t smtpscope_segment_hash(const struct smtpscope_segment *segment, uint64_t seed)
 {
-    uint64_t src = endpoint_hash(&segment->src, seed), dst = endpoint_hash(&segment->dst, seed);
-    uint64_t hash = hash_mix(src + dst, (src ^ dst) + seed);
+    uint64_t src = hash_octets(&segment->src, sizeof segment->src, seed);
+    uint64_t dst = hash_octets(&segment->dst, sizeof segment->dst, seed);
+    uint64_t hash = hash_octets((const uint64_t[]){src + dst, src ^ dst}, 2 * sizeof src, seed);
 
     return hash ? hash : 1;
 }
@@ -184,11 +178,9 @@ struct flow *flow_add(struct smtpscope_streams *streams, uint64_t hash)
         return NULL;
     flow = flow_at(streams, place);
     memset(flow, 0, sizeof *flow);
-    flow->place = place;
-    flow->hash = (uint32_t)hash;
-    slot_insert(streams->slots, streams->capacity - 1, (struct slot){.hash = flow->hash, .place = place});
+    slot_insert(streams->slots, streams->capacity - 1, (struct slot){.hash = (uint32_t)hash, .place = place});
     streams->used++;
-    flow_enlist(streams, flow, LIST_EMBRYO);
+    flow_enlist(streams, flow, place, LIST_EMBRYO);
     return flow;
 }
 
@@ -209,17 +201,25 @@ static void slot_delete(struct smtpscope_streams *streams, size_t at)
     slots[at] = (struct slot){0};
 }
 
+/* As in its slot. It is not kept: a flow is removed once, and has no room for it. */
+static uint32_t flow_hash(const struct smtpscope_streams *streams, const struct flow *flow)
+{
+    const struct smtpscope_segment segment = {.src = flow->public.side[0], .dst = flow->public.side[1]};
+
+    return (uint32_t)smtpscope_segment_hash(&segment, streams->config.hash_seed);
+}
+
 void flow_remove(struct smtpscope_streams *streams, struct flow *flow)
 {
-    size_t mask = streams->capacity - 1, at = flow->hash & mask;
+    size_t mask = streams->capacity - 1, at = flow_hash(streams, flow) & mask;
+    uint32_t place = flow_unlist(streams, flow);
 
-    while (streams->slots[at].place != flow->place)
+    while (streams->slots[at].place != place)
         at = (at + 1) & mask;
     slot_delete(streams, at);
     streams->used--;
-    flow_unlist(streams, flow);
     flow->next = streams->spare;
-    streams->spare = flow->place;
+    streams->spare = place;
 }
 
 void table_free(struct smtpscope_streams *streams)

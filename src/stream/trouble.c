@@ -3,12 +3,16 @@
 
 #include "base/memory.h"
 
+#include "unsettled.h"
+
 /* NULL when out of memory: then there was none, as far as anyone can tell. */
 static struct trouble *trouble_begin(struct smtpscope_streams *streams, struct flow *flow)
 {
-    if (!flow->trouble)
-        flow->trouble = memory_new(streams->config.allocator, sizeof *flow->trouble);
-    return flow->trouble;
+    struct unsettled *unsettled = unsettled_of(streams, flow);
+
+    if (unsettled && !unsettled->trouble)
+        unsettled->trouble = memory_new(streams->config.allocator, sizeof *unsettled->trouble);
+    return unsettled ? unsettled->trouble : NULL;
 }
 
 void trouble_syn(struct smtpscope_streams *streams, struct flow *flow)
@@ -74,7 +78,7 @@ void trouble_segment(struct smtpscope_streams *streams, struct flow *flow, enum 
                      const struct smtpscope_segment *segment)
 {
     bool closed = !segment->window && !(segment->flags & (SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_FIN | SMTPSCOPE_TCP_RST));
-    struct trouble *trouble = closed ? trouble_begin(streams, flow) : flow->trouble;
+    struct trouble *trouble = closed ? trouble_begin(streams, flow) : trouble_of(flow);
 
     if (!trouble)
         return;
@@ -92,7 +96,7 @@ void trouble_segment(struct smtpscope_streams *streams, struct flow *flow, enum 
 
 const struct smtpscope_network *trouble_end(const struct smtpscope_streams *streams, struct flow *flow)
 {
-    struct trouble *trouble = flow->trouble;
+    struct trouble *trouble = trouble_of(flow);
 
     (void)streams;
     if (!trouble)
@@ -117,8 +121,11 @@ const struct smtpscope_network *trouble_end(const struct smtpscope_streams *stre
     return &trouble->network;
 }
 
-void trouble_free(const struct smtpscope_streams *streams, struct flow *flow)
+void trouble_free(struct smtpscope_streams *streams, struct flow *flow)
 {
-    memory_free(streams->config.allocator, flow->trouble);
-    flow->trouble = NULL;
+    if (!flow->unsettled)
+        return;
+    memory_free(streams->config.allocator, flow->unsettled->trouble);
+    flow->unsettled->trouble = NULL;
+    unsettled_settle(streams, flow);
 }

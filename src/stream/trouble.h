@@ -26,6 +26,12 @@ struct trouble {
     uint32_t syns;
 };
 
+/* NULL: there was none. */
+static inline struct trouble *trouble_of(const struct flow *flow)
+{
+    return flow->unsettled ? flow->unsettled->trouble : NULL;
+}
+
 /* A segment that is sent again, wholly or in part: `segment` begins before `nxt`. */
 void trouble_resent(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                     const struct smtpscope_segment *segment);
@@ -38,6 +44,6 @@ void trouble_segment(struct smtpscope_streams *streams, struct flow *flow, enum 
                      const struct smtpscope_segment *segment);
 /* The figures, as they are when the flow ends; NULL: there was no trouble under its octets. Valid until trouble_free(). */
 const struct smtpscope_network *trouble_end(const struct smtpscope_streams *streams, struct flow *flow);
-void trouble_free(const struct smtpscope_streams *streams, struct flow *flow);
+void trouble_free(struct smtpscope_streams *streams, struct flow *flow);
 
 #endif

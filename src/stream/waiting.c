@@ -13,7 +13,7 @@ static unsigned idle_list(const struct smtpscope_streams *streams, const struct 
     return LIST_IDLE + (unsigned)(idle_due(streams, flow) % IDLE_LISTS);
 }
 
-static void list_append(struct smtpscope_streams *streams, struct flow *flow, unsigned list)
+static void list_append(struct smtpscope_streams *streams, struct flow *flow, uint32_t place, unsigned list)
 {
     struct flow_queue *queue = &streams->lists[list];
     struct flow *last = flow_at(streams, queue->last);
@@ -21,31 +21,32 @@ static void list_append(struct smtpscope_streams *streams, struct flow *flow, un
     flow->list = (uint16_t)list;
     flow->prev = queue->last;
     flow->next = 0;
-    *(last ? &last->next : &queue->first) = flow->place;
-    queue->last = flow->place;
+    *(last ? &last->next : &queue->first) = place;
+    queue->last = place;
     queue->count++;
 }
 
-void flow_unlist(struct smtpscope_streams *streams, struct flow *flow)
+uint32_t flow_unlist(struct smtpscope_streams *streams, struct flow *flow)
 {
     struct flow_queue *queue = &streams->lists[flow->list];
     struct flow *prev = flow_at(streams, flow->prev), *next = flow_at(streams, flow->next);
+    uint32_t place = prev ? prev->next : queue->first;
 
     *(prev ? &prev->next : &queue->first) = flow->next;
     *(next ? &next->prev : &queue->last) = flow->prev;
     queue->count--;
+    return place;
 }
 
-void flow_enlist(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list)
+void flow_enlist(struct smtpscope_streams *streams, struct flow *flow, uint32_t place, enum flow_list list)
 {
     flow->since = streams->now;
-    list_append(streams, flow, list == LIST_IDLE ? idle_list(streams, flow) : (unsigned)list);
+    list_append(streams, flow, place, list == LIST_IDLE ? idle_list(streams, flow) : (unsigned)list);
 }
 
 void flow_wait(struct smtpscope_streams *streams, struct flow *flow, enum flow_list list)
 {
-    flow_unlist(streams, flow);
-    flow_enlist(streams, flow, list);
+    flow_enlist(streams, flow, flow_unlist(streams, flow), list);
 }
 
 bool flow_put_off(struct smtpscope_streams *streams, struct flow *flow)
@@ -54,8 +55,7 @@ bool flow_put_off(struct smtpscope_streams *streams, struct flow *flow)
 
     if (list == flow->list)
         return false;
-    flow_unlist(streams, flow);
-    list_append(streams, flow, list);
+    list_append(streams, flow, flow_unlist(streams, flow), list);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "crypto.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 
 #include <assert.h>
@@ -16,7 +17,7 @@
 #define CONTEXTS 64
 
 struct crypto_context {
-    uint64_t owner;
+    const void *owner; /* NULL: nobody's */
     const struct cipher_shape *shape;
     size_t mac_len;
     uint8_t iv[CRYPTO_NONCE];
@@ -143,17 +144,31 @@ bool crypto_prf(struct crypto *crypto, uint16_t version, enum digest digest, con
     return derive(crypto->prf, params, out, len);
 }
 
-/* Owners are numbers in a row. */
-static struct crypto_context *context_of(struct crypto *crypto, uint64_t owner)
+static struct crypto_context *context_of(struct crypto *crypto, const void *owner)
 {
-    return &crypto->contexts[owner % CONTEXTS];
+    return &crypto->contexts[hash_mix((uintptr_t)owner, 0) % CONTEXTS];
 }
 
-struct crypto_context *crypto_find(struct crypto *crypto, uint64_t owner)
+struct crypto_context *crypto_find(struct crypto *crypto, const void *owner)
 {
     struct crypto_context *context = context_of(crypto, owner);
 
-    return context->owner == owner && context->shape ? context : NULL;
+    return context->owner == owner ? context : NULL;
+}
+
+/* Both wipe what they had. */
+void crypto_forget(struct crypto *crypto, const void *owner)
+{
+    struct crypto_context *context = crypto_find(crypto, owner);
+
+    if (!context)
+        return;
+    context->owner = NULL;
+    if (context->cipher)
+        EVP_CIPHER_CTX_reset(context->cipher);
+    EVP_MAC_CTX_free(context->mac);
+    context->mac = NULL;
+    OPENSSL_cleanse(context->iv, sizeof context->iv);
 }
 
 static bool cipher_set(struct crypto *crypto, struct crypto_context *context, const struct suite *suite, const uint8_t *key)
@@ -188,20 +203,20 @@ static bool mac_set(struct crypto *crypto, struct crypto_context *context, enum 
     return EVP_MAC_init(context->mac, key, context->mac_len, params) > 0;
 }
 
-struct crypto_context *crypto_set(struct crypto *crypto, uint64_t owner, const struct suite *suite,
+struct crypto_context *crypto_set(struct crypto *crypto, const void *owner, const struct suite *suite,
                                   const struct crypto_key *key)
 {
     struct crypto_context *context = context_of(crypto, owner);
 
     assert(key->iv_len <= sizeof context->iv);
-    context->shape = NULL;
+    context->owner = NULL;
+    context->shape = suite_shape(suite);
     if (!cipher_set(crypto, context, suite, key->key) ||
         (key->mac && !mac_set(crypto, context, (enum digest)suite->digest, key->mac)))
         return NULL;
     if (key->iv_len)
         memcpy(context->iv, key->iv, key->iv_len);
     context->owner = owner;
-    context->shape = suite_shape(suite);
     return context;
 }
 

@@ -34,18 +34,20 @@ bool crypto_prf(struct crypto *crypto, uint16_t version, enum digest digest, con
 
 /*
  * A key of one direction, ready for use. Contexts are large, so a crypto has few, each of the owner that used it last: `owner`
- * is any number that stands for one key for ever. `crypto_find()` gives NULL where the key has to be set again.
+ * stands for one key until crypto_forget(). `crypto_find()` gives NULL where the key has to be set again.
  */
 struct crypto_context;
-struct crypto_context *crypto_find(struct crypto *crypto, uint64_t owner);
+struct crypto_context *crypto_find(struct crypto *crypto, const void *owner);
 /* `mac` NULL: none. `iv`: kept beside the key, see crypto_iv(). */
 struct crypto_key {
     const uint8_t *key, *mac, *iv;
     size_t iv_len;
 };
 /* NULL: the library does not take the key. */
-struct crypto_context *crypto_set(struct crypto *crypto, uint64_t owner, const struct suite *suite,
+struct crypto_context *crypto_set(struct crypto *crypto, const void *owner, const struct suite *suite,
                                   const struct crypto_key *key);
+/* Wipes the owner's key, if it is there. */
+void crypto_forget(struct crypto *crypto, const void *owner);
 const uint8_t *crypto_iv(const struct crypto_context *context);
 
 /* Opens `len` octets at `in`, the tag behind them, into `out`. False: not authentic; `out` is then wiped. */

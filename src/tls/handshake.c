@@ -4,7 +4,7 @@
  *
  * They are a stream of their own across records. Only the bodies that something follows from are kept, and read in hello.c.
  */
-#include "connection.h"
+#include "handshake.h"
 
 #include "base/memory.h"
 
@@ -15,17 +15,21 @@
 
 struct handshake *handshake_need(struct smtpscope_tls_connection *connection)
 {
-    if (!connection->handshake) {
-        connection->handshake = memory_new(connection->tls->config.allocator, sizeof *connection->handshake);
-        if (connection->handshake)
-            connection->handshake->early_end = &connection->handshake->early_first;
+    struct busy *busy = busy_need(connection);
+
+    if (!busy)
+        return NULL;
+    if (!busy->handshake) {
+        busy->handshake = memory_new(connection->tls->config.allocator, sizeof *busy->handshake);
+        if (busy->handshake)
+            busy->handshake->early_end = &busy->handshake->early_first;
     }
-    return connection->handshake;
+    return busy->handshake;
 }
 
 void handshake_free(struct smtpscope_tls_connection *connection)
 {
-    struct handshake *handshake = connection->handshake;
+    struct handshake *handshake = handshake_of(connection);
     const struct smtpscope_allocator *allocator = connection->tls->config.allocator;
 
     if (!handshake)
@@ -37,33 +41,35 @@ void handshake_free(struct smtpscope_tls_connection *connection)
         memory_free(allocator, record);
     }
     memory_free(allocator, handshake);
-    connection->handshake = NULL;
+    connection->busy->handshake = NULL;
+    busy_settle(connection);
 }
 
 static bool side_is_settled(const struct smtpscope_tls_connection *connection, enum smtpscope_side index)
 {
     const struct side *side = &connection->side[index];
 
-    return side->epoch == EPOCH_TRAFFIC && (side->protection || side->blind) && !connection->handshake->message[index].head_len;
+    return side->epoch == EPOCH_TRAFFIC && (connection->key[index] || side->blind) &&
+           !handshake_of(connection)->message[index].head_len;
 }
 
 void handshake_settle(struct smtpscope_tls_connection *connection)
 {
-    const struct handshake *handshake = connection->handshake;
+    const struct handshake *handshake = handshake_of(connection);
 
     if (!handshake || !connection->told || handshake->early_first)
         return;
     /* A renegotiation, RFC 5246 7.4.1: keys are in force, and those of these hellos are not yet. */
-    if (handshake->hello[SMTPSCOPE_CLIENT] && connection->version < TLS_1_3 && connection->decrypted &&
+    if (handshake->hello[SMTPSCOPE_CLIENT] && !is_13(connection) && connection->clear &&
         !(handshake->changed[SMTPSCOPE_CLIENT] && handshake->changed[SMTPSCOPE_SERVER]))
         return;
     if (side_is_settled(connection, SMTPSCOPE_CLIENT) && side_is_settled(connection, SMTPSCOPE_SERVER))
         handshake_free(connection);
 }
 
-void handshake_gap(struct smtpscope_tls_connection *connection, enum smtpscope_side index)
+void handshake_gap(struct smtpscope_tls_connection *connection, enum smtpscope_side side)
 {
-    struct message *message = connection->handshake ? &connection->handshake->message[index] : NULL;
+    struct message *message = handshake_of(connection) ? &handshake_of(connection)->message[side] : NULL;
 
     if (!message)
         return;
@@ -93,7 +99,7 @@ static bool is_wanted(uint8_t type, size_t len)
 static void message_end(struct smtpscope_tls_connection *connection, enum smtpscope_side index, const uint8_t *body, size_t len,
                         const struct place *place)
 {
-    struct message *message = &connection->handshake->message[index];
+    struct message *message = &handshake_of(connection)->message[index];
     struct gathered *gathered = message->body;
     uint8_t type = message->head[0];
     bool whole = message->wanted;
@@ -120,7 +126,7 @@ static size_t message_head(struct message *message, const uint8_t *data, size_t 
 static size_t message_body(struct smtpscope_tls_connection *connection, enum smtpscope_side index, const uint8_t *data,
                            size_t len, const struct place *place)
 {
-    struct message *message = &connection->handshake->message[index];
+    struct message *message = &handshake_of(connection)->message[index];
     size_t take = message->left < len ? message->left : len;
 
     if (message->wanted && (message->body || take < message->left) &&
@@ -138,7 +144,7 @@ void handshake_octets(struct smtpscope_tls_connection *connection, enum smtpscop
                       const struct place *place)
 {
     while (len && handshake_need(connection)) {
-        struct message *message = &connection->handshake->message[index];
+        struct message *message = &handshake_of(connection)->message[index];
         size_t used = message->head_len < sizeof message->head ? message_head(message, data, len) : 0;
 
         data += used;

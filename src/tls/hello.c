@@ -2,6 +2,8 @@
 #include "hello.h"
 
 #include "base/reader.h"
+#include "key.h"
+#include "outcome.h"
 
 #include <string.h>
 
@@ -89,7 +91,7 @@ static uint16_t versions_highest(struct reader extension)
 
 static void client_extension(struct smtpscope_tls_connection *connection, uint16_t type, struct reader extension)
 {
-    struct handshake *handshake = connection->handshake;
+    struct handshake *handshake = handshake_of(connection);
     uint16_t highest;
 
     switch ((enum extension)type) {
@@ -116,7 +118,7 @@ static void client_extension(struct smtpscope_tls_connection *connection, uint16
 /* RFC 8446 4.1.2 */
 static void client_hello(struct smtpscope_tls_connection *connection, struct reader body, const struct place *place)
 {
-    struct handshake *handshake = connection->handshake;
+    struct handshake *handshake = handshake_of(connection);
     uint16_t type, version = reader_be16(&body, 0);
     struct reader random, id, suites, compressions, extensions = {0}, extension;
 
@@ -155,14 +157,14 @@ static void server_extension(struct handshake *handshake, uint16_t type, struct 
 /* What was agreed on. In a renegotiation it comes into force with the ChangeCipherSpec. */
 static void agreement_read(struct smtpscope_tls_connection *connection, const struct reader *id)
 {
-    struct handshake *handshake = connection->handshake;
+    struct handshake *handshake = handshake_of(connection);
     bool same_id = reader_left(id) && reader_left(id) == handshake->session_id_len &&
                    !memcmp(id->at, handshake->session_id, reader_left(id));
     struct smtpscope_keys *keys = connection->tls->config.keys;
     uint8_t name[SMTPSCOPE_RANDOM_LEN];
 
     if (handshake->version < TLS_1_3) {
-        early_decide(connection, EARLY_REJECTED);
+        early_decide(handshake_of(connection), EARLY_REJECTED);
         handshake->resumed_by_id = same_id;
         handshake->told.resumed = same_id;
         if (!same_id && keys && handshake->hello[SMTPSCOPE_CLIENT] && reader_left(id)) {
@@ -177,7 +179,7 @@ static void agreement_read(struct smtpscope_tls_connection *connection, const st
 /* RFC 8446 4.1.3 */
 static void server_hello(struct smtpscope_tls_connection *connection, struct reader body)
 {
-    struct handshake *handshake = connection->handshake;
+    struct handshake *handshake = handshake_of(connection);
     struct reader random, id, extensions, extension;
     uint16_t type, suite, version = reader_be16(&body, 0);
 
@@ -188,7 +190,7 @@ static void server_hello(struct smtpscope_tls_connection *connection, struct rea
         return;
     handshake->version = version;
     handshake->encrypt_then_mac = false;
-    handshake->suite = suite_find(suite);
+    handshake->suite = suite;
     handshake->told.cipher = suite;
     if (vector_u16(&body, &extensions))
         while (extension_next(&extensions, &type, &extension))
@@ -198,7 +200,7 @@ static void server_hello(struct smtpscope_tls_connection *connection, struct rea
         connection->suite = handshake->suite;
     }
     if (!memcmp(random.at, retry_random, sizeof retry_random)) {
-        early_decide(connection, EARLY_REJECTED);
+        early_decide(handshake_of(connection), EARLY_REJECTED);
         return;
     }
     memcpy(handshake->random[SMTPSCOPE_SERVER], random.at, SMTPSCOPE_RANDOM_LEN);
@@ -216,21 +218,21 @@ static void encrypted_extensions(struct smtpscope_tls_connection *connection, st
     if (vector_u16(&body, &extensions))
         while (extension_next(&extensions, &type, &extension)) {
             if (type == EXTENSION_ALPN)
-                protocol_read(connection->handshake, extension);
+                protocol_read(handshake_of(connection), extension);
             else if (type == EXTENSION_EARLY_DATA)
                 early = EARLY_ACCEPTED;
         }
-    early_decide(connection, early);
+    early_decide(handshake_of(connection), early);
 }
 
 /* The first of a list is the server's own: RFC 5246 7.4.2; in RFC 8446 4.4.2 a context stands before the list. */
 static void certificate(struct smtpscope_tls_connection *connection, struct reader body)
 {
-    struct handshake *handshake = connection->handshake;
+    struct handshake *handshake = handshake_of(connection);
     struct reader context;
     size_t len;
 
-    if (connection->version >= TLS_1_3 && !vector_u8(&body, &context))
+    if (is_13(connection) && !vector_u8(&body, &context))
         return;
     reader_skip(&body, 3);
     len = (size_t)reader_u8(&body, 0) << 16 | reader_be16(&body, 1);
@@ -245,12 +247,12 @@ static void certificate(struct smtpscope_tls_connection *connection, struct read
 /* RFC 5077 3.3: the next session may be resumed by it. In TLS 1.3 a ticket leads to no secret that a key log has. */
 static void new_session_ticket(struct smtpscope_tls_connection *connection, struct reader body)
 {
-    struct handshake *handshake = connection->handshake;
+    struct handshake *handshake = handshake_of(connection);
     struct smtpscope_keys *keys = connection->tls->config.keys;
     struct reader ticket;
     uint8_t random[SMTPSCOPE_RANDOM_LEN], name[SMTPSCOPE_RANDOM_LEN];
 
-    if (connection->version >= TLS_1_3 || !keys || !handshake->hello[SMTPSCOPE_CLIENT] || !reader_skip(&body, 4) ||
+    if (is_13(connection) || !keys || !handshake->hello[SMTPSCOPE_CLIENT] || !reader_skip(&body, 4) ||
         !vector_u16(&body, &ticket) || !reader_left(&ticket))
         return;
     if (!resumed_random(connection, random))
@@ -261,10 +263,10 @@ static void new_session_ticket(struct smtpscope_tls_connection *connection, stru
 
 static void finished(struct smtpscope_tls_connection *connection, enum smtpscope_side side, const struct place *place)
 {
-    if (connection->version >= TLS_1_3)
+    if (is_13(connection))
         connection->side[side].renewed = connection->side[side].epoch == EPOCH_HANDSHAKE;
     else
-        connection->handshake->told.resumed |= !connection->handshake->full;
+        handshake_of(connection)->told.resumed |= !handshake_of(connection)->full;
     outcome_finished(connection, side, place);
 }
 
@@ -288,9 +290,9 @@ void message_read(struct smtpscope_tls_connection *connection, enum smtpscope_si
             encrypted_extensions(connection, reader);
         break;
     case MESSAGE_SERVER_KEY_EXCHANGE:
-    case MESSAGE_SERVER_HELLO_DONE: connection->handshake->full = true; break;
+    case MESSAGE_SERVER_HELLO_DONE: handshake_of(connection)->full = true; break;
     case MESSAGE_CERTIFICATE:
-        connection->handshake->full = true;
+        handshake_of(connection)->full = true;
         if (server)
             certificate(connection, reader);
         break;
@@ -298,12 +300,12 @@ void message_read(struct smtpscope_tls_connection *connection, enum smtpscope_si
         if (server)
             new_session_ticket(connection, reader);
         break;
-    case MESSAGE_CERTIFICATE_REQUEST: connection->handshake->told.certificate_asked = true; break;
+    case MESSAGE_CERTIFICATE_REQUEST: handshake_of(connection)->told.certificate_asked = true; break;
     case MESSAGE_END_OF_EARLY_DATA: connection->side[side].renewed = connection->side[side].epoch == EPOCH_EARLY; break;
     case MESSAGE_FINISHED: finished(connection, side, place); break;
     case MESSAGE_KEY_UPDATE:
-        connection->side[side].renewed = connection->version >= TLS_1_3 && connection->side[side].epoch == EPOCH_TRAFFIC &&
-                                         connection->side[side].protection;
+        connection->side[side].renewed =
+            is_13(connection) && connection->side[side].epoch == EPOCH_TRAFFIC && connection->key[side];
         break;
     case MESSAGE_HELLO_REQUEST: break;
     }

@@ -3,7 +3,7 @@
 #ifndef TLS_HELLO_H
 #define TLS_HELLO_H
 
-#include "connection.h"
+#include "handshake.h"
 
 /* `body` NULL: it was not kept. */
 void message_read(struct smtpscope_tls_connection *connection, enum smtpscope_side side, uint8_t type, const uint8_t *body,

@@ -2,6 +2,7 @@
 #include "keyless.h"
 
 #include "base/memory.h"
+#include "record.h"
 
 /* Of one connection: a handshake, and the first commands of a client that does not wait for them. */
 #define CONNECTION_MAX 65536
@@ -28,30 +29,31 @@ struct keyless {
 static struct keyless *keyless_need(struct smtpscope_tls_connection *connection, smtpscope_time now)
 {
     struct smtpscope_tls *tls = connection->tls;
-    struct keyless *waiting = connection->waiting;
+    struct busy *busy = busy_need(connection);
+    struct keyless *keyless = busy_of(connection)->keyless;
 
-    if (waiting)
-        return waiting;
-    waiting = memory_new(tls->config.allocator, sizeof *waiting);
-    if (!waiting)
+    if (keyless || !busy)
+        return keyless;
+    keyless = memory_new(tls->config.allocator, sizeof *keyless);
+    if (!keyless)
         return NULL;
-    waiting->connection = connection;
-    waiting->end = &waiting->first;
-    waiting->since = now;
-    waiting->at = tls->waiting_end;
-    *tls->waiting_end = waiting;
-    tls->waiting_end = &waiting->next;
-    return connection->waiting = waiting;
+    keyless->connection = connection;
+    keyless->end = &keyless->first;
+    keyless->since = now;
+    keyless->at = tls->keyless_end;
+    *tls->keyless_end = keyless;
+    tls->keyless_end = &keyless->next;
+    return busy->keyless = keyless;
 }
 
 bool keyless_add(struct smtpscope_tls_connection *connection, const struct smtpscope_octets *octets, uint64_t gap)
 {
     struct smtpscope_tls *tls = connection->tls;
     size_t max = tls->config.max_waiting ? tls->config.max_waiting : WAITING_MAX, size = sizeof(struct chunk) + octets->len;
-    struct keyless *waiting = keyless_need(connection, octets->time);
+    struct keyless *keyless = keyless_need(connection, octets->time);
     struct chunk *chunk;
 
-    if (!waiting || waiting->octets + size > CONNECTION_MAX || tls->waiting_octets + size > max)
+    if (!keyless || keyless->octets + size > CONNECTION_MAX || tls->keyless_octets + size > max)
         return false;
     chunk = memory_resize(tls->config.allocator, NULL, size);
     if (!chunk)
@@ -62,42 +64,42 @@ bool keyless_add(struct smtpscope_tls_connection *connection, const struct smtps
                             .side = (uint8_t)octets->side};
     if (octets->len)
         memcpy(chunk->octets, octets->data, octets->len);
-    *waiting->end = chunk;
-    waiting->end = &chunk->next;
-    waiting->octets += size;
-    tls->waiting_octets += size;
+    *keyless->end = chunk;
+    keyless->end = &chunk->next;
+    keyless->octets += size;
+    tls->keyless_octets += size;
     return true;
 }
 
-static void chunk_free(struct smtpscope_tls *tls, struct keyless *waiting)
+static void chunk_free(struct smtpscope_tls *tls, struct keyless *keyless)
 {
-    struct chunk *chunk = waiting->first;
+    struct chunk *chunk = keyless->first;
     size_t size = sizeof *chunk + chunk->begin + chunk->len;
 
-    waiting->first = chunk->next;
-    if (!waiting->first)
-        waiting->end = &waiting->first;
-    waiting->octets -= size;
-    tls->waiting_octets -= size;
+    keyless->first = chunk->next;
+    if (!keyless->first)
+        keyless->end = &keyless->first;
+    keyless->octets -= size;
+    tls->keyless_octets -= size;
     memory_free(tls->config.allocator, chunk);
 }
 
 void keyless_free(struct smtpscope_tls_connection *connection)
 {
     struct smtpscope_tls *tls = connection->tls;
-    struct keyless *waiting = connection->waiting;
+    struct keyless *keyless = busy_of(connection)->keyless;
 
-    if (!waiting)
+    if (!keyless)
         return;
-    while (waiting->first)
-        chunk_free(tls, waiting);
-    *waiting->at = waiting->next;
-    if (waiting->next)
-        waiting->next->at = waiting->at;
+    while (keyless->first)
+        chunk_free(tls, keyless);
+    *keyless->at = keyless->next;
+    if (keyless->next)
+        keyless->next->at = keyless->at;
     else
-        tls->waiting_end = waiting->at;
-    memory_free(tls->config.allocator, waiting);
-    connection->waiting = NULL;
+        tls->keyless_end = keyless->at;
+    memory_free(tls->config.allocator, keyless);
+    connection->busy->keyless = NULL;
 }
 
 /* False: a key is missing still, and is waited for. */
@@ -118,14 +120,20 @@ static bool chunk_replay(struct smtpscope_tls_connection *connection, struct chu
 
 void keyless_replay(struct smtpscope_tls_connection *connection)
 {
-    struct keyless *waiting = connection->waiting;
+    struct keyless *keyless = connection->busy->keyless;
 
-    while (waiting->first) {
-        if (!chunk_replay(connection, waiting->first))
+    while (keyless->first) {
+        if (!chunk_replay(connection, keyless->first))
             return;
-        chunk_free(connection->tls, waiting);
+        chunk_free(connection->tls, keyless);
     }
     keyless_free(connection);
+}
+
+void keyless_clock_stepped(struct smtpscope_tls_connection *connection, smtpscope_time delta)
+{
+    if (busy_of(connection)->keyless)
+        busy_of(connection)->keyless->since += delta;
 }
 
 void smtpscope_tls_expire(struct smtpscope_tls *tls, smtpscope_time now)
@@ -133,15 +141,15 @@ void smtpscope_tls_expire(struct smtpscope_tls *tls, smtpscope_time now)
     uint64_t generation;
     struct keyless *next;
 
-    if (!tls->waiting)
+    if (!tls->keyless)
         return;
     generation = smtpscope_keys_generation(tls->config.keys);
-    for (struct keyless *waiting = tls->waiting; waiting; waiting = next) {
-        next = waiting->next;
-        if (now - waiting->since >= tls->config.patience)
-            waiting->connection->impatient = true;
-        if (waiting->connection->impatient || generation != tls->generation)
-            keyless_replay(waiting->connection);
+    for (struct keyless *keyless = tls->keyless; keyless; keyless = next) {
+        next = keyless->next;
+        if (now - keyless->since >= tls->config.patience)
+            keyless->connection->impatient = true;
+        if (keyless->connection->impatient || generation != tls->generation)
+            keyless_replay(keyless->connection);
     }
     tls->generation = generation;
 }

@@ -12,6 +12,7 @@
 bool keyless_add(struct smtpscope_tls_connection *connection, const struct smtpscope_octets *octets, uint64_t gap);
 /* Reads what waits again, as far as there are keys now; to its end, where no more are waited for. */
 void keyless_replay(struct smtpscope_tls_connection *connection);
+void keyless_clock_stepped(struct smtpscope_tls_connection *connection, smtpscope_time delta);
 void keyless_free(struct smtpscope_tls_connection *connection);
 
 #endif

@@ -206,6 +206,12 @@ bool smtpscope_keys_find(const struct smtpscope_keys *keys, enum smtpscope_secre
     keys_lock(keys);
     found = entry_get(keys, kind, random, secret);
     keys_unlock(keys);
+    if (found || !keys->config.missing)
+        return found;
+    keys->config.missing(keys->config.ctx);
+    keys_lock(keys);
+    found = entry_get(keys, kind, random, secret);
+    keys_unlock(keys);
     return found;
 }
 

@@ -51,3 +51,20 @@ const char *smtpscope_decrypted_name(enum smtpscope_decrypted decrypted)
     }
     return "no";
 }
+
+const char *smtpscope_handshake_name(enum smtpscope_handshake_outcome outcome)
+{
+    switch (outcome) {
+    case SMTPSCOPE_HANDSHAKE_UNKNOWN: break;
+    case SMTPSCOPE_HANDSHAKE_DONE: return "done";
+    case SMTPSCOPE_HANDSHAKE_REFUSED: return "refused";
+    case SMTPSCOPE_HANDSHAKE_ABANDONED: return "abandoned";
+    case SMTPSCOPE_HANDSHAKE_SILENT: return "silent";
+    }
+    return "unknown";
+}
+
+bool smtpscope_handshake_has_side(enum smtpscope_handshake_outcome outcome)
+{
+    return outcome != SMTPSCOPE_HANDSHAKE_UNKNOWN && outcome != SMTPSCOPE_HANDSHAKE_DONE;
+}

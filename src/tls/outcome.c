@@ -9,7 +9,9 @@
  * In TLS 1.3 the last messages are encrypted. Without their keys their lengths have to do: an alert has two octets, a Finished
  * as many as the digest and four, RFC 8446 6 and 4.4.4, and a record adds the tag and the type.
  */
-#include "connection.h"
+#include "outcome.h"
+
+#include "handshake.h"
 
 /* RFC 8446 6 */
 enum { ALERT_FATAL = 2, ALERT_CLOSE_NOTIFY = 0, ALERT_USER_CANCELED = 90 };
@@ -20,7 +22,7 @@ enum { ALERT_FATAL = 2, ALERT_CLOSE_NOTIFY = 0, ALERT_USER_CANCELED = 90 };
 /* The handshake, while it is not told. */
 static struct handshake *handshake_untold(const struct smtpscope_tls_connection *connection)
 {
-    return connection->told ? NULL : connection->handshake;
+    return connection->told ? NULL : handshake_of(connection);
 }
 
 static void fact_tell(struct smtpscope_tls_connection *connection, const struct smtpscope_fact *fact)
@@ -33,7 +35,7 @@ static void fact_tell(struct smtpscope_tls_connection *connection, const struct 
 static void outcome_tell(struct smtpscope_tls_connection *connection, enum smtpscope_handshake_outcome outcome,
                          enum smtpscope_side by, smtpscope_time time, uint64_t packet)
 {
-    struct smtpscope_handshake *told = &connection->handshake->told;
+    struct smtpscope_handshake *told = &handshake_of(connection)->told;
 
     told->outcome = outcome;
     told->by = by;
@@ -62,8 +64,7 @@ void outcome_alert(struct smtpscope_tls_connection *connection, enum smtpscope_s
     if (!handshake || len < 2 || handshake->told.alerted)
         return;
     /* RFC 8446 6: in 1.3 the level says nothing */
-    fatal = data[1] != ALERT_CLOSE_NOTIFY && data[1] != ALERT_USER_CANCELED &&
-            (data[0] == ALERT_FATAL || connection->version >= TLS_1_3);
+    fatal = data[1] != ALERT_CLOSE_NOTIFY && data[1] != ALERT_USER_CANCELED && (data[0] == ALERT_FATAL || is_13(connection));
     if (fatal) {
         handshake->told.alerted = true;
         handshake->told.alert = data[1];
@@ -81,7 +82,7 @@ void outcome_alert(struct smtpscope_tls_connection *connection, enum smtpscope_s
 /* A record that nobody opens can only be an alert. */
 static void sealed_alert(struct smtpscope_tls_connection *connection, enum smtpscope_side side, const struct place *place)
 {
-    struct handshake *handshake = connection->handshake;
+    struct handshake *handshake = handshake_of(connection);
 
     if (handshake->sealed_alert || handshake->told.alerted)
         return;
@@ -103,13 +104,13 @@ void outcome_finished(struct smtpscope_tls_connection *connection, enum smtpscop
     side->finished = true;
     handshake->told.end = place->time;
     handshake->told.end_packet = place->packet;
-    if (connection->version < TLS_1_3 && connection->side[!index].finished)
+    if (!is_13(connection) && connection->side[!index].finished)
         outcome_tell(connection, SMTPSCOPE_HANDSHAKE_DONE, index, place->time, place->packet);
 }
 
 void outcome_content(struct smtpscope_tls_connection *connection, enum smtpscope_side side, const struct place *place)
 {
-    if (handshake_untold(connection) && connection->version >= TLS_1_3 && side == SMTPSCOPE_SERVER &&
+    if (handshake_untold(connection) && is_13(connection) && side == SMTPSCOPE_SERVER &&
         connection->side[SMTPSCOPE_CLIENT].finished)
         outcome_tell(connection, SMTPSCOPE_HANDSHAKE_DONE, side, place->time, place->packet);
 }
@@ -131,9 +132,10 @@ static void client_finished(struct smtpscope_tls_connection *connection, const s
 static void passed_13(struct smtpscope_tls_connection *connection, enum smtpscope_side side, size_t len,
                       const struct place *place)
 {
-    struct handshake *handshake = connection->handshake;
-    size_t overhead = suite_overhead(connection->suite, connection->version), alert = 2 + overhead;
-    size_t finished = 4 + (connection->suite ? digest_len((enum digest)connection->suite->digest) : 32) + overhead;
+    struct handshake *handshake = handshake_of(connection);
+    const struct suite *suite = suite_find(connection->suite);
+    size_t overhead = suite_overhead(suite, connection->version), alert = 2 + overhead;
+    size_t finished = 4 + (suite ? digest_len((enum digest)suite->digest) : 32) + overhead;
     bool client_done = connection->side[SMTPSCOPE_CLIENT].finished;
 
     if (side == SMTPSCOPE_CLIENT && !client_done) {
@@ -158,7 +160,7 @@ void outcome_passed(struct smtpscope_tls_connection *connection, enum smtpscope_
 {
     if (!handshake_untold(connection))
         return;
-    if (connection->version >= TLS_1_3)
+    if (is_13(connection))
         passed_13(connection, side, len, place);
     else if (type == CONTENT_ALERT)
         sealed_alert(connection, side, place);
@@ -171,7 +173,7 @@ void outcome_passed(struct smtpscope_tls_connection *connection, enum smtpscope_
 /* Who has the word: the server behind a whole ClientHello, the client behind what the server said, or before its hello is whole. */
 static enum smtpscope_side word_of(const struct smtpscope_tls_connection *connection)
 {
-    const struct handshake *handshake = connection->handshake;
+    const struct handshake *handshake = handshake_of(connection);
 
     if (!connection->named)
         return SMTPSCOPE_CLIENT;
@@ -188,7 +190,7 @@ static bool closed_in_silence(const struct smtpscope_tls_connection *connection,
 {
     smtpscope_time closed = ending->fin_time ? ending->fin_time : ending->time;
 
-    return ending->by != word_of(connection) && closed - connection->handshake->last_time >= SILENCE;
+    return ending->by != word_of(connection) && closed - handshake_of(connection)->last_time >= SILENCE;
 }
 
 /* Had the other side closed before the alert was sent? Then that only says so. */
@@ -199,7 +201,7 @@ static bool alert_is_late(const struct handshake *handshake, enum smtpscope_side
 
 static void outcome_decide(struct smtpscope_tls_connection *connection, const struct smtpscope_ending *ending)
 {
-    const struct handshake *handshake = connection->handshake;
+    const struct handshake *handshake = handshake_of(connection);
     enum smtpscope_handshake_outcome outcome = SMTPSCOPE_HANDSHAKE_UNKNOWN;
     enum smtpscope_side by = handshake->told.alerted ? handshake->told.alert_by : (enum smtpscope_side)handshake->sealed_by;
     bool alert = handshake->told.alerted || handshake->sealed_alert;
@@ -225,7 +227,7 @@ static enum smtpscope_decrypted how_decrypted(const struct smtpscope_tls_connect
 
     if (!connection->tls->config.keys)
         return SMTPSCOPE_DECRYPTED_NOT;
-    if (connection->decrypted)
+    if (connection->clear)
         return connection->lost || sides[0].blind || sides[1].blind ? SMTPSCOPE_DECRYPTED_PARTLY : SMTPSCOPE_DECRYPTED_YES;
     if (connection->wrong_keys)
         return SMTPSCOPE_DECRYPTED_WRONG_KEYS;
@@ -237,8 +239,8 @@ void outcome_close(struct smtpscope_tls_connection *connection, const struct smt
     struct smtpscope_tls_end end = {.decrypted = how_decrypted(connection),
                                     .unnamed = !connection->named,
                                     .records = {connection->side[0].records, connection->side[1].records},
-                                    .wrong_time = connection->wrong_time,
-                                    .wrong_packet = connection->wrong_packet};
+                                    .wrong_time = busy_of(connection)->wrong_time,
+                                    .wrong_packet = busy_of(connection)->wrong_packet};
 
     if (handshake_untold(connection))
         outcome_decide(connection, ending);

@@ -6,9 +6,19 @@
 /* What stands before the content in what a MAC or a tag covers up to TLS 1.2: sequence number, type, version, length. */
 #define PSEUDO_HEAD 13
 
+static const struct suite *suite_of(const struct protection *protection)
+{
+    return suite_at(protection->suite);
+}
+
+static uint16_t version_of(const struct protection *protection)
+{
+    return (uint16_t)(SSL_3 | protection->minor);
+}
+
 static bool is_chained(const struct protection *protection)
 {
-    return protection->version <= TLS_1_0 && suite_shape(protection->suite)->kind == KIND_CBC;
+    return version_of(protection) <= TLS_1_0 && suite_shape(suite_of(protection))->kind == KIND_CBC;
 }
 
 static struct protection *protection_new(struct protections *all, const struct suite *suite, uint16_t version, size_t len)
@@ -17,10 +27,9 @@ static struct protection *protection_new(struct protections *all, const struct s
 
     if (!protection)
         return NULL;
-    protection->suite = suite;
-    protection->version = version;
-    protection->owner = ++all->owners;
-    protection->len = (uint8_t)len;
+    protection->suite = suite_place(suite);
+    protection->minor = version & 7u;
+    protection->len = len & 0x7fu;
     return protection;
 }
 
@@ -28,6 +37,7 @@ void protection_free(struct protections *all, struct protection *protection)
 {
     if (!protection)
         return;
+    crypto_forget(all->crypto, protection);
     memory_wipe(protection->secret, protection->len);
     memory_free(all->allocator, protection);
 }
@@ -54,8 +64,8 @@ static size_t mac_len(const struct suite *suite)
 /* RFC 5246 6.3: MAC keys, keys, IVs, in each pair the client's first. */
 static void block_take(struct protection *protection, const uint8_t *block, enum smtpscope_side side)
 {
-    const struct cipher_shape *shape = suite_shape(protection->suite);
-    const size_t lens[] = {mac_len(protection->suite), shape->key, shape->iv};
+    const struct cipher_shape *shape = suite_shape(suite_of(protection));
+    const size_t lens[] = {mac_len(suite_of(protection)), shape->key, shape->iv};
     uint8_t *to = protection->secret;
 
     for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
@@ -96,9 +106,9 @@ struct protection *protection_of_master(struct protections *all, const struct su
 
 struct protection *protection_next(struct protections *all, const struct protection *protection)
 {
-    struct protection *next = protection_new(all, protection->suite, protection->version, protection->len);
+    struct protection *next = protection_new(all, suite_of(protection), version_of(protection), protection->len);
 
-    if (next && !crypto_expand_label(all->crypto, (enum digest)protection->suite->digest, protection->secret, "traffic upd",
+    if (next && !crypto_expand_label(all->crypto, (enum digest)suite_of(protection)->digest, protection->secret, "traffic upd",
                                      next->secret, next->len)) {
         protection_free(all, next);
         next = NULL;
@@ -110,13 +120,13 @@ struct protection *protection_next(struct protections *all, const struct protect
 
 static struct crypto_context *context_of_secret(struct protections *all, const struct protection *protection)
 {
-    enum digest digest = (enum digest)protection->suite->digest;
+    enum digest digest = (enum digest)suite_of(protection)->digest;
     uint8_t key[32], iv[CRYPTO_NONCE];
     struct crypto_context *context = NULL;
 
-    if (crypto_expand_label(all->crypto, digest, protection->secret, "key", key, suite_shape(protection->suite)->key) &&
+    if (crypto_expand_label(all->crypto, digest, protection->secret, "key", key, suite_shape(suite_of(protection))->key) &&
         crypto_expand_label(all->crypto, digest, protection->secret, "iv", iv, sizeof iv))
-        context = crypto_set(all->crypto, protection->owner, protection->suite,
+        context = crypto_set(all->crypto, protection, suite_of(protection),
                              &(struct crypto_key){.key = key, .iv = iv, .iv_len = sizeof iv});
     memory_wipe(key, sizeof key);
     memory_wipe(iv, sizeof iv);
@@ -125,15 +135,15 @@ static struct crypto_context *context_of_secret(struct protections *all, const s
 
 static struct crypto_context *context_of(struct protections *all, const struct protection *protection)
 {
-    struct crypto_context *context = crypto_find(all->crypto, protection->owner);
-    const struct cipher_shape *shape = suite_shape(protection->suite);
-    size_t mac = mac_len(protection->suite);
+    struct crypto_context *context = crypto_find(all->crypto, protection);
+    const struct cipher_shape *shape = suite_shape(suite_of(protection));
+    size_t mac = mac_len(suite_of(protection));
 
     if (context)
         return context;
-    if (protection->version >= TLS_1_3)
+    if (version_of(protection) >= TLS_1_3)
         return context_of_secret(all, protection);
-    return crypto_set(all->crypto, protection->owner, protection->suite,
+    return crypto_set(all->crypto, protection, suite_of(protection),
                       &(struct crypto_key){.mac = mac ? protection->secret : NULL,
                                            .key = protection->secret + mac,
                                            .iv = protection->secret + mac + shape->key,
@@ -238,8 +248,8 @@ static bool mac_is_right(struct crypto_context *context, uint64_t sequence, cons
 static bool open_cbc(struct protections *all, struct crypto_context *context, const struct protection *protection,
                      uint64_t sequence, const struct tls_record *record, struct content *content)
 {
-    const struct cipher_shape *shape = suite_shape(protection->suite);
-    size_t block = shape->explicit_iv, mac = mac_len(protection->suite), padding;
+    const struct cipher_shape *shape = suite_shape(suite_of(protection));
+    size_t block = shape->explicit_iv, mac = mac_len(suite_of(protection)), padding;
     bool chained = is_chained(protection), mac_outside = protection->encrypt_then_mac;
     const uint8_t *iv = chained ? protection->secret + mac + shape->key : record->at;
     size_t before = chained ? 0 : block, behind = mac_outside ? mac : 0, len;
@@ -263,12 +273,12 @@ static bool open_cbc(struct protections *all, struct crypto_context *context, co
 bool protection_open(struct protections *all, const struct protection *protection, uint64_t sequence,
                      const struct tls_record *record, struct content *content)
 {
-    const struct cipher_shape *shape = suite_shape(protection->suite);
+    const struct cipher_shape *shape = suite_shape(suite_of(protection));
     struct crypto_context *context = record->len <= RECORD_MAX && !protection->unchained ? context_of(all, protection) : NULL;
 
     if (!context)
         return false;
-    if (protection->version >= TLS_1_3)
+    if (version_of(protection) >= TLS_1_3)
         return open_13(all, context, shape->tag, sequence, record, content);
     if (shape->kind == KIND_CBC)
         return open_cbc(all, context, protection, sequence, record, content);
@@ -277,12 +287,17 @@ bool protection_open(struct protections *all, const struct protection *protectio
 
 void protection_chain(struct protection *protection, const uint8_t *before, size_t len)
 {
-    const struct cipher_shape *shape = suite_shape(protection->suite);
-    size_t behind = protection->encrypt_then_mac ? mac_len(protection->suite) : 0, block = shape->explicit_iv;
+    const struct cipher_shape *shape = suite_shape(suite_of(protection));
+    size_t behind = protection->encrypt_then_mac ? mac_len(suite_of(protection)) : 0, block = shape->explicit_iv;
 
     if (!is_chained(protection))
         return;
     protection->unchained = len < block + behind;
     if (!protection->unchained)
-        memcpy(protection->secret + mac_len(protection->suite) + shape->key, before + len - behind - block, block);
+        memcpy(protection->secret + mac_len(suite_of(protection)) + shape->key, before + len - behind - block, block);
+}
+
+size_t protection_overhead(const struct protection *protection)
+{
+    return suite_overhead(suite_of(protection), version_of(protection));
 }

@@ -16,6 +16,12 @@ struct tls_record {
     size_t len;
 };
 
+/* Octets of the fragment. */
+static inline size_t head_fragment(const uint8_t head[RECORD_HEAD])
+{
+    return (size_t)(head[3] << 8 | head[4]);
+}
+
 /* What was in it; the octets are the scratch room's. */
 struct content {
     uint8_t type;
@@ -23,14 +29,15 @@ struct content {
     size_t len;
 };
 
+#define SEQUENCE_MAX (((uint64_t)1 << 40) - 1)
+/* Two of these are what a session inside TLS costs more than another one, where its keys are known. */
 struct protection {
-    const struct suite *suite;
-    uint64_t owner;    /* of a context, see crypto_find() */
-    uint64_t sequence; /* of the next record */
-    uint16_t version;
-    bool encrypt_then_mac; /* RFC 7366 */
-    bool unchained;        /* the record before is lost, and with it the IV of the next one: CBC of TLS 1.0 */
-    uint8_t len;
+    uint64_t sequence : 40;    /* of the next record: more than the octets of any connection */
+    uint64_t suite : 8;        /* see suite_at() */
+    uint64_t len : 7;          /* of `secret` */
+    uint64_t minor : 3;        /* of the version, 3.minor */
+    bool encrypt_then_mac : 1; /* RFC 7366 */
+    bool unchained : 1;        /* the record before is lost, and with it the IV of the next one: CBC of TLS 1.0 */
     uint8_t secret[]; /* TLS 1.3: the traffic secret. Before: MAC key, key and IV; of CBC in 1.0 the IV of the next record */
 };
 
@@ -38,7 +45,6 @@ struct protection {
 struct protections {
     const struct smtpscope_allocator *allocator;
     struct crypto *crypto;
-    uint64_t owners;             /* given out so far */
     uint8_t scratch[RECORD_MAX]; /* one opened record */
 };
 
@@ -54,7 +60,7 @@ struct protection *protection_of_master(struct protections *all, const struct su
                                         const struct connection_randoms *randoms, enum smtpscope_side side);
 /* The generation behind a KeyUpdate (RFC 8446 7.2), from its first record on. */
 struct protection *protection_next(struct protections *all, const struct protection *protection);
-/* Wipes it. NULL is fine. */
+/* Wipes it, wherever it is. NULL is fine. */
 void protection_free(struct protections *all, struct protection *protection);
 
 /* Is the record authentic as number `sequence`? Then `content` is what is in it. Changes nothing in the protection. */
@@ -65,5 +71,8 @@ bool protection_open(struct protections *all, const struct protection *protectio
  * not known. Then the record cannot be read: a MAC over the ciphertext says nothing of its first block.
  */
 void protection_chain(struct protection *protection, const uint8_t *before, size_t len);
+
+/* Octets of a record's fragment that are not its content: see suite_overhead(). */
+size_t protection_overhead(const struct protection *protection);
 
 #endif

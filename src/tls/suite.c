@@ -28,6 +28,18 @@ const struct suite *suite_find(uint16_t id)
     return NULL;
 }
 
+_Static_assert(sizeof suites / sizeof *suites <= 256, "a suite's place fits in an octet");
+
+uint8_t suite_place(const struct suite *suite)
+{
+    return (uint8_t)(suite - suites);
+}
+
+const struct suite *suite_at(uint8_t place)
+{
+    return &suites[place];
+}
+
 const struct cipher_shape *suite_shape(const struct suite *suite)
 {
     return &shapes[suite->cipher];

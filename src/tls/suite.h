@@ -38,6 +38,9 @@ struct suite {
 
 /* NULL: not in the table. */
 const struct suite *suite_find(uint16_t id);
+/* Its place in the table, below 256; and the other way round. */
+uint8_t suite_place(const struct suite *suite);
+const struct suite *suite_at(uint8_t place);
 const struct cipher_shape *suite_shape(const struct suite *suite);
 /* Octets that a digest gives. */
 size_t digest_len(enum digest digest);

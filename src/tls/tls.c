@@ -2,7 +2,11 @@
 #include "smtpscope/tls.h"
 
 #include "base/memory.h"
+#include "handshake.h"
 #include "keyless.h"
+#include "outcome.h"
+#include "realign.h"
+#include "record.h"
 
 struct smtpscope_tls *smtpscope_tls_new(const struct smtpscope_tls_config *config)
 {
@@ -12,7 +16,7 @@ struct smtpscope_tls *smtpscope_tls_new(const struct smtpscope_tls_config *confi
         return NULL;
     tls->config = *config;
     tls->protections.allocator = config->allocator;
-    tls->waiting_end = &tls->waiting;
+    tls->keyless_end = &tls->keyless;
     return tls;
 }
 
@@ -46,21 +50,16 @@ void smtpscope_tls_connection_free(struct smtpscope_tls_connection *connection)
     keyless_free(connection);
     handshake_free(connection);
     for (enum smtpscope_side side = SMTPSCOPE_CLIENT; side <= SMTPSCOPE_SERVER; side++) {
-        resync_free(connection, side);
-        gathered_free(connection->tls, &connection->side[side].partial);
-        protection_free(&connection->tls->protections, connection->side[side].protection);
+        realign_free(connection, side);
+        protection_free(&connection->tls->protections, connection->key[side]);
     }
+    if (connection->busy) {
+        gathered_free(connection->tls, &connection->busy->partial[0]);
+        gathered_free(connection->tls, &connection->busy->partial[1]);
+    }
+    memory_free(connection->tls->config.allocator, connection->busy);
+    memory_free(connection->tls->config.allocator, connection->clear);
     memory_free(connection->tls->config.allocator, connection);
-}
-
-/* Clear octets count on from where the record layer begins. */
-static void side_begin(struct side *side, uint64_t offset)
-{
-    if (side->begun)
-        return;
-    side->begun = true;
-    side->clear = offset;
-    side->marks[side->mark_count++] = (struct mark){(uint32_t)offset, (uint32_t)offset};
 }
 
 /* They wait; or, where there is no room, no more is waited for. */
@@ -69,7 +68,7 @@ static void connection_wait(struct smtpscope_tls_connection *connection, const s
     if (keyless_add(connection, octets, gap))
         return;
     connection->impatient = true;
-    if (connection->waiting)
+    if (busy_of(connection)->keyless)
         keyless_replay(connection);
     if (octets->len)
         smtpscope_tls_octets(connection, octets);
@@ -86,14 +85,13 @@ void smtpscope_tls_octets(struct smtpscope_tls_connection *connection, const str
     struct smtpscope_octets rest = *octets;
     size_t used = 0;
 
-    side_begin(&connection->side[octets->side], octets->offset);
-    if (!connection->waiting) {
+    if (!busy_of(connection)->keyless) {
         struct place place = {octets->offset, octets->acked, octets->packet, octets->time};
 
         used = records_take(connection, octets->side, octets->data, octets->len, &place);
         outcome_heard(connection, octets->side, octets->time);
     }
-    if (used == octets->len && !connection->waiting)
+    if (used == octets->len && !busy_of(connection)->keyless)
         return;
     rest.data += used;
     rest.len -= used;
@@ -103,10 +101,9 @@ void smtpscope_tls_octets(struct smtpscope_tls_connection *connection, const str
 
 void smtpscope_tls_gap(struct smtpscope_tls_connection *connection, const struct smtpscope_gap *gap)
 {
-    struct place place = {gap->offset, connection->side[!gap->side].clear, gap->packet, gap->time};
+    struct place place = {gap->offset, 0, gap->packet, gap->time};
 
-    side_begin(&connection->side[gap->side], gap->offset);
-    if (connection->waiting)
+    if (busy_of(connection)->keyless)
         connection_wait(
             connection,
             &(struct smtpscope_octets){.side = gap->side, .offset = gap->offset, .time = gap->time, .packet = gap->packet},
@@ -115,10 +112,23 @@ void smtpscope_tls_gap(struct smtpscope_tls_connection *connection, const struct
         records_gap(connection, gap->side, gap->len, &place);
 }
 
+void smtpscope_tls_clock_stepped(struct smtpscope_tls_connection *connection, smtpscope_time delta)
+{
+    struct handshake *handshake = handshake_of(connection);
+
+    keyless_clock_stepped(connection, delta);
+    if (!handshake)
+        return;
+    handshake->told.time += delta;
+    handshake->told.end += delta;
+    handshake->alert_time += delta;
+    handshake->last_time += delta;
+}
+
 void smtpscope_tls_close(struct smtpscope_tls_connection *connection, const struct smtpscope_ending *ending)
 {
     connection->impatient = true;
-    if (connection->waiting)
+    if (busy_of(connection)->keyless)
         keyless_replay(connection);
     outcome_close(connection, ending);
 }

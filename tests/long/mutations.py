@@ -22,8 +22,8 @@ Mutation = collections.namedtuple("Mutation", "name what file old new tests")
 TABLE = (
     Mutation("gap-sum", "the octets of two gaps are not added up", "src/rules/session_end.c",
              ".detail_more = gap->len", ".detail_more = 0 * gap->len", "dialogue.gap|unit.judge"),
-    Mutation("secret-told", "a password of less than 16 octets is not looked for in later replies", "src/smtp/secret.c",
-             "#define TELLING_MIN 8", "#define TELLING_MIN 16", "unit.session|dialogue.auth"),
+    Mutation("secret-told", "a password of less than 16 octets is not looked for in later replies", "src/smtp/words.h",
+             "#define SECRET_MIN 8", "#define SECRET_MIN 16", "unit.session|dialogue.auth"),
     Mutation("last-packet", "a finding's last packet is its first one", "src/rules/note.c",
              "note->finding.last_packet = here.packet;", "note->finding.last_packet = note->finding.packet;", "unit.judge"),
     Mutation("retry-word", "text says of a reason whether a retry helps, whatever the rule", "src/output/text_group.c",
@@ -41,8 +41,9 @@ TABLE = (
              "for (size_t i = 0; i < table->count; i++)", "for (size_t i = 1; i < table->count; i++)", "unit.counters"),
     Mutation("metrics-counter", "of the counters with one metric only the first is served", "src/output/metrics/metrics_text.c",
              "for (size_t j = i; j < table->count; j++)", "for (size_t j = i; j <= i; j++)", "unit.counters"),
-    Mutation("closing-521", "521 does not say that the server closes", "src/rules/refused.c",
-             " || code == 521", "", "unit.judge|dialogue.closing"),
+    Mutation("closing-521", "521 does not say that the server closes", "src/rules/refusal_view.c",
+             "default: return refused->code == 421 || refused->code == 521;", "default: return refused->code == 421;",
+             "unit.judge|dialogue.closing"),
     Mutation("recipients-kept", "half as many recipients of a transaction are kept", "src/smtp/transaction.h",
              "#define RECIPIENTS_MAX 2048", "#define RECIPIENTS_MAX 1024", "unit.session"),
 )

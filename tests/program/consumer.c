@@ -42,6 +42,7 @@ int main(void)
                                                   .seq = next[side],
                                                   .ack = next[!side],
                                                   .flags = sent[i].flags,
+                                                  .window = UINT16_MAX,
                                                   .data = (const uint8_t *)sent[i].line,
                                                   .len = (uint32_t)strlen(sent[i].line),
                                                   .time = (smtpscope_time)(i + 1) * SMTPSCOPE_SECOND,

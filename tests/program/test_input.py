@@ -101,9 +101,10 @@ class Checksums(ProgramTest):
                 for event in events if event["event_type"] == "session"]
         return said, events[-1]["certainty"]["damaged_segments"]
 
-    def test_taken_as_they_are(self):
+    def test_dropped_as_by_their_receivers(self):
+        """The checksums of the same connection's other segments are right, so nobody believes these."""
         said, damaged = self.said("-r", self.capture)
-        self.assertNotEqual(said, self.said("-r", FAMILIES)[0])
+        self.assertEqual(said, self.said("-r", FAMILIES)[0])
         self.assertEqual(damaged, 0)
 
     def test_left_out(self):

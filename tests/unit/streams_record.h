@@ -104,6 +104,16 @@ static inline void record_conflict(void *ctx, void *user, const struct smtpscope
     record_log(ctx, word);
 }
 
+static inline void record_urgent(void *ctx, void *user, const struct smtpscope_gap *place)
+{
+    struct record *record = user;
+    char word[64];
+
+    assert(!record->closed && place->offset == record->offset[place->side]);
+    snprintf(word, sizeof word, "%c%llu? ", "cs"[place->side], (unsigned long long)place -> offset);
+    record_log(ctx, word);
+}
+
 static inline void record_closed(void *ctx, void *user, const struct smtpscope_ending *ending)
 {
     static const char *const names[] = {"FIN", "RST", "IDLE", "END", "REUSED", "EVICTED"};
@@ -129,6 +139,7 @@ static const struct smtpscope_stream_events record_events = {
     .gap = record_gap,
     .conflict = record_conflict,
     .closed = record_closed,
+    .urgent = record_urgent,
 };
 
 /* A configuration that watches ports 25 and 587 and records into `records`. */

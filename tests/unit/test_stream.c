@@ -323,9 +323,9 @@ static const struct stream_row {
      {{'s', "", 500, 70, "250", 0, 0}, {'c', "", 70, 503, "QUIT", 0, 0}},
      "open-midstream:40000 s0:250 c0:QUIT close:END/c()",
      false},
-    {"from the middle on, then the SYN",
+    {"the SYN captured behind the first octets",
      {{'c', "", 1, 1, "a", 0, 0}, {'c', "S", 0, 0, NULL, 0, 0}},
-     "open-midstream:40000 c0:a close:END/c()",
+     "open:40000 c0:a close:END/c()",
      false},
     {"one side alone",
      {{'c', "S", 0, 0, NULL, 0, 0},
@@ -466,11 +466,11 @@ static void test_sides(void **unused)
         memset(&records, 0, sizeof records);
         state = smtpscope_streams_new(&config);
         row_feed(state, row, (const uint32_t[]){5, 5}, (const uint16_t[]){sides[i].client_port, sides[i].server_port});
-        if (strcmp(records.log, sides[i].want))
-            print_error("%s\n  want %s\n  has  %s\n", sides[i].label, sides[i].want, records.log);
-        assert_string_equal(records.log, sides[i].want);
         smtpscope_streams_flush(state);
         smtpscope_streams_free(state);
+        if (strncmp(records.log, sides[i].want, strlen(sides[i].want)))
+            print_error("%s\n  want %s\n  has  %s\n", sides[i].label, sides[i].want, records.log);
+        assert_memory_equal(records.log, sides[i].want, strlen(sides[i].want));
     }
 }
 
@@ -497,6 +497,7 @@ static void test_follow(void **unused)
     struct smtpscope_stream_config config = record_config(&records);
     struct smtpscope_streams *state = smtpscope_streams_new(&config);
     struct smtpscope_segment syn = other_port('c', SMTPSCOPE_TCP_SYN, NULL),
+                             answer = other_port('s', SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK, NULL),
                              greeting = other_port('s', SMTPSCOPE_TCP_ACK, "220");
     struct smtpscope_segment hello = other_port('c', SMTPSCOPE_TCP_ACK, "EHLO"), another = hello;
     struct smtpscope_stream_stats stats;
@@ -506,6 +507,7 @@ static void test_follow(void **unused)
     assert_false(smtpscope_streams_segment(state, &greeting));
     assert_string_equal(records.log, "");
     smtpscope_streams_follow(state, &syn);
+    smtpscope_streams_follow(state, &answer);
     smtpscope_streams_follow(state, &greeting);
     assert_true(smtpscope_streams_segment(state, &hello));
     assert_string_equal(records.log, "open:40000 s0:220 c0:EHLO ");
@@ -532,21 +534,22 @@ static void conflicts_note(uint64_t hash_seed, uint8_t told[RESENT / 8])
     memset(&records, 0, sizeof records);
     config.hash_seed = hash_seed;
     state = smtpscope_streams_new(&config);
-    for (unsigned i = 0; i < RESENT; i++, data++, before = after) {
-        struct smtpscope_segment segment = {.src = record_end(1, 40000),
-                                            .dst = record_end(2, 25),
-                                            .flags = SMTPSCOPE_TCP_ACK,
-                                            .seq = 10,
+    for (unsigned i = 0; i < 2 + RESENT; i++, data++, before = after) {
+        bool server = i == 1;
+        struct smtpscope_segment segment = {.src = server ? record_end(2, 25) : record_end(1, 40000),
+                                            .dst = server ? record_end(1, 40000) : record_end(2, 25),
+                                            .flags = (i < 2 ? SMTPSCOPE_TCP_SYN : 0) | (i > 0 ? SMTPSCOPE_TCP_ACK : 0),
+                                            .seq = i < 2 ? 9 : 10,
                                             .ack = 10,
                                             .data = (const uint8_t *)&data,
-                                            .len = sizeof data,
+                                            .len = i < 2 ? 0 : sizeof data,
                                             .time = 1750000000123456789,
                                             .packet = i + 1};
 
         smtpscope_streams_segment(state, &segment);
         smtpscope_streams_stats(state, &after);
         if (after.conflicts > before.conflicts)
-            told[i / 8] |= (uint8_t)(1u << i % 8);
+            told[(i - 2) / 8] |= (uint8_t)(1u << (i - 2) % 8);
     }
     assert_between(before.conflicts, RESENT - RESENT / 256, RESENT - 1);
     smtpscope_streams_flush(state);

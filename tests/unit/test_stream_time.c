@@ -138,9 +138,20 @@ static uint8_t random_flags(void)
     return random_below(6) ? SMTPSCOPE_TCP_ACK : rare[random_below(sizeof rare)];
 }
 
+/* The next segment of a handshake: SYN, SYN-ACK, ACK. */
+static struct smtpscope_segment handshake_step(unsigned host, unsigned step, const uint32_t next[2])
+{
+    switch (step) {
+    case 0: return segment_of(host, false, SMTPSCOPE_TCP_SYN, next[0] - 1, 0);
+    case 1: return segment_of(host, true, SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK, next[1] - 1, next[0]);
+    default: return segment_of(host, false, SMTPSCOPE_TCP_ACK, next[0], next[1]);
+    }
+}
+
 static void capture_make(struct frame *frames)
 {
     static uint32_t next[HOSTS][2];
+    static unsigned left[HOSTS]; /* segments of a handshake that are still to come */
     smtpscope_time now = SMTPSCOPE_SECOND;
 
     for (unsigned i = 0; i < FRAMES; i++) {
@@ -149,6 +160,17 @@ static void capture_make(struct frame *frames)
         struct frame *frame = &frames[i];
 
         now += random_step();
+        if (!left[host] && !random_below(40)) {
+            left[host] = 3;
+            next[host][0] = random_below(UINT32_MAX);
+            next[host][1] = random_below(UINT32_MAX);
+        }
+        if (left[host]) {
+            frame->segment = handshake_step(host, 3 - left[host]--, next[host]);
+            frame->segment.time = now;
+            frame->segment.packet = i + 1;
+            continue;
+        }
         frame->segment =
             segment_of(host, server, random_flags(), *mine + lost - (random_below(10) ? 0 : random_below(20)), theirs);
         frame->segment.len = frame->segment.flags & SMTPSCOPE_TCP_SYN ? 0 : random_below(sizeof frame->data);
@@ -244,16 +266,31 @@ static void test_workers(void **unused)
 
 /* --- time */
 
-static void octet_feed(struct smtpscope_streams *streams, unsigned host, uint32_t seq, smtpscope_time time, uint64_t packet)
+static void segment_feed(struct smtpscope_streams *streams, struct smtpscope_segment segment, smtpscope_time time,
+                         uint64_t packet)
 {
-    struct smtpscope_segment segment = segment_of(host, false, SMTPSCOPE_TCP_ACK, seq, 1);
-
-    segment.data = (const uint8_t *)"a";
-    segment.len = 1;
     segment.time = time;
     segment.packet = packet;
     smtpscope_streams_expire(streams, time);
     smtpscope_streams_segment(streams, &segment);
+}
+
+static void handshake_feed(struct smtpscope_streams *streams, unsigned host, smtpscope_time time, uint64_t packet)
+{
+    segment_feed(streams, segment_of(host, false, SMTPSCOPE_TCP_SYN, 0, 0), time, packet);
+    segment_feed(streams, segment_of(host, true, SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK, 0, 1), time, packet);
+}
+
+/* An octet of the client's; behind a handshake where it is the first. */
+static void octet_feed(struct smtpscope_streams *streams, unsigned host, uint32_t seq, smtpscope_time time, uint64_t packet)
+{
+    struct smtpscope_segment segment = segment_of(host, false, SMTPSCOPE_TCP_ACK, seq, 1);
+
+    if (seq == 1)
+        handshake_feed(streams, host, time, packet);
+    segment.data = (const uint8_t *)"a";
+    segment.len = 1;
+    segment_feed(streams, segment, time, packet);
 }
 
 /* How many flows were closed so far. */
@@ -351,13 +388,8 @@ static void order_feed(struct smtpscope_streams *streams, unsigned flows)
 {
     smtpscope_time time = SMTPSCOPE_SECOND;
 
-    for (unsigned i = 0; i < flows; i++) { /* a SYN each, in order */
-        struct smtpscope_segment syn = segment_of(i, false, SMTPSCOPE_TCP_SYN, 0, 0);
-
-        syn.time = time;
-        syn.packet = i + 1;
-        smtpscope_streams_segment(streams, &syn);
-    }
+    for (unsigned i = 0; i < flows; i++) /* a handshake each, in order */
+        handshake_feed(streams, i, time, i + 1);
     for (unsigned i = flows; i-- > 0;) { /* octets, some behind a hole, a RST for some, in reverse */
         octet_feed(streams, i, i % 3 ? 1 : 9, time, flows + i);
         if (i % 4 == 3) {

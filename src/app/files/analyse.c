@@ -3,6 +3,7 @@
 
 #include "app/files/file_reader.h"
 #include "app/files/file_workers.h"
+#include "app/keys/key_store.h"
 #include "app/options/configs.h"
 #include "app/process/processors.h"
 #include "app/process/random_seed.h"
@@ -15,10 +16,14 @@
 #include <signal.h>
 #include <stdatomic.h>
 
+/* The secrets of a pipe come with its packets, or behind them. */
+#define KEY_PATIENCE (2 * SMTPSCOPE_SECOND)
+
 struct analysis {
     const struct options *options;
     bool waits; /* for its input, which may be written while it is read */
     struct publication publication;
+    struct key_store *keys;
     struct totals totals;
     struct file_reader *reader;
     struct sessions_config sessions;
@@ -87,18 +92,32 @@ static bool analysis_init_publication(struct analysis *analysis, FILE *out, uint
     return publication_new(&analysis->publication, &config) && publication_open(&analysis->publication);
 }
 
+static bool analysis_init_keys(struct analysis *analysis, uint64_t seed)
+{
+    const struct options *options = analysis->options;
+
+    analysis->keys = key_store_new(&(struct key_store_config){.logs = options->keylogs,
+                                                              .log_count = options->keylog_count,
+                                                              .captures = options->files,
+                                                              .capture_count = options->file_count,
+                                                              .hash_seed = seed});
+    return analysis->keys;
+}
+
 static bool analysis_init(struct analysis *analysis, FILE *out)
 {
     const struct options *options = analysis->options;
     struct evidence *evidence;
     uint64_t seed = random_seed();
 
-    if (!analysis_init_publication(analysis, out, seed))
+    if (!analysis_init_keys(analysis, seed) || !analysis_init_publication(analysis, out, seed))
         return false;
     evidence = evidence_writer_store(analysis->publication.evidence, 0);
     analysis->workers = options_workers(options);
     analysis->sessions = options_sessions(options);
     analysis->sessions.hash_seed = seed;
+    analysis->sessions.keys = key_store_keys(analysis->keys);
+    analysis->sessions.key_patience = analysis->waits ? KEY_PATIENCE : 0;
     analysis->sessions.evidence = evidence;
     analysis->reader = file_reader_new(&(struct file_reader_config){
         .files = options->files,
@@ -109,6 +128,7 @@ static bool analysis_init(struct analysis *analysis, FILE *out)
         .workers = analysis->workers,
         .hash_seed = seed,
         .evidence = evidence,
+        .secrets = key_store_taker(analysis->keys),
         .stopped = reading_stopped,
     });
     return analysis->reader != NULL;
@@ -132,6 +152,7 @@ static enum status analysis_fini(struct analysis *analysis)
                                                                                   : publication_status(&analysis->publication);
 
     file_reader_free(analysis->reader);
+    key_store_free(analysis->keys);
     return publication_close(&analysis->publication, 0) ? status : STATUS_FAILED;
 }
 

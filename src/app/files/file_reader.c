@@ -76,22 +76,28 @@ static struct decoded_segment *decoded_segment(struct batch_decoded *batch)
     return entries + batch->count;
 }
 
-/* Octets that the decoder put together from fragments are its own until the next frame: the batch keeps a copy. */
+/*
+ * Octets that the decoder put together from fragments are its own until the next frame: the batch keeps a copy, with the header
+ * that stands before them.
+ */
 static bool batch_own(struct batch_decoded *batch, struct smtpscope_segment *segment, const struct frame *frame)
 {
-    void **copies, *copy;
+    const uint8_t *begin = segment->data - segment->header;
+    size_t len = (size_t)segment->header + segment->len;
+    void **copies;
+    uint8_t *copy;
 
-    if (!segment->len || (segment->data >= frame->data && segment->data < frame->data + frame->caplen))
+    if (!len || (begin >= frame->data && begin < frame->data + frame->caplen))
         return true;
     copies = realloc(batch->copies, (batch->copy_count + 1) * sizeof *copies);
-    copy = copies ? malloc(segment->len) : NULL;
+    copy = copies ? malloc(len) : NULL;
     if (copies)
         batch->copies = copies;
     if (!copy)
         return false;
-    memcpy(copy, segment->data, segment->len);
+    memcpy(copy, begin, len);
     batch->copies[batch->copy_count++] = copy;
-    segment->data = copy;
+    segment->data = copy + segment->header;
     return true;
 }
 
@@ -143,6 +149,7 @@ static bool file_reader_begin(struct file_reader *reader, struct capture_file *c
         reader->failed = true;
         return false;
     }
+    savefile_secrets(capture->file, &reader->config.secrets);
     reader->begun = true;
     reader->config.summary->files++;
     return true;

@@ -9,6 +9,7 @@
 
 #include "app/sessions/batch_decoded.h"
 #include "base/packet_numbering.h"
+#include "capture/savefile.h"
 #include "decode/decode.h"
 #include "output/summary.h"
 
@@ -23,8 +24,9 @@ struct file_reader_config {
     struct summary *summary;            /* files, packets, octets, times, damage */
     unsigned workers;
     uint64_t hash_seed;
-    struct evidence *evidence;  /* gets the frames of what is followed; NULL: not wanted */
-    bool (*stopped)(void *ctx); /* asked now and then, on the thread that reads */
+    struct secrets_taker secrets; /* gets the keys that stand among the packets */
+    struct evidence *evidence;    /* gets the frames of what is followed; NULL: not wanted */
+    bool (*stopped)(void *ctx);   /* asked now and then, on the thread that reads */
     void *ctx;
 };
 

@@ -25,7 +25,8 @@ struct file_worker {
     bool started;
     struct report_queue queue;
     struct report_batch *reports; /* being filled */
-    uint64_t batch;               /* being worked on; under the workers' lock */
+    uint64_t batch;               /* being worked on; under the workers' lock, as the next */
+    uint64_t waits;               /* it waits for the others to come as far as this packet; 0: it does not */
     unsigned held;                /* batches since a batch of reports was sent */
     struct report_key now;
     struct report_packer packer;
@@ -42,6 +43,7 @@ struct file_workers {
     uint64_t room;       /* batches in use: one worker reads what it follows next, and one stays in the processor's cache */
     uint64_t filled;     /* batches that were read */
     bool reading, ended; /* a worker reads now; there is no more to read */
+    bool given_up;       /* nobody wants more, or not all workers could be started */
     struct file_worker items[WORKERS_MAX];
     struct report_merge merge;
     unsigned count;
@@ -116,6 +118,14 @@ static void file_workers_read(struct file_workers *workers)
     pthread_cond_broadcast(&workers->read);
 }
 
+static bool file_workers_wait_for_others(const struct file_workers *workers)
+{
+    for (unsigned i = 0; i < workers->count; i++)
+        if (workers->items[i].waits)
+            return true;
+    return false;
+}
+
 /* The worker's next batch, read by the first worker that needs it; NULL when there are no more. */
 static const struct batch_decoded *file_workers_batch(struct file_workers *workers, struct file_worker *worker, uint64_t number)
 {
@@ -124,7 +134,8 @@ static const struct batch_decoded *file_workers_batch(struct file_workers *worke
 
     pthread_mutex_lock(&workers->lock);
     worker->batch = number;
-    if (workers->filled - file_workers_done(workers) == workers->room - 1) /* others may have waited for the one before */
+    /* Others may have waited for the one before, to read another one or in file_worker_await_others(). */
+    if (workers->filled - file_workers_done(workers) == workers->room - 1 || file_workers_wait_for_others(workers))
         pthread_cond_broadcast(&workers->read);
     while (workers->filled < wanted && !workers->ended) {
         if (!workers->reading && workers->filled - file_workers_done(workers) < workers->room) {
@@ -140,6 +151,41 @@ static const struct batch_decoded *file_workers_batch(struct file_workers *worke
     more = workers->filled > number;
     pthread_mutex_unlock(&workers->lock);
     return more ? &workers->batches[number % workers->room] : NULL;
+}
+
+/* Are all others past the packet that this worker is at? The caller holds the lock. */
+static bool file_worker_is_last(const struct file_worker *worker)
+{
+    const struct file_workers *workers = worker->workers;
+
+    for (unsigned i = 0; i < workers->count && !workers->given_up; i++) {
+        const struct file_worker *other = &workers->items[i];
+
+        if (other != worker && other->batch <= worker->batch && other->waits < worker->waits)
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Returns when all others have followed what comes before this worker's packet. The one of them that is furthest behind waits for
+ * nobody; and what this one has said is under way, for the publisher may want it before it takes what the others say.
+ */
+static void file_worker_await_others(void *ctx)
+{
+    struct file_worker *worker = ctx;
+    struct file_workers *workers = worker->workers;
+
+    if (worker->now.packet == UINT64_MAX)
+        return;
+    file_worker_send(worker, worker->now.packet);
+    pthread_mutex_lock(&workers->lock);
+    worker->waits = worker->now.packet;
+    pthread_cond_broadcast(&workers->read);
+    while (!file_worker_is_last(worker))
+        pthread_cond_wait(&workers->read, &workers->lock);
+    worker->waits = 0;
+    pthread_mutex_unlock(&workers->lock);
 }
 
 /* The buffer that the next report goes into. */
@@ -206,7 +252,7 @@ static void file_workers_publish(struct file_workers *workers)
 static void file_workers_end(struct file_workers *workers)
 {
     pthread_mutex_lock(&workers->lock);
-    workers->ended = true;
+    workers->ended = workers->given_up = true;
     pthread_cond_broadcast(&workers->read);
     pthread_mutex_unlock(&workers->lock);
     for (unsigned i = 0; i < workers->count; i++)
@@ -227,6 +273,10 @@ static bool file_worker_init(struct file_worker *worker, struct file_workers *wo
     sessions.taker = &worker->taker;
     sessions.totals = &worker->totals;
     sessions.workers = workers->count;
+    if (workers->count > 1) {
+        sessions.earlier = file_worker_await_others;
+        sessions.earlier_ctx = worker;
+    }
     worker->follower = (struct batch_follower){.sessions = sessions_new(&sessions), .now = &worker->now, .index = index};
     return worker->follower.sessions != NULL;
 }

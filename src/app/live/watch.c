@@ -256,6 +256,8 @@ static bool watch_open(struct watch *watch)
         privileges_explain(&privileges);
         return false;
     }
+    watch_gather(watch);
+    watch_metrics(watch); /* the first to ask sees every series */
     if (!watch->metrics || metrics_serve(watch->metrics))
         return true;
     warn_user(_("out of memory"));

@@ -28,6 +28,9 @@ static struct outputs_config options_outputs(const struct options *options)
         .rotate_count = options->rotate_count,
         .format = options->format,
         .colour = options->colour,
+        .messages = options->messages,
+        .detail = options->detail,
+        .brief = options->brief,
         .summary = options->summary || options->task == TASK_WATCH,
     };
 }
@@ -54,7 +57,7 @@ struct sessions_config options_sessions(const struct options *options)
         .detect = options->detect,
         .max_sessions = options->max_sessions,
         .sessions = options->sessions,
-        .messages = options->messages,
+        .messages = options->messages || (options->task == TASK_ANALYSE && options->format->for_people),
         .time_replies = options->metrics,
     };
 }

@@ -189,6 +189,11 @@ bool set_interface(const struct setting *setting, const char *value)
     return set_once(setting, list, count, value);
 }
 
+bool set_keylog(const struct setting *setting, const char *value)
+{
+    return set_once(setting, setting->options->keylogs, setting->options->keylog_count, value);
+}
+
 /*
  * What an expression may say depends on the link: "ether host" means nothing on a tunnel, "wlan type" nothing on Ethernet.
  * One that fits none of the usual ones is wrong everywhere.

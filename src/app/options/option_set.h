@@ -28,6 +28,7 @@ bool set_rule(const struct setting *setting, const char *value);
 bool set_interface(const struct setting *setting, const char *value);
 /* An expression that libpcap understands for at least one kind of link. */
 bool set_filter(const struct setting *setting, const char *value);
+bool set_keylog(const struct setting *setting, const char *value);
 bool set_output(const struct setting *setting, const char *value);
 bool set_metrics(const struct setting *setting, const char *value);
 bool set_user(const struct setting *setting, const char *value);

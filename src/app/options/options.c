@@ -20,7 +20,7 @@
 /* A path with a line's number and a name. */
 #define WHERE_SIZE 4352
 #define ROTATE_COUNT_DEFAULT 5
-#define PORTS_DEFAULT "25,587"
+#define PORTS_DEFAULT "25,465,587"
 
 enum origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_COMMAND_LINE };
 

@@ -41,6 +41,8 @@ struct options {
     unsigned buffer_kib;      /* of the kernel's buffer; 0: libpcap's default */
     unsigned snapshot_length; /* octets of each packet; 0: all */
     uint8_t ports[PORTS_OCTETS];
+    const char **keylogs; /* key logs of TLS */
+    size_t keylog_count;
     unsigned workers; /* 0: auto; WORKERS_UNSAID */
     bool detect;
     size_t max_sessions; /* 0: the table's own default */
@@ -49,7 +51,7 @@ struct options {
     enum smtpscope_severity min_severity;
     int fail_on;                     /* enum smtpscope_severity; -1: never */
     const struct format_row *format; /* a row of format_table */
-    bool sessions, messages, summary;
+    bool sessions, messages, summary, detail, brief;
     const char *language; /* NULL: the environment's */
     enum colour colour;
     const char **outputs; /* checked for their form; none: standard output */

@@ -11,6 +11,11 @@
 #define COLUMNS_MIN 60
 #define COLUMNS_DEFAULT 80
 
+bool terminal_is(FILE *out)
+{
+    return isatty(fileno(out));
+}
+
 unsigned terminal_columns(FILE *out)
 {
     struct winsize size = {0};
@@ -31,5 +36,5 @@ bool terminal_colour(enum colour wanted, FILE *out)
 
     if (wanted != COLOUR_AUTO)
         return wanted == COLOUR_ALWAYS;
-    return isatty(fileno(out)) && !(no_colour && *no_colour) && !(terminal && !strcmp(terminal, "dumb"));
+    return terminal_is(out) && !(no_colour && *no_colour) && !(terminal && !strcmp(terminal, "dumb"));
 }

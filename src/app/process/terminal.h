@@ -9,6 +9,8 @@
 /* What --color says. */
 enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 
+/* Is it one, and not a file or a pipe? */
+bool terminal_is(FILE *out);
 /* Columns of the terminal that `out` is, or that COLUMNS says, within what is read easily. */
 unsigned terminal_columns(FILE *out);
 /* Whether text to `out` is coloured: as `wanted` says, else on a terminal unless NO_COLOR or TERM=dumb. */

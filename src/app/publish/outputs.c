@@ -36,12 +36,14 @@ static void flow_community_id(const struct smtpscope_flow *flow, char id[OUTPUT_
 static struct output_config output_config_of(const struct outputs_config *config, const struct format_row *format)
 {
     return (struct output_config){
-        .format = config->stream ? format->whole : format->live,
+        .format = config->stream && !config->brief ? format->whole : format->live,
         .numbering = config->numbering,
         .evidence = config->evidence,
         .community_id = flow_community_id,
         .columns = terminal_columns(stdout),
         .colour = terminal_colour(config->colour, stdout),
+        .messages = config->messages,
+        .brief = terminal_is(stdout) && !config->detail,
         .summary = config->summary,
     };
 }

@@ -24,6 +24,9 @@ struct outputs_config {
     unsigned rotate_count;
     const struct format_row *format;
     enum colour colour;
+    bool messages;                            /* show them */
+    bool detail;                              /* on a terminal not only the first screen */
+    bool brief;                               /* over files as while watching */
     bool summary;                             /* totals at the end also in formats that do not always have them */
     const struct packet_numbering *numbering; /* see struct output_config */
     const struct packet_numbering *evidence;

@@ -60,7 +60,7 @@ static void sessions_records(const struct sessions *sessions, const struct smtps
 
     if (fact->type == SMTPSCOPE_FACT_END && transcript)
         taker->session(taker->ctx, flow, transcript);
-    if (fact->type == SMTPSCOPE_FACT_MESSAGE && sessions->config.messages && fact->message->sent)
+    if (fact->type == SMTPSCOPE_FACT_MESSAGE && sessions->config.messages)
         taker->message(taker->ctx, flow, fact->message);
 }
 
@@ -107,6 +107,13 @@ static void sessions_adopt(void *ctx, const struct smtpscope_segment *segment)
     smtpscope_follow_adopt(((struct sessions *)ctx)->follow, segment);
 }
 
+static void sessions_earlier(void *ctx)
+{
+    const struct sessions_config *config = &((const struct sessions *)ctx)->config;
+
+    config->earlier(config->earlier_ctx);
+}
+
 /* nDPI itself is made when it is first asked. */
 static bool sessions_detect(struct sessions *sessions)
 {
@@ -135,21 +142,25 @@ struct sessions *sessions_new(const struct sessions_config *config)
         return NULL;
     pool_init(&sessions->pool);
     sessions->config = *config;
-    sessions->follow = smtpscope_follow_new(&(struct smtpscope_follow_config){.allocator = &sessions->pool.allocator,
-                                                                              .ports = config->ports,
-                                                                              .hash_seed = config->hash_seed,
-                                                                              .max_flows = flows_max(config),
-                                                                              .max_held = HELD_MAX / config->workers,
-                                                                              .live = config->patience,
-                                                                              .patience = config->patience,
-                                                                              .opened = sessions_opened,
-                                                                              .unfollowed = sessions_unfollowed,
-                                                                              .fact = sessions_fact,
-                                                                              .finding = sessions_finding,
-                                                                              .trace = sessions_trace,
-                                                                              .closed = sessions_closed,
-                                                                              .name_protocol = sessions_name_protocol,
-                                                                              .ctx = sessions});
+    sessions->follow =
+        smtpscope_follow_new(&(struct smtpscope_follow_config){.allocator = &sessions->pool.allocator,
+                                                               .ports = config->ports,
+                                                               .hash_seed = config->hash_seed,
+                                                               .max_flows = flows_max(config),
+                                                               .max_held = HELD_MAX / config->workers,
+                                                               .keys = config->keys,
+                                                               .key_patience = config->key_patience,
+                                                               .earlier = config->earlier ? sessions_earlier : NULL,
+                                                               .live = config->patience,
+                                                               .patience = config->patience,
+                                                               .opened = sessions_opened,
+                                                               .unfollowed = sessions_unfollowed,
+                                                               .fact = sessions_fact,
+                                                               .finding = sessions_finding,
+                                                               .trace = sessions_trace,
+                                                               .closed = sessions_closed,
+                                                               .name_protocol = sessions_name_protocol,
+                                                               .ctx = sessions});
     if (sessions->follow && sessions_detect(sessions))
         return sessions;
     sessions_free(sessions);

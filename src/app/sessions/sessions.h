@@ -11,15 +11,20 @@
 #include "app/handoff/totals.h"
 #include "follow/prefetch.h"
 #include "smtpscope/segment.h"
+#include "smtpscope/tls.h"
 
 struct sessions;
 
 /* All that it points to must outlive the sessions. */
 struct sessions_config {
-    const uint8_t *ports;    /* watched, a bit each */
-    bool detect;             /* sessions on other ports are looked for */
-    size_t max_sessions;     /* of all workers; 0: as many as the machine should hold */
-    bool sessions, messages; /* these are told, too */
+    const uint8_t *ports;        /* watched, a bit each */
+    bool detect;                 /* sessions on other ports are looked for */
+    struct smtpscope_keys *keys; /* of TLS; NULL: none */
+    void (*earlier)(void *ctx);  /* see struct smtpscope_follow_config; with `earlier_ctx`. NULL: one worker */
+    void *earlier_ctx;
+    smtpscope_time key_patience; /* they may still come: see struct smtpscope_follow_config */
+    size_t max_sessions;         /* of all workers; 0: as many as the machine should hold */
+    bool sessions, messages;     /* these are told, too */
     const struct report_taker *taker;
     struct totals *totals;     /* what is counted, apart from frames */
     bool time_replies;         /* totals->reply_times is wanted */

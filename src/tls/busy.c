@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The only copies the stage makes: of records and messages that come in parts. */
+/* What a connection keeps only while something is going on; and the only copies that the stage makes. */
 #include "connection.h"
 
 #include "base/memory.h"
@@ -7,6 +7,26 @@
 /* All connections of a worker together: whoever begins thousands of records and sends no more of them. */
 #define GATHERED_MAX ((size_t)64 << 20)
 #define GATHERED_FIRST 256
+
+const struct busy busy_none;
+
+struct busy *busy_need(struct smtpscope_tls_connection *connection)
+{
+    if (!connection->busy)
+        connection->busy = memory_new(connection->tls->config.allocator, sizeof *connection->busy);
+    return connection->busy;
+}
+
+void busy_settle(struct smtpscope_tls_connection *connection)
+{
+    const struct busy *busy = connection->busy;
+
+    if (!busy || busy->handshake || busy->keyless || busy->partial[0] || busy->partial[1] || busy->realign[0] ||
+        busy->realign[1] || busy->wrong)
+        return;
+    memory_free(connection->tls->config.allocator, connection->busy);
+    connection->busy = NULL;
+}
 
 static bool gathered_grow(struct smtpscope_tls *tls, struct gathered **gathered, size_t len, size_t max)
 {
