@@ -147,6 +147,7 @@ struct smtpscope_reply {
     uint32_t lines;
     uint32_t oddities;    /* enum smtpscope_reply_oddity */
     uint64_t offset, end; /* in the server's stream */
+    uint64_t acked;       /* client octets the server had acknowledged when it sent this */
     smtpscope_time time;
     uint64_t packet;
 };
@@ -278,7 +279,7 @@ struct smtpscope_message {
 };
 
 enum smtpscope_tls_event {
-    SMTPSCOPE_TLS_STARTED,            /* the client's TLS handshake began; from here both sides are opaque */
+    SMTPSCOPE_TLS_STARTED,            /* TLS began, or the capture begins within it; from here both sides are opaque */
     SMTPSCOPE_TLS_COMMAND_INJECTION,  /* client octets behind STARTTLS, before the handshake */
     SMTPSCOPE_TLS_RESPONSE_INJECTION, /* server octets behind the 220, before its handshake */
     SMTPSCOPE_TLS_NOT_FOLLOWED,       /* 220 to STARTTLS, then no TLS */

@@ -31,6 +31,7 @@ struct session_findings {
     uint16_t closing;          /* 421, or another reply with which the server closes */
     uint16_t not_followed;     /* STARTTLS without TLS */
     uint16_t missing;          /* commands without a reply, as the session ends */
+    uint16_t conflict;         /* octets came twice, and differ */
     uint16_t network;          /* what TCP shows explains how the session ends */
     bool early_allowed;        /* the server offers that the client speaks before the greeting */
     bool ehlo_refused;

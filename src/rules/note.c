@@ -5,6 +5,7 @@
  */
 #include "note.h"
 
+#include "certainty.h"
 #include "memory.h"
 #include "reply_meaning.h"
 #include "told_state.h"
@@ -33,6 +34,7 @@ struct note {
     struct smtpscope_finding finding; /* its texts are the note's own */
     struct told_state told;           /* when it was told last */
     struct indexes evidence, symptoms;
+    struct heard heard; /* by what was said of it last */
     char texts[];
 };
 
@@ -282,7 +284,7 @@ static struct note *note_new(struct smtpscope_judge *judge, const struct claim *
                 .rule = claim->rule,
                 .verdict = claim->verdict,
                 .reason = claim->reason,
-                .confidence = claim->confidence,
+                .confidence = confidence_of(judge, claim),
                 .severity = claim->severity ? (enum smtpscope_severity)(claim->severity - 1)
                                             : smtpscope_rule_info(claim->rule)->severity,
                 .fault = claim->fault,
@@ -318,11 +320,22 @@ uint16_t note_add(struct smtpscope_judge *judge, const struct claim *claim)
     note->finding.count++;
     note->finding.last_time = here.time;
     note->finding.last_packet = here.packet;
-    if (claim->confidence == SMTPSCOPE_LIKELY || (claim->exchange && claim->exchange->likely))
+    if (confidence_of(judge, claim) == SMTPSCOPE_LIKELY)
         note->finding.confidence = SMTPSCOPE_LIKELY;
+    note->heard = heard_of(claim);
     if (claim->exchange)
         index_add(judge, &note->evidence, &note->evidence.count, claim->exchange->index);
     return (uint16_t)note->finding.id;
+}
+
+void notes_doubt(struct smtpscope_judge *judge, enum smtpscope_side side, uint64_t offset)
+{
+    for (uint32_t id = 1; id <= judge->note_count; id++) {
+        struct note *note = note_at(judge, id);
+
+        if (note->heard.octets[side] > offset)
+            note->finding.confidence = SMTPSCOPE_LIKELY;
+    }
 }
 
 /* A guess is never an error. */

@@ -79,6 +79,9 @@ bool note_covers(const struct smtpscope_judge *judge, uint32_t id, const struct 
 #define NO_EXCHANGE UINT32_MAX
 bool note_fold(struct smtpscope_judge *judge, uint32_t id, uint32_t exchange);
 
+/* From `offset` on the side's octets are not what they seem: whatever was said by one that had received them is no more than likely. */
+void notes_doubt(struct smtpscope_judge *judge, enum smtpscope_side side, uint64_t offset);
+
 /* The reason of the note that covers the exchange, so far; REASON_NONE: none does, or it has none. */
 enum smtpscope_reason notes_reason(const struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 

@@ -13,7 +13,12 @@ void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
                           .side = gap->side,
                           .offset = gap->offset,
                           .fault = SMTPSCOPE_FAULT_NETWORK};
-    judge->session.doubtful |= !conflict && strcmp(fact->phase, "message") && strcmp(fact->phase, "tls");
+    bool clear = !conflict && strcmp(fact->phase, "message") && strcmp(fact->phase, "tls");
+    uint16_t note;
+
+    judge->session.doubtful |= clear;
+    if (clear || conflict)
+        notes_doubt(judge, gap->side, gap->offset);
     /* A side that was never captured is one finding of its own, not a gap. */
     if (!conflict && !(gap->side == SMTPSCOPE_CLIENT ? judge->session.client_seen : judge->session.server_seen))
         return;
@@ -21,7 +26,10 @@ void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
         claim.detail = SMTPSCOPE_DETAIL_GAP;
         claim.detail_text = smtpscope_text_of(fact->phase);
     }
-    note_revise(judge, note_add(judge, &claim), &(struct revision){.detail_more = gap->len});
+    note = note_add(judge, &claim);
+    note_revise(judge, note, &(struct revision){.detail_more = gap->len});
+    if (note && conflict)
+        judge->memory->session.conflict = note;
 }
 
 /* A server that closes on a silent client without a word (RFC 5321 3.8 asks for 421): how long it waited. */

@@ -12,6 +12,7 @@
 #include "queue.h"
 #include "resync.h"
 #include "shown.h"
+#include "start.h"
 #include "state.h"
 #include "transaction.h"
 #include "verbs.h"
@@ -104,6 +105,7 @@ static void command_classify(struct smtpscope_session *session, struct smtpscope
     if (command->verb > SMTPSCOPE_VERB_ANSWER) {
         session->secret = command->verb == SMTPSCOPE_VERB_AUTH;
         session->any_verb = true;
+        start_anchor(session);
     } else if (session->secret) {
         command->verb = SMTPSCOPE_VERB_ANSWER;
     } else if (session->alien || session->cut) { /* cut: the rest of anything, of an AUTH line too */

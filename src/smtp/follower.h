@@ -59,6 +59,8 @@ struct smtpscope_session {
     bool secret_unseen : 1; /* the capture lacks a secret that the server knows: no failure's text is shown any more */
     bool secrets_lost : 1;  /* no memory to know them by: no text is shown any more */
     bool cut : 1;           /* the line being read may lack its beginning */
+    bool unanchored : 1;    /* taken up within, or behind a gap: it may be TLS, see start.c */
+    bool noisy : 1;         /* ... and octets that are no text were passed over */
     bool smuggled : 1;      /* the octets being read stood behind a look-alike */
     bool was_held : 1;      /* the octets being read were held */
     bool quit_sent : 1;

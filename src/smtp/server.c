@@ -16,6 +16,7 @@
 #include "pairing.h"
 #include "queue.h"
 #include "resync.h"
+#include "start.h"
 
 #include "base/memory.h"
 
@@ -30,8 +31,7 @@ struct reply_lines {
     char text[];
 };
 
-/* Three digits of a class that exists, and a separator or the end. */
-static bool is_reply_line(const char *line, size_t len)
+bool is_reply_line(const char *line, size_t len)
 {
     return len >= 3 && line[0] >= '2' && line[0] <= '5' && is_digit(line[1]) && is_digit(line[2]) &&
            (len == 3 || line[3] == ' ' || line[3] == '-');
@@ -214,6 +214,7 @@ static void reply_begin(struct smtpscope_session *session, const struct line *li
         .oddities = line->oddities,
         .offset = origin->offset,
         .end = end,
+        .acked = origin->acked,
         .time = origin->time,
         .packet = origin->packet,
     };
@@ -249,6 +250,8 @@ static void server_line(struct smtpscope_session *session, const char *at, size_
             return; /* the rest of a line whose beginning is lost */
     }
     line_parse(&line, at, len);
+    if (!line.oddities)
+        start_anchor(session);
     /* postscreen leaves its teaser unfinished when the client talks early: what follows is another reply. */
     if (session->reply && !session->greeted && line.code && line.code != session->reply->reply.code)
         lines_unfinished(session);

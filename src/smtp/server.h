@@ -6,6 +6,8 @@
 #include "origin.h"
 #include "smtpscope/session.h"
 
+/* Three digits of a class that exists, and a separator or the end. */
+bool is_reply_line(const char *line, size_t len);
 void server_octets(struct smtpscope_session *session, const char *data, size_t len, struct octet_origin origin);
 void server_gap(struct smtpscope_session *session);
 void server_close(struct smtpscope_session *session);

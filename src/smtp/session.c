@@ -10,6 +10,7 @@
 #include "queue.h"
 #include "secret.h"
 #include "server.h"
+#include "start.h"
 #include "state.h"
 #include "transaction.h"
 #include "undecided.h"
@@ -37,7 +38,7 @@ void session_init(struct smtpscope_session *session, const struct smtpscope_sess
     if (flow->midstream) {
         session->state.doubt = SMTPSCOPE_DOUBT_ALL;
         client_enter(session, CLIENT_RESYNC);
-        session->resync = true;
+        session->resync = session->unanchored = true;
     }
 }
 
@@ -111,6 +112,10 @@ void smtpscope_session_feed(struct smtpscope_session *session, const struct smtp
     if (!side_is_opaque(session, octets->side))
         session->next[octets->side] = octets->offset + octets->len;
     session->last_octets = octets->time;
+    if (session->unanchored && start_takes(session, octets->side, (const char *)octets->data, octets->len, &origin)) {
+        session->client_seen |= octets->side == SMTPSCOPE_CLIENT;
+        return;
+    }
     if (octets->side == SMTPSCOPE_CLIENT) {
         session->client_seen = true;
         client_octets(session, (const char *)octets->data, octets->len, origin);
@@ -146,8 +151,10 @@ void smtpscope_session_gap(struct smtpscope_session *session, const struct smtps
         client_gap(session, gap->len, &origin);
     else
         server_gap(session);
-    if (!side_is_opaque(session, side))
-        session->next[side] = gap->offset + gap->len;
+    if (side_is_opaque(session, side))
+        return;
+    session->next[side] = gap->offset + gap->len;
+    session->unanchored = true;
 }
 
 void smtpscope_session_conflict(struct smtpscope_session *session, const struct smtpscope_gap *gap)
