@@ -47,6 +47,9 @@ bool judge_swallowed(struct smtpscope_judge *judge, const struct smtpscope_comma
                      const struct smtpscope_state *state);
 uint16_t detect_pipelining(struct smtpscope_judge *judge, const struct refusal_view *refused);
 
+/* tls.c: how the handshake went */
+void judge_handshake(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
+
 /* session_end.c */
 uint16_t detect_not_followed(struct smtpscope_judge *judge, const struct refusal_view *refused);
 uint16_t detect_closing(struct smtpscope_judge *judge, const struct refusal_view *refused);
