@@ -37,7 +37,8 @@ void judge_handshake(struct smtpscope_judge *judge, const struct smtpscope_fact 
         claim.confidence = SMTPSCOPE_LIKELY;
     if (handshake->outcome == SMTPSCOPE_HANDSHAKE_REFUSED)
         handshake_refused(judge, handshake, &claim);
-    if (handshake->outcome != SMTPSCOPE_HANDSHAKE_ABANDONED)
+    /* Without a whole ClientHello it may be anything that begins like TLS. */
+    if (handshake->outcome != SMTPSCOPE_HANDSHAKE_ABANDONED || !handshake->begun)
         return;
     claim.rule = SMTPSCOPE_RULE_TLS_HANDSHAKE_ABANDONED;
     claim.fault = fault_of(handshake->by);
