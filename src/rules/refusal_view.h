@@ -12,8 +12,9 @@ struct refusal_view {
     const struct smtpscope_reply *reply;
     const struct smtpscope_state *before;
     enum smtpscope_verb verb;
-    uint16_t code; /* as it is meant: see code_meant() */
-    enum reply_meaning meaning;
+    uint16_t code;              /* as it is meant: see code_meant() */
+    enum reply_meaning meaning; /* of the reading */
+    struct reading reading;
     enum smtpscope_verdict verdict;
     enum smtpscope_confidence confidence;
 };

@@ -103,7 +103,8 @@ uint16_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exc
     if (reply.code == 221)
         reply.code = 421;
     refused.code = code_meant(&reply);
-    refused.meaning = meaning_of(&reply, server_name(judge->session.server));
+    refused.reading = reading_of(refused.verb, &reply, server_name(judge->session.server), NULL);
+    refused.meaning = refused.reading.meaning;
     for (size_t i = 0; !note && i < sizeof procedure / sizeof *procedure; i++)
         note = procedure[i](judge, &refused);
     judge->memory->last.refused = refused.meaning == MEANING_CLIENT_GONE ? 0 : note;

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Text -> meaning. Addresses, host names in brackets and URLs are taken out first: what is in them is not the server's word
- * ("<quota@example.com>: unknown"). Then the first phrase of the table that is found decides; where none is, the enhanced
- * code does (RFC 3463); where there is none either, the code and the verb say what little they can.
+ * Reply -> reason. The words come first, as far as a phrase of the tables is found in them. A phrase that says little yields to an
+ * enhanced code (RFC 3463) that says something; where there are neither, the code and the step say what little they can.
  */
 #include "reply_meaning.h"
 
-#include "phrases.h"
+#include "rules/reading/phrases.h"
+
+#include "base/digits.h"
 
 #include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 uint16_t code_meant(const struct smtpscope_reply *reply)
 {
@@ -17,26 +20,253 @@ uint16_t code_meant(const struct smtpscope_reply *reply)
     return (uint16_t)(about_command ? reply->code + 100 : reply->code);
 }
 
-static bool is_temporary(const struct smtpscope_reply *reply)
+/* --- when it was said */
+
+static unsigned step_of(enum smtpscope_verb verb)
+{
+    switch (verb) {
+    case SMTPSCOPE_VERB_NONE:
+    case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_HELO: return AT_OPEN;
+    case SMTPSCOPE_VERB_AUTH:
+    case SMTPSCOPE_VERB_ANSWER: return AT_AUTH;
+    case SMTPSCOPE_VERB_STARTTLS: return AT_TLS;
+    case SMTPSCOPE_VERB_MAIL: return AT_MAIL;
+    case SMTPSCOPE_VERB_RCPT: return AT_RCPT;
+    case SMTPSCOPE_VERB_DATA: return AT_DATA;
+    case SMTPSCOPE_VERB_BDAT:
+    case SMTPSCOPE_VERB_EOD: return AT_END;
+    default: return AT_OTHER;
+    }
+}
+
+static unsigned when_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply)
 {
     uint16_t code = code_meant(reply);
 
-    return code >= 400 && code < 500;
+    return step_of(verb) | (code >= 400 && code < 500 ? TEMPORARY : PERMANENT);
 }
 
-enum reply_meaning meaning_without(const struct smtpscope_reply *reply, const char *server, const bool *left_out)
+/* Is `when` what the row asks for? */
+static bool when_is(unsigned row, unsigned when)
 {
+    unsigned codes = row & (TEMPORARY | PERMANENT), steps = row & ~(unsigned)(TEMPORARY | PERMANENT);
+
+    return (!codes || codes & when) && (!steps || steps & when);
+}
+
+/* --- words */
+
+struct step_reason {
+    enum reply_meaning meaning;
+    unsigned when;
+    enum smtpscope_reason reason;
+};
+
+static const struct step_reason steps[] = {
+#define AT_STEP(meaning, when, reason) {MEANING_##meaning, when, SMTPSCOPE_REASON_##reason},
+#include "rules/reading/steps.def"
+};
+
+/* The reason that a meaning is at this step; REASON_NONE: it is none for mail. */
+static enum smtpscope_reason reason_at(enum reply_meaning meaning, unsigned when)
+{
+    for (size_t i = 0; i < COUNT(steps); i++)
+        if (steps[i].meaning == meaning && when_is(steps[i].when, when))
+            return steps[i].reason;
+    return meaning_is_reason(meaning) && meaning != MEANING_UNSPECIFIED ? (enum smtpscope_reason)meaning
+                                                                        : SMTPSCOPE_REASON_NONE;
+}
+
+/* --- codes */
+
+enum strength { WEAK, STRONG, CERTAIN, STRENGTHS };
+
+static const struct enhanced_reason {
+    uint16_t subject, first, last;
+    unsigned when;
+    enum strength strength;
+    enum smtpscope_reason reason;
+} enhanced_rows[] = {
+#define ENHANCED_REASON(subject, first, last, when, strength, reason)                                                          \
+    {subject, first, last, when, strength, SMTPSCOPE_REASON_##reason},
+#include "rules/reading/enhanced_codes.def"
+};
+
+static const struct code_reason {
+    uint16_t code;
+    unsigned when;
+    bool bare; /* only where there are no words */
+    enum smtpscope_reason reason;
+} code_rows[] = {
+#define CODE_REASON(code, when, reason) {code, when, false, SMTPSCOPE_REASON_##reason},
+#define BARE_CODE_REASON(code, when, reason) {code, when, true, SMTPSCOPE_REASON_##reason},
+#include "rules/reading/reply_codes.def"
+};
+
+/* Reads "7.1" and what must stand behind it. */
+static bool subject_detail_read(const char *at, const char *end, struct smtpscope_enhanced *code)
+{
+    uint16_t *const numbers[] = {&code->subject, &code->detail};
+
+    for (size_t number = 0; number < COUNT(numbers); number++, at++) {
+        const char *begin = at;
+
+        for (*numbers[number] = 0; at < end && *at >= '0' && *at <= '9' && at - begin < 3; at++)
+            *numbers[number] = (uint16_t)(*numbers[number] * 10 + (*at - '0'));
+        if (at == begin || at == end || (number ? *at >= '0' && *at <= '9' : *at != '.'))
+            return false;
+    }
+    return true;
+}
+
+/* The enhanced code in its place (RFC 2034 4), or as qmail and others write it in the text: "(#5.7.1)". Class 0: there is none. */
+static struct smtpscope_enhanced enhanced_of(const struct smtpscope_reply *reply)
+{
+    const char *at = reply->text.at, *end = at + reply->text.len;
+    struct smtpscope_enhanced code = reply->enhanced;
+
+    for (; !code.klass && end - at >= 7; at++)
+        if (at[0] == '#' && at[1] == (char)('0' + reply->code / 100) && at[2] == '.' && subject_detail_read(at + 3, end, &code))
+            code.klass = (uint8_t)(reply->code / 100);
+    return code;
+}
+
+/* What an enhanced code says, by strength; REASON_NONE: nothing of that strength. */
+struct enhanced_told {
+    enum smtpscope_reason reasons[STRENGTHS];
+};
+
+static struct enhanced_told enhanced_tell(struct smtpscope_enhanced code, unsigned when)
+{
+    struct enhanced_told told = {{SMTPSCOPE_REASON_NONE}};
+
+    for (size_t i = 0; code.klass && i < COUNT(enhanced_rows) && enhanced_rows[i].subject <= code.subject; i++) {
+        const struct enhanced_reason *row = &enhanced_rows[i];
+
+        if (row->subject == code.subject && code.detail >= row->first && code.detail <= row->last && when_is(row->when, when) &&
+            told.reasons[row->strength] == SMTPSCOPE_REASON_NONE)
+            told.reasons[row->strength] = reason_at((enum reply_meaning)row->reason, when);
+    }
+    return told;
+}
+
+static enum smtpscope_reason reason_of_code(uint16_t code, struct smtpscope_enhanced enhanced, unsigned when, bool bare)
+{
+    /* With a policy's or the network's enhanced code it closes for another reason. */
+    if (code == 421 && enhanced.klass && (enhanced.subject == 7 || enhanced.subject == 4))
+        return SMTPSCOPE_REASON_NONE;
+    for (size_t i = 0; i < COUNT(code_rows); i++)
+        if (code_rows[i].code == code && when_is(code_rows[i].when, when) && (bare || !code_rows[i].bare))
+            return code_rows[i].reason;
+    return SMTPSCOPE_REASON_NONE;
+}
+
+/* --- all of it */
+
+static bool settle(struct reading *reading, enum reading_source source, enum smtpscope_reason reason)
+{
+    if (reason == SMTPSCOPE_REASON_NONE)
+        return false;
+    reading->source = source;
+    reading->reason = reason;
+    return true;
+}
+
+/* How a text reads. */
+struct words_told {
+    bool weak; /* the phrase says little */
+    bool bare; /* there are no words */
+};
+
+/* What speaks loudest comes first. */
+static void reason_find(struct reading *reading, struct words_told told, const struct smtpscope_reply *reply, unsigned when)
+{
+    struct smtpscope_enhanced enhanced = enhanced_of(reply);
+    struct enhanced_told says = enhanced_tell(enhanced, when);
+    enum smtpscope_reason words = reason_at(reading->meaning, when);
+    enum smtpscope_reason code = reason_of_code(reply->code, enhanced, when, told.bare);
+
+    if (settle(reading, SOURCE_ENHANCED, says.reasons[CERTAIN]) || (!told.weak && settle(reading, SOURCE_PHRASE, words)))
+        return;
+    if (when & (AT_AUTH | AT_TLS) && settle(reading, SOURCE_CODE, code))
+        return;
+    if (settle(reading, SOURCE_ENHANCED, says.reasons[STRONG]) || settle(reading, SOURCE_PHRASE, words) ||
+        settle(reading, SOURCE_ENHANCED, says.reasons[WEAK]))
+        return;
+    settle(reading, SOURCE_CODE, code);
+}
+
+struct reading reading_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
+                          const bool *left_out)
+{
+    struct reading reading = {.meaning = MEANING_NONE, .reason = SMTPSCOPE_REASON_UNSPECIFIED};
+    unsigned when = when_of(verb, reply);
+    struct phrase_find find;
     struct words words;
-    size_t row;
+    struct words_told told = {0};
 
     words_read(&words, &reply->text);
-    row = phrase_first(&reply_phrases, &words, is_temporary(reply), server, left_out);
-    return row < reply_phrases.count ? reply_phrases.rows[row].meaning : MEANING_NONE;
+    find = phrase_find(&reply_phrases, &words, when, server, left_out);
+    if (find.row < reply_phrases.count) {
+        reading.meaning = reply_phrases.rows[find.row].meaning;
+        reading.row = (uint16_t)find.row;
+        told.weak = reply_phrases.rows[find.row].weak;
+    }
+    told.bare = words.count == 0;
+    reason_find(&reading, told, reply, when);
+    return reading;
 }
 
-enum reply_meaning meaning_of(const struct smtpscope_reply *reply, const char *server)
+enum smtpscope_reason smtpscope_reason_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server)
 {
-    return meaning_without(reply, server, NULL);
+    return reading_of(verb, reply, server, NULL).reason;
+}
+
+/* --- what decided */
+
+static size_t number_put(char *to, unsigned number)
+{
+    size_t digits = digits_count(number);
+
+    digits_put(to, number, (unsigned)digits);
+    return digits;
+}
+
+static size_t text_put(char *to, const char *text)
+{
+    size_t len = strlen(text);
+
+    memcpy(to, text, len);
+    return len;
+}
+
+size_t reading_evidence(const struct reading *reading, const struct smtpscope_reply *reply, char *to)
+{
+    static const char *const names[] = {
+        [SOURCE_NONE] = "",      [SOURCE_PHRASE] = "phrase: ", [SOURCE_ENHANCED] = "enhanced ",
+        [SOURCE_CODE] = "code ", [SOURCE_STATE] = "state",
+    };
+    struct smtpscope_enhanced enhanced = enhanced_of(reply);
+    size_t len = text_put(to, names[reading->source]);
+    struct words words;
+
+    if (reading->source == SOURCE_PHRASE) {
+        words_read(&words, &reply->text);
+        return len + phrase_quote(&reply_phrases, reading->row, &words, to + len, EVIDENCE_MAX - len);
+    }
+    if (reading->source == SOURCE_ENHANCED) {
+        const unsigned numbers[] = {enhanced.klass, enhanced.subject, enhanced.detail};
+
+        for (size_t i = 0; i < COUNT(numbers); i++) {
+            len += i ? text_put(to + len, ".") : 0;
+            len += number_put(to + len, numbers[i]);
+        }
+    }
+    if (reading->source == SOURCE_CODE)
+        len += number_put(to + len, reply->code);
+    to[len] = '\0';
+    return len;
 }
 
 size_t phrase_count(void)
@@ -44,12 +274,12 @@ size_t phrase_count(void)
     return reply_phrases.count;
 }
 
-bool phrase_matches(size_t row, const struct smtpscope_reply *reply, const char *server)
+bool phrase_matches(size_t row, enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server)
 {
     struct words words;
 
     words_read(&words, &reply->text);
-    return phrase_applies(&reply_phrases.rows[row], &words, is_temporary(reply), server);
+    return phrase_applies(&reply_phrases, row, &words, when_of(verb, reply), server);
 }
 
 const char *phrase_server(size_t row)
@@ -57,169 +287,14 @@ const char *phrase_server(size_t row)
     return reply_phrases.rows[row].server;
 }
 
-/*
- * RFC 3463 and its registry: what the subject and detail say when no phrase does. Left out is what servers use for
- * anything: X.7.0 and X.7.1 (greylisting, rates, reverse DNS, TLS ...), X.2.1 (rates, locks), X.3.2, X.4.5.
- */
-static const struct enhanced_row {
-    uint16_t subject, detail;
-    enum smtpscope_reason reason;
-} enhanced[] = {
-    {1, 1, SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED},
-    {1, 2, SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED},
-    {1, 3, SMTPSCOPE_REASON_MAILBOX_SYNTAX},
-    {1, 6, SMTPSCOPE_REASON_MAILBOX_UNKNOWN},
-    {1, 7, SMTPSCOPE_REASON_SENDER_UNVERIFIED},
-    {1, 8, SMTPSCOPE_REASON_SENDER_UNVERIFIED},
-    {2, 2, SMTPSCOPE_REASON_MAILBOX_FULL},
-    {2, 3, SMTPSCOPE_REASON_MESSAGE_SIZE},
-    {3, 1, SMTPSCOPE_REASON_SERVER_RESOURCES},
-    {3, 4, SMTPSCOPE_REASON_MESSAGE_SIZE},
-    {3, 5, SMTPSCOPE_REASON_SERVER_ERROR},
-    {3, 0, SMTPSCOPE_REASON_SERVER_ERROR},
-    {4, 2, SMTPSCOPE_REASON_TIMEOUT},
-    {4, 3, SMTPSCOPE_REASON_SERVER_ERROR},
-    {5, 3, SMTPSCOPE_REASON_TOO_MANY_RECIPIENTS},
-    {7, 8, SMTPSCOPE_REASON_CREDENTIALS},
-    {7, 10, SMTPSCOPE_REASON_TLS_REQUIRED},
-    {7, 11, SMTPSCOPE_REASON_TLS_REQUIRED},
-    {7, 20, SMTPSCOPE_REASON_SENDER_AUTHENTICATION},
-    {7, 23, SMTPSCOPE_REASON_SENDER_AUTHENTICATION},
-    {7, 24, SMTPSCOPE_REASON_SENDER_AUTHENTICATION},
-    {7, 25, SMTPSCOPE_REASON_CLIENT_IDENTITY},
-    {7, 26, SMTPSCOPE_REASON_SENDER_AUTHENTICATION},
-    {7, 27, SMTPSCOPE_REASON_SENDER_UNVERIFIED},
-    {7, 28, SMTPSCOPE_REASON_RATE_LIMITED},
-    {7, 650, SMTPSCOPE_REASON_REPUTATION},
-};
-
-struct subject_detail {
-    uint16_t subject, detail;
-};
-
-/* Reads "7.1" and what must stand behind it. */
-static bool subject_detail_read(const char *at, const char *end, struct subject_detail *code)
-{
-    uint16_t *const parts[] = {&code->subject, &code->detail};
-
-    for (size_t part = 0; part < 2; part++, at++) {
-        const char *begin = at;
-
-        for (*parts[part] = 0; at < end && *at >= '0' && *at <= '9' && at - begin < 3; at++)
-            *parts[part] = (uint16_t)(*parts[part] * 10 + (*at - '0'));
-        if (at == begin || at == end || *at != (part ? ')' : '.'))
-            return false;
-    }
-    return true;
-}
-
-/* The enhanced code in its place (RFC 2034 4), or as qmail writes it, behind the text: "(#5.7.1)". False: there is none. */
-static bool enhanced_find(const struct smtpscope_reply *reply, struct subject_detail *code)
-{
-    const char *at = reply->text.at, *end = at + reply->text.len;
-
-    *code = (struct subject_detail){reply->enhanced.subject, reply->enhanced.detail};
-    if (reply->enhanced.klass)
-        return true;
-    for (; end - at >= 8; at++)
-        if (at[0] == '(' && at[1] == '#' && at[2] == (char)('0' + reply->code / 100) && at[3] == '.' &&
-            subject_detail_read(at + 4, end, code))
-            return true;
-    return false;
-}
-
-static enum smtpscope_reason reason_of_enhanced(const struct smtpscope_reply *reply)
-{
-    struct subject_detail code;
-
-    if (!enhanced_find(reply, &code))
-        return SMTPSCOPE_REASON_NONE;
-    if (!is_temporary(reply) && code.subject == 1 && (code.detail == 1 || code.detail == 2))
-        return SMTPSCOPE_REASON_MAILBOX_UNKNOWN; /* for good, it is no lookup that failed */
-    for (size_t i = 0; i < sizeof enhanced / sizeof *enhanced; i++)
-        if (enhanced[i].subject == code.subject && enhanced[i].detail == code.detail)
-            return enhanced[i].reason;
-    if (code.subject == 7 && code.detail >= 500 && code.detail < 600)
-        return SMTPSCOPE_REASON_REPUTATION; /* Exchange Online */
-    if (code.subject == 7 && code.detail <= 1 && is_temporary(reply))
-        return SMTPSCOPE_REASON_POLICY; /* that much it says */
-    return SMTPSCOPE_REASON_NONE;
-}
-
-static enum smtpscope_reason reason_of_code(enum smtpscope_verb verb, const struct smtpscope_reply *reply)
-{
-    bool auth = verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER;
-
-    switch (reply->code) {
-    case 450:
-        return verb == SMTPSCOPE_VERB_RCPT && reply->enhanced.subject == 2 && !reply->enhanced.detail
-                   ? SMTPSCOPE_REASON_MAILBOX_BUSY
-                   : SMTPSCOPE_REASON_NONE;
-    case 452: return SMTPSCOPE_REASON_SERVER_RESOURCES;
-    case 421: /* with a policy's or the network's code it closes for another reason */
-        return reply->enhanced.subject == 7 || reply->enhanced.subject == 4 ? SMTPSCOPE_REASON_NONE
-                                                                            : SMTPSCOPE_REASON_SHUTTING_DOWN;
-    case 432:
-    case 435: return auth ? SMTPSCOPE_REASON_AUTH_TEMPORARY : SMTPSCOPE_REASON_NONE; /* Courier has them for others */
-    case 454:
-        if (verb == SMTPSCOPE_VERB_STARTTLS)
-            return SMTPSCOPE_REASON_TLS_TEMPORARY;
-        return auth ? SMTPSCOPE_REASON_AUTH_TEMPORARY : SMTPSCOPE_REASON_NONE;
-    case 530: return SMTPSCOPE_REASON_AUTH_REQUIRED;
-    case 535: return SMTPSCOPE_REASON_CREDENTIALS;
-    case 534: return auth ? SMTPSCOPE_REASON_MECHANISM : SMTPSCOPE_REASON_NONE;
-    case 538: return SMTPSCOPE_REASON_MECHANISM;
-    case 521:
-    case 556: return SMTPSCOPE_REASON_NO_SERVICE;
-    }
-    return SMTPSCOPE_REASON_NONE;
-}
-
-enum smtpscope_reason smtpscope_reason_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server)
-{
-    return reason_without(verb, reply, server, NULL);
-}
-
-enum smtpscope_reason reason_without(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
-                                     const bool *left_out)
-{
-    return reason_from(meaning_without(reply, server, left_out), verb, reply);
-}
-
-enum smtpscope_reason reason_from(enum reply_meaning meaning, enum smtpscope_verb verb, const struct smtpscope_reply *reply)
-{
-    enum smtpscope_reason reason = SMTPSCOPE_REASON_NONE;
-
-    if (meaning == MEANING_CLIENT_GONE || meaning == MEANING_SYNTAX)
-        return SMTPSCOPE_REASON_UNSPECIFIED; /* nothing on the server's side is why */
-    if (meaning == MEANING_CLOSED_TO_CLIENT)
-        return SMTPSCOPE_REASON_POLICY;
-    if (meaning_is_form(meaning) && (verb == SMTPSCOPE_VERB_EOD || verb == SMTPSCOPE_VERB_BDAT))
-        return SMTPSCOPE_REASON_MESSAGE_FORM;
-    if (meaning == MEANING_DNS)
-        return verb == SMTPSCOPE_VERB_MAIL   ? SMTPSCOPE_REASON_SENDER_UNVERIFIED
-               : verb == SMTPSCOPE_VERB_RCPT ? SMTPSCOPE_REASON_RECIPIENT_UNVERIFIED
-                                             : SMTPSCOPE_REASON_SERVER_ERROR;
-    if (meaning == MEANING_POLICY && reply->enhanced.klass && (reply->enhanced.subject == 1 || reply->enhanced.subject == 2))
-        reason = reason_of_enhanced(reply); /* "rejected" is said of everything, 5.1.1 is not */
-    if (reason == SMTPSCOPE_REASON_NONE && meaning_is_reason(meaning))
-        reason = (enum smtpscope_reason)meaning;
-    if (reason == SMTPSCOPE_REASON_NONE &&
-        (verb == SMTPSCOPE_VERB_STARTTLS || verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER))
-        reason = reason_of_code(verb, reply);
-    if (reason == SMTPSCOPE_REASON_NONE)
-        reason = reason_of_enhanced(reply);
-    if (reason == SMTPSCOPE_REASON_NONE)
-        reason = reason_of_code(verb, reply);
-    return reason == SMTPSCOPE_REASON_NONE ? SMTPSCOPE_REASON_UNSPECIFIED : reason;
-}
+/* --- the software */
 
 static size_t software_row(const struct smtpscope_text *text)
 {
     struct words words;
 
     words_read(&words, text);
-    return phrase_first(&software_phrases, &words, false, "", NULL);
+    return phrase_find(&software_phrases, &words, ANY, "", NULL).row;
 }
 
 /* RFC 5321 4.2: first comes the host's name, which may be "exim.example" and run Postfix. */

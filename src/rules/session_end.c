@@ -41,7 +41,7 @@ void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
  */
 uint16_t detect_closing(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
-    enum smtpscope_reason reason = reason_from(refused->meaning, refused->verb, refused->reply);
+    enum smtpscope_reason reason = refused->reading.reason;
     bool idle = !refused->before->transaction && !(refused->before->doubt & SMTPSCOPE_DOUBT_TRANSACTION) &&
                 (reason == SMTPSCOPE_REASON_TIMEOUT || judge->session.message_accepted ||
                  refused->reply->time - judge->last_reply >= SILENCE);

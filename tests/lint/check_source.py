@@ -39,6 +39,10 @@ ROOMS = {
         "live": {"handoff", "keys", "sessions", "publish", "process", "options"},
         "": {"options", "explain", "process", "files", "live"},
     },
+    "rules": {
+        "reading": set(),
+        "": {"reading"},
+    },
     "output": {
         "": set(),
         "sink": set(),
