@@ -28,6 +28,7 @@ enum smtpscope_verb_family {
     SMTPSCOPE_FAMILY_EXTENSION,     /* needs an advertised keyword */
     SMTPSCOPE_FAMILY_TURNING,       /* TURN, ATRN, ETRN */
     SMTPSCOPE_FAMILY_OBSOLETE,
+    SMTPSCOPE_FAMILY_LMTP,    /* RFC 2033 */
     SMTPSCOPE_FAMILY_NO_VERB, /* the pseudo verbs before the table */
 };
 
@@ -49,6 +50,9 @@ const char *smtpscope_verb_success(enum smtpscope_verb verb);
 bool smtpscope_verb_allows(enum smtpscope_verb verb, uint16_t code);
 /* Must the command be the last of a pipelined group (RFC 2920 3.1)? */
 bool smtpscope_verb_ends_group(enum smtpscope_verb verb);
+enum smtpscope_hello { SMTPSCOPE_HELLO_NONE, SMTPSCOPE_HELLO_HELO, SMTPSCOPE_HELLO_EHLO };
+/* How the verb begins a session, LHLO as EHLO does; HELLO_NONE: it does not. */
+enum smtpscope_hello smtpscope_verb_hello(enum smtpscope_verb verb);
 /* "8BITMIME"; NULL beyond the table. */
 const char *smtpscope_extension_keyword(enum smtpscope_extension extension);
 
@@ -162,8 +166,6 @@ struct smtpscope_offer {
 };
 
 enum smtpscope_greeting { SMTPSCOPE_GREETING_NONE, SMTPSCOPE_GREETING_ACCEPTED, SMTPSCOPE_GREETING_REFUSED };
-enum smtpscope_hello { SMTPSCOPE_HELLO_NONE, SMTPSCOPE_HELLO_HELO, SMTPSCOPE_HELLO_EHLO };
-
 /* Which parts of a state the capture leaves open. Bits. */
 enum smtpscope_doubt {
     SMTPSCOPE_DOUBT_HELLO = 1 << 0,
@@ -182,11 +184,12 @@ struct smtpscope_state {
     bool bdat_open : 1;                                  /* a BDAT chunk of this transaction was accepted, LAST not yet */
     bool bdat_done : 1;                                  /* BDAT LAST was answered, and no transaction was begun since */
     bool binary : 1;                                     /* MAIL said BODY=BINARYMIME */
+    bool lmtp : 1;                                       /* the hello was LHLO: each recipient has a reply behind the data */
     uint32_t rcpt_accepted, rcpt_deferred, rcpt_refused; /* of this transaction, by reply */
     uint64_t extensions;                                 /* SMTPSCOPE_EXT_BIT of what the last EHLO reply advertised */
     uint64_t size_limit;                                 /* of SIZE; 0 none or not said */
 };
-/* "connected", "greeted", "helo", "ehlo", "mail", "rcpt", "bdat", "quit": one word for people and filters. */
+/* "connected", "greeted", "helo", "ehlo" (LHLO as well), "mail", "rcpt", "bdat", "quit": one word for people and filters. */
 const char *smtpscope_state_name(const struct smtpscope_state *state);
 
 /*
@@ -249,8 +252,9 @@ struct smtpscope_recipient {
     struct smtpscope_text path;
     uint16_t code;
     struct smtpscope_enhanced enhanced;
-    enum smtpscope_outcome outcome; /* of RCPT: ACCEPTED, DEFERRED, REFUSED, or UNKNOWN when no reply was seen */
-    uint32_t exchange;              /* index of the RCPT exchange; UINT32_MAX when unanswered */
+    /* Of RCPT, or of a reply of its own behind the message: ACCEPTED, DEFERRED, REFUSED, or UNKNOWN when no reply was seen. */
+    enum smtpscope_outcome outcome;
+    uint32_t exchange; /* index of the exchange that says so; UINT32_MAX when unanswered */
 };
 
 /* A message, or a transaction that ended without one (`sent` false). */

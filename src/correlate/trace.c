@@ -166,7 +166,7 @@ void smtpscope_trace_fact(const struct smtpscope_session *session, const struct 
 {
     switch ((int)fact->type) {
     case SMTPSCOPE_FACT_EXCHANGE:
-        if (fact->exchange->command->verb == SMTPSCOPE_VERB_EHLO || fact->exchange->command->verb == SMTPSCOPE_VERB_HELO)
+        if (smtpscope_verb_hello(fact->exchange->command->verb))
             hello_note(key, fact->exchange->command->path);
         trace_exchange(session, fact->exchange, trace, ctx);
         break;

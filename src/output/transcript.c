@@ -86,7 +86,7 @@ static void transcript_hello(struct transcript *transcript, const struct smtpsco
     if (!accepted)
         return;
     transcript->extensions = (struct transcript_slice){0};
-    if (command->verb == SMTPSCOPE_VERB_EHLO && reply.len > skip)
+    if (smtpscope_verb_hello(command->verb) == SMTPSCOPE_HELLO_EHLO && reply.len > skip)
         transcript->extensions = (struct transcript_slice){reply.at + skip, reply.len - skip};
 }
 
@@ -109,7 +109,7 @@ static void transcript_exchange(struct transcript *transcript, const struct smtp
         transcript->greeting = kept->reply;
         transcript->greeting.len = (uint32_t)format_first_line(transcript_text(transcript, kept->reply)).len;
     }
-    if (exchange->command->verb == SMTPSCOPE_VERB_EHLO || exchange->command->verb == SMTPSCOPE_VERB_HELO)
+    if (smtpscope_verb_hello(exchange->command->verb))
         transcript_hello(transcript, exchange, kept->reply);
 }
 

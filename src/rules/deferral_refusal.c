@@ -141,7 +141,7 @@ static enum smtpscope_reason reason_in_state(const struct smtpscope_judge *judge
 /* EHLO is refused without a word why, and the name in it is none: then that is likely why. */
 static bool is_for_name(const struct refusal_view *refused, enum smtpscope_reason reason)
 {
-    bool hello = refused->verb == SMTPSCOPE_VERB_EHLO || refused->verb == SMTPSCOPE_VERB_HELO;
+    bool hello = smtpscope_verb_hello(refused->verb);
 
     return hello && reason == SMTPSCOPE_REASON_UNSPECIFIED && refused->command->oddities & BAD_NAME;
 }

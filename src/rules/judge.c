@@ -59,6 +59,7 @@ static bool is_turn(const struct smtpscope_exchange *exchange)
     case SMTPSCOPE_VERB_EOD: return true; /* RFC 5321 4.1.1.4: whatever the reply */
     case SMTPSCOPE_VERB_MAIL: return accepted || !exchange->before->transaction;
     case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_LHLO:
     case SMTPSCOPE_VERB_HELO:
     case SMTPSCOPE_VERB_RSET: return accepted;
     case SMTPSCOPE_VERB_BDAT: return false; /* what is remembered is needed for its message, which is told behind this */
@@ -91,6 +92,7 @@ static void remember_accepted(struct smtpscope_judge *judge, const struct smtpsc
 {
     switch (exchange->command->verb) {
     case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_LHLO:
         if (exchange->after->extensions & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS))
             judge->session.starttls_offered = true;
         if (judge->memory)
@@ -117,6 +119,7 @@ static void remember_refused(struct smtpscope_judge *judge, const struct smtpsco
 
     switch (exchange->command->verb) {
     case SMTPSCOPE_VERB_EHLO: memory->session.ehlo_refused = true; /* fall through */
+    case SMTPSCOPE_VERB_LHLO:
     case SMTPSCOPE_VERB_HELO: memory->session.hello = refusal; break;
     case SMTPSCOPE_VERB_MAIL: memory->transaction.mail = refusal; break;
     case SMTPSCOPE_VERB_BDAT: memory->transaction.chunk = refusal; break;
@@ -272,7 +275,7 @@ static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope
     uint16_t code = exchange->reply->code;
 
     exchange_forget(judge);
-    if (!judge->session.server && (exchange->greeting || verb == SMTPSCOPE_VERB_EHLO))
+    if (!judge->session.server && (exchange->greeting || smtpscope_verb_hello(verb) == SMTPSCOPE_HELLO_EHLO))
         judge->session.server = server_of(&exchange->reply->text);
     judge->session.closing_seen |= code == 221;
     judge_oddities(judge, exchange);

@@ -77,7 +77,7 @@ static enum smtpscope_detail detail_of_name(const struct smtpscope_command *comm
 static struct claim claim_of_argument(const struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
     struct claim claim = {.rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX, .fault = SMTPSCOPE_FAULT_CLIENT};
-    bool hello = refused->verb == SMTPSCOPE_VERB_EHLO || refused->verb == SMTPSCOPE_VERB_HELO;
+    bool hello = smtpscope_verb_hello(refused->verb);
 
     if (is_mail_or_rcpt(refused) && is_encoded_word(refused->command)) {
         claim.reason = SMTPSCOPE_REASON_MAILBOX_SYNTAX;
@@ -333,6 +333,7 @@ uint16_t detect_verb(struct smtpscope_judge *judge, const struct refusal_view *r
             return refusal_report(judge, refused, claim);
         }
         return 0;
+    case SMTPSCOPE_FAMILY_LMTP: return refusal_report(judge, refused, claim);
     case SMTPSCOPE_FAMILY_EXTENSION: return 0;
     }
     return 0;

@@ -252,7 +252,7 @@ static enum smtpscope_reason reason_in_order(const struct smtpscope_judge *judge
     case MEANING_IN_TRANSACTION: return SMTPSCOPE_REASON_SERVER_BUSY_IN_TRANSACTION;
     default: break;
     }
-    if ((refused->verb == SMTPSCOPE_VERB_EHLO || refused->verb == SMTPSCOPE_VERB_HELO) && refused->before->transaction)
+    if (smtpscope_verb_hello(refused->verb) && refused->before->transaction)
         return SMTPSCOPE_REASON_SERVER_BUSY_IN_TRANSACTION;
     if (meaning_is_reason(refused->meaning) || refused->reply->enhanced.subject == 7)
         return SMTPSCOPE_REASON_POLICY;

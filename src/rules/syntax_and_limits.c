@@ -160,8 +160,7 @@ static bool lacks_smtputf8(const struct smtpscope_judge *judge, const struct smt
 
     if (command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8))
         return false;
-    return command->verb == SMTPSCOPE_VERB_MAIL || command->verb == SMTPSCOPE_VERB_EHLO ||
-           command->verb == SMTPSCOPE_VERB_HELO ||
+    return command->verb == SMTPSCOPE_VERB_MAIL || smtpscope_verb_hello(command->verb) ||
            (command->verb == SMTPSCOPE_VERB_RCPT && exchange->before->transaction && !judge->transaction.smtputf8 &&
             !exchange->before->doubt);
 }

@@ -24,6 +24,7 @@ static const struct anchor_row {
     {235, 0, NULL, SMTPSCOPE_VERB_AUTH, LOGIN},
     {253, 0, NULL, SMTPSCOPE_VERB_ETRN, BIT(ETRN)},
     {334, 0, NULL, SMTPSCOPE_VERB_AUTH, LOGIN},
+    {353, 0, NULL, SMTPSCOPE_VERB_EOD, MESSAGE}, /* PRDR: a reply a recipient follows, and the message's */
     {354, 0, NULL, SMTPSCOPE_VERB_DATA, BIT(DATA) | BIT(XEXCH50)},
     {250, 1000, NULL, SMTPSCOPE_VERB_MAIL, BIT(MAIL)},
     {250, 1005, NULL, SMTPSCOPE_VERB_RCPT, BIT(RCPT) | BIT(VRFY) | BIT(EXPN) | MESSAGE}, /* LMTP has a reply a recipient */
@@ -58,7 +59,7 @@ struct anchor anchor_of(const struct smtpscope_reply *reply)
     if (reply->code >= 400)
         return (struct anchor){0, SMTPSCOPE_VERB_NONE};
     if (reply->lines > 1 && reply->code == 250 && offer_read(reply).extensions)
-        return (struct anchor){BIT(EHLO), SMTPSCOPE_VERB_EHLO};
+        return (struct anchor){BIT(EHLO) | BIT(LHLO), SMTPSCOPE_VERB_EHLO};
     for (size_t i = 0; i < sizeof anchors / sizeof *anchors; i++)
         if (row_fits(&anchors[i], reply))
             return (struct anchor){anchors[i].verbs, anchors[i].likely};
@@ -98,7 +99,7 @@ enum fit fit_at_once(enum smtpscope_verb verb, const struct smtpscope_reply *rep
                        (verb == SMTPSCOPE_VERB_RCPT && reply->enhanced.detail == 5)
                    ? FIT_NAMES
                    : FIT_NO;
-    return reply->lines == 1 ? FIT_MAY : verb == SMTPSCOPE_VERB_EHLO ? FIT_NAMES : FIT_NO;
+    return reply->lines == 1 ? FIT_MAY : smtpscope_verb_hello(verb) == SMTPSCOPE_HELLO_EHLO ? FIT_NAMES : FIT_NO;
 }
 
 enum fit fit_of_verb(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const struct anchor *anchor)

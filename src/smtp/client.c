@@ -157,8 +157,7 @@ static void client_line(struct smtpscope_session *session, const char *line, siz
         fact.type = SMTPSCOPE_FACT_COMMAND;
         fact_tell(session, &fact);
     }
-    if ((command.verb == SMTPSCOPE_VERB_EHLO || command.verb == SMTPSCOPE_VERB_HELO) && command.path.len &&
-        name_hash(&command.path) == session->name_hash)
+    if (smtpscope_verb_hello(command.verb) && command.path.len && name_hash(&command.path) == session->name_hash)
         command.oddities |= SMTPSCOPE_COMMAND_NAME_OF_SERVER;
     session->unsure |= session->queue && session->replied && origin->acked >= session->next[SMTPSCOPE_SERVER];
     session->replied = false;

@@ -230,7 +230,7 @@ static void argument_parse(struct smtpscope_command *command, unsigned seen, con
         auth_parse(command, at, end);
     else if (command->verb == SMTPSCOPE_VERB_XLINK2STATE && has_word(at, end, "CHUNK"))
         command->oddities |= SMTPSCOPE_COMMAND_EXPLOIT;
-    else if (command->verb == SMTPSCOPE_VERB_EHLO || command->verb == SMTPSCOPE_VERB_HELO) {
+    else if (smtpscope_verb_hello(command->verb)) {
         command->path = (struct smtpscope_text){at, (size_t)(end - at)};
         name_check(command);
     }
@@ -317,7 +317,7 @@ static bool speaks_smtp(const char *line, size_t len)
             continue;
         word = verb_len(line + at, len - at);
         verb = word ? verb_find(line + at, word) : SMTPSCOPE_VERB_UNKNOWN;
-        if (verb == SMTPSCOPE_VERB_EHLO || verb == SMTPSCOPE_VERB_HELO)
+        if (smtpscope_verb_hello(verb))
             return true;
     }
     return false;

@@ -155,6 +155,7 @@ static const char *argument_shown(const struct smtpscope_session *session, const
     case SMTPSCOPE_VERB_AUTH: return command->mechanism == SMTPSCOPE_MECHANISM_NONE ? at : word_end(at, end);
     case SMTPSCOPE_VERB_BURL: return at; /* RFC 4468: the URL's authorization is a secret */
     case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_LHLO:
     case SMTPSCOPE_VERB_HELO: return hello_shown(at, end, strict);
     default:
         if (verb_argument(command->verb) == ARGUMENT_PATH)

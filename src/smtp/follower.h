@@ -35,6 +35,8 @@ struct session_extra {
     struct transaction *maybe_smuggled; /* an answered message whose look-alike may have been taken */
     uint64_t bdat_left, bdat_offset;    /* of the chunk being sent: octets to come, and where its command stands */
     uint64_t lost[2];                   /* clear-text octets that the capture lacks */
+    uint32_t replies_due;               /* to the end of a message, see message_replies.c */
+    bool last_decides;                  /* ... of which the last is about the whole message */
     bool bdat_refused;                  /* the chunk may not be sent: its first octets tell */
     uint8_t held_behind;                /* enum smtpscope_verb: behind which command */
 };

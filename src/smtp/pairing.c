@@ -9,6 +9,7 @@
 #include "client.h"
 #include "command.h"
 #include "match.h"
+#include "message_replies.h"
 #include "offer.h"
 #include "queue.h"
 #include "shown.h"
@@ -49,7 +50,7 @@ static bool is_good(const struct smtpscope_reply *reply)
 static const struct smtpscope_offer *offer_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply,
                                               struct smtpscope_offer *offer)
 {
-    if ((verb != SMTPSCOPE_VERB_EHLO && verb != SMTPSCOPE_VERB_HELO) || !is_good(reply))
+    if (!smtpscope_verb_hello(verb) || !is_good(reply))
         return NULL;
     *offer = offer_read(reply);
     return offer;
@@ -75,6 +76,7 @@ static void greeting_arrived(struct smtpscope_session *session, const struct smt
 /* A message is complete on the server's side: `session->transaction` holds it. */
 static void message_answered(struct smtpscope_session *session, uint16_t code, uint32_t exchange)
 {
+    message_replies_end(session, &code, &exchange);
     transaction_end(session, outcome_of(code), code, exchange);
 }
 
@@ -91,7 +93,7 @@ static void bdat_answered(struct smtpscope_session *session, const struct smtpsc
         return;
     transaction->bdat = transaction->sent = true;
     transaction->size += sent;
-    if (code >= 400) { /* whatever the client does next, the message is refused: RFC 3030 2 */
+    if (code >= 400 && !(command->last && session->state.lmtp)) { /* whatever the client does next, the message is refused: RFC 3030 2 */
         transaction->code = code;
         transaction->exchange = index;
     }
@@ -132,6 +134,7 @@ static void consequences(struct smtpscope_session *session, enum smtpscope_verb 
     case SMTPSCOPE_VERB_BDAT: bdat_answered(session, command, reply->code, index); break;
     case SMTPSCOPE_VERB_RSET:
     case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_LHLO:
     case SMTPSCOPE_VERB_HELO:
     case SMTPSCOPE_VERB_XCLIENT:
         if (good)
@@ -176,7 +179,7 @@ static void lost_answered(struct smtpscope_session *session, uint64_t offset, st
         client_enter(session, CLIENT_ANSWER);
 }
 
-static void entry_answered(struct smtpscope_session *session, const struct pending *entry, struct smtpscope_reply *reply)
+static void entry_answered(struct smtpscope_session *session, struct pending *entry, struct smtpscope_reply *reply)
 {
     struct smtpscope_state before = session->state;
     enum smtpscope_verb verb = (enum smtpscope_verb)entry->verb;
@@ -188,13 +191,17 @@ static void entry_answered(struct smtpscope_session *session, const struct pendi
     pending_read(session->queue, entry, &command);
     if (session->state.doubt & SMTPSCOPE_DOUBT_AUTH && reply_is_about_auth(reply->code))
         command_hide(&command);
-    state_apply(&session->state, verb, &command, reply, offer);
+    entry->more = message_replies_go_on(session, entry, reply, session->exchanges);
+    if (!entry->more)
+        state_apply(&session->state, verb, &command, reply, offer);
     index = exchange_tell(session, (struct smtpscope_exchange){.command = &command,
                                                                .reply = reply,
                                                                .before = &before,
                                                                .offer = offer,
                                                                .behind = entry->behind,
                                                                .previous = (enum smtpscope_verb)entry->previous});
+    if (entry->more)
+        return;
     consequences(session, verb, &command, reply, index);
     queue_pop(session);
     hold_resolve(session, verb, reply->code);
@@ -319,6 +326,7 @@ static enum smtpscope_doubt doubt_about(enum smtpscope_verb verb)
     case SMTPSCOPE_VERB_AUTH:
     case SMTPSCOPE_VERB_ANSWER: return SMTPSCOPE_DOUBT_AUTH;
     case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_LHLO:
     case SMTPSCOPE_VERB_HELO: return SMTPSCOPE_DOUBT_HELLO | SMTPSCOPE_DOUBT_EXTENSIONS | SMTPSCOPE_DOUBT_TRANSACTION;
     default: return SMTPSCOPE_DOUBT_TRANSACTION;
     }
@@ -330,7 +338,11 @@ static void first_passed(struct smtpscope_session *session)
     const struct pending *first = queue_first(session);
     struct smtpscope_command command;
 
-    if (first->maybe_answered || (first->circumstances & SMTPSCOPE_COMMAND_LOST)) {
+    if (first->more) { /* the rest of its replies does not come */
+        state_message_end(&session->state);
+        message_replies_cut(session);
+        queue_pop(session);
+    } else if (first->maybe_answered || (first->circumstances & SMTPSCOPE_COMMAND_LOST)) {
         queue_pop(session);
     } else {
         pending_read(session->queue, first, &command);

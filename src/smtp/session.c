@@ -237,7 +237,7 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
     end.in_message = session->client == CLIENT_DATA || session->client == CLIENT_BDAT;
     message_close(session, ending);
     for (struct pending *entry = queue_first(session); entry; entry = pending_next(session->queue, entry))
-        if (!(entry->circumstances & SMTPSCOPE_COMMAND_LOST) && !entry->maybe_answered)
+        if (!(entry->circumstances & SMTPSCOPE_COMMAND_LOST) && !entry->maybe_answered && !entry->more)
             unanswered_tell(session, entry);
     end.quit_sent = session->quit_sent;
     end.quit_answered = session->state.quit;

@@ -9,18 +9,25 @@ static void transaction_reset(struct smtpscope_state *state)
     state->doubt &= (uint8_t)~SMTPSCOPE_DOUBT_TRANSACTION;
 }
 
+void state_message_end(struct smtpscope_state *state)
+{
+    transaction_reset(state);
+}
+
 void state_tls(struct smtpscope_state *state)
 {
     transaction_reset(state);
     state->tls = true;
     state->hello = SMTPSCOPE_HELLO_NONE;
+    state->lmtp = false;
     state->extensions = state->size_limit = 0;
 }
 
-static void state_hello(struct smtpscope_state *state, enum smtpscope_hello hello, const struct smtpscope_reply *reply,
+static void state_hello(struct smtpscope_state *state, enum smtpscope_verb verb, const struct smtpscope_reply *reply,
                         const struct smtpscope_offer *offer)
 {
-    state->hello = (uint8_t)hello;
+    state->hello = (uint8_t)smtpscope_verb_hello(verb);
+    state->lmtp = verb == SMTPSCOPE_VERB_LHLO;
     transaction_reset(state);
     state->extensions = offer ? offer->extensions : 0;
     state->size_limit = offer ? offer->size_limit : 0;
@@ -60,9 +67,10 @@ void state_apply(struct smtpscope_state *state, enum smtpscope_verb verb, const 
 
     switch (verb) {
     case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_LHLO:
     case SMTPSCOPE_VERB_HELO:
         if (good)
-            state_hello(state, verb == SMTPSCOPE_VERB_EHLO ? SMTPSCOPE_HELLO_EHLO : SMTPSCOPE_HELLO_HELO, reply, offer);
+            state_hello(state, verb, reply, offer);
         break;
     case SMTPSCOPE_VERB_MAIL:
         if (good) {

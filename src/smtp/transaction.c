@@ -11,7 +11,8 @@
 /* What is kept of a recipient, before its path. At any address: copied, not pointed to. */
 struct rcpt {
     uint32_t exchange;
-    uint16_t path; /* its length */
+    uint16_t path : 15; /* its length */
+    uint16_t final : 1; /* the outcome is that behind the message */
     uint16_t code : 10, klass : 3, outcome : 3;
     uint16_t subject, detail; /* with the class: the enhanced code */
 };
@@ -153,6 +154,13 @@ static void recipient_keep(struct smtpscope_session *session, const struct smtps
     session->transaction->recipient_count++;
 }
 
+static uint32_t *count_of(struct transaction *transaction, enum smtpscope_outcome outcome)
+{
+    return outcome == SMTPSCOPE_OUTCOME_DEFERRED  ? &transaction->recipients_deferred
+           : outcome == SMTPSCOPE_OUTCOME_REFUSED ? &transaction->recipients_refused
+                                                  : &transaction->recipients_accepted;
+}
+
 void transaction_add(struct smtpscope_session *session, const struct smtpscope_command *rcpt,
                      const struct smtpscope_reply *reply, uint32_t exchange)
 {
@@ -161,21 +169,43 @@ void transaction_add(struct smtpscope_session *session, const struct smtpscope_c
 
     if (!transaction)
         return;
-    transaction->recipients_accepted += outcome == SMTPSCOPE_OUTCOME_ACCEPTED;
-    transaction->recipients_deferred += outcome == SMTPSCOPE_OUTCOME_DEFERRED;
-    transaction->recipients_refused += outcome == SMTPSCOPE_OUTCOME_REFUSED;
+    ++*count_of(transaction, outcome);
     if (transaction->recipient_count >= RECIPIENTS_MAX)
         return;
     recipient_keep(session, &rcpt->path,
                    &(struct rcpt){
                        .exchange = exchange,
-                       .path = (uint16_t)rcpt->path.len,
+                       .path = rcpt->path.len & 0x7fff,
                        .code = reply->code & 0x3ffu,
                        .klass = reply->enhanced.klass & 7u,
                        .outcome = outcome & 7,
                        .subject = reply->enhanced.subject,
                        .detail = reply->enhanced.detail,
                    });
+}
+
+void transaction_recipient_answered(struct transaction *transaction, const struct smtpscope_reply *reply, uint32_t exchange)
+{
+    enum smtpscope_outcome outcome = outcome_of(reply->code);
+    char *at = transaction->texts + transaction->mail_from;
+    struct rcpt rcpt;
+
+    for (size_t i = 0; i < transaction->recipient_count; i++, at += sizeof rcpt + rcpt.path) {
+        memcpy(&rcpt, at, sizeof rcpt);
+        if (rcpt.final || rcpt.outcome != SMTPSCOPE_OUTCOME_ACCEPTED)
+            continue;
+        rcpt.final = true;
+        rcpt.exchange = exchange;
+        rcpt.code = reply->code & 0x3ffu;
+        rcpt.klass = reply->enhanced.klass & 7u;
+        rcpt.subject = reply->enhanced.subject;
+        rcpt.detail = reply->enhanced.detail;
+        rcpt.outcome = outcome & 7;
+        memcpy(at, &rcpt, sizeof rcpt);
+        transaction->recipients_accepted--;
+        ++*count_of(transaction, outcome);
+        return;
+    }
 }
 
 static void recipients_read(const struct transaction *transaction, struct smtpscope_recipient *to)

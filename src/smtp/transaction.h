@@ -42,6 +42,8 @@ struct transaction *transaction_begin(struct smtpscope_session *session, const s
 struct transaction *transaction_need(struct smtpscope_session *session);
 void transaction_add(struct smtpscope_session *session, const struct smtpscope_command *rcpt,
                      const struct smtpscope_reply *reply, uint32_t exchange);
+/* The server's word about the next recipient, behind the message: LMTP, PRDR. */
+void transaction_recipient_answered(struct transaction *transaction, const struct smtpscope_reply *reply, uint32_t exchange);
 /* Tells the message and ends the transaction. `code` 0 and `exchange` UINT32_MAX: unanswered. */
 void transaction_end(struct smtpscope_session *session, enum smtpscope_outcome outcome, uint16_t code, uint32_t exchange);
 /* The message's text begins. */

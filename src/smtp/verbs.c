@@ -20,7 +20,7 @@ static const struct verb_row verbs[SMTPSCOPE_VERBS] = {
     [SMTPSCOPE_VERB_NONE] = {NULL, SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0},
     [SMTPSCOPE_VERB_RAW] = {"(raw)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0},
     [SMTPSCOPE_VERB_UNKNOWN] = {"(hidden)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0},
-    [SMTPSCOPE_VERB_EOD] = {".", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_NO, "250", 0},
+    [SMTPSCOPE_VERB_EOD] = {".", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_NO, "250 353", 0},
     [SMTPSCOPE_VERB_ANSWER] = {"(auth)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, HOLD, ARGUMENT_NO, "235 334", 0},
 #define VERB(id, name, family, extension, holds, argument, success, detail)                                                    \
     [SMTPSCOPE_VERB_##                                                                                                         \
@@ -65,6 +65,7 @@ static const struct parameter_row {
     ROW(RCPT, "CONNEG", CONNEG),
     ROW(RCPT, "RRVS", RRVS),
     ROW(MAIL, "ALT-ADDRESS", UTF8SMTP),
+    ROW(MAIL, "PRDR", PRDR),
 #undef ROW
 };
 
@@ -103,6 +104,13 @@ const char *smtpscope_extension_keyword(enum smtpscope_extension extension)
 bool verb_holds(enum smtpscope_verb verb)
 {
     return verbs[verb].holds == HOLD;
+}
+
+enum smtpscope_hello smtpscope_verb_hello(enum smtpscope_verb verb)
+{
+    return verb == SMTPSCOPE_VERB_EHLO || verb == SMTPSCOPE_VERB_LHLO ? SMTPSCOPE_HELLO_EHLO
+           : verb == SMTPSCOPE_VERB_HELO                              ? SMTPSCOPE_HELLO_HELO
+                                                                      : SMTPSCOPE_HELLO_NONE;
 }
 
 bool smtpscope_verb_ends_group(enum smtpscope_verb verb)

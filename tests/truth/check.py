@@ -152,7 +152,7 @@ class Checker:
         rcpt_ok = [rcpt["to"] for rcpt in got["rcpt"] if rcpt["outcome"] == "accepted"]
         rcpt_refused = [rcpt["to"] for rcpt in got["rcpt"] if rcpt["outcome"] != "accepted"]
         fields = (("mail_from", got["mail_from"], message["mail_from"]), ("recipients", rcpt_ok, message["rcpt_ok"]),
-                  ("refused recipients", rcpt_refused, message["rcpt_refused"]), ("size", got["size"], message["body_bytes"]),
+                  ("refused recipients", sorted(rcpt_refused), sorted(message["rcpt_refused"])), ("size", got["size"], message["body_bytes"]),
                   ("via", got["via"], message["via"]))
         wrong = ["%s: got %s, wanted %s" % field for field in fields if field[1] != field[2]]
         return "; ".join(wrong) or None

@@ -99,8 +99,30 @@ class Connection:
 
     def messages(self):
         """The messages that were sent in clear."""
-        clear = any(event["type"] == "data" or event.get("verb") == "BDAT" for event in self.raw["events"] if not event.get("tls"))
-        return self.raw["messages"] if clear and "tls_from_event" not in self.raw else []
+        ends = self.message_ends()
+        clear = any(not self.raw["events"][end].get("tls") for end in ends)
+        if not clear or "tls_from_event" in self.raw:
+            return []
+        return [self.by_recipient(message, end) for message, end in zip(self.raw["messages"], ends)]
+
+    def message_ends(self):
+        """The events that end a message. A chunk that is not the last one ends it where nothing more of it came."""
+        events = self.raw["events"]
+        chunks = [event for event in events if event.get("verb") == "BDAT"]
+        ends = [event["i"] for event in events if event["type"] == "data" or event.get("last")]
+        return ends + [chunk["i"] for chunk in chunks] + [-1] * len(self.raw["messages"])
+
+    def by_recipient(self, message, end):
+        """The message, where each recipient has a reply of its own behind it (LMTP, PRDR), with what became of each."""
+        events = self.raw["events"]
+        codes = [event["code"] for event in events if event["type"] == "reply" and event.get("to") == end]
+        if "prdr_replies" in message:
+            codes = codes[1:-1]
+        elif len(codes) < 2 and not any(event.get("verb") == "LHLO" for event in events):
+            return message
+        outcome = list(zip(message["rcpt_ok"], codes))
+        return dict(message, rcpt_ok=[to for to, code in outcome if code < 400] or (message["rcpt_ok"] if not codes else []),
+                    rcpt_refused=message["rcpt_refused"] + [to for to, code in outcome if code >= 400])
 
     def message_visible(self, message):
         """Can the outcome of this message be known from what the capture shows? Only asked of connections with losses."""
