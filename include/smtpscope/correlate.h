@@ -27,6 +27,7 @@ enum smtpscope_trace_kind {
 struct smtpscope_trace {
     enum smtpscope_trace_kind kind;
     struct smtpscope_flow flow;
+    struct smtpscope_endpoint client; /* of the flow, or whom a PROXY header names: see smtpscope_session_client() */
     smtpscope_time time;
     uint64_t packet;
     uint32_t exchange; /* its index; UINT32_MAX: none */

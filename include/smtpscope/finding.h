@@ -31,7 +31,9 @@ struct smtpscope_finding {
     bool told, changed;
     enum smtpscope_severity told_severity;
 
-    const struct smtpscope_flow *flow; /* NULL: it is about this program itself, as transport.capture-drops */
+    bool is_proxied;                       /* a PROXY header names the client, and the server accepted it */
+    struct smtpscope_endpoint proxied_for; /* that client */
+    const struct smtpscope_flow *flow;     /* NULL: it is about this program itself, as transport.capture-drops */
     smtpscope_time time, last_time;
     uint64_t packet, last_packet; /* of the evidence */
     enum smtpscope_side side;     /* whose stream `offset` counts */
@@ -56,6 +58,12 @@ struct smtpscope_finding {
  * be the caller's own; `exchanges` it must copy itself.
  */
 void smtpscope_finding_revise(struct smtpscope_finding *finding, const struct smtpscope_finding *now);
+
+/* The client: the one that a PROXY header names, or who connected. */
+static inline const struct smtpscope_endpoint *smtpscope_finding_client(const struct smtpscope_finding *finding)
+{
+    return finding->is_proxied ? &finding->proxied_for : &finding->flow->side[SMTPSCOPE_CLIENT];
+}
 
 SMTPSCOPE_C_END
 

@@ -15,6 +15,7 @@ enum smtpscope_verb {
     SMTPSCOPE_VERB_RAW,     /* octets that are no command line */
     SMTPSCOPE_VERB_UNKNOWN, /* the form of a command, a verb of no RFC in the table */
     SMTPSCOPE_VERB_EOD,     /* the end of a message sent by DATA: the final dot */
+    SMTPSCOPE_VERB_PROXY,   /* haproxy's header before the first command, in a server's eyes that does not know it */
     SMTPSCOPE_VERB_ANSWER,  /* the client's answer inside AUTH: never shown */
 #define VERB(id, name, family, extension, holds, argument, success, detail) SMTPSCOPE_VERB_##id,
 #include "smtpscope/verbs.def"
@@ -282,6 +283,25 @@ struct smtpscope_message {
     uint64_t packet;     /* the last of the message */
 };
 
+/* What the server made of a PROXY header. */
+enum smtpscope_proxy_outcome {
+    SMTPSCOPE_PROXY_UNKNOWN,  /* the session ended before that was seen */
+    SMTPSCOPE_PROXY_ACCEPTED, /* it answered what came behind it */
+    SMTPSCOPE_PROXY_REFUSED,  /* it answered the header, as if it were a command */
+};
+
+/* A PROXY header before the client's first command: whoever connected says for whom. haproxy's proxy-protocol.txt */
+struct smtpscope_proxy {
+    uint8_t version;                  /* 1 or 2 */
+    bool malformed;                   /* a version, a family or an address that there is not */
+    bool has_client;                  /* it names the client; LOCAL and UNKNOWN do not */
+    bool told;                        /* the fact was */
+    struct smtpscope_endpoint client; /* behind the proxy */
+    enum smtpscope_proxy_outcome outcome;
+    smtpscope_time time;
+    uint64_t packet;
+};
+
 enum smtpscope_tls_event {
     SMTPSCOPE_TLS_STARTED,            /* TLS began, or the capture begins within it; from here both sides are opaque */
     SMTPSCOPE_TLS_COMMAND_INJECTION,  /* client octets behind STARTTLS, before the handshake */
@@ -321,6 +341,7 @@ enum smtpscope_fact_type {
     SMTPSCOPE_FACT_UNANSWERED, /* `command`, while the session is closed (see smtpscope_session_ending); after all exchanges */
     SMTPSCOPE_FACT_MESSAGE,    /* `message` */
     SMTPSCOPE_FACT_TLS,        /* `tls` */
+    SMTPSCOPE_FACT_PROXY,      /* `proxy`: told once, when it is seen what the server made of it, or at the end */
     SMTPSCOPE_FACT_ALIEN,      /* `alien` */
     SMTPSCOPE_FACT_CROSS,      /* `command`: an SMTP command among the lines of another protocol */
     SMTPSCOPE_FACT_GAP,        /* `gap`, `phase` */
@@ -349,6 +370,7 @@ struct smtpscope_fact {
         };
         const struct smtpscope_end *end;
         enum smtpscope_tls_event tls;
+        const struct smtpscope_proxy *proxy;
         const struct smtpscope_handshake *handshake;
         const struct smtpscope_tls_end *tls_end;
         struct {
@@ -384,6 +406,10 @@ struct smtpscope_session *smtpscope_session_new(const struct smtpscope_session_c
 void smtpscope_session_free(struct smtpscope_session *session);
 void *smtpscope_session_user(const struct smtpscope_session *session);
 const struct smtpscope_flow *smtpscope_session_flow(const struct smtpscope_session *session);
+/* NULL: the session did not begin with a PROXY header. Valid as long as the session. */
+const struct smtpscope_proxy *smtpscope_session_proxy(const struct smtpscope_session *session);
+/* The client, or, where the server accepted what a PROXY header says, the one that it names. */
+struct smtpscope_endpoint smtpscope_session_client(const struct smtpscope_session *session);
 const struct smtpscope_state *smtpscope_session_state(const struct smtpscope_session *session);
 /* Where the next octet of the side stands in its stream; of a side that went on inside TLS, where that began. */
 uint64_t smtpscope_session_offset(const struct smtpscope_session *session, enum smtpscope_side side);

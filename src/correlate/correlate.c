@@ -110,7 +110,7 @@ static void tell_stripped(struct smtpscope_correlate *correlate, const struct sm
 static void offer_note(struct smtpscope_correlate *correlate, const struct smtpscope_trace *trace)
 {
     const struct smtpscope_endpoint *side = trace->flow.side;
-    uint64_t server = endpoint_key(&side[SMTPSCOPE_SERVER], true), client = endpoint_key(&side[SMTPSCOPE_CLIENT], false);
+    uint64_t server = endpoint_key(&side[SMTPSCOPE_SERVER], true), client = endpoint_key(&trace->client, false);
     struct offer *offer = &correlate->offers[server % SERVERS];
 
     if (trace->starttls) {

@@ -69,7 +69,7 @@ static bool is_ipv4(const uint8_t *addr)
 /* The network is the /24 or the /64. */
 static struct client_keys keys_of(const struct smtpscope_trace *trace)
 {
-    const uint8_t *addr = trace->flow.side[SMTPSCOPE_CLIENT].addr;
+    const uint8_t *addr = trace->client.addr;
 
     return (struct client_keys){.address = hash_octets(addr, 16, 0),
                                 .network = hash_octets(addr, is_ipv4(addr) ? 15 : 8, 1),

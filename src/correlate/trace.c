@@ -85,6 +85,7 @@ static void trace_exchange(const struct smtpscope_session *session, const struct
     trace = (struct smtpscope_trace){
         .kind = (enum smtpscope_trace_kind)kind,
         .flow = *smtpscope_session_flow(session),
+        .client = smtpscope_session_client(session),
         .time = reply->time,
         .packet = reply->packet,
         .exchange = exchange->index,
@@ -126,6 +127,7 @@ static void trace_message(const struct smtpscope_session *session, const struct 
         trace = (struct smtpscope_trace){
             .kind = SMTPSCOPE_TRACE_OUTCOME,
             .flow = *flow,
+            .client = smtpscope_session_client(session),
             .time = fact->time,
             .packet = fact->packet,
             .exchange = accepted ? message->exchange : recipient->exchange,
@@ -150,6 +152,7 @@ static void trace_tls(const struct smtpscope_session *session, const struct smtp
 {
     struct smtpscope_trace trace = {.kind = SMTPSCOPE_TRACE_TLS,
                                     .flow = *smtpscope_session_flow(session),
+                                    .client = smtpscope_session_client(session),
                                     .time = fact->time,
                                     .packet = fact->packet,
                                     .exchange = UINT32_MAX,
@@ -183,6 +186,7 @@ struct smtpscope_trace smtpscope_trace_attempt(const struct smtpscope_attempt *a
 {
     return (struct smtpscope_trace){.kind = SMTPSCOPE_TRACE_ATTEMPT,
                                     .flow = *attempt->flow,
+                                    .client = attempt->flow->side[SMTPSCOPE_CLIENT],
                                     .time = attempt->time,
                                     .packet = attempt->packet,
                                     .exchange = UINT32_MAX,

@@ -211,6 +211,13 @@ static void put_clients(struct writer *line, const struct output_clients *client
     put_member_number(line, "client_count", clients->count);
 }
 
+/* The client that a PROXY header names, where the server accepted it. */
+static void put_proxied_for(struct writer *line, bool is_proxied, const struct smtpscope_endpoint *client)
+{
+    if (is_proxied)
+        put_member_address(line, "proxied_for", client);
+}
+
 static void json_finding(struct output *output, void *state, const struct smtpscope_finding *finding,
                          const struct output_clients *clients)
 {
@@ -218,6 +225,7 @@ static void json_finding(struct output *output, void *state, const struct smtpsc
     struct writer *line = &output->line;
 
     json_begin(output, json, finding->told ? "update" : "finding", finding->time, finding->flow);
+    put_proxied_for(line, finding->is_proxied, &finding->proxied_for);
     put_member_number(line, "id", finding->id);
     finding_cache_put_judgement(json->findings, line, finding);
     put_member_nonzero(line, "cause", finding->cause);
@@ -427,6 +435,8 @@ static void json_session(struct output *output, void *state, const struct smtpsc
                           helo = transcript_text(transcript, transcript->helo);
 
     json_begin(output, state, "session", flow->first_time, flow);
+    put_proxied_for(line, transcript->proxy.has_client && transcript->proxy.outcome != SMTPSCOPE_PROXY_REFUSED,
+                    &transcript->proxy.client);
     put_member_time(line, "end_timestamp", transcript->ending.time);
     put_member_string(line, "file", put_packet(output, flow->first_packet));
     put_key(line, "greeting");

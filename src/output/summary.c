@@ -68,6 +68,7 @@ void summary_fact(struct summary *summary, const struct smtpscope_session *sessi
     case SMTPSCOPE_FACT_COMMAND:
     case SMTPSCOPE_FACT_EXCHANGE:
     case SMTPSCOPE_FACT_UNANSWERED:
+    case SMTPSCOPE_FACT_PROXY:
     case SMTPSCOPE_FACT_TLS:
     case SMTPSCOPE_FACT_CROSS: break;
     }

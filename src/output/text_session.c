@@ -109,6 +109,18 @@ static const char *unseen_words(const struct transcript_tls *tls)
     return _("what follows cannot be seen");
 }
 
+static void session_proxy(const struct layout *layout, const struct smtpscope_proxy *proxy)
+{
+    if (!proxy->version)
+        return;
+    writer_format(layout->writer, _("  [PROXY header, version %u"), proxy->version);
+    if (proxy->has_client) {
+        writer_string(layout->writer, ": ");
+        format_endpoint(layout->writer, &proxy->client);
+    }
+    writer_string(layout->writer, "]\n");
+}
+
 static void session_tls(const struct layout *layout, const struct transcript_tls *tls)
 {
     const char *unseen = unseen_words(tls), *version = smtpscope_tls_version_name(tls->told.version),
@@ -168,6 +180,7 @@ void text_session(const struct layout *layout, const struct packet_numbering *nu
     size_t gap = 0;
 
     session_heading(layout, numbering, flow);
+    session_proxy(layout, &transcript->proxy);
     for (size_t i = 0; i < transcript->exchange_count; i++) {
         if (transcript->tls.before == i)
             session_tls(layout, &transcript->tls);

@@ -196,6 +196,7 @@ void transcript_fact(struct transcript *transcript, const struct smtpscope_fact 
     switch (fact->type) {
     case SMTPSCOPE_FACT_EXCHANGE: transcript_exchange(transcript, fact->exchange); break;
     case SMTPSCOPE_FACT_UNANSWERED: transcript_unanswered(transcript, fact->command); break;
+    case SMTPSCOPE_FACT_PROXY: transcript->proxy = *fact->proxy; break;
     case SMTPSCOPE_FACT_TLS: transcript_tls(transcript, fact); break;
     case SMTPSCOPE_FACT_GAP: transcript_gap(transcript, fact->gap); break;
     case SMTPSCOPE_FACT_END: transcript_end(transcript, fact->end); break;

@@ -41,6 +41,10 @@ void judge_mechanism(struct smtpscope_judge *judge, const struct smtpscope_excha
 /* judge->memory is there. */
 void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 
+/* between.c */
+void judge_proxy(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
+uint16_t detect_proxy(struct smtpscope_judge *judge, const struct refusal_view *refused);
+
 /* pipelining.c */
 void judge_pipelining(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 bool judge_swallowed(struct smtpscope_judge *judge, const struct smtpscope_command *command,

@@ -397,6 +397,7 @@ void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_
         break;
     case SMTPSCOPE_FACT_UNANSWERED: judge_unanswered(judge, session, fact); break;
     case SMTPSCOPE_FACT_MESSAGE: judge_message(judge, session, fact); break;
+    case SMTPSCOPE_FACT_PROXY: judge_proxy(judge, fact); break;
     case SMTPSCOPE_FACT_TLS: judge_tls(judge, fact); break;
     case SMTPSCOPE_FACT_ALIEN: judge_alien(judge, fact); break;
     case SMTPSCOPE_FACT_CROSS: judge_cross(judge, fact); break;

@@ -353,6 +353,8 @@ static struct smtpscope_finding note_finding(const struct smtpscope_judge *judge
 
     finding.server = server_name(judge->session.server);
     finding.severity = severity_shown(&note->finding);
+    finding.is_proxied = memory_of(judge)->session.is_proxied;
+    finding.proxied_for = memory_of(judge)->session.proxied_for;
     finding.exchanges = indexes_at(&note->evidence);
     finding.exchange_count = finding.evidence_count = note->evidence.count;
     return finding;

@@ -9,6 +9,7 @@
 #include "chunk.h"
 #include "command.h"
 #include "pairing.h"
+#include "proxy_header.h"
 #include "queue.h"
 #include "resync.h"
 #include "shown.h"
@@ -280,6 +281,7 @@ static size_t take_commands(struct smtpscope_session *session, const char *data,
 static size_t client_take(struct smtpscope_session *session, const char *data, size_t len, const struct octet_origin *origin)
 {
     switch ((enum client_mode)session->client) {
+    case CLIENT_PREFACE: return proxy_header_take(session, data, len, origin);
     case CLIENT_COMMANDS: return take_commands(session, data, len, origin);
     case CLIENT_ANSWER: return line_take(session, SMTPSCOPE_CLIENT, data, len, origin, client_line);
     case CLIENT_DATA: return take_data(session, data, len, origin);
@@ -433,6 +435,7 @@ void client_gap(struct smtpscope_session *session, uint64_t len, const struct oc
         return;
     case CLIENT_OPAQUE:
     case CLIENT_TLS_WAIT: return;
+    case CLIENT_PREFACE:
     case CLIENT_COMMANDS:
     case CLIENT_ANSWER:
     case CLIENT_HOLDING:
@@ -460,7 +463,7 @@ void client_close(struct smtpscope_session *session)
 
     chunk_decide(session);
     line = line_of(session, SMTPSCOPE_CLIENT);
-    if (line && line->len && (session->client == CLIENT_COMMANDS || session->client == CLIENT_ANSWER)) {
+    if (line && line->len && (client_is_among_commands(session) || session->client == CLIENT_ANSWER)) {
         struct smtpscope_command command = {.oddities = SMTPSCOPE_COMMAND_UNTERMINATED};
 
         command_read(session, &command, line->at, line->len, line->total, &line->origin);

@@ -15,6 +15,7 @@ struct undecided;   /* a reply that can be read in two ways: undecided.h */
 
 enum client_mode {
     CLIENT_COMMANDS,
+    CLIENT_PREFACE, /* nothing came yet: the first octets may be a PROXY header */
     CLIENT_ANSWER,  /* the next line answers a 334 */
     CLIENT_HOLDING, /* behind DATA, STARTTLS or AUTH: the reply decides what the octets are */
     CLIENT_DATA,
@@ -32,6 +33,7 @@ struct session_extra {
     struct held_octets *hold;    /* CLIENT_HOLDING */
     struct secrets *secrets;     /* once one may have been sent */
     struct undecided *undecided;
+    struct smtpscope_proxy *proxy;
     struct transaction *maybe_smuggled; /* an answered message whose look-alike may have been taken */
     uint64_t bdat_left, bdat_offset;    /* of the chunk being sent: octets to come, and where its command stands */
     uint64_t lost[2];                   /* clear-text octets that the capture lacks */
@@ -104,6 +106,11 @@ static inline const struct session_extra *extra_of(const struct smtpscope_sessio
 struct session_extra *extra_need(struct smtpscope_session *session);
 /* The one way to change how the client's octets are read. */
 void client_enter(struct smtpscope_session *session, enum client_mode mode);
+/* Is what the client sends next read as a command, as far as is known? */
+static inline bool client_is_among_commands(const struct smtpscope_session *session)
+{
+    return session->client == CLIENT_COMMANDS || session->client == CLIENT_PREFACE;
+}
 /* From `offset` on the side's octets are TLS. */
 void side_opaque(struct smtpscope_session *session, enum smtpscope_side side, uint64_t offset);
 bool side_is_opaque(const struct smtpscope_session *session, enum smtpscope_side side);

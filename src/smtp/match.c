@@ -98,7 +98,7 @@ static int score_of(const struct reading *reading, const struct pending *entry, 
 /* What it takes to believe that the entry gets no reply. */
 static int score_of_silence(const struct pending *entry)
 {
-    if (is_lost(entry) || entry->maybe_answered)
+    if (is_lost(entry) || entry->maybe_answered || entry->silent)
         return 0;
     return is_no_command(entry) ? SCORE_UNHEARD : SCORE_SILENCE;
 }

@@ -11,6 +11,7 @@
 #include "match.h"
 #include "message_replies.h"
 #include "offer.h"
+#include "proxy_header.h"
 #include "queue.h"
 #include "shown.h"
 #include "state.h"
@@ -93,7 +94,8 @@ static void bdat_answered(struct smtpscope_session *session, const struct smtpsc
         return;
     transaction->bdat = transaction->sent = true;
     transaction->size += sent;
-    if (code >= 400 && !(command->last && session->state.lmtp)) { /* whatever the client does next, the message is refused: RFC 3030 2 */
+    if (code >= 400 &&
+        !(command->last && session->state.lmtp)) { /* whatever the client does next, the message is refused: RFC 3030 2 */
         transaction->code = code;
         transaction->exchange = index;
     }
@@ -173,7 +175,7 @@ static void lost_answered(struct smtpscope_session *session, uint64_t offset, st
     index = exchange_tell(session,
                           (struct smtpscope_exchange){.command = &command, .reply = reply, .before = &before, .offer = offer});
     consequences(session, verb, &command, reply, index);
-    if (reply->code == 354 && (session->client == CLIENT_COMMANDS || session->client == CLIENT_RESYNC))
+    if (reply->code == 354 && (client_is_among_commands(session) || session->client == CLIENT_RESYNC))
         client_resolve(session, CLIENT_DATA);
     else if (reply->code == 334)
         client_enter(session, CLIENT_ANSWER);
@@ -191,6 +193,8 @@ static void entry_answered(struct smtpscope_session *session, struct pending *en
     pending_read(session->queue, entry, &command);
     if (session->state.doubt & SMTPSCOPE_DOUBT_AUTH && reply_is_about_auth(reply->code))
         command_hide(&command);
+    if (entry->silent && reply->code >= 400)
+        proxy_header_decided(session, SMTPSCOPE_PROXY_REFUSED);
     entry->more = message_replies_go_on(session, entry, reply, session->exchanges);
     if (!entry->more)
         state_apply(&session->state, verb, &command, reply, offer);
@@ -200,7 +204,7 @@ static void entry_answered(struct smtpscope_session *session, struct pending *en
                                                                .offer = offer,
                                                                .behind = entry->behind,
                                                                .previous = (enum smtpscope_verb)entry->previous});
-    if (entry->more)
+    if (entry->more || entry->silent)
         return;
     consequences(session, verb, &command, reply, index);
     queue_pop(session);
@@ -338,7 +342,10 @@ static void first_passed(struct smtpscope_session *session)
     const struct pending *first = queue_first(session);
     struct smtpscope_command command;
 
-    if (first->more) { /* the rest of its replies does not come */
+    if (first->silent) {
+        proxy_header_decided(session, SMTPSCOPE_PROXY_ACCEPTED);
+        queue_pass(session);
+    } else if (first->more) { /* the rest of its replies does not come */
         state_message_end(&session->state);
         message_replies_cut(session);
         queue_pop(session);

@@ -20,6 +20,7 @@ struct pending {
     uint8_t parts;    /* enum part, see queue.c */
     bool has_size : 1, is_last : 1, eight_bit : 1;
     bool answered_as_lost : 1; /* a reply was given to it, and it is a lost command */
+    bool silent : 1;           /* it gets no reply when all is well, and any number of them when not: a PROXY header */
     bool more : 1;             /* the end of a message of which recipients are answered, and more are to come */
     bool maybe_answered : 1;   /* its reply may be among octets that the capture lacks */
 };

@@ -7,6 +7,7 @@
 #include "client.h"
 #include "held_octets.h"
 #include "pairing.h"
+#include "proxy_header.h"
 #include "queue.h"
 #include "secret.h"
 #include "server.h"
@@ -27,6 +28,7 @@ static void extra_free(struct smtpscope_session *session)
     transaction_free(session, session->extra->maybe_smuggled);
     secrets_free(session);
     undecided_free(session, session->extra->undecided);
+    memory_free(session->config->allocator, session->extra->proxy);
     memory_free(session->config->allocator, session->extra);
 }
 
@@ -35,6 +37,7 @@ void session_init(struct smtpscope_session *session, const struct smtpscope_sess
 {
     session->config = config;
     session->flow = flow;
+    client_enter(session, CLIENT_PREFACE);
     if (flow->midstream) {
         session->state.doubt = SMTPSCOPE_DOUBT_ALL;
         client_enter(session, CLIENT_RESYNC);
@@ -236,8 +239,9 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
     maybe_smuggled_end(session, false);
     end.in_message = session->client == CLIENT_DATA || session->client == CLIENT_BDAT;
     message_close(session, ending);
+    proxy_header_decided(session, SMTPSCOPE_PROXY_UNKNOWN);
     for (struct pending *entry = queue_first(session); entry; entry = pending_next(session->queue, entry))
-        if (!(entry->circumstances & SMTPSCOPE_COMMAND_LOST) && !entry->maybe_answered && !entry->more)
+        if (!(entry->circumstances & SMTPSCOPE_COMMAND_LOST) && !entry->maybe_answered && !entry->more && !entry->silent)
             unanswered_tell(session, entry);
     end.quit_sent = session->quit_sent;
     end.quit_answered = session->state.quit;

@@ -116,6 +116,7 @@ static inline void follow_fact(void *ctx, struct smtpscope_session *session, con
         follow->ended = true;
         break;
     case SMTPSCOPE_FACT_TLS:
+    case SMTPSCOPE_FACT_PROXY:
     case SMTPSCOPE_FACT_ALIEN:
     case SMTPSCOPE_FACT_HANDSHAKE:
     case SMTPSCOPE_FACT_TLS_END:

@@ -175,6 +175,10 @@ static inline void log_fact(void *ctx, const struct smtpscope_fact *fact)
         log_word(log, "!");
         break;
     case SMTPSCOPE_FACT_MESSAGE: log_message(log, fact->message); break;
+    case SMTPSCOPE_FACT_PROXY:
+        log_number(log, "proxy:", fact->proxy->version);
+        log_number(log, "/", fact->proxy->outcome);
+        break;
     case SMTPSCOPE_FACT_TLS:
         log_word(log, "tls:");
         log_word(log, tls[fact->tls]);

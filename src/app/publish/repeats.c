@@ -201,7 +201,7 @@ static void add_finding(struct window *window, const struct smtpscope_finding *f
     window->finding.count += finding->count;
     window->finding.folded += finding->folded;
     add_judgement(&window->finding, finding);
-    add_client(window, &finding->flow->side[SMTPSCOPE_CLIENT]);
+    add_client(window, smtpscope_finding_client(finding));
     add_share(window, finding);
 }
 
@@ -250,7 +250,7 @@ void repeats_free(struct repeats *repeats)
 
 static void pass_through(struct repeats *repeats, const struct smtpscope_finding *finding)
 {
-    const struct repeats_clients clients = {.sample = {finding->flow->side[SMTPSCOPE_CLIENT]}, .sample_count = 1, .count = 1};
+    const struct repeats_clients clients = {.sample = {*smtpscope_finding_client(finding)}, .sample_count = 1, .count = 1};
 
     repeats->config.finding(repeats->config.ctx, finding, &clients);
 }
@@ -278,7 +278,7 @@ void repeats_finding(struct repeats *repeats, const struct smtpscope_finding *fi
         pass_through(repeats, finding);
         return;
     }
-    add_client(like, &finding->flow->side[SMTPSCOPE_CLIENT]);
+    add_client(like, smtpscope_finding_client(finding));
     add_share(like, finding);
     window_open(repeats, like, key, now + window);
 }
