@@ -147,9 +147,10 @@ uint16_t detect_syntax(struct smtpscope_judge *judge, const struct refusal_view 
         return 0;
     return refusal_report(judge, refused,
                           (struct claim){.rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX,
+                                         .severity = detail == SMTPSCOPE_DETAIL_EMPTY_LINE ? SEVERITY(NOTICE) : 0,
                                          .detail = detail,
                                          .detail_number = refused->command->len,
-                                         .fault = SMTPSCOPE_FAULT_CLIENT});
+                                         .fault = SMTPSCOPE_FAULT_CLIENT}); /* of an empty line nothing was to come */
 }
 
 /* BDAT to a server that does not know it at all: the octets of the chunk are then read as commands. */

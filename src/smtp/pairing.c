@@ -21,6 +21,9 @@
 
 #include <string.h>
 
+/* A server that answers so much later, with 4yz, gives up waiting. */
+#define PATIENCE (60 * SMTPSCOPE_SECOND)
+
 static const struct smtpscope_command no_command = {
     .verb = SMTPSCOPE_VERB_NONE, .name = {"", 0}, .argument = {"", 0}, .path = {"", 0}, .unknown_parameter = {"", 0}};
 
@@ -248,40 +251,84 @@ static void resync_revoke(struct smtpscope_session *session)
     client_enter(session, CLIENT_RESYNC);
 }
 
-/* The message's end was lost, or the server did not wait for it. */
-static void data_answered(struct smtpscope_session *session, struct smtpscope_reply *reply)
+/*
+ * The client sent a look-alike of the end, stopped behind it, and has its reply: whatever RFC 5321 4.1.1.4 says, that was the end
+ * to both. A server that gives up waiting says so too, but not soon.
+ */
+static bool client_stopped(const struct smtpscope_session *session, const struct smtpscope_reply *reply, uint64_t acked)
+{
+    const struct transaction *transaction = session->transaction;
+    const struct held_octets *tail = transaction->oddity ? transaction->oddity->tail : NULL;
+
+    if (!tail || tail->total > tail->len || acked < tail->origin.offset ||
+        (reply->code / 100 == 4 && reply->time - tail->origin.time > PATIENCE))
+        return false;
+    for (size_t i = 0; i < tail->len; i++)
+        if (tail->at[i] != '\r' && tail->at[i] != '\n')
+            return false;
+    return true;
+}
+
+/* The look-alike ends the message, and what little is behind it are commands. */
+static void message_ends_at_tail(struct smtpscope_session *session, uint16_t code)
+{
+    struct transaction *transaction = session->transaction;
+    struct held_octets *tail = transaction->oddity->tail;
+
+    transaction->oddity->tail = NULL;
+    transaction_scanned(session, transaction);
+    transaction->oddities &= (uint16_t)~SMTPSCOPE_DATA_LOOKALIKE;
+    transaction->lookalike = SMTPSCOPE_LOOKALIKE_NONE;
+    transaction->size = tail->origin.offset - transaction->offset;
+    client_enter(session, CLIENT_COMMANDS);
+    message_answered(session, code, session->exchanges - 1);
+    client_octets(session, tail->at, tail->len, tail->origin);
+    held_free(session, &tail);
+}
+
+/* It goes on inside the message: a reply that nothing asked for, or the word that the server closes. */
+static void data_interrupted(struct smtpscope_session *session, struct smtpscope_reply *reply)
+{
+    unsolicited_arrived(session, reply);
+    if (reply->code != 421)
+        return;
+    session->transaction->closing = true;
+    session->transaction->exchange = session->exchanges - 1;
+}
+
+/* The message's end was lost, or is none by RFC 5321, or the server did not wait for it. */
+static void data_answered(struct smtpscope_session *session, struct smtpscope_reply *reply, uint64_t acked)
 {
     struct smtpscope_state before = session->state;
     struct smtpscope_command eod = no_command;
     struct transaction *transaction = session->transaction;
     bool lost = (transaction->oddities & SMTPSCOPE_DATA_GAP) || transaction->doubtful;
     bool taken = tail_has_commands(transaction) && reply->code < 400;
+    bool stopped = !lost && reply->code != 421 && client_stopped(session, reply, acked);
 
     eod.verb = SMTPSCOPE_VERB_EOD;
-    if (reply->code == 421 || (reply->code < 400 && !lost && !taken)) {
-        unsolicited_arrived(session, reply);
-        if (reply->code == 421) {
-            transaction->closing = true;
-            transaction->exchange = session->exchanges - 1;
-        }
+    if (reply->code == 421 || (reply->code < 400 && !lost && !taken && !stopped)) {
+        data_interrupted(session, reply);
         return;
     }
-    if (!lost && !taken)
+    if (!lost && !taken && !stopped)
         reply->oddities |= SMTPSCOPE_REPLY_EARLY;
     state_apply(&session->state, SMTPSCOPE_VERB_EOD, &eod, reply, NULL);
     exchange_tell(session, (struct smtpscope_exchange){.command = &eod, .reply = reply, .before = &before});
-    if (lost || taken) {
+    if (stopped) {
+        message_ends_at_tail(session, reply->code);
+    } else if (lost || taken) {
         client_enter(session, CLIENT_COMMANDS);
         message_answered(session, reply->code, session->exchanges - 1);
         if (taken)
             client_replay(session, maybe_smuggled_end(session, true));
-        return;
+    } else {
+        transaction->oddities |= SMTPSCOPE_DATA_EARLY_REPLY;
+        transaction->outcome = outcome_of(reply->code) & 7;
+        transaction->code = reply->code;
+        transaction->exchange = session->exchanges - 1;
+        session->early_reply = true;
     }
-    transaction->oddities |= SMTPSCOPE_DATA_EARLY_REPLY;
-    transaction->outcome = outcome_of(reply->code) & 7;
-    transaction->code = reply->code;
-    transaction->exchange = session->exchanges - 1;
-    session->early_reply = true;
 }
 
 /* Two replies to what a strict reader calls one message: the server took the look-alike for its end. */
@@ -435,8 +482,6 @@ void client_goes_on(struct smtpscope_session *session, uint64_t acked)
 }
 
 /* What a reply says of the one before: that the server goes on to answer; or, when it gives up waiting, nothing. */
-#define PATIENCE (60 * SMTPSCOPE_SECOND)
-
 static enum aftermath aftermath_of(const struct smtpscope_session *session, const struct smtpscope_reply *next)
 {
     const struct undecided *undecided = extra_of(session)->undecided;
@@ -466,7 +511,7 @@ void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *re
     if (session->client == CLIENT_DATA && !session->queue && session->transaction && !session->early_reply) {
         likely = anchor_of(reply).likely;
         if (likely == SMTPSCOPE_VERB_NONE || likely == SMTPSCOPE_VERB_EOD) {
-            data_answered(session, reply);
+            data_answered(session, reply, acked);
             return;
         }
         if (session->transaction->doubtful)
