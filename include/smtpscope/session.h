@@ -16,6 +16,7 @@ enum smtpscope_verb {
     SMTPSCOPE_VERB_UNKNOWN, /* the form of a command, a verb of no RFC in the table */
     SMTPSCOPE_VERB_EOD,     /* the end of a message sent by DATA: the final dot */
     SMTPSCOPE_VERB_PROXY,   /* haproxy's header before the first command, in a server's eyes that does not know it */
+    SMTPSCOPE_VERB_BLOB,    /* octets that a command counted, not a message's: those of XEXCH50 */
     SMTPSCOPE_VERB_ANSWER,  /* the client's answer inside AUTH: never shown */
 #define VERB(id, name, family, extension, holds, argument, success, detail) SMTPSCOPE_VERB_##id,
 #include "smtpscope/verbs.def"
@@ -54,6 +55,11 @@ bool smtpscope_verb_ends_group(enum smtpscope_verb verb);
 enum smtpscope_hello { SMTPSCOPE_HELLO_NONE, SMTPSCOPE_HELLO_HELO, SMTPSCOPE_HELLO_EHLO };
 /* How the verb begins a session, LHLO as EHLO does; HELLO_NONE: it does not. */
 enum smtpscope_hello smtpscope_verb_hello(enum smtpscope_verb verb);
+/* AUTH, or Exchange's word for it. */
+static inline bool smtpscope_verb_is_login(enum smtpscope_verb verb)
+{
+    return verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_XEXPS;
+}
 /* "8BITMIME"; NULL beyond the table. */
 const char *smtpscope_extension_keyword(enum smtpscope_extension extension);
 
@@ -185,6 +191,7 @@ struct smtpscope_state {
     bool bdat_open : 1;                                  /* a BDAT chunk of this transaction was accepted, LAST not yet */
     bool bdat_done : 1;                                  /* BDAT LAST was answered, and no transaction was begun since */
     bool binary : 1;                                     /* MAIL said BODY=BINARYMIME */
+    bool turned : 1;                                     /* ATRN or TURN: whoever connected is the server */
     bool lmtp : 1;                                       /* the hello was LHLO: each recipient has a reply behind the data */
     uint32_t rcpt_accepted, rcpt_deferred, rcpt_refused; /* of this transaction, by reply */
     uint64_t extensions;                                 /* SMTPSCOPE_EXT_BIT of what the last EHLO reply advertised */

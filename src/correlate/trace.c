@@ -61,6 +61,7 @@ static int exchange_kind(const struct smtpscope_exchange *exchange)
                    ? SMTPSCOPE_TRACE_OFFER
                    : -1;
     case SMTPSCOPE_VERB_AUTH:
+    case SMTPSCOPE_VERB_XEXPS:
     case SMTPSCOPE_VERB_ANSWER: return reply->code == 535 ? SMTPSCOPE_TRACE_LOGIN : -1;
     case SMTPSCOPE_VERB_RCPT:
     case SMTPSCOPE_VERB_VRFY:

@@ -19,7 +19,7 @@ static enum smtpscope_reason deferral_reason(enum smtpscope_reason reason)
 
 static bool is_auth(enum smtpscope_verb verb)
 {
-    return verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER;
+    return smtpscope_verb_is_login(verb) || verb == SMTPSCOPE_VERB_ANSWER;
 }
 
 /* No words, no enhanced code: the code itself, by RFC 5321 4.2.3 and the verb. */
@@ -98,7 +98,7 @@ static enum smtpscope_reason auth_reason(const struct refusal_view *refused, enu
 static bool is_before_secret(const struct smtpscope_judge *judge, const struct refusal_view *refused,
                              enum smtpscope_reason reason)
 {
-    return refused->verb == SMTPSCOPE_VERB_AUTH && refused->code >= 500 && !judge->session.secret_sent &&
+    return smtpscope_verb_is_login(refused->verb) && refused->code >= 500 && !judge->session.secret_sent &&
            reason == SMTPSCOPE_REASON_CREDENTIALS;
 }
 
@@ -133,7 +133,8 @@ static enum smtpscope_reason reason_in_state(const struct smtpscope_judge *judge
             return SMTPSCOPE_REASON_MESSAGE_FORM;
         return reason == SMTPSCOPE_REASON_NO_SERVICE ? SMTPSCOPE_REASON_POLICY : reason;
     case SMTPSCOPE_VERB_DATA: return reason == SMTPSCOPE_REASON_NO_SERVICE ? SMTPSCOPE_REASON_POLICY : reason;
-    case SMTPSCOPE_VERB_AUTH: return is_before_secret(judge, refused, reason) ? SMTPSCOPE_REASON_MECHANISM : reason;
+    case SMTPSCOPE_VERB_AUTH:
+    case SMTPSCOPE_VERB_XEXPS: return is_before_secret(judge, refused, reason) ? SMTPSCOPE_REASON_MECHANISM : reason;
     default: return reason;
     }
 }

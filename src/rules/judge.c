@@ -163,7 +163,7 @@ static void judge_auth(struct smtpscope_judge *judge, const struct smtpscope_exc
     const struct smtpscope_command *command = exchange->command;
 
     /* RFC 4954 4: an initial response stands behind the mechanism, "=" when it is empty; the answer "*" cancels. */
-    if (command->verb == SMTPSCOPE_VERB_AUTH) {
+    if (smtpscope_verb_is_login(command->verb)) {
         judge->session.secret_hidden =
             command->mechanism != SMTPSCOPE_MECHANISM_NONE && !smtpscope_mechanism_exposes(command->mechanism);
         judge->session.secret_sent = command->len > sizeof "AUTH " - 1 + command->argument.len + sizeof " =\r\n" - 1;

@@ -153,7 +153,7 @@ static bool text_is_cause(enum smtpscope_detail detail)
 static enum smtpscope_side side_of(const struct claim *claim)
 {
     if (claim->exchange)
-        return SMTPSCOPE_SERVER;
+        return claim->exchange->before->turned ? SMTPSCOPE_CLIENT : SMTPSCOPE_SERVER;
     return claim->command ? SMTPSCOPE_CLIENT : claim->side;
 }
 

@@ -18,7 +18,7 @@ static bool is_rejection(const struct refusal_view *refused)
     case 530:
     case 538: return false;
     case 550:
-    case 554: return refused->verb != SMTPSCOPE_VERB_AUTH;
+    case 554: return !smtpscope_verb_is_login(refused->verb);
     case 421: return refused->meaning == MEANING_SYNTAX;
     }
     return refused->code > 500 && refused->meaning == MEANING_NOT_OFFERED;

@@ -115,7 +115,8 @@ static struct violation violation_of(const struct smtpscope_judge *judge, enum s
     case SMTPSCOPE_VERB_DATA:
     case SMTPSCOPE_VERB_BDAT: return of_data(judge, state, verb);
     case SMTPSCOPE_VERB_EOD: return of_end(judge, state);
-    case SMTPSCOPE_VERB_AUTH: return of_auth(state);
+    case SMTPSCOPE_VERB_AUTH:
+    case SMTPSCOPE_VERB_XEXPS: return of_auth(state);
     case SMTPSCOPE_VERB_STARTTLS: return of_starttls(judge, state);
     default: return in_order(); /* the others may come at any time: RFC 5321 4.1.4 */
     }

@@ -6,7 +6,7 @@
 #include "offer.h"
 
 #define BIT(verb) ((uint64_t)1 << SMTPSCOPE_VERB_##verb)
-#define LOGIN (BIT(AUTH) | BIT(ANSWER))
+#define LOGIN (BIT(AUTH) | BIT(XEXPS) | BIT(ANSWER))
 #define MESSAGE (BIT(EOD) | BIT(BDAT) | BIT(BURL))
 _Static_assert(SMTPSCOPE_VERBS <= 64, "a bit each in struct anchor");
 

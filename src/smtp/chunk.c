@@ -5,6 +5,7 @@
 #include "client.h"
 #include "command.h"
 #include "follower.h"
+#include "queue.h"
 #include "resync.h"
 
 #include <string.h>
@@ -14,14 +15,31 @@ uint64_t chunk_sent(const struct smtpscope_session *session, const struct smtpsc
     return bdat->declared_size - (extra_of(session)->bdat_offset == bdat->offset ? extra_of(session)->bdat_left : 0);
 }
 
+/* A blob is complete: it has a reply of its own. */
+static void blob_end(struct smtpscope_session *session, const struct octet_origin *origin)
+{
+    struct smtpscope_command blob = {.verb = SMTPSCOPE_VERB_BLOB,
+                                     .offset = origin->offset,
+                                     .acked = origin->acked,
+                                     .time = origin->time,
+                                     .packet = origin->packet};
+
+    queue_push(session, &blob);
+}
+
 /* Octets of a chunk: counted, not read. */
-static size_t chunk_count(struct smtpscope_session *session, size_t len)
+size_t chunk_count(struct smtpscope_session *session, size_t len, const struct octet_origin *origin)
 {
     size_t take = len < session->extra->bdat_left ? len : (size_t)session->extra->bdat_left;
+    struct octet_origin last = *origin;
 
     session->extra->bdat_left -= take;
-    if (!session->extra->bdat_left)
-        client_enter(session, CLIENT_COMMANDS);
+    if (session->extra->bdat_left)
+        return take;
+    last.offset += take ? take - 1 : 0;
+    if (session->client == CLIENT_BLOB)
+        blob_end(session, &last);
+    client_enter(session, CLIENT_COMMANDS);
     return take;
 }
 
@@ -65,5 +83,5 @@ static size_t refused_chunk_take(struct smtpscope_session *session, const char *
 
 size_t chunk_take(struct smtpscope_session *session, const char *data, size_t len, const struct octet_origin *origin)
 {
-    return session->extra->bdat_refused ? refused_chunk_take(session, data, len, origin) : chunk_count(session, len);
+    return session->extra->bdat_refused ? refused_chunk_take(session, data, len, origin) : chunk_count(session, len, origin);
 }

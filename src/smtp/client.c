@@ -104,7 +104,7 @@ static void command_classify(struct smtpscope_session *session, struct smtpscope
     }
     alien_check(session, origin, line, len);
     if (command->verb > SMTPSCOPE_VERB_ANSWER) {
-        session->secret = command->verb == SMTPSCOPE_VERB_AUTH;
+        session->secret = smtpscope_verb_is_login(command->verb);
         session->any_verb = true;
         start_anchor(session);
     } else if (session->secret) {
@@ -288,6 +288,7 @@ static size_t client_take(struct smtpscope_session *session, const char *data, s
     case CLIENT_RESYNC: return resync_take(session, data, len, origin);
     case CLIENT_TLS_WAIT: return take_tls(session, data, len, origin);
     case CLIENT_OPAQUE: opaque_tell(session, SMTPSCOPE_CLIENT, data, len, origin); return len;
+    case CLIENT_BLOB:
     case CLIENT_BDAT: return chunk_take(session, data, len, origin);
     case CLIENT_HOLDING: client_hold(session, data, len, origin); return len;
     }
@@ -415,11 +416,10 @@ void client_gap(struct smtpscope_session *session, uint64_t len, const struct oc
 
     chunk_decide(session);
     switch ((enum client_mode)session->client) {
+    case CLIENT_BLOB:
     case CLIENT_BDAT: /* a known length bridges the gap */
         if (len <= session->extra->bdat_left) {
-            session->extra->bdat_left -= len;
-            if (!session->extra->bdat_left)
-                client_enter(session, CLIENT_COMMANDS);
+            chunk_count(session, (size_t)len, origin);
             return;
         }
         session->extra->bdat_left = 0;

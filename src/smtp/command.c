@@ -204,6 +204,16 @@ static void auth_parse(struct smtpscope_command *command, const char *at, const 
     command->mechanism = mechanism_find(begin, (size_t)(at - begin));
 }
 
+/* MS-XEXCH50 2.2.1: how many octets follow the 354, and more that tells nothing here. */
+static void blob_parse(struct smtpscope_command *command, const char *at, const char *end)
+{
+    size_t digits = 0;
+
+    while (at + digits < end && is_digit(at[digits]))
+        digits++;
+    command->declared_size = number(at, digits, &command->has_size);
+}
+
 static bool has_word(const char *at, const char *end, const char *word)
 {
     for (; at < end; at++)
@@ -226,8 +236,12 @@ static void argument_parse(struct smtpscope_command *command, unsigned seen, con
         command->oddities |= SMTPSCOPE_COMMAND_NO_ARGUMENT;
     if (command->verb == SMTPSCOPE_VERB_BDAT)
         bdat_parse(command, at, end);
-    else if (command->verb == SMTPSCOPE_VERB_AUTH)
+    else if (smtpscope_verb_is_login(command->verb))
         auth_parse(command, at, end);
+    else if (command->verb == SMTPSCOPE_VERB_XEXCH50)
+        blob_parse(command, at, end);
+    else if (command->verb == SMTPSCOPE_VERB_BURL) /* RFC 4468 3.2 */
+        command->last = end - at > 5 && starts_with(end - 5, 5, " LAST");
     else if (command->verb == SMTPSCOPE_VERB_XLINK2STATE && has_word(at, end, "CHUNK"))
         command->oddities |= SMTPSCOPE_COMMAND_EXPLOIT;
     else if (smtpscope_verb_hello(command->verb)) {
@@ -241,7 +255,7 @@ static void length_check(struct smtpscope_command *command)
 {
     uint32_t limit = COMMAND_LINE_MAX + (command->parameters ? 512 : 0);
 
-    if (command->verb == SMTPSCOPE_VERB_AUTH || command->verb == SMTPSCOPE_VERB_ANSWER)
+    if (smtpscope_verb_is_login(command->verb) || command->verb == SMTPSCOPE_VERB_ANSWER)
         limit = 12288; /* RFC 4954 4 */
     if (command->len > limit)
         command->oddities |= SMTPSCOPE_COMMAND_LINE_TOO_LONG;

@@ -152,7 +152,8 @@ static const char *argument_shown(const struct smtpscope_session *session, const
     bool strict = is_auth_about(session);
 
     switch (command->verb) {
-    case SMTPSCOPE_VERB_AUTH: return command->mechanism == SMTPSCOPE_MECHANISM_NONE ? at : word_end(at, end);
+    case SMTPSCOPE_VERB_AUTH:
+    case SMTPSCOPE_VERB_XEXPS: return command->mechanism == SMTPSCOPE_MECHANISM_NONE ? at : word_end(at, end);
     case SMTPSCOPE_VERB_BURL: return at; /* RFC 4468: the URL's authorization is a secret */
     case SMTPSCOPE_VERB_EHLO:
     case SMTPSCOPE_VERB_LHLO:
@@ -204,7 +205,7 @@ static void known_show(struct smtpscope_session *session, struct smtpscope_comma
     enum secret_kind kind = SECRET_WORDS;
     size_t len;
 
-    if (command->verb == SMTPSCOPE_VERB_AUTH) {
+    if (smtpscope_verb_is_login(command->verb)) {
         auth_seen(session, command);
         session->secret_unseen |= !whole;
         kind = auth_kind(session, command);
@@ -220,7 +221,7 @@ static void known_show(struct smtpscope_session *session, struct smtpscope_comma
     text_end_at(&command->argument, shown);
     text_end_at(&command->path, shown);
     text_end_at(&command->unknown_parameter, shown);
-    if (shown < end && command->verb == SMTPSCOPE_VERB_AUTH && kind == SECRET_USER)
+    if (shown < end && smtpscope_verb_is_login(command->verb) && kind == SECRET_USER)
         session->user_next = false; /* here it is */
     if (shown < end)
         secret_note(session, shown, (size_t)(end - shown), kind);

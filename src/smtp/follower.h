@@ -20,6 +20,7 @@ enum client_mode {
     CLIENT_HOLDING, /* behind DATA, STARTTLS or AUTH: the reply decides what the octets are */
     CLIENT_DATA,
     CLIENT_BDAT,
+    CLIENT_BLOB,     /* octets that are counted, too, and no message's: behind XEXCH50 */
     CLIENT_RESYNC,   /* after a gap or a midstream start: the next octets decide */
     CLIENT_TLS_WAIT, /* STARTTLS was accepted */
     CLIENT_OPAQUE,

@@ -17,7 +17,7 @@
 
 static bool ends_message(const struct pending *end)
 {
-    return end->verb == SMTPSCOPE_VERB_EOD || (end->verb == SMTPSCOPE_VERB_BDAT && end->is_last);
+    return end->verb == SMTPSCOPE_VERB_EOD || end->is_last;
 }
 
 /* The first reply: how many are to come behind it. */

@@ -16,6 +16,7 @@
 #include "shown.h"
 #include "state.h"
 #include "transaction.h"
+#include "turn.h"
 #include "undecided.h"
 #include "verbs.h"
 
@@ -73,8 +74,8 @@ static void greeting_arrived(struct smtpscope_session *session, const struct smt
     session->state.greeting = reply->code / 100 == 2 ? SMTPSCOPE_GREETING_ACCEPTED : SMTPSCOPE_GREETING_REFUSED;
     if (!extra_of(session)->lost[SMTPSCOPE_CLIENT] && !extra_of(session)->lost[SMTPSCOPE_SERVER])
         session->state.doubt = 0;
-    exchange_tell(session,
-                  (struct smtpscope_exchange){.command = &no_command, .reply = reply, .before = &before, .greeting = true});
+    exchange_tell(session, (struct smtpscope_exchange){
+                               .command = &no_command, .reply = reply, .before = &before, .greeting = !before.turned});
 }
 
 /* A message is complete on the server's side: `session->transaction` holds it. */
@@ -109,13 +110,15 @@ static void bdat_answered(struct smtpscope_session *session, const struct smtpsc
 }
 
 /* What the held octets are, now that their command is answered. */
-static enum client_mode mode_behind(enum smtpscope_verb verb, uint16_t code)
+static enum client_mode mode_behind(const struct smtpscope_session *session, enum smtpscope_verb verb, uint16_t code)
 {
     if (verb == SMTPSCOPE_VERB_DATA && code == 354)
         return CLIENT_DATA;
+    if (verb == SMTPSCOPE_VERB_XEXCH50 && code == 354 && extra_of(session)->bdat_left)
+        return CLIENT_BLOB;
     if (verb == SMTPSCOPE_VERB_STARTTLS && code == 220)
         return CLIENT_TLS_WAIT;
-    if ((verb == SMTPSCOPE_VERB_AUTH || verb == SMTPSCOPE_VERB_ANSWER) && code == 334)
+    if ((smtpscope_verb_is_login(verb) || verb == SMTPSCOPE_VERB_ANSWER) && code == 334)
         return CLIENT_ANSWER;
     return CLIENT_COMMANDS;
 }
@@ -136,7 +139,12 @@ static void consequences(struct smtpscope_session *session, enum smtpscope_verb 
         transaction_add(session, command, reply, index);
         break;
     case SMTPSCOPE_VERB_EOD: message_answered(session, reply->code, index); break;
+    case SMTPSCOPE_VERB_BURL:
     case SMTPSCOPE_VERB_BDAT: bdat_answered(session, command, reply->code, index); break;
+    case SMTPSCOPE_VERB_XEXCH50:
+        if (reply->code == 354 && extra_need(session))
+            session->extra->bdat_left = command->declared_size;
+        break;
     case SMTPSCOPE_VERB_RSET:
     case SMTPSCOPE_VERB_EHLO:
     case SMTPSCOPE_VERB_LHLO:
@@ -157,7 +165,7 @@ static void hold_resolve(struct smtpscope_session *session, enum smtpscope_verb 
         session->extra->held_behind = (uint8_t)verb;
     if (verb == SMTPSCOPE_VERB_STARTTLS && code == 220)
         session->server = SERVER_TLS_WAIT;
-    client_resolve(session, mode_behind(verb, code));
+    client_resolve(session, mode_behind(session, verb, code));
 }
 
 /* A reply to a command that the capture lost: what it says by itself is all that is known. */
@@ -212,6 +220,8 @@ static void entry_answered(struct smtpscope_session *session, struct pending *en
     consequences(session, verb, &command, reply, index);
     queue_pop(session);
     hold_resolve(session, verb, reply->code);
+    if ((verb == SMTPSCOPE_VERB_ATRN || verb == SMTPSCOPE_VERB_TURN) && reply->code == 250)
+        session_turn(session);
 }
 
 /* Could it as well be the answer to the last command, and the reply before it have come unasked? */
@@ -375,6 +385,7 @@ static enum smtpscope_doubt doubt_about(enum smtpscope_verb verb)
     case SMTPSCOPE_VERB_UNKNOWN:
     case SMTPSCOPE_VERB_NOOP: return 0;
     case SMTPSCOPE_VERB_AUTH:
+    case SMTPSCOPE_VERB_XEXPS:
     case SMTPSCOPE_VERB_ANSWER: return SMTPSCOPE_DOUBT_AUTH;
     case SMTPSCOPE_VERB_EHLO:
     case SMTPSCOPE_VERB_LHLO:

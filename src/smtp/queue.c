@@ -131,7 +131,7 @@ void pending_read(const struct queue *queue, const struct pending *entry, struct
     if (!verb_has_name(entry->verb))
         at += entry->name;
     command->argument = (struct smtpscope_text){at, entry->argument};
-    if (entry->verb == SMTPSCOPE_VERB_AUTH)
+    if (smtpscope_verb_is_login((enum smtpscope_verb)entry->verb))
         command->mechanism = mechanism_find(at, entry->argument);
     command->path = path.len ? text_of(path, at) : text_none;
     command->unknown_parameter = unknown.len ? text_of(unknown, at) : text_none;

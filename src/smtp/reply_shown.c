@@ -20,7 +20,7 @@ static void text_cut(struct smtpscope_reply *reply, size_t len)
 
 static bool answers_auth(const struct smtpscope_command *command)
 {
-    return command->verb == SMTPSCOPE_VERB_AUTH || command->verb == SMTPSCOPE_VERB_ANSWER ||
+    return smtpscope_verb_is_login(command->verb) || command->verb == SMTPSCOPE_VERB_ANSWER ||
            command->circumstances & SMTPSCOPE_COMMAND_SECRET;
 }
 

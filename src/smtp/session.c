@@ -14,6 +14,7 @@
 #include "start.h"
 #include "state.h"
 #include "transaction.h"
+#include "turn.h"
 #include "undecided.h"
 
 #include "base/memory.h"
@@ -94,7 +95,7 @@ const struct smtpscope_flow *smtpscope_session_flow(const struct smtpscope_sessi
 
 uint64_t smtpscope_session_offset(const struct smtpscope_session *session, enum smtpscope_side side)
 {
-    return session->next[side];
+    return session->next[role_of(session, side)];
 }
 
 const struct smtpscope_ending *smtpscope_session_ending(const struct smtpscope_session *session)
@@ -111,15 +112,16 @@ void smtpscope_session_feed(struct smtpscope_session *session, const struct smtp
 {
     struct octet_origin origin = {
         .offset = octets->offset, .acked = octets->acked, .packet = octets->packet, .time = octets->time};
+    enum smtpscope_side role = role_of(session, octets->side);
 
-    if (!side_is_opaque(session, octets->side))
-        session->next[octets->side] = octets->offset + octets->len;
+    if (!side_is_opaque(session, role))
+        session->next[role] = octets->offset + octets->len;
     session->last_octets = octets->time;
     if (session->unanchored && start_takes(session, octets->side, (const char *)octets->data, octets->len, &origin)) {
         session->client_seen |= octets->side == SMTPSCOPE_CLIENT;
         return;
     }
-    if (octets->side == SMTPSCOPE_CLIENT) {
+    if (role == SMTPSCOPE_CLIENT) {
         session->client_seen = true;
         client_octets(session, (const char *)octets->data, octets->len, origin);
     } else {
@@ -138,7 +140,7 @@ static const char *gap_phase(const struct smtpscope_session *session, enum smtps
 
 void smtpscope_session_gap(struct smtpscope_session *session, const struct smtpscope_gap *gap)
 {
-    enum smtpscope_side side = gap->side;
+    enum smtpscope_side side = role_of(session, gap->side);
     struct octet_origin origin = {
         .offset = gap->offset, .acked = session->next[!side], .packet = gap->packet, .time = gap->time};
 
@@ -248,8 +250,8 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
     end.opaque = session->client == CLIENT_OPAQUE;
     end.exchanges = session->exchanges;
     for (enum smtpscope_side side = SMTPSCOPE_CLIENT; side <= SMTPSCOPE_SERVER; side++) {
-        end.lost[side] = extra_of(session)->lost[side];
-        end.octets[side] = session->next[side] - end.lost[side];
+        end.lost[side] = extra_of(session)->lost[role_of(session, side)];
+        end.octets[side] = session->next[role_of(session, side)] - end.lost[side];
     }
     fact_tell(session, &(struct smtpscope_fact){
                            .type = SMTPSCOPE_FACT_END, .time = ending->time, .packet = ending->packet, .end = &end});

@@ -80,6 +80,7 @@ void state_apply(struct smtpscope_state *state, enum smtpscope_verb verb, const 
         }
         break;
     case SMTPSCOPE_VERB_RCPT: state_rcpt(state, reply->code); break;
+    case SMTPSCOPE_VERB_BURL:
     case SMTPSCOPE_VERB_BDAT: state_bdat(state, command, reply->code); break;
     case SMTPSCOPE_VERB_EOD: transaction_reset(state); break;
     case SMTPSCOPE_VERB_RSET:
@@ -87,6 +88,7 @@ void state_apply(struct smtpscope_state *state, enum smtpscope_verb verb, const 
             transaction_reset(state);
         break;
     case SMTPSCOPE_VERB_AUTH:
+    case SMTPSCOPE_VERB_XEXPS:
     case SMTPSCOPE_VERB_ANSWER:
         if (good) {
             state->authenticated = true;

@@ -22,6 +22,7 @@ static const struct verb_row verbs[SMTPSCOPE_VERBS] = {
     [SMTPSCOPE_VERB_UNKNOWN] = {"(hidden)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "", 0},
     [SMTPSCOPE_VERB_EOD] = {".", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_NO, "250 353", 0},
     [SMTPSCOPE_VERB_PROXY] = {"PROXY", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_OPTIONAL, "221", 0},
+    [SMTPSCOPE_VERB_BLOB] = {"(blob)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, PIPE, ARGUMENT_NO, "250", 0},
     [SMTPSCOPE_VERB_ANSWER] = {"(auth)", SMTPSCOPE_FAMILY_NO_VERB, SMTPSCOPE_EXT_NONE, HOLD, ARGUMENT_NO, "235 334", 0},
 #define VERB(id, name, family, extension, holds, argument, success, detail)                                                    \
     [SMTPSCOPE_VERB_##                                                                                                         \
