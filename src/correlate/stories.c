@@ -117,15 +117,16 @@ static enum kinship kinship_of(const struct story *story, const struct smtpscope
 }
 
 /* What the open stories of the try's envelope say of it. */
-struct match {
+struct story_match {
     struct story *story; /* the best; NULL: none fits */
     enum kinship kinship;
     unsigned equals; /* how many fit as well */
 };
 
-static struct match match_find(struct stories *stories, const struct smtpscope_trace *trace, const struct client_keys *client)
+static struct story_match match_find(struct stories *stories, const struct smtpscope_trace *trace,
+                                     const struct client_keys *client)
 {
-    struct match best = {.kinship = KINSHIP_POSSIBLE};
+    struct story_match best = {.kinship = KINSHIP_POSSIBLE};
 
     for (uint64_t i = 0; i < NEIGHBOURS; i++) {
         uint64_t slot = (trace->envelope + i) % STORIES_SLOTS;
@@ -136,7 +137,7 @@ static struct match match_find(struct stories *stories, const struct smtpscope_t
             continue;
         best.equals += kinship == best.kinship;
         if (kinship > best.kinship)
-            best = (struct match){.story = &stories->slots[slot], .kinship = kinship, .equals = 1};
+            best = (struct story_match){.story = &stories->slots[slot], .kinship = kinship, .equals = 1};
         else if (kinship == best.kinship && stories->slots[slot].first < best.story->first)
             best.story = &stories->slots[slot];
     }
@@ -287,7 +288,7 @@ static void story_again(const struct smtpscope_correlate_config *config, struct 
     }
 }
 
-static void story_end(struct stories *stories, const struct smtpscope_correlate_config *config, const struct match *match,
+static void story_end(struct stories *stories, const struct smtpscope_correlate_config *config, const struct story_match *match,
                       const struct smtpscope_trace *trace, const struct client_keys *client)
 {
     struct story *story = match->story;
@@ -312,7 +313,7 @@ static void story_end(struct stories *stories, const struct smtpscope_correlate_
 void stories_try(struct stories *stories, const struct smtpscope_correlate_config *config, const struct smtpscope_trace *trace)
 {
     struct client_keys client = keys_of(trace);
-    struct match match = match_find(stories, trace, &client);
+    struct story_match match = match_find(stories, trace, &client);
     struct story *story;
 
     if (trace->outcome != SMTPSCOPE_OUTCOME_DEFERRED) {

@@ -111,6 +111,14 @@ static bool is_about_null_sender(const struct refusal_view *refused, enum smtpsc
             reason == SMTPSCOPE_REASON_DOMAIN_UNKNOWN);
 }
 
+/* 521 and 556 say by themselves that there is no mail service (RFC 7504). */
+static bool is_no_service(const struct refusal_view *refused, enum smtpscope_reason reason)
+{
+    bool code = refused->code == 521 || refused->code == 556;
+
+    return reason == SMTPSCOPE_REASON_NO_SERVICE || (code && reason == SMTPSCOPE_REASON_UNSPECIFIED);
+}
+
 /*
  * The same words, or the same code, mean something else at another place. At MAIL it is the sender's address that is unknown, or
  * whose domain the server cannot look up. A server that has taken a message to its end takes mail. Credentials that were never
@@ -131,8 +139,8 @@ static enum smtpscope_reason reason_in_state(const struct smtpscope_judge *judge
     case SMTPSCOPE_VERB_BDAT:
         if (meaning_is_form(refused->meaning))
             return SMTPSCOPE_REASON_MESSAGE_FORM;
-        return reason == SMTPSCOPE_REASON_NO_SERVICE ? SMTPSCOPE_REASON_POLICY : reason;
-    case SMTPSCOPE_VERB_DATA: return reason == SMTPSCOPE_REASON_NO_SERVICE ? SMTPSCOPE_REASON_POLICY : reason;
+        return is_no_service(refused, reason) ? SMTPSCOPE_REASON_POLICY : reason;
+    case SMTPSCOPE_VERB_DATA: return is_no_service(refused, reason) ? SMTPSCOPE_REASON_POLICY : reason;
     case SMTPSCOPE_VERB_AUTH:
     case SMTPSCOPE_VERB_XEXPS: return is_before_secret(judge, refused, reason) ? SMTPSCOPE_REASON_MECHANISM : reason;
     default: return reason;

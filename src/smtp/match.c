@@ -68,14 +68,14 @@ static struct pending *next_received(struct queue *queue, struct pending *entry,
 }
 
 /* A reply, and what it says by itself. */
-struct reading {
+struct pair_reading {
     struct queue *queue;
     const struct smtpscope_reply *reply;
     struct anchor anchor;
     uint64_t acked;
 };
 
-static enum fit fit_of(const struct reading *reading, const struct pending *entry, size_t index)
+static enum fit fit_of(const struct pair_reading *reading, const struct pending *entry, size_t index)
 {
     enum fit fit = fit_of_verb((enum smtpscope_verb)entry->verb, reading->reply, &reading->anchor);
     struct smtpscope_command command;
@@ -86,7 +86,7 @@ static enum fit fit_of(const struct reading *reading, const struct pending *entr
     return reply_repeats(reading->reply, &command) ? FIT_NAMES : fit;
 }
 
-static int score_of(const struct reading *reading, const struct pending *entry, size_t index)
+static int score_of(const struct pair_reading *reading, const struct pending *entry, size_t index)
 {
     static const int scores[] = {[FIT_NO] = SCORE_NO, [FIT_ODD] = SCORE_ODD, [FIT_MAY] = SCORE_MAY, [FIT_NAMES] = SCORE_NAMES};
 
@@ -104,7 +104,7 @@ static int score_of_silence(const struct pending *entry)
 }
 
 /* The best score that a later reply can have when it may answer `entry` or what is behind it. */
-static int score_of_next(const struct reading *next, struct pending *entry)
+static int score_of_next(const struct pair_reading *next, struct pending *entry)
 {
     int best = SCORE_UNASKED, silence = 0;
     size_t index = 1;
@@ -142,7 +142,7 @@ static bool may_go_on(const struct smtpscope_session *session, struct pending *e
 
 /* What followed, when the reply answered the entry before `behind`; `behind` NULL: the last one. */
 static int score_of_aftermath(const struct smtpscope_session *session, const struct reply_evidence *evidence,
-                              const struct reading *next, struct pending *behind)
+                              const struct pair_reading *next, struct pending *behind)
 {
     switch (evidence->aftermath) {
     case AFTERMATH_REPLY: return score_of_next(next, behind);
@@ -172,7 +172,7 @@ static void choice_offer(struct choice *choice, struct pending *entry, int score
 
 /* Offers each waiting command that the reply may answer. */
 static void choose(struct choice *choice, const struct smtpscope_session *session, const struct reply_evidence *evidence,
-                   const struct reading *reading, const struct reading *next, struct pending *first)
+                   const struct pair_reading *reading, const struct pair_reading *next, struct pending *first)
 {
     int silence = 0;
     size_t index = 0;
@@ -191,7 +191,7 @@ static void choose(struct choice *choice, const struct smtpscope_session *sessio
 }
 
 /* Is it open what the reply answers, until something follows? */
-static bool is_open(const struct smtpscope_session *session, const struct reading *reading, const struct choice *choice,
+static bool is_open(const struct smtpscope_session *session, const struct pair_reading *reading, const struct choice *choice,
                     struct pending *first)
 {
     struct pending *behind = next_received(reading->queue, first, reading->acked);
@@ -205,7 +205,7 @@ static bool is_open(const struct smtpscope_session *session, const struct readin
 
 /* What it takes to believe that the reply answers nothing that waits. */
 static int score_of_unasked(const struct smtpscope_session *session, const struct reply_evidence *evidence,
-                            const struct reading *reading)
+                            const struct pair_reading *reading)
 {
     if (evidence->aftermath == AFTERMATH_END)
         return SCORE_END_UNASKED;
@@ -227,8 +227,8 @@ static enum fit fit_plainly(const struct smtpscope_session *session, const struc
 struct reply_match match_reply(const struct smtpscope_session *session, const struct reply_evidence *evidence)
 {
     struct pending *first = queue_first(session);
-    struct reading reading = {session->queue, evidence->reply, {0, SMTPSCOPE_VERB_NONE}, evidence->acked};
-    struct reading next = {session->queue, evidence->next, {0, SMTPSCOPE_VERB_NONE}, evidence->next_acked};
+    struct pair_reading reading = {session->queue, evidence->reply, {0, SMTPSCOPE_VERB_NONE}, evidence->acked};
+    struct pair_reading next = {session->queue, evidence->next, {0, SMTPSCOPE_VERB_NONE}, evidence->next_acked};
     struct choice choice = {NULL, SCORE_NO * 4, SCORE_NO * 4};
     struct reply_match match = {0};
 

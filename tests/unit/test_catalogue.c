@@ -87,6 +87,8 @@ static const struct {
     {SMTPSCOPE_DETAIL_ALLOWED_CODES, "the number is a reply code"},
     {SMTPSCOPE_DETAIL_PORT, "the number is a port"},
     {SMTPSCOPE_DETAIL_RESET_AFTER, "ms has none"},
+    {SMTPSCOPE_DETAIL_PROXY_FOR, "the number is a version"},
+    {SMTPSCOPE_DETAIL_PROXY_UNKNOWN, "the number is a version"},
 };
 
 static const char *uncounted_reason(enum smtpscope_detail detail)
