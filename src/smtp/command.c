@@ -32,7 +32,7 @@ static size_t verb_len(const char *line, size_t len)
 
 bool command_is_known(const char *line, size_t len)
 {
-    const char *end = memchr(line, '\n', len);
+    const char *end = len ? memchr(line, '\n', len) : NULL; /* of nothing there may be no address either */
     size_t word;
 
     len = end ? (size_t)(end - line) : len;
