@@ -139,8 +139,8 @@ static enum smtpscope_reason reason_in_state(const struct smtpscope_judge *judge
     case SMTPSCOPE_VERB_BDAT:
         if (meaning_is_form(refused->meaning))
             return SMTPSCOPE_REASON_MESSAGE_FORM;
-        return is_no_service(refused, reason) ? SMTPSCOPE_REASON_POLICY : reason;
-    case SMTPSCOPE_VERB_DATA: return is_no_service(refused, reason) ? SMTPSCOPE_REASON_POLICY : reason;
+        return reason == SMTPSCOPE_REASON_NO_SERVICE ? SMTPSCOPE_REASON_POLICY : reason;
+    case SMTPSCOPE_VERB_DATA: return reason == SMTPSCOPE_REASON_NO_SERVICE ? SMTPSCOPE_REASON_POLICY : reason;
     case SMTPSCOPE_VERB_AUTH:
     case SMTPSCOPE_VERB_XEXPS: return is_before_secret(judge, refused, reason) ? SMTPSCOPE_REASON_MECHANISM : reason;
     default: return reason;
@@ -182,7 +182,8 @@ static bool is_half_seen(const struct refusal_view *refused, enum smtpscope_reas
 
 uint16_t detect_mail(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
-    enum smtpscope_reason said = refused->reading.reason;
+    enum smtpscope_reason said =
+        is_no_service(refused, refused->reading.reason) ? SMTPSCOPE_REASON_NO_SERVICE : refused->reading.reason;
     enum smtpscope_reason told = reason_in_state(judge, refused, said);
     bool for_name = is_for_name(refused, told);
     enum smtpscope_reason reason = for_name ? SMTPSCOPE_REASON_CLIENT_IDENTITY : told;
