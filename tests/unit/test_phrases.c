@@ -68,7 +68,7 @@ static size_t end_of(const struct words *words, size_t word, const char *part, s
 /* The pattern's rest stands at its gap; the part before it, `len` octets at `part`, is at `word`. */
 static bool rest_at(const struct words *words, size_t word, const char *part, size_t len)
 {
-    const char *gap = part + len, *next = gap + 1;
+    const char *gap = part + len, *next = *gap ? gap + 1 : gap;
     size_t next_len = strcspn(next, "*~&"), end = end_of(words, word, part, len);
 
     if (*gap == '\0')
