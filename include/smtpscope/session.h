@@ -314,6 +314,7 @@ enum smtpscope_tls_event {
     SMTPSCOPE_TLS_COMMAND_INJECTION,  /* client octets behind STARTTLS, before the handshake */
     SMTPSCOPE_TLS_RESPONSE_INJECTION, /* server octets behind the 220, before its handshake */
     SMTPSCOPE_TLS_NOT_FOLLOWED,       /* 220 to STARTTLS, then no TLS */
+    SMTPSCOPE_TLS_BY_CAPTURE,         /* it was, and the capture is of what a device has decrypted: all goes on in clear */
 };
 
 /* What is not SMTP on the client's side, told by its first octets. */

@@ -389,8 +389,8 @@ static void put_tls(struct output *output, const struct transcript *transcript)
     put_member_bool(line, "response_injection", tls->response_injection);
     if (tls->handshake)
         put_handshake(line, transcript);
-    if (tls->ended)
-        put_member_name(line, "decrypted", smtpscope_decrypted_name(tls->end.decrypted));
+    if (tls->ended || tls->by_capture)
+        put_member_name(line, "decrypted", tls->by_capture ? "by-capture" : smtpscope_decrypted_name(tls->end.decrypted));
     put_close(line, '}');
 }
 

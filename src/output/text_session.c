@@ -126,6 +126,8 @@ static void session_tls(const struct layout *layout, const struct transcript_tls
     const char *unseen = unseen_words(tls), *version = smtpscope_tls_version_name(tls->told.version),
                *cipher = smtpscope_tls_cipher_name(tls->told.cipher);
 
+    if (tls->by_capture)
+        writer_format(layout->writer, "  [%s]\n", _("TLS from here, decrypted before it was captured"));
     if (!tls->started)
         return;
     writer_format(layout->writer, "  [%s", _("TLS from here"));

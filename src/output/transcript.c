@@ -156,6 +156,10 @@ static void transcript_tls(struct transcript *transcript, const struct smtpscope
     case SMTPSCOPE_TLS_COMMAND_INJECTION: tls->command_injection = true; break;
     case SMTPSCOPE_TLS_RESPONSE_INJECTION: tls->response_injection = true; break;
     case SMTPSCOPE_TLS_NOT_FOLLOWED: tls->not_followed = true; break;
+    case SMTPSCOPE_TLS_BY_CAPTURE:
+        tls->by_capture = true;
+        tls->before = (uint32_t)transcript->exchange_count;
+        break;
     }
 }
 

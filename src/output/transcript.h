@@ -35,7 +35,7 @@ struct transcript_gap {
 /* TLS as far as it shows from outside. */
 struct transcript_tls {
     bool seen; /* any of the others is set */
-    bool started, command_injection, response_injection, not_followed;
+    bool started, command_injection, response_injection, not_followed, by_capture;
     uint32_t before; /* exchanges that were known when it started */
     smtpscope_time time;
     uint64_t packet;

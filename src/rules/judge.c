@@ -315,6 +315,7 @@ static void judge_tls(struct smtpscope_judge *judge, const struct smtpscope_fact
         [SMTPSCOPE_TLS_COMMAND_INJECTION] = SMTPSCOPE_RULE_SECURITY_STARTTLS_COMMAND_INJECTION,
         [SMTPSCOPE_TLS_RESPONSE_INJECTION] = SMTPSCOPE_RULE_SECURITY_STARTTLS_RESPONSE_INJECTION,
         [SMTPSCOPE_TLS_NOT_FOLLOWED] = SMTPSCOPE_RULE_SECURITY_STARTTLS_NOT_FOLLOWED,
+        [SMTPSCOPE_TLS_BY_CAPTURE] = -1,
     };
     bool server = fact->tls == SMTPSCOPE_TLS_RESPONSE_INJECTION;
     struct claim claim = {.fact = fact,
@@ -325,7 +326,7 @@ static void judge_tls(struct smtpscope_judge *judge, const struct smtpscope_fact
     bool told = judge->session.tls_told & bit;
     uint16_t note;
 
-    judge->session.tls_told |= bit & 0xfu;
+    judge->session.tls_told |= bit & 0x1fu;
     if (rules[fact->tls] < 0 || told)
         return;
     claim.rule = (enum smtpscope_rule)rules[fact->tls];

@@ -74,7 +74,7 @@ struct session_memory {
 
 struct session_facts {
     uint8_t server;                          /* software: see server_name() */
-    uint8_t tls_told : 4;                    /* a bit an enum smtpscope_tls_event */
+    uint8_t tls_told : 5;                    /* a bit an enum smtpscope_tls_event */
     bool doubtful : 1;                       /* the capture lacks something of the session */
     bool early_refused : 1, early_taken : 1; /* of what the client sent before the greeting */
     bool tls_granted : 1, hello_stale : 1;   /* 220 to STARTTLS; no EHLO since (RFC 3207 4.2) */

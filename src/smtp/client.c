@@ -237,25 +237,28 @@ static bool tls_is_likely(const struct smtpscope_session *session, const char *d
            (extra_of(session)->lost[SMTPSCOPE_CLIENT] && octets_are_binary(data, len));
 }
 
+/*
+ * TLS begins. Or else the client goes on in clear: it does not follow, or the capture is of what was decrypted; that shows with the
+ * next reply, see clear_explain() in pairing.c.
+ */
 static size_t take_tls(struct smtpscope_session *session, const char *data, size_t len, const struct octet_origin *origin)
 {
     bool tls = tls_is_likely(session, data, len);
-    struct smtpscope_fact fact = {.type = SMTPSCOPE_FACT_TLS,
-                                  .time = origin->time,
-                                  .packet = origin->packet,
-                                  .tls = tls ? SMTPSCOPE_TLS_STARTED : SMTPSCOPE_TLS_NOT_FOLLOWED};
 
     if (tls) {
         side_opaque(session, SMTPSCOPE_CLIENT, origin->offset);
         state_tls(&session->state);
         if (session->server != SERVER_TLS_WAIT)
             side_opaque(session, SMTPSCOPE_SERVER, session->next[SMTPSCOPE_SERVER]);
+        fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_TLS,
+                                                    .time = origin->time,
+                                                    .packet = origin->packet,
+                                                    .tls = SMTPSCOPE_TLS_STARTED});
     } else {
         client_enter(session, CLIENT_COMMANDS);
-        session->not_followed = true;
+        session->not_followed = session->clear_behind_220 = true;
         session->server = SERVER_REPLIES;
     }
-    fact_tell(session, &fact);
     return 0;
 }
 

@@ -69,13 +69,14 @@ struct smtpscope_session {
     bool smuggled : 1;      /* the octets being read stood behind a look-alike */
     bool was_held : 1;      /* the octets being read were held */
     bool quit_sent : 1;
-    bool resync : 1;       /* the server's next line may be the rest of one that was cut */
-    bool early_reply : 1;  /* the message being sent was answered already */
-    bool client_seen : 1;  /* client octets were seen */
-    bool not_followed : 1; /* a 220 to STARTTLS, by TLS */
-    bool injected : 1;     /* server octets in clear stood behind such a 220 */
-    bool any_verb : 1;     /* a command of the table was seen */
-    bool last_was_220 : 1; /* the last reply was a 220 */
+    bool resync : 1;           /* the server's next line may be the rest of one that was cut */
+    bool early_reply : 1;      /* the message being sent was answered already */
+    bool client_seen : 1;      /* client octets were seen */
+    bool not_followed : 1;     /* a 220 to STARTTLS, by TLS */
+    bool clear_behind_220 : 1; /* the first command in clear behind it is not answered yet: the reply tells why */
+    bool injected : 1;         /* server octets in clear stood behind such a 220 */
+    bool any_verb : 1;         /* a command of the table was seen */
+    bool last_was_220 : 1;     /* the last reply was a 220 */
     bool closing : 1;
     bool replied : 1;    /* a reply was paired since the client sent its last command */
     bool last_named : 1; /* that reply said itself what it answers */

@@ -192,10 +192,41 @@ static void lost_answered(struct smtpscope_session *session, uint64_t offset, st
         client_enter(session, CLIENT_ANSWER);
 }
 
+/*
+ * The first command in clear behind the 220 to STARTTLS. A server that withdraws STARTTLS in its next offer has seen a handshake:
+ * then the capture was taken where TLS is taken off, and nobody is to blame.
+ */
+static void clear_explain(struct smtpscope_session *session, const struct smtpscope_command *command,
+                          const struct smtpscope_offer *offer)
+{
+    uint64_t starttls = SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_STARTTLS);
+    bool withdrawn = offer && offer->extensions && session->state.extensions & starttls && !(offer->extensions & starttls);
+
+    session->clear_behind_220 = false;
+    if (withdrawn) {
+        state_tls(&session->state);
+        session->not_followed = false;
+    }
+    fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_TLS,
+                                                .time = command->time,
+                                                .packet = command->packet,
+                                                .tls = withdrawn ? SMTPSCOPE_TLS_BY_CAPTURE : SMTPSCOPE_TLS_NOT_FOLLOWED});
+}
+
+void clear_unanswered(struct smtpscope_session *session)
+{
+    struct smtpscope_command command;
+
+    if (!session->clear_behind_220 || !session->queue)
+        return;
+    pending_read(session->queue, queue_first(session), &command);
+    clear_explain(session, &command, NULL);
+}
+
 static void entry_answered(struct smtpscope_session *session, struct pending *entry, struct smtpscope_reply *reply)
 {
-    struct smtpscope_state before = session->state;
     enum smtpscope_verb verb = (enum smtpscope_verb)entry->verb;
+    struct smtpscope_state before;
     struct smtpscope_offer room;
     const struct smtpscope_offer *offer = offer_of(verb, reply, &room);
     struct smtpscope_command command;
@@ -204,6 +235,9 @@ static void entry_answered(struct smtpscope_session *session, struct pending *en
     pending_read(session->queue, entry, &command);
     if (session->state.doubt & SMTPSCOPE_DOUBT_AUTH && reply_is_about_auth(reply->code))
         command_hide(&command);
+    if (session->clear_behind_220)
+        clear_explain(session, &command, offer);
+    before = session->state;
     if (entry->silent && reply->code >= 400)
         proxy_header_decided(session, SMTPSCOPE_PROXY_REFUSED);
     entry->more = message_replies_go_on(session, entry, reply, session->exchanges);

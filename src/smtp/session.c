@@ -242,6 +242,7 @@ void smtpscope_session_close(struct smtpscope_session *session, const struct smt
     end.in_message = session->client == CLIENT_DATA || session->client == CLIENT_BDAT;
     message_close(session, ending);
     proxy_header_decided(session, SMTPSCOPE_PROXY_UNKNOWN);
+    clear_unanswered(session);
     for (struct pending *entry = queue_first(session); entry; entry = pending_next(session->queue, entry))
         if (!(entry->circumstances & SMTPSCOPE_COMMAND_LOST) && !entry->maybe_answered && !entry->more && !entry->silent)
             unanswered_tell(session, entry);

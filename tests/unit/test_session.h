@@ -150,7 +150,7 @@ static inline void log_message(struct log *log, const struct smtpscope_message *
 
 static inline void log_fact(void *ctx, const struct smtpscope_fact *fact)
 {
-    static const char *const tls[] = {"started", "command-injection", "response-injection", "not-followed"};
+    static const char *const tls[] = {"started", "command-injection", "response-injection", "not-followed", "by-capture"};
     struct log *log = ctx;
 
     switch (fact->type) {
