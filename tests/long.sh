@@ -6,12 +6,13 @@
 #   fuzz         libFuzzer over all targets, with the corpora of tests/fuzz
 #   thread       ThreadSanitizer over the captures, one to four workers
 #   mutations    the program broken in one place after the other: a test must notice each
+#   pairing      a line without a reply, or a reply without a line, at each place of each clean session, with ten seeds
 #   roots        ./run.sh and ./test.sh in fresh Debian 12, 13 and sid (root, debootstrap)
 set -u
 cd -- "$(dirname -- "$0")/.." || exit 2
 minutes=60
 [ "${1-}" != --minutes ] || { minutes=$2; shift 2; }
-[ $# -gt 0 ] || set -- fuzz thread mutations roots
+[ $# -gt 0 ] || set -- fuzz thread mutations pairing roots
 mkdir -p build/long
 passed=0
 failed=0
@@ -42,6 +43,14 @@ part_thread() {
 
 part_mutations() {
     tests/long/mutations.py
+}
+
+part_pairing() {
+    cmake --preset dev && cmake --build --preset dev --target smtpscope-program || return 1
+    for seed in 1 2 3 4 5 6 7 8 9 10; do
+        python3 tests/pairing/out_of_step.py --all --seed $seed build/dev/bin/smtpscope pcaps ../shared/captures ../shared/captures-servers ||
+            return 1
+    done
 }
 
 part_roots() {

@@ -99,6 +99,7 @@ enum smtpscope_command_oddity {
     SMTPSCOPE_COMMAND_UNTERMINATED = 1 << 20,   /* the session ended before the line did */
     SMTPSCOPE_COMMAND_BAD_ADDRESS = 1 << 21,    /* MAIL or RCPT: what stands as the address is none by 4.1.2 */
     SMTPSCOPE_COMMAND_ENCODED_WORD = 1 << 22,   /* the local part is an encoded word of RFC 2047 */
+    SMTPSCOPE_COMMAND_MASKED = 1 << 23,         /* the verb is written over with X, as some firewalls do */
 };
 
 /* How a command came to be where it is. Bits. */
@@ -147,6 +148,7 @@ enum smtpscope_reply_oddity {
     SMTPSCOPE_REPLY_UNFINISHED = 1 << 4,  /* a last line never came, or not its end: the next reply, a gap or the end did */
     SMTPSCOPE_REPLY_UNSOLICITED = 1 << 5, /* no command waits for it */
     SMTPSCOPE_REPLY_EARLY = 1 << 6,       /* answers a message whose end was not sent yet */
+    SMTPSCOPE_REPLY_MASKED = 1 << 7,      /* a greeting that is written over with asterisks, as some firewalls do */
 };
 
 /* A reply, all its lines, without what is known to be a secret. `text` holds them without code, separator and enhanced code, joined by LF. Valid during the fact. */
@@ -238,6 +240,7 @@ enum smtpscope_data_oddity {
     SMTPSCOPE_DATA_GAP = 1 << 8,                /* octets of it were not captured */
     SMTPSCOPE_DATA_BINARY = 1 << 9,             /* BODY=BINARYMIME, sent by DATA */
     SMTPSCOPE_DATA_EARLY_REPLY = 1 << 10,       /* answered before its end */
+    SMTPSCOPE_DATA_END_SPLIT = 1 << 11,         /* CRLF.CRLF came in more than one segment */
 };
 
 /* RFC 5321 4.1.1.4 knows CRLF.CRLF alone; these are what some servers take as well. */

@@ -42,6 +42,8 @@ void judge_mechanism(struct smtpscope_judge *judge, const struct smtpscope_excha
 void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
 
 /* between.c */
+void judge_between(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+uint16_t detect_masked(struct smtpscope_judge *judge, const struct refusal_view *refused);
 void judge_proxy(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
 uint16_t detect_proxy(struct smtpscope_judge *judge, const struct refusal_view *refused);
 

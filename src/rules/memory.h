@@ -35,8 +35,9 @@ struct session_findings {
     uint16_t network;          /* what TCP shows explains how the session ends */
     bool early_allowed;        /* the server offers that the client speaks before the greeting */
     bool ehlo_refused;
-    uint16_t proxy;  /* a PROXY header came first */
-    bool is_proxied; /* ... which the server accepted, and which names the client */
+    uint16_t middlebox; /* a firewall writes over what it does not know */
+    uint16_t proxy;     /* a PROXY header came first */
+    bool is_proxied;    /* ... which the server accepted, and which names the client */
     struct smtpscope_endpoint proxied_for;
     uint32_t errors, unknown_recipients, failed_logins;
     uint32_t limit_rcpt, limit_mail; /* LIMITS of the last EHLO reply (RFC 9422 4) */

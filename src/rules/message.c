@@ -128,7 +128,10 @@ static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_
     claim = message_claim(fact, lost ? SMTPSCOPE_RULE_DATA_CONNECTION_LOST : SMTPSCOPE_RULE_DATA_OUTCOME_UNKNOWN);
     claim.offset = message->offset;
     claim.fault = SMTPSCOPE_FAULT_UNDETERMINED;
-    claim.cause = lost ? cause_of_loss(judge) : 0;
+    claim.cause = lost ? cause_of_loss(judge)
+                  : message->oddities & SMTPSCOPE_DATA_END_SPLIT
+                      ? memory_of(judge)->session.middlebox /* it misses such an end */
+                      : 0;
     claim.detail = SMTPSCOPE_DETAIL_LINE_OCTETS;
     claim.detail_number = message->size;
     if (judge->session.doubtful || message->oddities & SMTPSCOPE_DATA_GAP)

@@ -80,9 +80,10 @@ static uint16_t detect_lookalike(struct smtpscope_judge *judge, const struct ref
 }
 
 static uint16_t (*const procedure[])(struct smtpscope_judge *, const struct refusal_view *) = {
-    detect_proxy,      detect_early, detect_alien,      detect_lookalike,    detect_closing,
-    detect_no_service, detect_chunk, detect_pipelining, detect_sequence,     detect_syntax,
-    detect_extension,  detect_verb,  detect_parameter,  detect_not_followed, detect_refused_in_order,
+    detect_proxy,      detect_masked,    detect_early,        detect_alien,
+    detect_lookalike,  detect_closing,   detect_no_service,   detect_chunk,
+    detect_pipelining, detect_sequence,  detect_syntax,       detect_extension,
+    detect_verb,       detect_parameter, detect_not_followed, detect_refused_in_order,
     detect_mail,
 };
 

@@ -261,18 +261,6 @@ static void judge_chunk(struct smtpscope_judge *judge, const struct smtpscope_ex
         judge->memory->last.oversize = note;
 }
 
-static void judge_masked(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
-{
-    struct claim claim;
-
-    if (exchange->command->verb != SMTPSCOPE_VERB_EHLO || !exchange->offer || !exchange->offer->masked.len)
-        return;
-    claim = claim_of(exchange, SMTPSCOPE_RULE_SECURITY_STARTTLS_STRIPPED, SMTPSCOPE_FAULT_NETWORK);
-    claim.detail = SMTPSCOPE_DETAIL_MASKED;
-    claim.detail_text = exchange->offer->masked;
-    note_add(judge, &claim);
-}
-
 /* AUTH with a mechanism of the registry that the server did not list: whatever it answered, the client should have known. */
 static uint16_t mechanism_report(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
@@ -326,7 +314,7 @@ void judge_limits(struct smtpscope_judge *judge, const struct smtpscope_exchange
 void judge_oddities(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     judge_chunk(judge, exchange);
-    judge_masked(judge, exchange);
+    judge_between(judge, exchange);
     judge_reply(judge, exchange);
     judge_command(judge, exchange);
     judge_declared_size(judge, exchange);

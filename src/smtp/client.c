@@ -224,6 +224,8 @@ static size_t take_data(struct smtpscope_session *session, const char *data, siz
     if (event == SCAN_LOOKALIKE) {
         tail_note(session, transaction, &here);
     } else if (event == SCAN_END) {
+        if (used < sizeof "\r\n.\r\n" - 1 && transaction->size > used)
+            transaction->oddities |= SMTPSCOPE_DATA_END_SPLIT;
         here.offset--; /* of the final line end: behind every command before it, and before the next */
         end_of_data(session, transaction, &here);
     }

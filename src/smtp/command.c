@@ -261,6 +261,15 @@ static void length_check(struct smtpscope_command *command)
         command->oddities |= SMTPSCOPE_COMMAND_LINE_TOO_LONG;
 }
 
+/* As many Xs as the verb had letters. No verb of the table has fewer than four. */
+static bool is_masked(const char *word, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (word[i] != 'X')
+            return false;
+    return len >= 4;
+}
+
 void command_parse(struct smtpscope_command *command, const char *line, size_t len)
 {
     const char *at = line, *end = line + len, *word;
@@ -287,6 +296,8 @@ void command_parse(struct smtpscope_command *command, const char *line, size_t l
     if (at == end)
         command->oddities |= SMTPSCOPE_COMMAND_EMPTY;
     command->name = (struct smtpscope_text){word, word_len};
+    if (command->verb == SMTPSCOPE_VERB_UNKNOWN && is_masked(word, word_len))
+        command->oddities |= SMTPSCOPE_COMMAND_MASKED;
     for (at += word_len; at < end && is_space(*at);)
         at++;
     command->argument = (struct smtpscope_text){at, (size_t)(end - at)};

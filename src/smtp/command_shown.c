@@ -235,7 +235,7 @@ static void unknown_show(struct smtpscope_session *session, struct smtpscope_com
     bool credential = credential_find(line, len) != NULL;
     bool ends = at + word + colon == end || is_space(at[word + colon]);
 
-    if (is_auth_about(session) || !ends || !word_may_be_shown(at, word))
+    if ((is_auth_about(session) || !ends || !word_may_be_shown(at, word)) && !(command->oddities & SMTPSCOPE_COMMAND_MASKED))
         word = colon = 0;
     if (command->verb == SMTPSCOPE_VERB_UNKNOWN) {
         command->name.len = word;

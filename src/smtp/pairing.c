@@ -61,13 +61,25 @@ static const struct smtpscope_offer *offer_of(enum smtpscope_verb verb, const st
     return offer;
 }
 
-static void greeting_arrived(struct smtpscope_session *session, const struct smtpscope_reply *reply)
+/* Half of the greeting at least, and as much as no server's own decoration has. */
+static bool is_masked(const struct smtpscope_text *text)
+{
+    size_t masked = 0;
+
+    for (size_t i = 0; i < text->len; i++)
+        masked += text->at[i] == '*';
+    return masked >= 8 && masked * 2 >= text->len;
+}
+
+static void greeting_arrived(struct smtpscope_session *session, struct smtpscope_reply *reply)
 {
     struct smtpscope_state before = session->state;
     struct smtpscope_text name = {reply->first.at, 0};
 
     while (name.len < reply->first.len && name.at[name.len] != ' ')
         name.len++;
+    if (is_masked(&reply->text))
+        reply->oddities |= SMTPSCOPE_REPLY_MASKED;
     session->greeted = true;
     session->greeting_end = (uint32_t)(reply->end < UINT32_MAX ? reply->end : UINT32_MAX);
     session->name_hash = name_hash(&name);

@@ -4,6 +4,10 @@ import fnmatch
 import json
 
 
+VERBS = (None, ".", "(auth)", "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP",
+         "STARTTLS", "AUTH", "ETRN", "ATRN", "TURN", "BURL", "XCLIENT", "XFORWARD", "SEND", "SOML", "SAML")
+
+
 def first_word(line):
     """A command's verb; a line without one is no command line."""
     words = line.split()
@@ -25,12 +29,16 @@ class Reply:
     def __str__(self):
         return "%s/%s%s" % (self.command or "-", self.code, " " + self.enhanced if self.enhanced else "")
 
+    def names(self, command):
+        """Is it the command, as far as the program shows it? Of a word that is no command it may show nothing."""
+        return command == self.command or (command == "(hidden)" and self.command not in VERBS)
+
     def equals(self, exchange):
         if exchange["code"] != self.code:
             return False
         if self.visible == "yes" and self.enhanced is not False and exchange["enhanced"] != self.enhanced:
             return False
-        return exchange["command"] == self.command or self.alternatives is None or exchange["command"] in self.alternatives
+        return self.names(exchange["command"]) or self.alternatives is None or exchange["command"] in self.alternatives
 
 
 class Connection:
@@ -100,10 +108,16 @@ class Connection:
     def messages(self):
         """The messages that were sent in clear."""
         ends = self.message_ends()
-        clear = any(not self.raw["events"][end].get("tls") for end in ends)
-        if not clear or "tls_from_event" in self.raw:
+        if not any(not self.raw["events"][end].get("tls") for end in ends) or "tls_from_event" in self.raw:
             return []
-        return [self.by_recipient(message, end) for message, end in zip(self.raw["messages"], ends)]
+        return [self.by_recipient(message, end) for message, end in zip(self.raw["messages"], ends) if self.was_asked_for(end)]
+
+    def was_asked_for(self, end):
+        """Was the text a message to the server? What a client sends although DATA was refused is a line after the other to it."""
+        events = self.raw["events"]
+        commands = [event["i"] for event in events[:max(end, 0)] if event.get("verb") == "DATA"]
+        codes = [event["code"] for event in events if event["type"] == "reply" and commands and event.get("to") == commands[-1]]
+        return events[end]["type"] != "data" or not codes or codes[0] == 354
 
     def message_ends(self):
         """The events that end a message. A chunk that is not the last one ends it where nothing more of it came."""
