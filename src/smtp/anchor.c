@@ -76,7 +76,7 @@ static bool is_unknown(enum smtpscope_verb verb)
 static bool is_known_everywhere(enum smtpscope_verb verb)
 {
     return (smtpscope_verb_family(verb) == SMTPSCOPE_FAMILY_MANDATORY && verb != SMTPSCOPE_VERB_EHLO) ||
-           verb == SMTPSCOPE_VERB_EOD;
+           verb == SMTPSCOPE_VERB_EOD || verb == SMTPSCOPE_VERB_XEXCH50; /* nobody asks for it where it is not offered */
 }
 
 static enum fit fit_of_refusal(enum smtpscope_verb verb, uint16_t code)

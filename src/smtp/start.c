@@ -59,7 +59,7 @@ static bool is_open(const struct smtpscope_session *session, enum smtpscope_side
 {
     if (side == SMTPSCOPE_SERVER)
         return session->server == SERVER_REPLIES && !session->reply && !session->last_was_220;
-    return session->client == CLIENT_RESYNC || session->client == CLIENT_COMMANDS;
+    return session->client == CLIENT_RESYNC || client_is_among_commands(session);
 }
 
 void start_inside_tls(struct smtpscope_session *session, enum smtpscope_side side, const struct octet_origin *origin)

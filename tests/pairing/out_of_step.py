@@ -58,7 +58,7 @@ class Variant:
         self.base = base
         self.kind = kind        # "line" or "reply"
         self.items = items
-        self.before = before    # replies before the place
+        self.before = before    # replies before the place, or to what was sent before it
         self.extra = extra      # octets that were put in
 
 
@@ -127,10 +127,10 @@ def is_last_line(octets):
 
 
 def phases(items):
-    """For each item: may something be put before it, and how many replies were complete by then."""
-    found, replies, waiting_data, in_text, whole, tls, chunk = [], 0, False, False, True, False, False
+    """For each item: may something be put before it, and how many replies were complete, and commands sent, by then."""
+    sent, found, replies, waiting_data, in_text, whole, tls, chunk = 0, [], 0, False, False, True, False, False
     for item in items:
-        found.append((not (in_text or tls or chunk) and whole, replies))
+        found.append((not (in_text or tls or chunk) and whole, replies, sent))
         if item.side == "S":
             codes = re.findall(rb"^(\d\d\d)(?:[ \r]|$)", item.octets, re.M)
             whole = is_last_line(item.octets)
@@ -140,9 +140,11 @@ def phases(items):
             continue
         text = item.octets.upper()
         chunk = text.startswith(b"BDAT") and text.endswith(b"\n") and text.count(b"\n") == 1 and not re.match(rb"BDAT 0 ", text)
+        sent += not in_text
         if in_text:
             in_text = not (text.endswith(b"\r\n.\r\n") or text == b".\r\n")
             waiting_data = waiting_data and in_text
+            sent += not in_text
         elif text.startswith(b"DATA"):
             waiting_data = True
     return found
@@ -150,19 +152,21 @@ def phases(items):
 
 def looks_like_next(base, octets, before):
     """Would the reply be what the next command, or the greeting, is answered by? Then nobody could tell which one is the odd one."""
+    if not before:
+        return True
     following = base.pairs[before]["command"] if before < len(base.pairs) else ""
-    return {b"220": following in (None, "STARTTLS", "XCLIENT"), b"250": following == "EHLO" and b"250-" in octets}.get(octets[:3], not before)
+    return {b"220": following in (None, "STARTTLS", "XCLIENT"), b"250": following == "EHLO" and b"250-" in octets}.get(octets[:3], False)
 
 
 def variants_of(base, chance):
-    for at, (free, before) in enumerate(phases(base.items)):
+    for at, (free, before, sent) in enumerate(phases(base.items)):
         if not free:
             continue
         if base.items[at].side == "C":
             line = item_of("C", chance.choice(LINES), False)
             items = copy.deepcopy(base.items)
             items[at].joined = chance.random() < 0.5
-            yield Variant(base, "line", items[:at] + [line] + items[at:], before, line.octets)
+            yield Variant(base, "line", items[:at] + [line] + items[at:], max(before, 1 + sent), line.octets)
         reply = item_of("S", chance.choice(REPLIES), False)
         reply.unread = base.items[at].side == "S" and chance.random() < 0.5 and at > 0 and base.items[at - 1].side == "C"
         if not looks_like_next(base, reply.octets, before):
