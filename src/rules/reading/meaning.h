@@ -29,7 +29,7 @@ enum reply_meaning {
     MEANING_CLIENT_GONE,
     MEANING_SYNTAX,
     MEANING_DNS,
-    MEANING_OTHER_SERVER, /* what another server said, to this one: see stages.def */
+    MEANING_OTHER_SERVER, /* what another server said, to this one: see steps.def */
     MEANING_AFTER_ERROR,
     MEANING_EIGHT_BIT,
     MEANING_NUL,
