@@ -188,7 +188,8 @@ static enum secret_kind auth_kind(const struct smtpscope_session *session, const
 {
     if (command->mechanism == SMTPSCOPE_MECHANISM_NONE)
         return SECRET_WORDS;
-    return session->user_next ? SECRET_USER : SECRET_ANSWER;
+    /* What stands behind Exchange's own word is documented nowhere: it may be either. */
+    return session->user_next && command->verb == SMTPSCOPE_VERB_AUTH ? SECRET_USER : SECRET_ANSWER;
 }
 
 /* AUTH LOGIN asks for the user first: draft-murchison-sasl-login. */

@@ -73,7 +73,7 @@ class Starts(ProgramTest):
                 for rule, confidence in found[label] if label[1] else ():
                     if confidence == "certain" and rule != "transport.midstream":
                         wrong[rule, os.path.basename(path)] += 1
-        self.assertGreater(count, 100)
+        self.assertGreater(count, 50)  # pcaps/ alone has so many
         self.assertFalse(wrong, "certain, of %d starts: %s" % (count, wrong))
 
 
