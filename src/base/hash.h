@@ -13,10 +13,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* `data` may be NULL where there are no octets. */
+/* `data` may be NULL where `len` is 0: XXH3 reads nothing then. */
 static inline uint64_t hash_octets(const void *data, size_t len, uint64_t seed)
 {
-    return XXH3_64bits_withSeed(data ? data : "", len, seed);
+    return XXH3_64bits_withSeed(data, len, seed);
 }
 
 /* Of two words. */
