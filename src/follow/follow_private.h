@@ -4,7 +4,7 @@
 #define FOLLOW_FOLLOW_PRIVATE_H
 
 #include "rules/memory.h"
-#include "smtp/follower.h"
+#include "smtp/state/follower.h"
 #include "smtpscope/follow.h"
 
 /* One block, for there may be a million of them. The session is what the caller has in hand. */

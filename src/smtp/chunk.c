@@ -3,10 +3,10 @@
 #include "chunk.h"
 
 #include "client.h"
-#include "command.h"
-#include "follower.h"
-#include "queue.h"
 #include "resync.h"
+#include "smtp/state/follower.h"
+#include "smtp/state/queue.h"
+#include "smtp/syntax/command.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #ifndef SMTP_CHUNK_H
 #define SMTP_CHUNK_H
 
-#include "origin.h"
+#include "smtp/state/origin.h"
 #include "smtpscope/session.h"
 
 size_t chunk_take(struct smtpscope_session *session, const char *data, size_t len, const struct octet_origin *origin);

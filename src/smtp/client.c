@@ -7,16 +7,16 @@
 #include "client.h"
 
 #include "chunk.h"
-#include "command.h"
 #include "pairing.h"
 #include "proxy_header.h"
-#include "queue.h"
 #include "resync.h"
-#include "shown.h"
+#include "smtp/shown/shown.h"
+#include "smtp/state/queue.h"
+#include "smtp/state/state.h"
+#include "smtp/state/transaction.h"
+#include "smtp/syntax/command.h"
+#include "smtp/syntax/verbs.h"
 #include "start.h"
-#include "state.h"
-#include "transaction.h"
-#include "verbs.h"
 
 #include "base/memory.h"
 

@@ -3,8 +3,8 @@
 #ifndef SMTP_CLIENT_H
 #define SMTP_CLIENT_H
 
-#include "follower.h"
-#include "held_octets.h"
+#include "smtp/state/follower.h"
+#include "smtp/state/held_octets.h"
 
 void client_octets(struct smtpscope_session *session, const char *data, size_t len, struct octet_origin origin);
 void client_gap(struct smtpscope_session *session, uint64_t len, const struct octet_origin *origin);

@@ -3,7 +3,7 @@
 #ifndef SMTP_PAIRING_H
 #define SMTP_PAIRING_H
 
-#include "match.h"
+#include "smtp/matching/match.h"
 
 /* A whole reply; `acked`: client octets that the server had acknowledged. */
 void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *reply, uint64_t acked);

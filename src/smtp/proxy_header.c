@@ -11,9 +11,9 @@
 #include "proxy_header.h"
 
 #include "client.h"
-#include "follower.h"
-#include "octets.h"
-#include "queue.h"
+#include "smtp/state/follower.h"
+#include "smtp/state/queue.h"
+#include "smtp/syntax/octets.h"
 
 #include "base/memory.h"
 

@@ -3,7 +3,7 @@
 #ifndef SMTP_PROXY_HEADER_H
 #define SMTP_PROXY_HEADER_H
 
-#include "origin.h"
+#include "smtp/state/origin.h"
 #include "smtpscope/session.h"
 
 /*

@@ -3,11 +3,11 @@
 #include "resync.h"
 
 #include "client.h"
-#include "command.h"
-#include "follower.h"
-#include "held_octets.h"
-#include "queue.h"
-#include "transaction.h"
+#include "smtp/state/follower.h"
+#include "smtp/state/held_octets.h"
+#include "smtp/state/queue.h"
+#include "smtp/state/transaction.h"
+#include "smtp/syntax/command.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #ifndef SMTP_RESYNC_H
 #define SMTP_RESYNC_H
 
-#include "origin.h"
+#include "smtp/state/origin.h"
 #include "smtpscope/session.h"
 
 /* Takes octets of unknown kind; when there are enough to tell, sets the mode and has them read as what they are. */

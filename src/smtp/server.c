@@ -10,12 +10,12 @@
 #include "server.h"
 
 #include "client.h"
-#include "follower.h"
-#include "held_octets.h"
-#include "octets.h"
 #include "pairing.h"
-#include "queue.h"
 #include "resync.h"
+#include "smtp/state/follower.h"
+#include "smtp/state/held_octets.h"
+#include "smtp/state/queue.h"
+#include "smtp/syntax/octets.h"
 #include "start.h"
 
 #include "base/memory.h"

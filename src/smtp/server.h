@@ -3,7 +3,7 @@
 #ifndef SMTP_SERVER_H
 #define SMTP_SERVER_H
 
-#include "origin.h"
+#include "smtp/state/origin.h"
 #include "smtpscope/session.h"
 
 /* Three digits of a class that exists, and a separator or the end. */

@@ -8,10 +8,10 @@
  */
 #include "start.h"
 
-#include "command.h"
-#include "octets.h"
 #include "server.h"
-#include "state.h"
+#include "smtp/state/state.h"
+#include "smtp/syntax/command.h"
+#include "smtp/syntax/octets.h"
 
 /* RFC 8446 5.1: type, version and length before each record; 5.2, RFC 5246 6.2.3: up to 2^14 octets and 2048 more. */
 #define RECORD_HEAD 5

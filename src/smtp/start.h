@@ -3,8 +3,8 @@
 #ifndef SMTP_START_H
 #define SMTP_START_H
 
-#include "follower.h"
-#include "origin.h"
+#include "smtp/state/follower.h"
+#include "smtp/state/origin.h"
 
 /*
  * What one side sent in one piece, while neither has shown that it speaks SMTP in clear. True: it is TLS, or noise that may be,

@@ -4,7 +4,7 @@
  * in segments as they come; GB/s, of processor time as others may use the machine too, median and best of the turns. Beside
  * them the text is only read, once: more than that memory does not give.
  */
-#include "smtp/scan.h"
+#include "smtp/scan/scan.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
  */
 #include "follow.h"
 
-#include "smtp/secret.h"
+#include "smtp/shown/secret.h"
 
 #include <stdlib.h>
 

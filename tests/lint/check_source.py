@@ -43,6 +43,14 @@ ROOMS = {
         "reading": set(),
         "": {"reading"},
     },
+    "smtp": {
+        "syntax": set(),
+        "scan": set(),
+        "state": {"syntax", "scan"},
+        "shown": {"state", "syntax"},
+        "matching": {"state", "syntax"},
+        "": {"syntax", "scan", "state", "shown", "matching"},
+    },
     "output": {
         "": set(),
         "sink": set(),

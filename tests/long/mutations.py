@@ -22,7 +22,7 @@ Mutation = collections.namedtuple("Mutation", "name what file old new tests")
 TABLE = (
     Mutation("gap-sum", "the octets of two gaps are not added up", "src/rules/session_end.c",
              ".detail_more = gap->len", ".detail_more = 0 * gap->len", "dialogue.gap|unit.judge"),
-    Mutation("secret-told", "a password of less than 16 octets is not looked for in later replies", "src/smtp/words.h",
+    Mutation("secret-told", "a password of less than 16 octets is not looked for in later replies", "src/smtp/syntax/words.h",
              "#define SECRET_MIN 8", "#define SECRET_MIN 16", "unit.session|dialogue.auth"),
     Mutation("last-packet", "a finding's last packet is its first one", "src/rules/note.c",
              "note->finding.last_packet = here.packet;", "note->finding.last_packet = note->finding.packet;", "unit.judge"),
@@ -31,7 +31,7 @@ TABLE = (
              "unit.output|program.text|dialogue"),
     Mutation("embryo-time", "a SYN without an answer is kept for ten minutes", "src/stream/expire.c",
              "#define EMBRYO_TIME (60 * SMTPSCOPE_SECOND)", "#define EMBRYO_TIME (600 * SMTPSCOPE_SECOND)", "unit.stream"),
-    Mutation("line-limit", "a command line may have 513 octets", "src/smtp/command.c",
+    Mutation("line-limit", "a command line may have 513 octets", "src/smtp/syntax/command.c",
              "#define COMMAND_LINE_MAX 512", "#define COMMAND_LINE_MAX 513", "unit.|dialogue.command"),
     Mutation("summary-sum", "the recipients of two workers are not added up", "src/output/summary.c",
              "add_all(summary->recipients, part->recipients, SUMMARY_OUTCOMES);", "", "unit.counters"),
@@ -44,7 +44,7 @@ TABLE = (
     Mutation("closing-521", "521 does not say that the server closes", "src/rules/refusal_view.c",
              "default: return refused->code == 421 || refused->code == 521;", "default: return refused->code == 421;",
              "unit.judge|dialogue.closing"),
-    Mutation("recipients-kept", "half as many recipients of a transaction are kept", "src/smtp/transaction.h",
+    Mutation("recipients-kept", "half as many recipients of a transaction are kept", "src/smtp/state/transaction.h",
              "#define RECIPIENTS_MAX 2048", "#define RECIPIENTS_MAX 1024", "unit.session"),
 )
 

@@ -6,7 +6,7 @@
 #ifndef SMTPSCOPE_TESTS_SCAN_REFERENCE_H
 #define SMTPSCOPE_TESTS_SCAN_REFERENCE_H
 
-#include "smtp/scan.h"
+#include "smtp/scan/scan.h"
 
 #include <assert.h>
 

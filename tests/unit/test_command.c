@@ -2,7 +2,7 @@
 /* One command line: verb, argument, path, parameters, and what is odd about it. */
 #include "unit.h"
 
-#include "smtp/command.h"
+#include "smtp/syntax/command.h"
 
 #define ODD(name) SMTPSCOPE_COMMAND_##name
 #define EXT(id) SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_##id)

@@ -2,7 +2,7 @@
 /* What the reply to EHLO advertises: keywords, parameters, in whatever case and as servers write them. */
 #include "unit.h"
 
-#include "smtp/offer.h"
+#include "smtp/syntax/offer.h"
 
 #define EXT(id) SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_##id)
 #define SASL(id) SMTPSCOPE_MECHANISM_BIT(SMTPSCOPE_MECHANISM_##id)

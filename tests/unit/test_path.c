@@ -2,8 +2,8 @@
 /* The path of MAIL and RCPT: its parts, and what RFC 5321 4.1.2 and 4.5.3.1 say of it. */
 #include "unit.h"
 
-#include "smtp/octets.h"
-#include "smtp/path.h"
+#include "smtp/syntax/octets.h"
+#include "smtp/syntax/path.h"
 
 #define X10 "xxxxxxxxxx"
 #define X60 X10 X10 X10 X10 X10 X10

@@ -2,11 +2,11 @@
 /* What of a command and of a reply may be shown. tests/secrets has whole sessions; here is each decision by itself. */
 #include "unit.h"
 
-#include "smtp/base64.h"
-#include "smtp/command.h"
-#include "smtp/secret.h"
-#include "smtp/shown.h"
-#include "smtp/words.h"
+#include "smtp/shown/secret.h"
+#include "smtp/shown/shown.h"
+#include "smtp/syntax/base64.h"
+#include "smtp/syntax/command.h"
+#include "smtp/syntax/words.h"
 
 static const struct smtpscope_session_config config;
 

@@ -2,7 +2,7 @@
 /* Transactions and what became of each recipient and message. */
 #include "transaction.h"
 
-#include "command.h"
+#include "smtp/syntax/command.h"
 
 #include "base/memory.h"
 

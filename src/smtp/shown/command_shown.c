@@ -9,11 +9,11 @@
  */
 #include "shown.h"
 
-#include "octets.h"
-#include "offer.h"
 #include "secret.h"
-#include "verbs.h"
-#include "words.h"
+#include "smtp/syntax/octets.h"
+#include "smtp/syntax/offer.h"
+#include "smtp/syntax/verbs.h"
+#include "smtp/syntax/words.h"
 
 #include <string.h>
 

@@ -9,10 +9,10 @@
  */
 #include "secret.h"
 
-#include "base64.h"
-#include "held_octets.h"
-#include "octets.h"
-#include "words.h"
+#include "smtp/state/held_octets.h"
+#include "smtp/syntax/base64.h"
+#include "smtp/syntax/octets.h"
+#include "smtp/syntax/words.h"
 
 #include "base/memory.h"
 

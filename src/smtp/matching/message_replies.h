@@ -3,7 +3,7 @@
 #ifndef SMTP_MESSAGE_REPLIES_H
 #define SMTP_MESSAGE_REPLIES_H
 
-#include "queue.h"
+#include "smtp/state/queue.h"
 
 /* The reply, exchange `index`, answers the end of a message: is it of one recipient, or announces such, and more are to come? */
 bool message_replies_go_on(struct smtpscope_session *session, const struct pending *end, const struct smtpscope_reply *reply,

@@ -3,7 +3,7 @@
 #ifndef SMTP_SECRET_H
 #define SMTP_SECRET_H
 
-#include "follower.h"
+#include "smtp/state/follower.h"
 
 enum secret_kind {
     SECRET_ANSWER, /* a line inside AUTH, or what follows its mechanism */

@@ -10,7 +10,7 @@
  */
 #include "message_replies.h"
 
-#include "transaction.h"
+#include "smtp/state/transaction.h"
 
 /* PRDR's word that replies of the recipients follow. */
 #define REPLIES_FOLLOW 353

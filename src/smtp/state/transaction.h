@@ -5,7 +5,7 @@
 
 #include "follower.h"
 #include "held_octets.h"
-#include "scan.h"
+#include "smtp/scan/scan.h"
 
 /* What is odd in the text of a message; few have any of it. */
 struct message_oddity {

@@ -6,9 +6,9 @@
  */
 #include "shown.h"
 
-#include "octets.h"
 #include "secret.h"
-#include "words.h"
+#include "smtp/syntax/octets.h"
+#include "smtp/syntax/words.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #define SMTP_MATCH_H
 
 #include "anchor.h"
-#include "queue.h"
+#include "smtp/state/queue.h"
 
 /* What happened behind a reply that may be read in two ways. */
 enum aftermath {

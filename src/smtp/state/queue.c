@@ -12,7 +12,7 @@
 #include "queue.h"
 
 #include "held_octets.h"
-#include "offer.h"
+#include "smtp/syntax/offer.h"
 
 #include "base/memory.h"
 

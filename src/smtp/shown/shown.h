@@ -3,7 +3,7 @@
 #ifndef SMTP_SHOWN_H
 #define SMTP_SHOWN_H
 
-#include "follower.h"
+#include "smtp/state/follower.h"
 
 /*
  * Shortens the texts of a command that was parsed from `line`, of which `whole` is false when octets of it are not there; what

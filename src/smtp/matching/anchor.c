@@ -2,8 +2,8 @@
 /* Codes and texts that can answer one thing only, as a table; and how a reply fits a command that waits. */
 #include "anchor.h"
 
-#include "octets.h"
-#include "offer.h"
+#include "smtp/syntax/octets.h"
+#include "smtp/syntax/offer.h"
 
 #define BIT(verb) ((uint64_t)1 << SMTPSCOPE_VERB_##verb)
 #define LOGIN (BIT(AUTH) | BIT(XEXPS) | BIT(ANSWER))
