@@ -7,12 +7,13 @@
 #   thread       ThreadSanitizer over the captures, one to four workers
 #   mutations    the program broken in one place after the other: a test must notice each
 #   pairing      a line without a reply, or a reply without a line, at each place of each clean session, with ten seeds
+#   processors   unit tests and fuzz replay on i386, arm64 and a big-endian processor (root, debootstrap)
 #   roots        ./run.sh and ./test.sh in fresh Debian 12, 13 and sid (root, debootstrap)
 set -u
 cd -- "$(dirname -- "$0")/.." || exit 2
 minutes=60
 [ "${1-}" != --minutes ] || { minutes=$2; shift 2; }
-[ $# -gt 0 ] || set -- fuzz thread mutations pairing roots
+[ $# -gt 0 ] || set -- fuzz thread mutations pairing processors roots
 mkdir -p build/long
 passed=0
 failed=0
@@ -51,6 +52,14 @@ part_pairing() {
         python3 tests/pairing/out_of_step.py --all --seed $seed build/dev/bin/smtpscope pcaps ../shared/captures ../shared/captures-servers ||
             return 1
     done
+}
+
+part_processors() {
+    status=0
+    for architecture in i386 arm64 s390x; do
+        tests/long/processor.sh $architecture || status=1
+    done
+    return $status
 }
 
 part_roots() {
