@@ -21,6 +21,18 @@ enum smtpscope_trace_kind {
 };
 
 /*
+ * The name that the client gave in EHLO or HELO: its hash, seeded by `seed`, 0: none; and as much of it as its registered domain
+ * is found by (by the Public Suffix List), in lower case, `domain_len` octets. A pool of senders shares that domain. Finding it
+ * takes as long as a command and its reply, and few need it: so it is found where two clients are compared. Kept for each
+ * session by whoever follows it.
+ */
+struct smtpscope_hello_key {
+    uint64_t seed, hello;
+    uint8_t domain_len;
+    char domain[47];
+};
+
+/*
  * What a fact leaves for the correlation: small, without pointers into the session, so that it can travel from the thread that
  * follows the session to the one that correlates.
  */
@@ -39,12 +51,11 @@ struct smtpscope_trace {
     uint64_t offset;   /* of the reply */
     bool starttls;     /* OFFER: it is offered */
     /* Of an OUTCOME: */
-    uint64_t envelope;              /* hash of the sender and the recipient; never 0 */
-    uint64_t size;                  /* MAIL SIZE=; SMTPSCOPE_NO_SIZE: not said */
-    bool null_sender;               /* MAIL FROM:<> */
-    enum smtpscope_outcome outcome; /* accepted, deferred or refused */
-    /* Of an OUTCOME or TLS, by which a client is known beside its address: see struct smtpscope_hello_key. */
-    uint64_t hello, site;
+    uint64_t envelope;                /* hash of the sender and the recipient; never 0 */
+    uint64_t size;                    /* MAIL SIZE=; SMTPSCOPE_NO_SIZE: not said */
+    bool null_sender;                 /* MAIL FROM:<> */
+    enum smtpscope_outcome outcome;   /* accepted, deferred or refused */
+    struct smtpscope_hello_key hello; /* of an OUTCOME or TLS: by which a client is known beside its address */
     /* Of an ATTEMPT, as struct smtpscope_attempt has them: */
     enum smtpscope_attempt_end attempt;
     uint32_t tries;
@@ -55,14 +66,6 @@ struct smtpscope_trace {
 struct smtpscope_trace smtpscope_trace_attempt(const struct smtpscope_attempt *attempt);
 
 #define SMTPSCOPE_NO_SIZE UINT64_MAX
-
-/*
- * The name that the client gave in EHLO or HELO, and the registered domain it belongs to (by the Public Suffix List), as hashes
- * seeded by `seed`; 0: none. A pool of senders shares the domain. Kept for each session by whoever follows it.
- */
-struct smtpscope_hello_key {
-    uint64_t seed, hello, site;
-};
 
 /*
  * Calls `trace` for each trace of the fact, in order; valid during the call. Most facts have none. `key` is all zero but for

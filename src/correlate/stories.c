@@ -20,6 +20,7 @@
 #include "stories.h"
 
 #include "base/hash.h"
+#include "site.h"
 
 #define NEIGHBOURS 16u
 #define DEFAULT_TOO_SOON (60 * SMTPSCOPE_SECOND)
@@ -66,6 +67,14 @@ static bool is_ipv4(const uint8_t *addr)
     return !memcmp(addr, mapped, sizeof mapped);
 }
 
+static uint64_t site_key(const struct smtpscope_hello_key *hello)
+{
+    struct smtpscope_text site = site_of(hello->domain, hello->domain_len);
+    uint64_t key = hash_octets(site.at, site.len, hello->seed);
+
+    return site.len ? (key ? key : 1) : 0;
+}
+
 /* The network is the /24 or the /64. */
 static struct client_keys keys_of(const struct smtpscope_trace *trace)
 {
@@ -73,8 +82,8 @@ static struct client_keys keys_of(const struct smtpscope_trace *trace)
 
     return (struct client_keys){.address = hash_octets(addr, 16, 0),
                                 .network = hash_octets(addr, is_ipv4(addr) ? 15 : 8, 1),
-                                .hello = trace->hello,
-                                .site = trace->site};
+                                .hello = trace->hello.hello,
+                                .site = site_key(&trace->hello)};
 }
 
 static bool is_kin(const struct client_keys *a, const struct client_keys *b)
@@ -168,6 +177,7 @@ static void story_remove(struct stories *stories, struct story *story)
 
     *(prev ? &prev->next : &stories->first) = story->next;
     *(next ? &next->prev : &stories->last) = story->prev;
+    stories->homes[stories->keys[story - stories->slots] % STORIES_SLOTS]--;
     stories->keys[story - stories->slots] = 0;
 }
 
@@ -189,6 +199,7 @@ static struct story *story_add(struct stories *stories, uint64_t key)
         story_remove(stories, story);
     }
     stories->keys[best] = key;
+    stories->homes[key % STORIES_SLOTS]++;
     *story = (struct story){.prev = stories->last};
     last = story_at(stories, stories->last);
     stories->last = (uint32_t)best + 1;
@@ -312,10 +323,14 @@ static void story_end(struct stories *stories, const struct smtpscope_correlate_
 
 void stories_try(struct stories *stories, const struct smtpscope_correlate_config *config, const struct smtpscope_trace *trace)
 {
-    struct client_keys client = keys_of(trace);
-    struct story_match match = match_find(stories, trace, &client);
+    struct client_keys client;
+    struct story_match match;
     struct story *story;
 
+    if (trace->outcome != SMTPSCOPE_OUTCOME_DEFERRED && !stories->homes[trace->envelope % STORIES_SLOTS])
+        return; /* it was never deferred, as most are not */
+    client = keys_of(trace);
+    match = match_find(stories, trace, &client);
     if (trace->outcome != SMTPSCOPE_OUTCOME_DEFERRED) {
         if (match.story)
             story_end(stories, config, &match, trace, &client);

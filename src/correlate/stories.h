@@ -39,8 +39,9 @@ struct stories {
     uint64_t forgotten;   /* for want of room */
     uint32_t first, last; /* in the order in which stories began, which does not depend on where their keys lead */
     struct blind_client blind[STORIES_BLIND];
-    /* 0: free. Apart from the rest: most recipients were never deferred, and are looked up all the same. */
-    uint64_t keys[STORIES_SLOTS];
+    /* How many stories have their neighbourhood there: most recipients were never deferred, and one look tells. */
+    uint8_t homes[STORIES_SLOTS];
+    uint64_t keys[STORIES_SLOTS]; /* 0: free. Apart from the rest, that a search touches little */
     struct story slots[STORIES_SLOTS];
 };
 

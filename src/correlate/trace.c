@@ -16,20 +16,24 @@ static uint64_t name_hash(const char *name, size_t len, uint64_t seed)
     return len ? (hash ? hash : 1) : 0;
 }
 
+/* Of a name that is too long to be kept, its registered domain is: the domain of that is itself. */
 static void hello_note(struct smtpscope_hello_key *key, struct smtpscope_text name)
 {
     char lower[NAME_MAX_OCTETS];
-    struct smtpscope_text site;
-    size_t len = name.len && name.at[name.len - 1] == '.' ? name.len - 1 : name.len;
+    struct smtpscope_text kept = {lower, name.len && name.at[name.len - 1] == '.' ? name.len - 1 : name.len};
 
-    key->hello = key->site = 0;
-    if (len > sizeof lower)
+    key->hello = key->domain_len = 0;
+    if (kept.len > sizeof lower)
         return;
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < kept.len; i++)
         lower[i] = (char)(name.at[i] >= 'A' && name.at[i] <= 'Z' ? name.at[i] + 'a' - 'A' : name.at[i]);
-    site = site_of(lower, len);
-    key->hello = name_hash(lower, len, key->seed);
-    key->site = name_hash(site.at, site.len, key->seed);
+    key->hello = name_hash(lower, kept.len, key->seed);
+    if (kept.len > sizeof key->domain)
+        kept = site_of(lower, kept.len);
+    if (kept.len > sizeof key->domain)
+        return;
+    memcpy(key->domain, kept.at, kept.len);
+    key->domain_len = (uint8_t)kept.len;
 }
 
 /* The sender and the recipient, without case: who writes a name in another case means the same mailbox. */
@@ -140,8 +144,7 @@ static void trace_message(const struct smtpscope_session *session, const struct 
             .size = message->has_declared_size ? message->declared_size : SMTPSCOPE_NO_SIZE,
             .null_sender = !message->mail_from.len,
             .outcome = outcome,
-            .hello = key->hello,
-            .site = key->site,
+            .hello = *key,
         };
         tell(ctx, &trace);
     }
@@ -158,8 +161,7 @@ static void trace_tls(const struct smtpscope_session *session, const struct smtp
                                     .packet = fact->packet,
                                     .exchange = UINT32_MAX,
                                     .state = "",
-                                    .hello = key->hello,
-                                    .site = key->site};
+                                    .hello = *key};
 
     tell(ctx, &trace);
 }
