@@ -100,9 +100,7 @@ static inline uint64_t checksum_add(uint64_t sum, const void *data, size_t len)
 /* Whether all that was summed, its checksum included, comes to what it must. */
 static inline bool checksum_is_right(uint64_t sum)
 {
-    for (; sum >> 16; sum = (sum & 0xffff) + (sum >> 16))
-        ;
-    return sum == 0xffff;
+    return sum && sum % 0xffff == 0; /* adding what is carried out keeps the remainder */
 }
 
 /*

@@ -102,7 +102,7 @@ enum layer layer_ip(struct walk *walk)
 }
 
 /* RFC 791 3.1: the checksum covers the header with its options, whose octets are all there. */
-static void walk_ipv4_header(struct walk *walk, const struct reader *header, size_t len)
+static inline void walk_ipv4_header(struct walk *walk, const struct reader *header, size_t len)
 {
     walk->hops = reader_u8(header, 8);
     if (reader_be16(header, 10) != 0 && !checksum_is_right(checksum_add(0, header->at, len)))
@@ -217,12 +217,14 @@ static bool walk_options(struct walk *walk, uint32_t len)
     return reader_skip(&walk->in, left);
 }
 
-/* RFC 4291 2.5.5.2 */
+/* RFC 4291 2.5.5.2. Written in one piece: a processor waits when it reads at once what two writes have just put together. */
 static void endpoint_set_ipv4(struct smtpscope_endpoint *endpoint, const uint8_t *address, uint16_t port)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    memcpy(endpoint->addr, mapped, sizeof mapped);
-    memcpy(endpoint->addr + sizeof mapped, address, 4);
+    static const uint8_t mapped[sizeof endpoint->addr] = {[10] = 0xff, [11] = 0xff};
+    uint32_t words[4];
+    memcpy(words, mapped, sizeof words);
+    memcpy(&words[3], address, sizeof words[3]);
+    memcpy(endpoint->addr, words, sizeof words);
     endpoint->port = port;
 }
 

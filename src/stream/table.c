@@ -17,13 +17,32 @@
 
 _Static_assert(sizeof(struct smtpscope_endpoint) == 18, "an end is hashed as it stands");
 
-/* Both directions hash alike: the two ends are combined by operations that do not care about their order. */
+/* An end of IPv4 in one word: address and port. */
+static bool endpoint_is_short(const struct smtpscope_endpoint *end, uint64_t *word)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    uint32_t address;
+
+    memcpy(&address, end->addr + sizeof mapped, sizeof address);
+    *word = (uint64_t)address << 16 | end->port;
+    return !memcmp(end->addr, mapped, sizeof mapped);
+}
+
+/*
+ * Both directions hash alike: two ends of IPv4 are put in order; others are hashed each, and combined by operations that do not
+ * care about their order.
+ */
 uint64_t smtpscope_segment_hash(const struct smtpscope_segment *segment, uint64_t seed)
 {
-    uint64_t src = hash_octets(&segment->src, sizeof segment->src, seed);
-    uint64_t dst = hash_octets(&segment->dst, sizeof segment->dst, seed);
-    uint64_t hash = hash_octets((const uint64_t[]){src + dst, src ^ dst}, 2 * sizeof src, seed);
+    uint64_t src, dst, hash;
 
+    if (endpoint_is_short(&segment->src, &src) & endpoint_is_short(&segment->dst, &dst)) {
+        hash = hash_octets((const uint64_t[]){src < dst ? src : dst, src < dst ? dst : src}, 2 * sizeof src, seed);
+    } else {
+        src = hash_octets(&segment->src, sizeof segment->src, seed);
+        dst = hash_octets(&segment->dst, sizeof segment->dst, seed);
+        hash = hash_octets((const uint64_t[]){src + dst, src ^ dst}, 2 * sizeof src, seed);
+    }
     return hash ? hash : 1;
 }
 
