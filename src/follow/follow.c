@@ -241,6 +241,7 @@ void smtpscope_follow_free(struct smtpscope_follow *follow)
 
 void smtpscope_follow_expire(struct smtpscope_follow *follow, smtpscope_time now)
 {
+    follow->expired = now;
     if (now > follow->now)
         follow->now = now;
     smtpscope_streams_expire(follow->streams, now);
@@ -250,7 +251,8 @@ void smtpscope_follow_expire(struct smtpscope_follow *follow, smtpscope_time now
 
 bool smtpscope_follow_segment(struct smtpscope_follow *follow, const struct smtpscope_segment *segment)
 {
-    smtpscope_follow_expire(follow, segment->time);
+    if (segment->time != follow->expired)
+        smtpscope_follow_expire(follow, segment->time);
     return smtpscope_streams_segment(follow->streams, segment);
 }
 
@@ -262,6 +264,7 @@ void smtpscope_follow_adopt(struct smtpscope_follow *follow, const struct smtpsc
 void smtpscope_follow_clock_stepped(struct smtpscope_follow *follow, smtpscope_time delta)
 {
     follow->now += delta;
+    follow->expired += delta;
     smtpscope_streams_clock_stepped(follow->streams, delta);
 }
 

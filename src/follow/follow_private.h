@@ -45,6 +45,7 @@ struct smtpscope_follow {
     struct smtpscope_correlate *correlate;   /* NULL: nothing to correlate yet, or others do it */
     const struct smtpscope_session *current; /* whose fact or finding it is */
     smtpscope_time now;                      /* packet time */
+    smtpscope_time expired;                  /* the last time that smtpscope_follow_expire() was given */
     struct lone *first, *last;
     struct waiting *waiting, **waiting_end;
     smtpscope_time told; /* the time of smtpscope_follow_tell() */

@@ -39,9 +39,9 @@ static size_t line_text(const char *line, size_t len)
     return len;
 }
 
-/* A line is complete, or will never be. `total` is its length with its end. */
-static void command_fill(struct smtpscope_session *session, struct smtpscope_command *command, const char *line, size_t len,
-                         uint64_t total, const struct octet_origin *origin)
+/* A line is complete, or will never be. `total` is its length with its end. Returns the kinds of its octets. */
+static unsigned command_fill(struct smtpscope_session *session, struct smtpscope_command *command, const char *line, size_t len,
+                             uint64_t total, const struct octet_origin *origin)
 {
     command->offset = origin->offset;
     command->acked = origin->acked;
@@ -62,7 +62,7 @@ static void command_fill(struct smtpscope_session *session, struct smtpscope_com
     if (!session->flow->midstream && !extra_of(session)->lost[SMTPSCOPE_SERVER] &&
         (!session->greeted || origin->acked < session->greeting_end))
         command->circumstances |= SMTPSCOPE_COMMAND_EARLY;
-    command_parse(command, line, len);
+    return command_parse(command, line, len);
 }
 
 static const char *alien_name_of(const struct smtpscope_session *session, enum smtpscope_alien alien, const char *line,
@@ -137,9 +137,10 @@ static void after_command(struct smtpscope_session *session, const struct smtpsc
 static void command_read(struct smtpscope_session *session, struct smtpscope_command *command, const char *line, size_t len,
                          uint64_t total, const struct octet_origin *origin)
 {
-    command_fill(session, command, line, len, total, origin);
+    unsigned seen = command_fill(session, command, line, len, total, origin);
+
     command_classify(session, command, origin, line, len);
-    command_show(session, command, line, line_text(line, len), len == total);
+    command_show(session, command, line, line_text(line, len), seen, len == total);
     session->cut = false;
 }
 

@@ -17,15 +17,19 @@
 
 _Static_assert(sizeof(struct smtpscope_endpoint) == 18, "an end is hashed as it stands");
 
-/* An end of IPv4 in one word: address and port. */
+/* An end of IPv4 (RFC 4291 2.5.5.2) in one word: address and port. */
 static bool endpoint_is_short(const struct smtpscope_endpoint *end, uint64_t *word)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    uint32_t address;
+    static const uint8_t mapped[4] = {[2] = 0xff, [3] = 0xff};
+    uint64_t zero;
+    uint32_t prefix, address, wanted;
 
-    memcpy(&address, end->addr + sizeof mapped, sizeof address);
+    memcpy(&zero, end->addr, sizeof zero);
+    memcpy(&prefix, end->addr + 8, sizeof prefix);
+    memcpy(&wanted, mapped, sizeof wanted);
+    memcpy(&address, end->addr + 12, sizeof address);
     *word = (uint64_t)address << 16 | end->port;
-    return !memcmp(end->addr, mapped, sizeof mapped);
+    return !(zero | (prefix ^ wanted));
 }
 
 /*

@@ -80,8 +80,9 @@ static void test_commands(void **unused)
         struct smtpscope_command command = {.len = (uint32_t)(len + 2)};
         const char *line = (const char *)guarded.data;
 
-        command_parse(&command, line, len);
-        command_show(&session, &command, line, len, true);
+        unsigned seen = command_parse(&command, line, len);
+
+        command_show(&session, &command, line, len, seen, true);
         if (!text_is(smtpscope_command_name(&command), row->name) || !text_is(command.argument, row->argument) ||
             !text_is(command.path, row->path) || !text_is(command.unknown_parameter, row->unknown_parameter))
             fail_msg("\"%s\": name \"%.*s\", argument \"%.*s\", path \"%.*s\", unknown parameter \"%.*s\"", row->line,

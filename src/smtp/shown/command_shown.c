@@ -166,9 +166,9 @@ static const char *argument_shown(const struct smtpscope_session *session, const
 }
 
 /* A line goes on behind a bare CR or a NUL for some servers, and so does a secret. */
-static const char *text_end(const char *at, const char *end)
+static const char *text_end(const char *at, const char *end, unsigned seen)
 {
-    if (!(kinds_of(at, (size_t)(end - at)) & KIND_CONTROL) && !memchr(at, '\r', (size_t)(end - at)))
+    if (!(seen & KIND_CONTROL) && !memchr(at, '\r', (size_t)(end - at)))
         return end;
     for (; at < end; at++)
         if (kind_of(*at) & KIND_CONTROL || *at == '\r')
@@ -199,7 +199,7 @@ static void auth_seen(struct smtpscope_session *session, const struct smtpscope_
     session->user_next = command->mechanism == SMTPSCOPE_MECHANISM_LOGIN;
 }
 
-static void known_show(struct smtpscope_session *session, struct smtpscope_command *command, bool whole)
+static void known_show(struct smtpscope_session *session, struct smtpscope_command *command, unsigned seen, bool whole)
 {
     struct smtpscope_text argument = command->argument;
     const char *end = argument.at + argument.len, *shown, *url;
@@ -211,13 +211,14 @@ static void known_show(struct smtpscope_session *session, struct smtpscope_comma
         session->secret_unseen |= !whole;
         kind = auth_kind(session, command);
     }
-    shown = text_end(argument.at, argument_shown(session, command));
+    shown = text_end(argument.at, argument_shown(session, command), seen);
     argument.len = (size_t)(shown - argument.at);
     url = userinfo_find(argument.at, argument.len);
     if (url)
         shown = url;
     argument.len = (size_t)(shown - argument.at);
-    argument.len = secret_find(session, argument, 0, false, &len);
+    if (extra_of(session)->secrets)
+        argument.len = secret_find(session, argument, 0, false, &len);
     shown = argument.at + argument.len;
     text_end_at(&command->argument, shown);
     text_end_at(&command->path, shown);
@@ -282,10 +283,10 @@ void command_hide(struct smtpscope_command *command)
 }
 
 void command_show(struct smtpscope_session *session, struct smtpscope_command *command, const char *line, size_t len,
-                  bool whole)
+                  unsigned seen, bool whole)
 {
     if (command->verb > SMTPSCOPE_VERB_ANSWER)
-        known_show(session, command, whole);
+        known_show(session, command, seen, whole);
     else if (command->verb == SMTPSCOPE_VERB_ANSWER || session->cut)
         answer_hide(session, command, line, len, whole);
     else

@@ -89,8 +89,6 @@ static bool windows_grow(struct smtpscope_session *session, struct secrets *secr
 {
     struct secrets grown = *secrets;
 
-    if (secrets->count * 4 < secrets->room * 3)
-        return true;
     if (secrets->count >= WINDOWS_MAX)
         return false;
     grown.room = secrets->room ? secrets->room * 2 : 64;
@@ -118,7 +116,7 @@ static void windows_add(struct smtpscope_session *session, struct secrets *secre
         if (i < WINDOWS_DENSE || i % WINDOW == 0 || i + WINDOW == len) {
             uint32_t hash = rolling_hash(&rolling), *place;
 
-            if (!windows_grow(session, secrets)) {
+            if (secrets->count * 4 >= secrets->room * 3 && !windows_grow(session, secrets)) {
                 session->secrets_lost = true;
                 return;
             }

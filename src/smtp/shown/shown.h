@@ -6,11 +6,11 @@
 #include "smtp/state/follower.h"
 
 /*
- * Shortens the texts of a command that was parsed from `line`, of which `whole` is false when octets of it are not there; what
- * is hidden is remembered as secret.
+ * Shortens the texts of a command that was parsed from `line`, of which `whole` is false when octets of it are not there, and
+ * whose octets are of the kinds `seen` (enum octet_kind); what is hidden is remembered as secret.
  */
 void command_show(struct smtpscope_session *session, struct smtpscope_command *command, const char *line, size_t len,
-                  bool whole);
+                  unsigned seen, bool whole);
 /* What was taken for a command was an answer inside AUTH: its reply says so. */
 void command_hide(struct smtpscope_command *command);
 /* RFC 4954 4 and 6. Not RFC: Courier's 534 is for anything that is too large. */

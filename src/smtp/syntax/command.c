@@ -270,7 +270,7 @@ static bool is_masked(const char *word, size_t len)
     return len >= 4;
 }
 
-void command_parse(struct smtpscope_command *command, const char *line, size_t len)
+unsigned command_parse(struct smtpscope_command *command, const char *line, size_t len)
 {
     const char *at = line, *end = line + len, *word;
     unsigned seen = kinds_of(line, len);
@@ -304,6 +304,7 @@ void command_parse(struct smtpscope_command *command, const char *line, size_t l
     if (command->verb > SMTPSCOPE_VERB_ANSWER)
         argument_parse(command, seen, at, end);
     length_check(command);
+    return seen;
 }
 
 static const struct alien_row {

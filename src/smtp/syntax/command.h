@@ -5,8 +5,11 @@
 
 #include "smtpscope/session.h"
 
-/* One line, without its end. Texts point into the line, and may hold a secret: see shown.h. */
-void command_parse(struct smtpscope_command *command, const char *line, size_t len);
+/*
+ * One line, without its end. Texts point into the line, and may hold a secret: see shown.h. Returns the kinds of its octets
+ * together (enum octet_kind).
+ */
+unsigned command_parse(struct smtpscope_command *command, const char *line, size_t len);
 /* Is the first word of the line, which may have its end and more behind it, a verb of the table? */
 bool command_is_known(const char *line, size_t len);
 enum smtpscope_alien alien_of(const char *line, size_t len);
