@@ -63,7 +63,7 @@ static inline uint64_t checksum_blocks_best(const uint8_t *at, size_t len)
     uint32_t word;
 
     for (; len >= CHECKSUM_BLOCK; len -= CHECKSUM_BLOCK)
-        for (int i = 0; i < BLOCK / 4; i++, at += sizeof word) {
+        for (int i = 0; i < CHECKSUM_BLOCK / 4; i++, at += sizeof word) {
             memcpy(&word, at, sizeof word);
             sum += word;
         }

@@ -16,7 +16,7 @@
 enum { MAX_LAYERS = 32 };
 
 /* Half of Linux's share for reassembly is plenty for one tap; its time is Linux's (ipfrag_high_thresh, ipfrag_time). */
-enum { DEFAULT_DATAGRAMS = 256, DEFAULT_FRAGMENT_OCTETS = 4 << 20, DEFAULT_FRAGMENT_SECONDS = 30 };
+enum { DEFAULT_DATAGRAMS = 4096, DEFAULT_FRAGMENT_OCTETS = 4 << 20, DEFAULT_FRAGMENT_SECONDS = 30 };
 
 /* The largest packet on a link that carries IP is half of it (Linux's BIG TCP): what claims to be longer lies. */
 enum { FRAME_MOST = 1 << 20 };
@@ -128,6 +128,7 @@ struct decoder *decoder_new(const struct decoder_config *config)
     struct fragments_config bounds = {
         .max_datagrams = config->max_datagrams ? config->max_datagrams : DEFAULT_DATAGRAMS,
         .max_octets = config->max_fragment_octets ? config->max_fragment_octets : DEFAULT_FRAGMENT_OCTETS,
+        .seed = config->hash_seed,
         .timeout = config->fragment_timeout ? config->fragment_timeout : DEFAULT_FRAGMENT_SECONDS * SMTPSCOPE_SECOND,
     };
     decoder->fragments = fragments_new(&bounds);
@@ -288,6 +289,7 @@ void decoder_stats(const struct decoder *decoder, struct decoder_stats *stats)
         .reassembled = fragments.reassembled,
         .fragments_lost = fragments.lost,
         .datagrams_evicted = fragments.evicted,
+        .fragments_contradicting = fragments.contradicting,
         .fragments_waiting = fragments.waiting,
     };
 }

@@ -15,8 +15,9 @@ struct decoder;
 
 struct decoder_config {
     const uint8_t *ports;            /* 8192 octets: TCP port p is bit p % 8 of octet p / 8; NULL: all; outlive the decoder */
-    size_t max_datagrams;            /* IP datagrams under reassembly; 0: the default, 256 */
+    size_t max_datagrams;            /* IP datagrams under reassembly; 0: the default, 4096 */
     size_t max_fragment_octets;      /* octets of fragments held, all datagrams together; 0: the default, 4 MiB */
+    uint64_t hash_seed;              /* nothing that a sender can know */
     smtpscope_time fragment_timeout; /* of packet time; 0: the default, 30 s */
     bool verify_checksums;           /* leaves out segments whose checksum is wrong: costs a pass over the payload */
 };

@@ -11,6 +11,7 @@ struct fragments;
 struct fragments_config {
     size_t max_datagrams, max_octets;
     smtpscope_time timeout;
+    uint64_t seed; /* of the keys' hash: nothing that a sender can know */
 };
 
 /* One fragment. Its octets are [offset, offset + data + beyond) of the datagram, of which `data` was captured. */
@@ -18,6 +19,7 @@ struct fragment {
     struct reader addresses; /* source and destination: 8 octets (IPv4) or 32 (IPv6) */
     uint32_t id;
     uint8_t protocol; /* the IPv4 protocol; what the IPv6 fragment header says comes next */
+    uint8_t hops;     /* of the IP header */
     bool more;
     uint32_t offset;
     struct reader data;
@@ -29,7 +31,7 @@ enum fragment_fate {
     FRAGMENT_HELD,      /* the datagram is not complete: of `whole`, only its number is filled */
     FRAGMENT_COMPLETES, /* it is: `whole` is filled */
     FRAGMENT_DISMISSED, /* its datagram was dismissed */
-    FRAGMENT_DROPPED,   /* it contradicts its datagram or itself, or there is no memory */
+    FRAGMENT_DROPPED,   /* it contradicts itself, or there is no memory */
 };
 
 /* A datagram's payload. `data` is the table's and valid until the next datagram is complete. */
@@ -37,11 +39,13 @@ struct datagram {
     struct reader data;
     uint32_t beyond;  /* octets behind `data` that were on the wire and not captured */
     uint8_t protocol; /* of the fragment at offset 0 */
+    uint8_t hops;     /* the least of its fragments */
+    bool contested;   /* fragments of it had different octets for the same place */
     uint64_t number;  /* its own, from 1 */
 };
 
 struct fragments_stats {
-    uint64_t fragments, reassembled, lost, evicted, waiting;
+    uint64_t fragments, reassembled, lost, evicted, contradicting, waiting;
 };
 
 /* NULL when out of memory. Freed by fragments_free(). */
@@ -50,7 +54,10 @@ void fragments_free(struct fragments *table);
 
 enum fragment_fate fragments_add(struct fragments *table, const struct fragment *fragment, struct datagram *whole);
 
-/* Its first fragment says that nobody wants the datagram: what is held of it is freed, what comes of it is not held. */
+/*
+ * A first fragment says that nobody wants the datagram: what comes of it is not held any more, unless another first fragment
+ * says, or has said, otherwise.
+ */
 void fragments_dismiss(struct fragments *table, const struct fragment *fragment);
 
 void fragments_stats(const struct fragments *table, struct fragments_stats *stats);

@@ -67,6 +67,9 @@ static enum layer walk_whole(struct walk *walk, const struct datagram *whole)
 {
     walk->in = whole->data;
     walk->beyond = whole->beyond;
+    walk->hops = whole->hops;
+    if (whole->contested)
+        walk->marks |= SMTPSCOPE_MARK_CONTESTED;
     return walk_protocol(walk, whole->protocol);
 }
 
@@ -76,6 +79,7 @@ static enum layer walk_fragment(struct walk *walk, struct fragment *fragment)
     fragment->addresses = walk->addresses;
     fragment->data = walk->in;
     fragment->beyond = walk->beyond;
+    fragment->hops = walk->hops;
     fragment->time = walk->time;
     if (next_find(protocols, COUNT(protocols), fragment->protocol) == NULL)
         return END_DISMISSED;

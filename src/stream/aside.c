@@ -3,6 +3,7 @@
 
 #include "acks.h"
 #include "checks.h"
+#include "events.h"
 #include "held.h"
 
 /* Of one flow; a receiver acknowledges at least every second full segment (RFC 9293 3.8.6.3). */
@@ -66,9 +67,14 @@ static struct held *aside_next(const struct flow *flow, enum smtpscope_side side
     return best;
 }
 
-/* Its receiver took it: it waits for its turn like any other, and what it acknowledges counts. */
-static void believe(struct flow *flow, enum smtpscope_side side, struct held *held)
+/*
+ * Its receiver took it: it waits for its turn like any other, and what it acknowledges counts. Which of the octets that differ the
+ * receiver took nobody knows.
+ */
+static void believe(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, struct held *held)
 {
+    if (held->part.doubts & DOUBT_CONTESTED)
+        tell_conflict(streams, flow, side, &held->part);
     checks_excuse(&flow->direction[side], held->part.doubts, held->part.hops);
     held->part.doubts = 0;
     flow->unsettled->aside--;
@@ -85,7 +91,7 @@ bool aside_take_until(struct smtpscope_streams *streams, struct flow *flow, enum
     if (!held)
         return false;
     streams->stats.taken++;
-    believe(flow, side, held);
+    believe(streams, flow, side, held);
     return true;
 }
 
@@ -115,7 +121,7 @@ bool aside_is_many(const struct flow *flow)
     return aside_is_both(flow) && flow->unsettled->doubtful > DOUBTFUL_MANY;
 }
 
-void aside_trust(struct flow *flow)
+void aside_trust(struct smtpscope_streams *streams, struct flow *flow)
 {
     struct unsettled *unsettled = flow->unsettled;
 
@@ -124,7 +130,7 @@ void aside_trust(struct flow *flow)
 
         for (struct held *held = unsettled->first[side]; held; held = held->next)
             if (held->part.doubts)
-                believe(flow, side, held);
+                believe(streams, flow, side, held);
         if (unsettled->claims[side] && (!direction->has_acked || seq_diff(unsettled->claimed[side], direction->acked) > 0)) {
             direction->has_acked = true;
             direction->acked = unsettled->claimed[side];

@@ -33,7 +33,7 @@ bool aside_is_many(const struct flow *flow);
 /* They come from both sides, and no other since. */
 bool aside_is_both(const struct flow *flow);
 /* Believes all that was put aside. */
-void aside_trust(struct flow *flow);
+void aside_trust(struct smtpscope_streams *streams, struct flow *flow);
 
 /* Puts aside what waits for its turn and is belied by a later segment of its sender. */
 void aside_belied(struct flow *flow, enum smtpscope_side side, const struct deliverable *later);

@@ -304,7 +304,7 @@ static void unstick(struct smtpscope_streams *streams, struct flow *flow)
 {
     while (reassembly_is_hopeless(streams, flow)) {
         if (aside_is_both(flow)) {
-            aside_trust(flow);
+            aside_trust(streams, flow);
         } else if (!give_up(streams, flow)) {
             held_discard(streams, flow);
             break;
@@ -562,7 +562,7 @@ static bool drain_aside(struct smtpscope_streams *streams, struct flow *flow)
 void reassembly_drain(struct smtpscope_streams *streams, struct flow *flow)
 {
     if (flow->unsettled && aside_is_both(flow))
-        aside_trust(flow);
+        aside_trust(streams, flow);
     pump(streams, flow);
     while (held_first(flow, 0) || held_first(flow, 1) || drain_aside(streams, flow)) {
         if (!give_up(streams, flow))

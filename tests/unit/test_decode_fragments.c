@@ -21,12 +21,30 @@ static void build_fragment_header(struct builder *builder, bool v6, uint32_t id,
     build_ip6(builder);
 }
 
+static uint32_t words_sum(const uint8_t *at, size_t len)
+{
+    uint32_t sum = 0;
+    for (size_t i = 0; i < len; i++)
+        sum += (uint32_t)at[i] << (i % 2 ? 0 : 8);
+    return sum;
+}
+
+/* Gives a segment between the two IPv4 addresses its checksum (RFC 9293 3.1). */
+static void sum_segment(uint8_t *at, size_t len)
+{
+    uint32_t sum = words_sum(client4, 4) + words_sum(server4, 4) + 6 + (uint32_t)len + words_sum(at, len);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    put16(at + 16, ~sum & 0xffff);
+}
+
 /* Octets [off, end) of the segment as a fragment. */
 static void build_fragment(struct builder *builder, bool v6, uint32_t id, size_t off, size_t end)
 {
     struct builder whole;
     builder_build(&whole, "tcp");
     size_t len = builder_len(&whole);
+    sum_segment(whole.room + whole.at, len);
     builder_init(builder);
     if (end > len)
         end = len;
@@ -46,9 +64,9 @@ static bool send_fragment(struct decoder *decoder, bool v6, uint32_t id, size_t 
     return found;
 }
 
-static bool send_piece(struct decoder *decoder, bool v6, uint32_t id, size_t piece, struct smtpscope_segment *segment)
+static bool send_piece(struct decoder *decoder, bool v6, size_t id, size_t piece, struct smtpscope_segment *segment)
 {
-    return send_fragment(decoder, v6, id, piece * PIECE, (piece + 1) * PIECE, segment);
+    return send_fragment(decoder, v6, (uint32_t)id, piece * PIECE, (piece + 1) * PIECE, segment);
 }
 
 /* Every order of the pieces, twice over the same decoder, so that entries are used again. */
@@ -61,11 +79,13 @@ static void test_fragments_in_any_order(void **state)
     for (size_t i = 0; i < 4 * unit_count(orders); i++) {
         struct smtpscope_segment segment = {0};
         const uint8_t *order = orders[i / 4];
-        assert_false(send_piece(decoder, i % 2, 9, order[0], &segment));
-        assert_false(send_piece(decoder, i % 2, 9, order[0], &segment)); /* again */
-        assert_false(send_piece(decoder, i % 2, 9, order[1], &segment));
-        assert_true(send_piece(decoder, i % 2, 9, order[2], &segment));
+        assert_false(send_piece(decoder, i % 2, i, order[0], &segment));
+        assert_false(send_piece(decoder, i % 2, i, order[0], &segment)); /* again */
+        assert_false(send_piece(decoder, i % 2, i, order[1], &segment));
+        assert_true(send_piece(decoder, i % 2, i, order[2], &segment));
         check_whole(&segment);
+        assert_false(segment.marks & SMTPSCOPE_MARK_CONTESTED);
+        assert_false(send_piece(decoder, i % 2, i, order[1], &segment)); /* late */
     }
     struct decoder_stats stats = stats_of(decoder);
     assert_int_equal(stats.reassembled, 4 * unit_count(orders));
@@ -74,23 +94,91 @@ static void test_fragments_in_any_order(void **state)
     decoder_free(decoder);
 }
 
-/* The first octets win: a later fragment with other content over them changes nothing. */
-static void test_fragments_overlap(void **state)
+static bool send_changed(struct decoder *decoder, uint32_t id, size_t off, size_t end, size_t at, uint8_t octet,
+                         struct smtpscope_segment *segment)
+{
+    struct builder builder;
+    build_fragment(&builder, false, id, off, end);
+    builder.room[builder.at + at] = octet;
+    return decode(decoder, 12, builder.room + builder.at, builder_len(&builder), builder_len(&builder), segment);
+}
+
+enum { HEADER = 20, HOPS_AT = 8 };
+
+/* The same octets twice are no contradiction. */
+static void test_fragments_overlap_equal(void **state)
 {
     (void)state;
     struct decoder *decoder = decoder_make();
     struct smtpscope_segment segment = {0};
     assert_false(send_fragment(decoder, false, 9, 0, 40, &segment));
-    struct builder builder;
-    build_fragment(&builder, false, 9, 32, 48);
-    memset(builder.room + builder.at + 20, 'x', 8); /* [32, 40) is there; [40, 48) is new and true */
-    assert_false(decode(decoder, 12, builder.room + builder.at, builder_len(&builder), builder_len(&builder), &segment));
+    assert_false(send_fragment(decoder, false, 9, 32, 48, &segment));
     assert_true(send_fragment(decoder, false, 9, 24, 999, &segment));
     check_whole(&segment);
+    assert_false(segment.marks & SMTPSCOPE_MARK_CONTESTED);
     decoder_free(decoder);
 }
 
-/* Beyond the end, an end before what is there, an end within a unit, no octets, beyond 64 KiB. */
+/* Octets that differ: before the true ones, behind them, or when the datagram was complete with them; what comes out is contested. */
+static void test_fragments_contested(void **state)
+{
+    (void)state;
+    struct decoder *decoder = decoder_make();
+    struct smtpscope_segment segment = {0};
+    assert_false(send_changed(decoder, 1, 32, 48, HEADER, '!', &segment));
+    assert_false(send_fragment(decoder, false, 1, 0, 48, &segment));
+    assert_true(send_fragment(decoder, false, 1, 48, 999, &segment));
+    check_whole(&segment);
+    assert_true(segment.marks & SMTPSCOPE_MARK_CONTESTED);
+    assert_false(send_fragment(decoder, false, 2, 0, 48, &segment));
+    assert_false(send_changed(decoder, 2, 32, 48, HEADER, '!', &segment));
+    assert_true(send_fragment(decoder, false, 2, 48, 999, &segment));
+    check_whole(&segment);
+    assert_true(segment.marks & SMTPSCOPE_MARK_CONTESTED);
+    assert_false(send_changed(decoder, 3, 48, 999, HEADER, '!', &segment));
+    assert_true(send_fragment(decoder, false, 3, 0, 48, &segment));
+    assert_false(segment.marks & SMTPSCOPE_MARK_CONTESTED);
+    assert_true(send_fragment(decoder, false, 3, 48, 999, &segment));
+    check_whole(&segment);
+    assert_true(segment.marks & SMTPSCOPE_MARK_CONTESTED);
+    assert_int_equal(stats_of(decoder).fragments_contradicting, 3);
+    decoder_free(decoder);
+}
+
+/* A datagram comes from as far as the nearest of its fragments. */
+static void test_fragments_hops(void **state)
+{
+    (void)state;
+    struct decoder *decoder = decoder_make();
+    struct smtpscope_segment segment = {0};
+    assert_false(send_changed(decoder, 9, 0, 48, HOPS_AT, 3, &segment));
+    assert_true(send_fragment(decoder, false, 9, 48, 999, &segment));
+    assert_int_equal(segment.hops, 3);
+    decoder_free(decoder);
+}
+
+/* An end that lies: too far, or too near. The true fragments come together as if it had not come. */
+static void test_fragments_end_lies(void **state)
+{
+    (void)state;
+    static const size_t places[] = {800, 48};
+    for (size_t i = 0; i < unit_count(places); i++) {
+        struct decoder *decoder = decoder_make();
+        struct smtpscope_segment segment = {0};
+        struct builder builder;
+        assert_false(send_fragment(decoder, false, 9, 0, 24, &segment));
+        builder_init(&builder);
+        builder_prepend(&builder, 8);
+        build_fragment_header(&builder, false, 9, places[i], false);
+        assert_false(decode(decoder, 12, builder.room + builder.at, builder_len(&builder), builder_len(&builder), &segment));
+        assert_false(send_fragment(decoder, false, 9, 48, 999, &segment));
+        assert_true(send_fragment(decoder, false, 9, 24, 48, &segment));
+        check_whole(&segment);
+        decoder_free(decoder);
+    }
+}
+
+/* An end before what is there, or within a unit, no octets, beyond 64 KiB: what contradicts itself is dropped. */
 static void test_fragments_contradict(void **state)
 {
     (void)state;
@@ -99,15 +187,18 @@ static void test_fragments_contradict(void **state)
     struct builder builder;
     static const struct {
         size_t len, off;
-        bool more;
-    } cases[] = {{16, 64, true}, {8, 8, false}, {13, 8, true}, {0, 8, true}, {16, 65528, false}};
+        bool more, itself;
+    } cases[] = {
+        {16, 64, true, false}, {8, 8, false, false}, {13, 8, true, true}, {0, 8, true, true}, {16, 65528, false, true}};
+    size_t dropped = 0;
     assert_false(send_fragment(decoder, false, 9, 48, 999, &segment));
     for (size_t i = 0; i < unit_count(cases); i++) {
         builder_init(&builder);
         builder_prepend(&builder, cases[i].len);
         build_fragment_header(&builder, false, 9, cases[i].off, cases[i].more);
         assert_false(decode(decoder, 12, builder.room + builder.at, builder_len(&builder), builder_len(&builder), &segment));
-        assert_int_equal(stats_of(decoder).dropped, i + 1);
+        dropped += cases[i].itself;
+        assert_int_equal(stats_of(decoder).dropped, dropped);
     }
     assert_true(send_fragment(decoder, false, 9, 0, 48, &segment));
     check_whole(&segment);
@@ -154,8 +245,8 @@ static void test_fragments_time_out(void **state)
 static void test_fragments_flood(void **state)
 {
     (void)state;
-    enum { FLOOD = 5000, KEPT = 256 };
-    struct decoder *decoder = decoder_make();
+    enum { FLOOD = 5000, KEPT = 16 };
+    struct decoder *decoder = decoder_new(&(struct decoder_config){.max_datagrams = KEPT});
     struct smtpscope_segment segment = {0};
     struct builder builder;
     for (uint32_t id = 0; id < FLOOD; id++) {
@@ -197,6 +288,44 @@ static void test_fragments_octets(void **state)
         assert_int_equal(stats.dropped, i ? 200 : 0);
         decoder_free(decoder);
     }
+}
+
+/* Hundreds of forged fragments between those of one datagram do not push it out. */
+static void test_fragments_storm(void **state)
+{
+    (void)state;
+    enum { STORM = 1000 };
+    struct decoder *decoder = decoder_make();
+    struct smtpscope_segment segment = {0};
+    assert_false(send_fragment(decoder, false, 9, 0, 48, &segment));
+    for (uint32_t id = 0; id < STORM; id++)
+        assert_false(send_fragment(decoder, true, id, 0, 48, &segment));
+    assert_true(send_fragment(decoder, false, 9, 48, 999, &segment));
+    check_whole(&segment);
+    decoder_free(decoder);
+}
+
+/* A first fragment of other ports, before the true one or behind it, dismisses nothing. */
+static void test_fragments_ports_lie(void **state)
+{
+    (void)state;
+    struct decoder *decoder = decoder_make();
+    for (size_t i = 0; i < 2; i++) {
+        struct smtpscope_segment segment = {0};
+        struct builder builder;
+        if (i)
+            assert_false(send_fragment(decoder, false, 9, 0, 48, &segment));
+        build_fragment(&builder, false, 9, 0, 48);
+        put16(builder.room + builder.at + 22, 80);
+        assert_false(decode(decoder, 12, builder.room + builder.at, builder_len(&builder), builder_len(&builder), &segment));
+        if (!i)
+            assert_false(send_fragment(decoder, false, 9, 0, 48, &segment));
+        assert_true(send_fragment(decoder, false, 9, 48, 999, &segment));
+        check_whole(&segment);
+        decoder_free(decoder);
+        decoder = decoder_make();
+    }
+    decoder_free(decoder);
 }
 
 /* A first fragment of other ports dismisses the datagram, and what is of no use takes no place. */
@@ -251,11 +380,13 @@ static void test_fragments_in_fragments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fragments_in_any_order), cmocka_unit_test(test_fragments_overlap),
-        cmocka_unit_test(test_fragments_contradict),   cmocka_unit_test(test_fragments_snapped),
-        cmocka_unit_test(test_fragments_time_out),     cmocka_unit_test(test_fragments_flood),
-        cmocka_unit_test(test_fragments_octets),       cmocka_unit_test(test_fragments_dismissed),
-        cmocka_unit_test(test_fragments_in_fragments),
+        cmocka_unit_test(test_fragments_in_any_order), cmocka_unit_test(test_fragments_overlap_equal),
+        cmocka_unit_test(test_fragments_contested),    cmocka_unit_test(test_fragments_end_lies),
+        cmocka_unit_test(test_fragments_hops),         cmocka_unit_test(test_fragments_storm),
+        cmocka_unit_test(test_fragments_ports_lie),    cmocka_unit_test(test_fragments_contradict),
+        cmocka_unit_test(test_fragments_snapped),      cmocka_unit_test(test_fragments_time_out),
+        cmocka_unit_test(test_fragments_flood),        cmocka_unit_test(test_fragments_octets),
+        cmocka_unit_test(test_fragments_dismissed),    cmocka_unit_test(test_fragments_in_fragments),
     };
     return cmocka_run_group_tests_name("fragments", tests, NULL, NULL);
 }

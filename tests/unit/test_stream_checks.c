@@ -169,6 +169,16 @@ static void test_forged(void **unused)
     assert_true(good);
 }
 
+/* What was taken of fragments that contradict one another is known to conflict; nobody knows which of them the receiver has. */
+static bool is_told_as(const struct records *records, const struct kind *kind, const char *what, const char *want)
+{
+    static const char opened[] = "open:40000 s0:220 ";
+    char told[128];
+
+    snprintf(told, sizeof told, "%s%s%s", opened, strchr(kind->flags, 'x') ? "c0! " : "", want);
+    return is_told(records, kind->label, what, told);
+}
+
 /* What nothing else came for, and the receiver acknowledged. */
 static void test_taken(void **unused)
 {
@@ -181,7 +191,7 @@ static void test_taken(void **unused)
         const struct part *rows[] = {handshake, greeting, odd, goodbye};
         struct smtpscope_stream_stats stats = parts_feed(&records, rows, unit_count(rows));
 
-        good &= is_told(&records, kinds[i].label, "acknowledged", "open:40000 s0:220 c0:QUIT s3:221 close:FIN/s(cs)");
+        good &= is_told_as(&records, &kinds[i], "acknowledged", "c0:QUIT s3:221 close:FIN/s(cs)");
         good &= stats.taken == 1 && !stats.refused;
     }
     assert_true(good);
@@ -203,9 +213,8 @@ static void test_excused(void **unused)
         const struct part *rows[] = {handshake, greeting, odd};
 
         parts_feed(&records, rows, unit_count(rows));
-        good &= is_told(&records, kinds[i].label, "again, and not acknowledged",
-                        kinds[i].excused ? "open:40000 s0:220 c0:NOOP s3:250 c4:QUIT close:END/c()"
-                                         : "open:40000 s0:220 c0:NOOP s3:250 close:END/c()");
+        good &= is_told_as(&records, &kinds[i], "again, and not acknowledged",
+                           kinds[i].excused ? "c0:NOOP s3:250 c4:QUIT close:END/c()" : "c0:NOOP s3:250 close:END/c()");
     }
     assert_true(good);
 }

@@ -48,7 +48,8 @@ struct file_reader *file_reader_new(const struct file_reader_config *config)
         file_reader_free(reader);
         return NULL;
     }
-    reader->decoder = decoder_new(&config->decoder);
+    reader->config.decoder.hash_seed = config->hash_seed;
+    reader->decoder = decoder_new(&reader->config.decoder);
     if (!reader->decoder || !packet_numbering_init(config->numbering, reader->files.count)) {
         warn_user(_("out of memory"));
         file_reader_free(reader);

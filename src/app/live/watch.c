@@ -205,6 +205,7 @@ static struct live_worker *watch_open_worker(struct watch *watch, unsigned worke
     };
 
     config.live.filter = watch->filter;
+    config.decoder.hash_seed = seed;
     config.sessions.hash_seed = seed;
     config.sessions.workers = workers;
     config.sessions.patience = PATIENCE;
