@@ -80,7 +80,7 @@ static void block_spare(struct pool *pool, void *memory, size_t steps)
 
 static void block_free(struct pool *pool, void *memory)
 {
-    uint64_t steps = *header_of(memory);
+    size_t steps = (size_t)*header_of(memory);
 
     if (steps > POOL_CLASSES)
         large_free(memory);
@@ -121,7 +121,7 @@ static bool slab_merge(struct pool *pool, struct pool_slab *slab, const char *en
         at += (header & ~FREED) * POOL_STEP;
         if (header & FREED)
             continue;
-        run_spare(pool, run, (size_t)(at - run) / POOL_STEP - header);
+        run_spare(pool, run, (size_t)(at - run) / POOL_STEP - (size_t)header);
         run = at;
     }
     if (run == slab->blocks)
@@ -236,7 +236,7 @@ static void *pool_request(struct pool *pool, size_t size)
 
 static SELDOM void *block_resize(struct pool *pool, void *memory, size_t size)
 {
-    uint64_t steps = *header_of(memory);
+    size_t steps = (size_t)*header_of(memory);
     size_t room = steps > POOL_CLASSES ? steps : steps * POOL_STEP - HEADER;
     void *moved;
 

@@ -68,7 +68,7 @@ const struct smtpscope_allocator *keys_allocator(const struct smtpscope_keys *ke
 
 static size_t slot_of(const struct smtpscope_keys *keys, const uint8_t *name, unsigned kind)
 {
-    return hash_octets(name, SMTPSCOPE_RANDOM_LEN, keys->config.hash_seed ^ kind) & (2 * keys->capacity - 1);
+    return (size_t)hash_octets(name, SMTPSCOPE_RANDOM_LEN, keys->config.hash_seed ^ kind) & (2 * keys->capacity - 1);
 }
 
 static size_t slot_next(const struct smtpscope_keys *keys, size_t slot)

@@ -58,7 +58,7 @@ static void text_fill(const struct text *text, const struct memory *memory)
             memory->data[at] = (uint8_t)letters[random & 63] | (random >> 8 & 63 ? 0 : text->eighth);
         if (++line == len + end) {
             line = 0;
-            len = text->least + (random >> 20) % (text->most - text->least + 1);
+            len = text->least + (size_t)((random >> 20) % (text->most - text->least + 1));
         }
     }
 }

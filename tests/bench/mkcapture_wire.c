@@ -208,7 +208,8 @@ int wire_begin(struct wire *wire, int fd, const struct parameters *parameters)
     if (wire->buffer == NULL)
         return -1;
     memcpy(wire->buffer, head, sizeof head);
-    wire->used = wire->octets = sizeof head;
+    wire->used = sizeof head;
+    wire->octets = sizeof head;
     return 0;
 }
 

@@ -5,8 +5,9 @@
 # preset of that name builds, and qemu-user runs what this machine cannot. Needs root, debootstrap and a Debian mirror.
 set -eu
 [ "$(id -u)" -eq 0 ] || { echo "processor.sh: needs root" >&2; exit 2; }
+emulated='unit\.sink_(sandboxed|socket)$' # qemu-user filters no system calls and passes no descriptors in empty datagrams
 case ${1-} in
-    i386) packages="gcc-i686-linux-gnu pkg-config" ;;
+    i386) packages="gcc-i686-linux-gnu" emulated= ;;
     arm64) packages="gcc-aarch64-linux-gnu qemu-user-static" ;;
     s390x) packages="gcc-s390x-linux-gnu qemu-user-static" ;;
     *) echo "usage: processor.sh i386|arm64|s390x [FOLDER]" >&2; exit 2 ;;
@@ -30,4 +31,5 @@ libraries=$(awk -v to=":$architecture" '$2 ~ /-dev$/ && $2 !~ /^wireshark/ { pri
 root_run root "dpkg --add-architecture $architecture && apt-get update -q &&
     apt-get install -q -y --no-install-recommends cmake ninja-build gettext python3 clang-format $packages pkg-config $libraries"
 root_run root "cd ~/smtpscope && cmake --preset $architecture && cmake --build --preset $architecture &&
-    ctest --preset $architecture -R '^(unit|fuzz)\\.'"
+    ctest --preset $architecture -R '^(unit|fuzz)\\.' -E '${emulated:-^$}'"
+echo "| $architecture | unit tests and fuzz replay${emulated:+ but for $emulated} | all green |"

@@ -19,6 +19,7 @@ root_make() {
         debootstrap --variant=minbase --include=git,ca-certificates "$suite" "$root" ${mirror:+"$mirror"}
     fi
     apt-config dump | grep '^Acquire::' >"$root/etc/apt/apt.conf.d/99-of-the-host" || :
+    [ -e "$root/etc/hosts" ] || echo "127.0.0.1 localhost" >"$root/etc/hosts"
     [ ! -e /etc/resolv.conf ] || install -D -m 644 /etc/resolv.conf "$root/etc/resolv.conf"
     [ ! -d /usr/local/share/ca-certificates ] || cp -r /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/"
     chroot "$root" update-ca-certificates >/dev/null 2>&1 || :

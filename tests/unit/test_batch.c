@@ -33,7 +33,7 @@ static void compare(const uint8_t *octets, size_t len)
             fail_msg("packet %d of %d octets: %s", (int)number, (int)len, savefile_error(savefile));
         uint64_t fraction = (uint64_t)(frame.time - (smtpscope_time)(uint32_t)header->ts.tv_sec * SMTPSCOPE_SECOND);
         if (header->ts.tv_usec >= 0)
-            assert_int_equal(fraction, header->ts.tv_usec);
+            assert_int_equal((unsigned long)fraction, (unsigned long)header->ts.tv_usec); /* as many bits as it has */
         assert_int_equal(frame.caplen, header->caplen);
         assert_int_equal(frame.len, header->len);
         assert_int_equal(frame.link_type, pcap_datalink(pcap));

@@ -297,17 +297,17 @@ static void times(void **state)
     }
 }
 
-/* As the library has it, over all years that 64 bits of nanoseconds reach. */
+/* As the library has it, over all years that 64 bits of nanoseconds, and the library's seconds, reach. */
 static void times_of_all_years(void **state)
 {
-    const int64_t last = INT64_MAX / SMTPSCOPE_SECOND;
+    const int64_t last = sizeof(time_t) < sizeof(int64_t) ? INT32_MAX : INT64_MAX / SMTPSCOPE_SECOND;
     struct writer writer = {0};
     char want[64];
     struct tm tm;
 
     (void)state;
     for (int64_t seconds = -last; seconds < last; seconds += 86400 * 5 + 3671) {
-        time_t clock = seconds;
+        time_t clock = (time_t)seconds;
 
         strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&clock, &tm));
         writer_clear(&writer);

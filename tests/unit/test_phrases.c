@@ -247,12 +247,12 @@ static void test_quotes(void **unused)
     }
 }
 
-static uint64_t chance(uint64_t *state, uint64_t below)
+static size_t chance(uint64_t *state, size_t below)
 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
     *state ^= *state << 17;
-    return *state % below;
+    return (size_t)(*state % below);
 }
 
 /* Phrases, pieces of them and what is taken out of texts, one behind the other. */

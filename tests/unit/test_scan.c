@@ -224,11 +224,12 @@ static void test_every_place_again(void **unused)
             }
 }
 
-static uint64_t random_next(uint64_t *state)
+static size_t random_next(uint64_t *state)
 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
-    return *state ^= *state << 17;
+    *state ^= *state << 17;
+    return (size_t)*state;
 }
 
 static void test_agrees_with_reference(void **unused)

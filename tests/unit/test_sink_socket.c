@@ -294,11 +294,11 @@ static void test_datagrams_blocked(void **state)
 
 static size_t field(char *at, const char *name, const char *value)
 {
-    uint64_t len = strlen(value);
+    size_t len = strlen(value);
     size_t head = (size_t)sprintf(at, "%s\n", name);
 
     for (unsigned i = 0; i < 8; i++)
-        at[head + i] = (char)(len >> 8 * i & 0xff);
+        at[head + i] = (char)((uint64_t)len >> 8 * i & 0xff);
     memcpy(at + head + 8, value, len);
     at[head + 8 + len] = '\n';
     return head + 8 + len + 1;

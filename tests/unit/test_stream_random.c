@@ -112,7 +112,7 @@ static uint8_t kept[2][TALK_OCTETS], lost[2][TALK_OCTETS];
 static void gap_marked(void *ctx, void *user, const struct smtpscope_gap *gap)
 {
     assert_true(gap->offset + gap->len <= TALK_OCTETS);
-    memset(lost[gap->side] + gap->offset, 1, gap->len);
+    memset(lost[gap->side] + gap->offset, 1, (size_t)gap->len);
     record_gap(ctx, user, gap);
 }
 

@@ -45,7 +45,7 @@ static struct queued_line *queue_entry(const struct sink_queue *queue, uint64_t 
 /* Whether `size` octets in one piece fit; the way there, past the ring's end, is laid. */
 static bool queue_reserve(struct sink_queue *queue, size_t size)
 {
-    size_t to_end = queue->size - queue->tail % queue->size;
+    size_t to_end = queue->size - (size_t)(queue->tail % queue->size);
 
     /* Nobody reads: it begins anew. A long line has all of it; short ones do not use it all up. */
     if (queue->head == queue->tail) {
