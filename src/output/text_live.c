@@ -143,7 +143,8 @@ static void live_clients(struct writer *writer, const struct smtpscope_finding *
     if (clients->more)
         writer_format(writer, _("%llu clients or more"), (unsigned long long)clients->count);
     else
-        writer_format(writer, ngettext("%llu client", "%llu clients", (unsigned long)clients->count), (unsigned long long)clients->count);
+        writer_format(writer, ngettext("%llu client", "%llu clients", (unsigned long)clients->count),
+                      (unsigned long long)clients->count);
     for (size_t i = 0; i < clients->sample_count; i++) {
         writer_string(writer, i ? ", " : ": ");
         format_address(writer, &clients->sample[i]);
