@@ -42,6 +42,27 @@ bool is_bad_address(const struct refusal_view *refused)
            (refused->meaning == MEANING_MAILBOX_SYNTAX || refused->command->oddities & SMTPSCOPE_COMMAND_BAD_ADDRESS);
 }
 
+bool is_worded(const struct refusal_view *refused)
+{
+    if (refused->reading.source != SOURCE_PHRASE || refused->reading.weak)
+        return false;
+    switch (refused->reading.reason) {
+    case SMTPSCOPE_REASON_UNSPECIFIED:
+    case SMTPSCOPE_REASON_POLICY:
+    case SMTPSCOPE_REASON_MAILBOX_SYNTAX:
+    case SMTPSCOPE_REASON_MALFORMED_ARGUMENT:
+    case SMTPSCOPE_REASON_MECHANISM:
+    case SMTPSCOPE_REASON_CREDENTIALS:
+    case SMTPSCOPE_REASON_AUTH_TEMPORARY:
+    case SMTPSCOPE_REASON_TLS_TEMPORARY:
+    case SMTPSCOPE_REASON_BARE_LINE_FEED:
+    case SMTPSCOPE_REASON_TIMEOUT:
+    case SMTPSCOPE_REASON_TOO_MANY_ERRORS:
+    case SMTPSCOPE_REASON_SHUTTING_DOWN: return false;
+    default: return true;
+    }
+}
+
 bool is_null_sender(const struct smtpscope_command *command)
 {
     return command->verb == SMTPSCOPE_VERB_MAIL && !command->path.len && !(command->oddities & SMTPSCOPE_COMMAND_NO_PATH);

@@ -29,6 +29,11 @@ bool is_mail_or_rcpt(const struct refusal_view *refused);
 bool is_bad_address(const struct refusal_view *refused);
 /* Is the line itself what the server could not read, whatever the state? */
 bool is_unreadable(const struct refusal_view *refused);
+/*
+ * Do its words say, in so many of them, why the mail or the client is refused? Then it is not about the command, whatever the code
+ * and whatever else may be wrong with the line.
+ */
+bool is_worded(const struct refusal_view *refused);
 /* MAIL FROM:<>, the sender of bounces (RFC 5321 4.5.5). */
 bool is_null_sender(const struct smtpscope_command *command);
 /* Is the local part an encoded word (RFC 2047 2), which belongs in headers and names no mailbox? */

@@ -64,6 +64,14 @@ static bool has_underscore(const struct smtpscope_text *name)
     return name->len && memchr(name->at, '_', name->len);
 }
 
+/* Is it about a host's name in EHLO or HELO that is none? */
+static bool is_odd_name(const struct refusal_view *refused)
+{
+    const struct smtpscope_command *command = refused->command;
+
+    return smtpscope_verb_hello(refused->verb) && (command->oddities & BAD_NAME || has_underscore(&command->path));
+}
+
 static enum smtpscope_detail detail_of_name(const struct smtpscope_command *command)
 {
     if (command->oddities & SMTPSCOPE_COMMAND_NAME_BARE_IP)
@@ -86,7 +94,7 @@ static struct claim claim_of_argument(const struct smtpscope_judge *judge, const
         claim.reason = SMTPSCOPE_REASON_MAILBOX_SYNTAX;
     } else if (judge->memory->last.bare_lf && hello) {
         claim.cause = judge->memory->last.bare_lf;
-    } else if (hello && (refused->command->oddities & BAD_NAME || has_underscore(&refused->command->path))) {
+    } else if (is_odd_name(refused)) {
         claim.detail = detail_of_name(refused->command);
         claim.detail_text = refused->command->path;
     } else if (!(refused->command->oddities & SMTPSCOPE_COMMAND_EIGHT_BIT) || judge->transaction.smtputf8 ||
@@ -132,6 +140,14 @@ static bool is_extension_command(enum smtpscope_verb verb)
     return smtpscope_verb_family(verb) == SMTPSCOPE_FAMILY_EXTENSION;
 }
 
+/* Servers forgive the space at the colon, and may refuse such a command for what they say; what lacks an argument is just that. */
+static bool words_outweigh(const struct refusal_view *refused, enum smtpscope_detail detail)
+{
+    bool about_name = smtpscope_verb_hello(refused->verb) && refused->reading.reason == SMTPSCOPE_REASON_CLIENT_IDENTITY;
+
+    return is_worded(refused) && !about_name && (detail == SMTPSCOPE_DETAIL_NONE || detail == SMTPSCOPE_DETAIL_SPACE_AT_COLON);
+}
+
 uint16_t detect_syntax(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
     enum smtpscope_detail detail = malformed(refused);
@@ -139,6 +155,8 @@ uint16_t detect_syntax(struct smtpscope_judge *judge, const struct refusal_view 
         refused->verb == SMTPSCOPE_VERB_EOD || refused->verb == SMTPSCOPE_VERB_NONE || refused->verb == SMTPSCOPE_VERB_ANSWER;
 
     if (eod || is_extension_command(refused->verb) || !is_about_syntax(refused))
+        return 0;
+    if (words_outweigh(refused, detail))
         return 0;
     if (detail == SMTPSCOPE_DETAIL_NONE && is_about_argument(refused))
         return refusal_report(judge, refused, claim_of_argument(judge, refused));
@@ -243,7 +261,7 @@ uint16_t detect_parameter(struct smtpscope_judge *judge, const struct refusal_vi
                   (missing != SMTPSCOPE_EXT_NONE || command->unknown_parameter.len || (unknown && command->parameters)));
 
     if (!about || refused->verb == SMTPSCOPE_VERB_NONE || refused->meaning == MEANING_MALFORMED_ARGUMENT ||
-        (refused->meaning == MEANING_CLIENT_IDENTITY && !command->unknown_parameter.len))
+        (is_worded(refused) && !command->unknown_parameter.len))
         return 0; /* Postfix's 504 for the name in HELO comes as late as RCPT */
     if (missing != SMTPSCOPE_EXT_NONE && !doubt && !command->unknown_parameter.len)
         return refusal_report(judge, refused,
@@ -302,7 +320,7 @@ uint16_t detect_verb(struct smtpscope_judge *judge, const struct refusal_view *r
         return 0;
     if (refused->code == 530 && !refused->before->authenticated)
         return 0; /* RFC 4954 6: log in first, whatever was asked */
-    if (refused->verb == SMTPSCOPE_VERB_EHLO && is_unknown_code(refused->code))
+    if (refused->verb == SMTPSCOPE_VERB_EHLO && is_unknown_code(refused->code) && !is_worded(refused))
         return report_hello(judge, refused);
     switch (smtpscope_verb_family(refused->verb)) {
     case SMTPSCOPE_FAMILY_VERIFY: return report_verify(judge, refused);
@@ -320,7 +338,7 @@ uint16_t detect_verb(struct smtpscope_judge *judge, const struct refusal_view *r
     case SMTPSCOPE_FAMILY_MANDATORY:
         claim.rule = SMTPSCOPE_RULE_REJECTION_MANDATORY_COMMAND_REFUSED;
         claim.fault = SMTPSCOPE_FAULT_SERVER;
-        if (refused->command->unknown_parameter.len || refused->command->parameters)
+        if (refused->command->unknown_parameter.len || refused->command->parameters || is_worded(refused))
             return 0; /* the parameter may be what it does not know */
         return refused->code == 500 || refused->code == 502 ? refusal_report(judge, refused, claim) : 0;
     case SMTPSCOPE_FAMILY_NO_VERB:

@@ -173,21 +173,15 @@ static bool settle(struct reading *reading, enum reading_source source, enum smt
     return true;
 }
 
-/* How a text reads. */
-struct words_told {
-    bool weak; /* the phrase says little */
-    bool bare; /* there are no words */
-};
-
 /* What speaks loudest comes first. */
-static void reason_find(struct reading *reading, struct words_told told, const struct smtpscope_reply *reply, unsigned when)
+static void reason_find(struct reading *reading, const struct smtpscope_reply *reply, unsigned when, bool bare)
 {
     struct smtpscope_enhanced enhanced = enhanced_of(reply);
     struct enhanced_told says = enhanced_tell(enhanced, when);
     enum smtpscope_reason words = reason_at(reading->meaning, when);
-    enum smtpscope_reason code = reason_of_code(reply->code, enhanced, when, told.bare);
+    enum smtpscope_reason code = reason_of_code(reply->code, enhanced, when, bare);
 
-    if (settle(reading, SOURCE_ENHANCED, says.reasons[CERTAIN]) || (!told.weak && settle(reading, SOURCE_PHRASE, words)))
+    if (settle(reading, SOURCE_ENHANCED, says.reasons[CERTAIN]) || (!reading->weak && settle(reading, SOURCE_PHRASE, words)))
         return;
     if (when & (AT_AUTH | AT_TLS) && settle(reading, SOURCE_CODE, code))
         return;
@@ -204,17 +198,15 @@ struct reading reading_of(enum smtpscope_verb verb, const struct smtpscope_reply
     unsigned when = when_of(verb, reply);
     struct phrase_find find;
     struct words words;
-    struct words_told told = {0};
 
     words_read(&words, &reply->text);
     find = phrase_find(&reply_phrases, &words, when, server, left_out);
     if (find.row < reply_phrases.count) {
         reading.meaning = reply_phrases.rows[find.row].meaning;
         reading.row = (uint16_t)find.row;
-        told.weak = reply_phrases.rows[find.row].weak;
+        reading.weak = reply_phrases.rows[find.row].weak;
     }
-    told.bare = words.count == 0;
-    reason_find(&reading, told, reply, when);
+    reason_find(&reading, reply, when, words.count == 0);
     return reading;
 }
 

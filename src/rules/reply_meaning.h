@@ -19,6 +19,7 @@ struct reading {
     enum reply_meaning meaning;   /* what the words say, whatever else the reply has */
     enum smtpscope_reason reason; /* of a reply that is about mail; UNSPECIFIED rather than a guess */
     enum reading_source source;
+    bool weak;    /* the words say little */
     uint16_t row; /* of the phrases, where they decided */
 };
 

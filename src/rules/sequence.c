@@ -271,11 +271,11 @@ uint16_t detect_refused_in_order(struct smtpscope_judge *judge, const struct ref
                           .exchange = refused->exchange};
     bool words = meaning_is_order(refused->meaning) && refused->meaning != MEANING_CLOSED_TO_CLIENT;
 
-    if ((refused->code != 503 && !(words && refused->code >= 500)) || refused->meaning == MEANING_RELAY_DENIED ||
-        refused->meaning == MEANING_MAILBOX_UNKNOWN)
+    bool step_missing = reason == SMTPSCOPE_REASON_AUTH_REQUIRED || reason == SMTPSCOPE_REASON_TLS_REQUIRED;
+
+    if ((refused->code != 503 && !(words && refused->code >= 500)) || (is_worded(refused) && !step_missing))
         return 0; /* the mail is refused, under the wrong code */
-    if (reason == SMTPSCOPE_REASON_AUTH_REQUIRED || reason == SMTPSCOPE_REASON_TLS_REQUIRED ||
-        reason == SMTPSCOPE_REASON_EHLO_REQUIRED)
+    if (step_missing || reason == SMTPSCOPE_REASON_EHLO_REQUIRED)
         claim.fault = SMTPSCOPE_FAULT_CLIENT;
     if (reason == SMTPSCOPE_REASON_EHLO_REQUIRED && refused->meaning == MEANING_NONE)
         claim.confidence = SMTPSCOPE_LIKELY;
