@@ -8,6 +8,8 @@
 
 SMTPSCOPE_C_BEGIN
 
+#define SMTPSCOPE_EVIDENCE_SIZE 96
+
 struct smtpscope_finding {
     enum smtpscope_rule rule;
     enum smtpscope_severity severity;
@@ -18,6 +20,12 @@ struct smtpscope_finding {
     enum smtpscope_detail detail;
     const char *detail_text; /* never NULL */
     uint64_t detail_number;
+    /*
+     * What the reason was read from, so that a reader can disagree: "phrase: mailbox ... full" (words of the reply), "learned: ..."
+     * (words that mean it more often than not), "enhanced 4.2.2", "code 452", or "state" (where in the session it was said). "":
+     * the reason is not that of a reply, or there is none.
+     */
+    char reason_evidence[SMTPSCOPE_EVIDENCE_SIZE];
 
     uint32_t id;     /* in its session, from 1, in the order of the evidence */
     uint32_t cause;  /* id of the finding that caused this one; 0 none */
@@ -53,7 +61,7 @@ struct smtpscope_finding {
 };
 
 /*
- * Brings a finding that was told up to date with what is told of it `now`: severity, verdict, reason, confidence, fault,
+ * Brings a finding that was told up to date with what is told of it `now`: severity, verdict, reason and its evidence, confidence, fault,
  * cause, detail, count, folded, server, and where it was seen last. All else of a finding stays, so that the texts of a copy may
  * be the caller's own; `exchanges` it must copy itself.
  */

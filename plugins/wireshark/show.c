@@ -273,6 +273,7 @@ static void put_judgement(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo, c
     put_string(tree, tvb, FIELD_FAULT, smtpscope_fault_name(finding->fault));
     put_string(tree, tvb, FIELD_VERDICT, smtpscope_verdict_name(finding->verdict));
     put_string(tree, tvb, FIELD_REASON, smtpscope_reason_name(finding->reason));
+    put_text(tree, tvb, FIELD_REASON_EVIDENCE, finding->reason_evidence);
     if (finding->reason != SMTPSCOPE_REASON_NONE)
         put_string(tree, tvb, FIELD_RETRY, smtpscope_retry_name(smtpscope_finding_retry(finding->rule, finding->reason)));
     put_string(tree, tvb, FIELD_STATE, finding->state);

@@ -99,6 +99,7 @@ static bool group_add_example(struct group *group, const struct smtpscope_findin
         .enhanced = finding->enhanced,
         .verdict = finding->verdict,
     };
+    memcpy(example->reason_evidence, finding->reason_evidence, sizeof example->reason_evidence);
     if (finding->flow)
         memcpy(example->side, finding->flow->side, sizeof example->side);
     if (example->command && example->argument && example->text && example->detail) {

@@ -24,6 +24,7 @@ struct group_example {
     uint16_t code;
     struct smtpscope_enhanced enhanced;
     enum smtpscope_verdict verdict;
+    char reason_evidence[SMTPSCOPE_EVIDENCE_SIZE]; /* "" where there is none */
 };
 
 struct group {

@@ -228,6 +228,7 @@ static void json_finding(struct output *output, void *state, const struct smtpsc
     put_proxied_for(line, finding->is_proxied, &finding->proxied_for);
     put_member_number(line, "id", finding->id);
     finding_cache_put_judgement(json->findings, line, finding);
+    put_member_nonempty(line, "reason_evidence", finding->reason_evidence);
     put_member_nonzero(line, "cause", finding->cause);
     put_member_number(line, "count", finding->count);
     put_member_number(line, "folded", finding->folded);

@@ -214,6 +214,16 @@ static void example_exchange(const struct layout *layout, const struct group_exa
         writer_escaped(&text, example->detail, strlen(example->detail), ESCAPE_TERMINAL);
         example_line(layout, "=> ", &text);
     }
+    if (*example->reason_evidence) {
+        struct writer evidence = {0};
+
+        writer_escaped(&evidence, example->reason_evidence, strlen(example->reason_evidence), ESCAPE_TERMINAL);
+        writer_char(&evidence, '\0');
+        if (!evidence.failed)
+            writer_format(&text, _("the reason is read from %s"), evidence.at);
+        writer_fini(&evidence);
+        example_line(layout, "=> ", &text);
+    }
     writer_fini(&text);
 }
 

@@ -185,6 +185,7 @@ uint16_t detect_mail(struct smtpscope_judge *judge, const struct refusal_view *r
     enum smtpscope_reason said =
         is_no_service(refused, refused->reading.reason) ? SMTPSCOPE_REASON_NO_SERVICE : refused->reading.reason;
     enum smtpscope_reason told = reason_in_state(judge, refused, said);
+    struct reading reading = refused->reading;
     bool for_name = is_for_name(refused, told);
     enum smtpscope_reason reason = for_name ? SMTPSCOPE_REASON_CLIENT_IDENTITY : told;
     struct claim claim = {.exchange = refused->exchange, .verdict = SMTPSCOPE_VERDICT_NONE, .confidence = refused->confidence};
@@ -196,6 +197,10 @@ uint16_t detect_mail(struct smtpscope_judge *judge, const struct refusal_view *r
         claim.reason = auth_reason(refused, reason);
         claim.rule = refusal_rule(refused, claim.reason);
     }
+    if (claim.reason != reading.reason)
+        reading.source = SOURCE_STATE;
+    if (claim.reason != SMTPSCOPE_REASON_UNSPECIFIED)
+        claim.reading = &reading;
     claim.fault = fault_of(refused, claim.rule, said, claim.reason);
     if (refused->meaning == MEANING_CLIENT_GONE)
         claim.severity = SEVERITY(INFO); /* a remark; what was lost with the client is a finding of its own */

@@ -305,6 +305,8 @@ static struct note *note_new(struct smtpscope_judge *judge, const struct claim *
     note->finding.text = text_put(&to, shown.text);
     note->finding.detail_text = text_put(&to, shown.detail);
     place_fill(&note->finding, claim);
+    if (claim->reading)
+        reading_evidence(claim->reading, claim->exchange->reply, note->finding.reason_evidence);
     *slot = (struct note_slot){note, claim->rule};
     return note;
 }

@@ -10,6 +10,7 @@
 #include "smtpscope/judge.h"
 
 struct note;
+struct reading;
 
 /* A note and, beside it, the rule by which it is looked for. */
 struct note_slot {
@@ -31,6 +32,7 @@ struct claim {
     int severity; /* 0: the rule's; else SEVERITY() */
     enum smtpscope_verdict verdict;
     enum smtpscope_reason reason;
+    const struct reading *reading; /* of the exchange's reply, where the reason is from there; NULL */
     enum smtpscope_confidence confidence;
     enum smtpscope_fault fault;
     enum smtpscope_detail detail;

@@ -245,7 +245,7 @@ size_t reading_evidence(const struct reading *reading, const struct smtpscope_re
 
     if (reading->source == SOURCE_PHRASE) {
         words_read(&words, &reply->text);
-        return len + phrase_quote(&reply_phrases, reading->row, &words, to + len, EVIDENCE_MAX - len);
+        return len + phrase_quote(&reply_phrases, reading->row, &words, to + len, SMTPSCOPE_EVIDENCE_SIZE - len);
     }
     if (reading->source == SOURCE_ENHANCED) {
         const unsigned numbers[] = {enhanced.klass, enhanced.subject, enhanced.detail};

@@ -4,6 +4,7 @@
 #define RULES_REPLY_MEANING_H
 
 #include "rules/reading/meaning.h"
+#include "smtpscope/finding.h"
 #include "smtpscope/judge.h"
 
 /*
@@ -30,10 +31,9 @@ struct reading {
 struct reading reading_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
                           const bool *left_out);
 
-#define EVIDENCE_MAX 128
 /*
  * What decided, in words: "phrase: mailbox ... full", "enhanced 4.2.2", "code 452", "state", "" for nothing. At most
- * EVIDENCE_MAX octets to `to`, the last a NUL; returns their number without it.
+ * SMTPSCOPE_EVIDENCE_SIZE octets to `to`, the last a NUL; returns their number without it.
  */
 size_t reading_evidence(const struct reading *reading, const struct smtpscope_reply *reply, char *to);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "told_state.h"
 
+#include <string.h>
+
 struct told_state told_state_of(const struct smtpscope_finding *finding)
 {
     return (struct told_state){
@@ -21,6 +23,7 @@ void smtpscope_finding_revise(struct smtpscope_finding *finding, const struct sm
 {
 #define COPIED(kept, type, member) finding->member = now->member;
     FINDING_CHANGES(COPIED)
+    memcpy(finding->reason_evidence, now->reason_evidence, sizeof finding->reason_evidence);
     finding->last_time = now->last_time;
     finding->last_packet = now->last_packet;
 }

@@ -103,7 +103,7 @@ class Tshark:
 
 # What is compared, of both sides; whatever is missing there is None, or 0 where it counts.
 NUMBERS = ("packet", "count", "folded", "last_packet")
-WORDS = ("severity", "reason", "verdict", "fault", "confidence", "retry", "cause", "state", "server", "exchange", "detail")
+WORDS = ("severity", "reason", "reason_evidence", "verdict", "fault", "confidence", "retry", "cause", "state", "server", "exchange", "detail")
 Finding = collections.namedtuple("Finding", ("rule",) + NUMBERS + WORDS)
 UNPRINTABLE = re.compile(r"(\\x[0-9a-fA-F]{1,2}|\\[abfnrtv]|[^!-~])+")
 TREE_NAMES = {"cause": "smtpscope.cause.rule"}
