@@ -59,12 +59,25 @@ test_run_script() {
     done
 }
 
+# What users run is built by what runs often: it says the same as the build that was tested.
+test_release_says_the_same() {
+    [ -e build/release/profile/trained ] || [ "${SMTPSCOPE_PROFILE:-ON}" = OFF ] || { say "the release build has no counts"; return 1; }
+    for capture in pcaps/*.pcap pcaps/*.pcapng.gz; do
+        for preset in dev release; do
+            "build/$preset/bin/smtpscope" -r "$capture" --format json --sessions --messages >"build/$preset/said.json" || return 1
+        done
+        cmp -s build/dev/said.json build/release/said.json || { say "$capture: the presets dev and release differ"; return 1; }
+    done
+}
+
 packages_install run test
 mkdir -p build || die "cannot write here, and the tests are built here"
 test_preset dev
 test_preset asan
 test_run_script
 count "./run.sh on pcaps/all-three-families.pcap" $?
+test_release_says_the_same
+count "dev and release on pcaps" $?
 
 if [ "$skipped" -gt 0 ]; then
     printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

@@ -80,7 +80,8 @@ configure_preset() {
     if [ ! -e "$folder/build.ninja" ] || [ -n "$(find CMakePresets.json -newer "$folder/build.ninja")" ]; then
         # A newer compiler's warnings stop whoever works on smtpscope, and CI; not those who want to see the tests pass.
         quietly "$folder/configure.log" cmake --preset "$1" \
-            -DCMAKE_COMPILE_WARNING_AS_ERROR="${SMTPSCOPE_WARNINGS_ARE_ERRORS:-OFF}" || return 1
+            -DCMAKE_COMPILE_WARNING_AS_ERROR="${SMTPSCOPE_WARNINGS_ARE_ERRORS:-OFF}" \
+            ${SMTPSCOPE_PROFILE:+-DSMTPSCOPE_PROFILE="$SMTPSCOPE_PROFILE"} || return 1
         touch "$folder/build.ninja"
     fi
 }

@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "follow/prefetch.h"
+#include "rules/reading/phrase_index.h"
 #include "stream/prefetch.h"
 
 static void follow_trace(void *ctx, const struct smtpscope_trace *trace);
@@ -196,6 +197,7 @@ struct smtpscope_follow *smtpscope_follow_new(const struct smtpscope_follow_conf
 
     if (!follow)
         return NULL;
+    indexes_need(); /* before there are threads, none of which has to wait for another that fills them */
     follow->config = *config;
     follow->waiting_end = &follow->waiting;
     follow->session_config = (struct smtpscope_session_config){
