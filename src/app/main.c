@@ -38,7 +38,7 @@ static enum status run(struct options *options, int argc, char **argv, FILE *out
     case TASK_WATCH: return watch(options, argc, argv);
     case TASK_CHECK_CONFIG: fprintf(out, _("%s: right\n"), options->config); return finish(out, STATUS_DONE);
     case TASK_RULES: return finish(out, explain_rules(options->format->json, out));
-    case TASK_EXPLAIN: return finish(out, explain_topic(options->topic[0], options->format->json, out));
+    case TASK_EXPLAIN: return finish(out, explain_topic(options->topic[0], options->stage, options->format->json, out));
     case TASK_COMPARE: return finish(out, explain_compare(options->topic[0], options->topic[1], options->format->json, out));
     case TASK_HELP: usage_help(out); return finish(out, STATUS_DONE);
     case TASK_VERSION: usage_version(out); return finish(out, STATUS_DONE);

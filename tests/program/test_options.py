@@ -136,6 +136,50 @@ class Words(ProgramTest):
             self.assert_status(done, 0)
             self.assertIn(topic.split()[0], done.out)
 
+    def explained(self, *arguments, **options):
+        done = run("explain", *arguments, **options)
+        self.assert_status(done, 0)
+        return [json.loads(line) for line in done.out.splitlines()]
+
+    def test_explain_a_reply(self):
+        """A line means what it means in a capture: its words, its codes, and where it was said."""
+        for line, stage, rule, reason, evidence in (
+                ("550 5.7.1 Relaying denied", None, "refusal.policy", "relay-denied", "phrase: relaying ... denied"),
+                ("452 4.2.2 b@example.org", None, "deferral.mailbox-full", "mailbox-full", "enhanced 4.2.2"),
+                ("535 nonsense", "auth", "refusal.auth-failed", "credentials", "code 535"),
+                ("550 Domain not found", "mail", "refusal.policy", "sender-unverified", "phrase: domain ... not found"),
+                ("550 Domain not found", "rcpt", "refusal.mailbox", "domain-unknown", "phrase: domain ... not found"),
+                ("421 4.4.2 timeout", "data", "deferral.server-error", "server-error", "phrase: timeout"),
+                ("554 192.0.2.1 is blacklisted", "connect", "refusal.no-service", "reputation", None)):
+            found = self.explained(line, "--format", "json", *(("--stage", stage) if stage else ()))[0]
+            self.assertEqual((found["rule"], found["reason"]), (rule, reason), line)
+            if evidence:
+                self.assertEqual(found["reason_evidence"], evidence, line)
+            self.assertEqual(found["stage"], stage or "rcpt")
+            text = run("explain", line, *(("--stage", stage) if stage else ())).out
+            self.assertIn(rule, text)
+            self.assertIn(reason, text)
+        self.assertEqual(self.explained("550", "5.1.1", "User", "unknown", "--format", "json")[0]["reason"], "mailbox-unknown")
+
+    def test_explain_a_bounce(self):
+        """The reply is found in the line of a bounce or a log, and where it was said."""
+        for line, stage, code, reason in (
+                ("host mx.example.org[192.0.2.1] said: 554 5.7.1 judged spam (in reply to end of DATA command)", "data", "554", "spam"),
+                ("Diagnostic-Code: smtp; 550 5.1.1 User unknown", "rcpt", "550", "mailbox-unknown"),
+                ("SMTP error from remote mail server after MAIL FROM:<a@example.org>: 451 sender domain not found", "mail", "451",
+                 "sender-unverified"),
+                ("host mx.example.org[192.0.2.1] refused to talk to me: 421 too many connections", "connect", "421", "rate-limited"),
+                ("<<< 552 5.2.2 mailbox full", "rcpt", "552", "mailbox-full")):
+            found = self.explained(line, "--format", "json")[0]
+            self.assertEqual((found["stage"], found["reply"][:3], found["reason"]), (stage, code, reason), line)
+
+    def test_explain_many(self):
+        lines = "550-5.1.1 The account that you tried to reach\r\n550 5.1.1 does not exist\r\nno reply\n\n450 4.7.1 greylisted"
+        found = self.explained("-", input=lines.encode())
+        self.assertEqual([reply["reason"] for reply in found], ["mailbox-unknown", None, None, "greylisted"])
+        self.assertIsNone(found[1]["reply"])
+        self.assertEqual(found[1]["line"], "no reply")
+
     def test_compare(self):
         done = run("compare", "450", "503")
         self.assert_status(done, 0)
@@ -158,7 +202,8 @@ class Words(ProgramTest):
     def test_wrong_use(self):
         wrong = (["--no-such-option"], ["-r"], ["-r", FAMILIES, "--format", "xml"], ["-r", FAMILIES, "--ports", "99999"],
                  ["-r", FAMILIES, "--min-severity", "loud"], ["explain", "no-such-topic"], ["compare", "450"], ["compare", "450", "xyz"],
-                 ["nonsense"], ["-r", FAMILIES, "--fail-on", ""])
+                 ["nonsense"], ["-r", FAMILIES, "--fail-on", ""], ["explain", "550 no", "--stage", "never"],
+                 ["-r", FAMILIES, "--stage", "rcpt"])
         for arguments in wrong:
             done = run(*arguments)
             self.assert_status(done, 2)

@@ -310,7 +310,7 @@ static char *run(enum task task, const char *a, const char *b, bool json, int wa
 
     fflush(stderr);
     dup2(fileno(errors), STDERR_FILENO);
-    status = task == EXPLAIN   ? explain_topic(a, json, out)
+    status = task == EXPLAIN   ? explain_topic(a, NULL, json, out)
              : task == COMPARE ? explain_compare(a, b, json, out)
                                : explain_rules(json, out);
     fflush(stderr);

@@ -4,17 +4,15 @@
 
 #include "smtpscope/advice.h"
 
+#include "app/explain/explain_advice.h"
 #include "app/explain/explain_codes.h"
 #include "app/explain/explain_near.h"
 #include "app/explain/explain_page.h"
+#include "app/explain/explain_reply.h"
 #include "app/process/warn_user.h"
 #include "base/gettext.h"
 
 #include <string.h>
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define SETTINGS_HANG 18u /* as wide as "Dovecot submission" needs */
-#define SETTINGS_MAX 32u
 
 static void put_rule_info(struct writer *json, enum smtpscope_rule rule)
 {
@@ -76,78 +74,6 @@ int explain_rules(bool json, FILE *out)
 
 /* --- explain a rule or a reason --- */
 
-static void put_side(const struct page *page, const char *heading, const char *first, const char *then)
-{
-    const char *first_label = _("First: "), *then_label = _("Then: ");
-
-    fprintf(page->out, "\n%s\n", heading);
-    page_labelled(page, 2, 2 + page_columns(first_label, strlen(first_label)), first_label, first);
-    page_labelled(page, 2, 2 + page_columns(then_label, strlen(then_label)), then_label, then);
-}
-
-static void put_settings(const struct page *page, enum smtpscope_rule rule, enum smtpscope_reason reason)
-{
-    struct smtpscope_setting settings[SETTINGS_MAX];
-    size_t count = smtpscope_advice_settings(rule, reason, "", settings, COUNT(settings));
-
-    if (count == 0)
-        return;
-    fprintf(page->out, "\n%s\n", _("Settings"));
-    for (size_t i = 0; i < count; i++)
-        page_labelled(page, 2, 3 + SETTINGS_HANG, settings[i].software, settings[i].text);
-}
-
-static void put_advice(const struct page *page, enum smtpscope_rule rule, enum smtpscope_reason reason)
-{
-    struct smtpscope_advice advice;
-
-    smtpscope_advice_rule(rule, reason, &advice);
-    page_section(page, _("What it means"), advice.meaning);
-    page_section(page, _("When it is seen"), advice.seen);
-    page_section(page, _("Who should act first"), explain_fault(advice.audience));
-    put_side(page, _("On the sender's side"), advice.sender_first, advice.sender_then);
-    put_side(page, _("On the receiver's side"), advice.receiver_first, advice.receiver_then);
-    put_settings(page, rule, reason);
-}
-
-static void put_json_side(struct writer *json, const char *key, const char *first, const char *then)
-{
-    put_key(json, key);
-    put_open(json, '{');
-    put_member_string(json, "first", first);
-    put_member_string(json, "then", then);
-    put_close(json, '}');
-}
-
-static void put_json_settings(struct writer *json, enum smtpscope_rule rule, enum smtpscope_reason reason)
-{
-    struct smtpscope_setting settings[SETTINGS_MAX];
-    size_t count = smtpscope_advice_settings(rule, reason, "", settings, COUNT(settings));
-
-    put_key(json, "settings");
-    put_open(json, '[');
-    for (size_t i = 0; i < count; i++) {
-        put_open(json, '{');
-        put_member_string(json, "software", settings[i].software);
-        put_member_string(json, "text", settings[i].text);
-        put_close(json, '}');
-    }
-    put_close(json, ']');
-}
-
-static void put_json_advice(struct writer *json, enum smtpscope_rule rule, enum smtpscope_reason reason)
-{
-    struct smtpscope_advice advice;
-
-    smtpscope_advice_rule(rule, reason, &advice);
-    put_member_string(json, "meaning", advice.meaning);
-    put_member_string(json, "seen", advice.seen);
-    put_member_string(json, "acts", smtpscope_fault_name(advice.audience));
-    put_json_side(json, "sender", advice.sender_first, advice.sender_then);
-    put_json_side(json, "receiver", advice.receiver_first, advice.receiver_then);
-    put_json_settings(json, rule, reason);
-}
-
 static int explain_rule(enum smtpscope_rule rule, bool json, FILE *out)
 {
     const struct smtpscope_rule_info *info = smtpscope_rule_info(rule);
@@ -159,7 +85,7 @@ static int explain_rule(enum smtpscope_rule rule, bool json, FILE *out)
         put_open(&object, '{');
         put_rule_info(&object, rule);
         put_member_string(&object, "type", "rule");
-        put_json_advice(&object, rule, SMTPSCOPE_REASON_NONE);
+        explain_json_advice(&object, rule, SMTPSCOPE_REASON_NONE);
         put_close(&object, '}');
         return page_json(&object, out);
     }
@@ -167,7 +93,7 @@ static int explain_rule(enum smtpscope_rule rule, bool json, FILE *out)
     page_filled(&page, 2, smtpscope_advice_summary(rule));
     fprintf(out, "  %s%s%s\n", smtpscope_severity_name(info->severity), info->reference == NULL ? "" : ", ",
             info->reference == NULL ? "" : info->reference);
-    put_advice(&page, rule, SMTPSCOPE_REASON_NONE);
+    explain_advice(&page, rule, SMTPSCOPE_REASON_NONE, NULL);
     return 0;
 }
 
@@ -196,12 +122,12 @@ static int explain_reason(enum smtpscope_reason reason, bool json, FILE *out)
         put_member_string(&object, "type", "reason");
         put_member_string(&object, "reason", smtpscope_reason_name(reason));
         put_member_string(&object, "retry", smtpscope_retry_name(retry));
-        put_json_advice(&object, rule, reason);
+        explain_json_advice(&object, rule, reason);
         put_close(&object, '}');
         return page_json(&object, out);
     }
     fprintf(out, "%s\n", smtpscope_reason_name(reason));
-    put_advice(&page, rule, reason);
+    explain_advice(&page, rule, reason, NULL);
     page_section(&page, _("Does it help to send again?"), explain_retry(retry));
     return 0;
 }
@@ -257,10 +183,14 @@ static int warn_unknown(const char *topic)
     return 2;
 }
 
-int explain_topic(const char *topic, bool json, FILE *out)
+int explain_topic(const char *topic, const char *stage, bool json, FILE *out)
 {
     int rule = smtpscope_rule_find(topic);
 
+    if (!strcmp(topic, "-"))
+        return explain_replies(stdin, stage, out);
+    if (explain_is_reply(topic))
+        return explain_reply(topic, stage, json, out);
     if (explain_is_number(topic))
         return explain_number(topic, json, out);
     if (rule < 0 && reason_find(topic) != SMTPSCOPE_REASON_NONE)

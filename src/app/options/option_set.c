@@ -75,6 +75,11 @@ bool set_choice(const struct setting *setting, const char *value)
     return chosen >= 0 && store(setting, (uint64_t)chosen);
 }
 
+bool set_listed(const struct setting *setting, const char *value)
+{
+    return choose(setting, value, setting->row->words) >= 0 && set_string(setting, value);
+}
+
 bool set_format(const struct setting *setting, const char *value)
 {
     const char *names[FORMATS + 1] = {0};

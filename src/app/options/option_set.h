@@ -15,6 +15,8 @@ bool set_string(const struct setting *setting, const char *value);
 bool set_word(const struct setting *setting, const char *value);
 /* One of row->words, as its index. */
 bool set_choice(const struct setting *setting, const char *value);
+/* One of row->words, as a string. */
+bool set_listed(const struct setting *setting, const char *value);
 /* A row of format_table. */
 bool set_format(const struct setting *setting, const char *value);
 bool set_severity(const struct setting *setting, const char *value);

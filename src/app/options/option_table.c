@@ -35,6 +35,8 @@
 
 static const char *const colours[] = {[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always", [COLOUR_NEVER] = "never", NULL};
 
+static const char *const stages[] = {"rcpt", "data", "mail", "connect", "helo", "auth", "tls", NULL};
+
 const struct option_row option_table[OPTION_COUNT] = {
     [OPTION_READ] = {"read", "FILE...", N_("captures, also .gz or .zst; - is standard input"), FILES, 'r', .set = set_word,
                      LIST(files, file_count)},
@@ -118,6 +120,7 @@ const struct option_row option_table[OPTION_COUNT] = {
                            .set = set_flag, PLAIN(sandbox)},
     [OPTION_FAIL_ON] = {"fail-on", "LEVEL", N_("status 1 when something so severe was found"), BOTH, .in_file = true,
                         .set = set_severity, PLAIN(fail_on)},
+    [OPTION_STAGE] = {"stage", "STEP", NULL, 1U << TASK_EXPLAIN, .set = set_listed, .words = stages, STRING(stage)},
     [OPTION_HELP] = {"help", NULL, NULL, ANY, 'h', .set = set_task, .task = TASK_HELP},
     [OPTION_VERSION] = {"version", NULL, NULL, ANY, .set = set_task, .task = TASK_VERSION},
 };

@@ -46,7 +46,8 @@ static const struct {
     const char *usage;
 } subcommands[] = {
     {"rules", TASK_RULES, 0, "smtpscope rules [--format text|json] [--lang en|fr|de]"},
-    {"explain", TASK_EXPLAIN, 1, "smtpscope explain 450 | \"450 4.7.1\" | sequence.nested-mail"},
+    {"explain", TASK_EXPLAIN, 1,
+     "smtpscope explain 450 | \"450 4.7.1\" | sequence.nested-mail | [--stage rcpt] \"550 User unknown\" | -"},
     {"compare", TASK_COMPARE, 2, "smtpscope compare 450 503"},
 };
 #define SUBCOMMANDS (sizeof subcommands / sizeof subcommands[0])
@@ -338,10 +339,12 @@ static bool parse_all(struct parse *parse, int argc, char **argv)
             (take_expression(parse) && choose_task(parse) && check_task(parse) && check_needs(parse)));
 }
 
-/* "450 4.7.1" may come as one word or as two. */
-static bool is_enhanced(const char *word)
+/* "450 4.7.1" may come as one word or as two; and, where one topic is wanted, a reply line as many. */
+static bool is_more(const char *topic, const char *word, size_t wanted)
 {
-    return strspn(word, "0123456789.") == strlen(word) && strchr(word, '.');
+    bool enhanced = strspn(word, "0123456789.") == strlen(word) && strchr(word, '.') && !strchr(topic, ' ');
+
+    return enhanced || (wanted == 1 && strspn(topic, "0123456789") == 3);
 }
 
 /* Takes the words that are no options out of argv, which getopt has moved to the end. */
@@ -350,7 +353,7 @@ static bool take_topics(struct options *options, char **words, size_t count, siz
     size_t topic = 0, len;
 
     for (size_t i = 0; i < count; i++) {
-        if (topic && is_enhanced(words[i]) && !strchr(options->topic[topic - 1], ' ')) {
+        if (topic && is_more(options->topic[topic - 1], words[i], wanted)) {
             char *joined = realloc(options->topic[topic - 1], strlen(options->topic[topic - 1]) + strlen(words[i]) + 2);
 
             if (!joined)

@@ -66,6 +66,7 @@ struct options {
     const char *user;                         /* whom to become; NULL: the default */
     bool sandbox;                             /* default true */
     const char *config;                       /* of -c; NULL: none */
+    const char *stage;                        /* of explain; NULL: not said */
     char *topic[2];                           /* of explain and compare */
 };
 

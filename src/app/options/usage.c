@@ -36,7 +36,7 @@ void usage_help(FILE *out)
     fputs(_("smtpscope: what went wrong in SMTP sessions, whose fault it was, what to do\n"
             "  smtpscope -r FILE... [OPTIONS]               analyse captures\n"
             "  smtpscope -i IFACE [OPTIONS] [EXPRESSION]    watch an interface\n"
-            "  smtpscope rules | explain CODE|RULE|REASON | compare CODE CODE    look it up\n"),
+            "  smtpscope rules | explain CODE|RULE|REASON|REPLY | compare CODE CODE\n"),
           out);
     for (size_t i = 0, heading = 0; i < OPTION_COUNT; i++) {
         if (!option_table[i].help)

@@ -291,13 +291,29 @@ bool phrase_applies(const struct phrase_table *table, size_t row, const struct w
     return row_find(&search, row) < words->count;
 }
 
+/* The longest of the class's words that is at this word, in octets. */
+static size_t class_len(const struct words *words, unsigned class, size_t word)
+{
+    unsigned bucket = bucket_of(words->text + words->starts[word]);
+    struct prefix octets = prefix_of(words, word);
+    size_t len = 0;
+
+    for (size_t i = lexicon_index.first[bucket]; i < lexicon_index.first[bucket + 1]; i++) {
+        const struct phrase_key *key = &lexicon_index.keys[i];
+
+        if (key->target == class && key->len > len && key_is_at(key, &octets, words, word))
+            len = key->len;
+    }
+    return len;
+}
+
 /* The part as the text has it: the phrase's last word to its end. */
 static size_t quote_len(const struct phrase_search *search, const struct pattern_part *part, size_t word)
 {
     const struct words *words = search->words;
-    size_t end = part->text != NULL ? (size_t)words->starts[word] + part->len : words->starts[word];
+    size_t end = words->starts[word] + (part->text != NULL ? part->len : class_len(words, part->class, word));
 
-    while (end < words->len && words->text[end] != ' ')
+    while (end < words->len && words->text[end] != ' ' && (end == words->starts[word] || words->text[end - 1] != ' '))
         end++;
     while (end > words->starts[word] && (end > words->len || words->text[end - 1] == ' '))
         end--;
