@@ -455,6 +455,7 @@ void client_gap(struct smtpscope_session *session, uint64_t len, const struct oc
         }
         return;
     }
+    session->secret_unseen |= session->client == CLIENT_ANSWER;
     line = line_release(session, SMTPSCOPE_CLIENT);
     held_free(session, &line);
     lost_push(session, len, origin);

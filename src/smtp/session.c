@@ -152,6 +152,7 @@ void smtpscope_session_gap(struct smtpscope_session *session, const struct smtps
                                                 .packet = gap->packet,
                                                 .gap = gap,
                                                 .phase = gap_phase(session, side)});
+    session->user_next &= side != SMTPSCOPE_CLIENT; /* it may have been what is missing */
     if (side == SMTPSCOPE_CLIENT)
         client_gap(session, gap->len, &origin);
     else

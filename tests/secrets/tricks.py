@@ -29,8 +29,15 @@ def encode(text):
     return base64.b64encode(text.encode("latin-1")).decode()
 
 
-def password_of(number):
+# What a trick's words may say of its password: which octets are in it. Without such a word it is a mixture.
+SHAPES = {"signs": "&%=#+!$?abc", "small": string.ascii_lowercase, "digits": string.digits}
+
+
+def password_of(number, words=()):
     """Another one for each trick, so that what leaks tells where: letters, digits, and one octet that base64 has not."""
+    for word in words:
+        if word in SHAPES:
+            return "".join(random.Random(number).choice(SHAPES[word]) for _ in range(14))
     chance = random.Random(number)
     letters = "".join(chance.choice(string.ascii_letters + string.digits) for _ in range(11))
     return letters[:2].capitalize() + "7" + letters[2:7] + "&" + letters[7:]
@@ -58,7 +65,7 @@ class Trick:
     def __init__(self, name, words, number):
         self.name = name
         self.known = "known" in words
-        self.password = password_of(number)
+        self.password = password_of(number, words)
         self.spelled = spellings(self.password)
         self.lines = []
         self.shown = []

@@ -29,6 +29,14 @@ static bool has_attributes(enum smtpscope_verb verb)
     return verb == SMTPSCOPE_VERB_XCLIENT || verb == SMTPSCOPE_VERB_XFORWARD;
 }
 
+/* Takes no argument, or a number, a keyword: what else stands there is a mistake, and may be anything. */
+static bool has_form(enum smtpscope_verb verb)
+{
+    enum verb_argument argument = verb_argument(verb);
+
+    return argument == ARGUMENT_NO || argument == ARGUMENT_OPTIONAL || verb == SMTPSCOPE_VERB_BDAT;
+}
+
 static const char *space_skip(const char *at, const char *end)
 {
     while (at < end && is_space(*at))
@@ -43,6 +51,20 @@ static const char *word_end(const char *at, const char *end)
     return at;
 }
 
+/* Of "user:password@host" the user, of an address all. An IPv6 literal has its colons behind the last "@". */
+static const char *login_end(const char *at, const char *end)
+{
+    const char *colon, *sign = end;
+
+    while (sign > at && sign[-1] != '@')
+        sign--;
+    colon = sign > at ? memchr(at, ':', (size_t)(sign - at)) : NULL;
+    return colon ? colon : end;
+}
+
+/* A number of octets, or of a message; a longer one may be anything. */
+#define DIGITS_MOST 10
+
 /* A word of an argument that has no form of its own: a name, an address, a number, a keyword. `strict`: it may be a secret. */
 static bool argument_is_harmless(const char *at, size_t len, bool strict)
 {
@@ -52,7 +74,8 @@ static bool argument_is_harmless(const char *at, size_t len, bool strict)
         digits &= is_digit(at[i]);
     if (word_looks_secret(at, len))
         return false;
-    return !strict || digits || named || word_may_be_shown(at, len);
+    return !strict || (digits && len <= DIGITS_MOST) || named || word_may_be_shown(at, len) ||
+           verb_find(at, len) > SMTPSCOPE_VERB_UNKNOWN;
 }
 
 /* Words one after the other: as many as are harmless, and the first one behind which a secret stands. */
@@ -68,7 +91,11 @@ static const char *words_shown(const char *at, const char *end, bool strict)
             return at + word;
         if (!argument_is_harmless(at, (size_t)(behind - at), strict))
             return shown;
-        shown = at = behind;
+        shown = login_end(at, behind);
+        if (shown < behind)
+            return shown;
+        at = behind;
+        strict = true; /* few commands have a second word */
     }
     return shown;
 }
@@ -81,12 +108,20 @@ static const char *parameter_shown(enum smtpscope_verb verb, const char *at, con
     uint64_t extension = parameter_extension(verb, at, key);
 
     if (extension && extension != SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_AUTH))
-        return end;
+        return login_end(value, end);
     if (len == 2 && !memcmp(value, "<>", len)) /* RFC 4954 5 */
         return end;
     if (word_is_credential(at, key))
         return equals ? value : end;
-    return !has_attributes(verb) && word_looks_secret(value, len) ? value : end;
+    return !has_attributes(verb) && word_looks_secret(value, len) ? value : login_end(value, end);
+}
+
+/* A credential's name without a value: what follows may be it. */
+static bool is_waiting(const char *at, size_t len)
+{
+    const char *equals = memchr(at, '=', len);
+
+    return (!equals || equals == at + len - 1) && word_is_credential(at, equals ? len - 1 : len);
 }
 
 /* As many words as may be shown; a credential's name is the last of them. */
@@ -98,7 +133,7 @@ static const char *parameters_shown(enum smtpscope_verb verb, const char *at, co
         const char *behind = word_end(at, end);
 
         shown = parameter_shown(verb, at, behind);
-        if (shown < behind || (!memchr(at, '=', (size_t)(behind - at)) && word_is_credential(at, (size_t)(behind - at))))
+        if (shown < behind || is_waiting(at, (size_t)(behind - at)))
             return shown;
         at = behind;
     }
@@ -111,15 +146,15 @@ static bool is_scheme(const char *at, size_t len)
     return word_is(at, len, "MAILTO") || word_is(at, len, "SMTP");
 }
 
-/* A path has a colon in a route, a quoted local part or a literal alone; elsewhere it is between a user and a password. */
+/* A path has a colon behind a route (RFC 5321 4.1.2) or in a literal alone; elsewhere it is between a user and a password. */
 static const char *path_shown(const struct smtpscope_text *path)
 {
-    const char *end = path->at + path->len, *at = memchr(path->at, '@', path->len), *colon;
+    const char *end = path->at + path->len, *at = path->at, *colon;
 
-    if (!path->len || path->at[0] == '@' || path->at[0] == '"' || !at)
-        return end;
-    colon = memchr(path->at, ':', (size_t)(at - path->at));
-    return colon && !is_scheme(path->at, (size_t)(colon - path->at)) ? colon : end;
+    if (path->len && *at == '@' && (colon = memchr(at, ':', path->len)))
+        at = colon + 1;
+    colon = login_end(at, end);
+    return colon < end && !is_scheme(at, (size_t)(colon - at)) ? colon : end;
 }
 
 static const char *mail_shown(const struct smtpscope_command *command, const char *end, bool strict)
@@ -136,20 +171,24 @@ static const char *mail_shown(const struct smtpscope_command *command, const cha
     return parameters_shown(command->verb, shown + (shown < end && *shown == '>'), end);
 }
 
-/* The name of a client is whatever it says, but for what stands behind it, and a user and a password in it. */
-static const char *hello_shown(const char *at, const char *end, bool strict)
+/* The name of a client is whatever it says, but for what stands behind it, and a password in it. */
+static const char *hello_shown(const char *at, const char *end)
 {
-    const char *behind = word_end(at, end), *sign = memchr(at, '@', (size_t)(behind - at));
-    const char *colon = sign ? memchr(at, ':', (size_t)(sign - at)) : NULL;
+    const char *behind = word_end(at, end), *shown = login_end(at, behind);
+    const char *value = credential_value_find(at, (size_t)(shown - at));
 
-    return colon ? colon : behind < end ? words_shown(behind, end, strict) : behind;
+    if (value)
+        return value;
+    if (shown < behind || behind == end || word_is_credential(at, (size_t)(behind - at)))
+        return shown;
+    return words_shown(behind, end, true);
 }
 
 /* Behind the argument's last octet that may be shown. */
 static const char *argument_shown(const struct smtpscope_session *session, const struct smtpscope_command *command)
 {
     const char *at = command->argument.at, *end = at + command->argument.len;
-    bool strict = is_auth_about(session);
+    bool strict = is_auth_about(session) || has_form(command->verb);
 
     switch (command->verb) {
     case SMTPSCOPE_VERB_AUTH:
@@ -157,7 +196,7 @@ static const char *argument_shown(const struct smtpscope_session *session, const
     case SMTPSCOPE_VERB_BURL: return at; /* RFC 4468: the URL's authorization is a secret */
     case SMTPSCOPE_VERB_EHLO:
     case SMTPSCOPE_VERB_LHLO:
-    case SMTPSCOPE_VERB_HELO: return hello_shown(at, end, strict);
+    case SMTPSCOPE_VERB_HELO: return hello_shown(at, end);
     default:
         if (verb_argument(command->verb) == ARGUMENT_PATH)
             return mail_shown(command, end, strict);
@@ -202,7 +241,7 @@ static void auth_seen(struct smtpscope_session *session, const struct smtpscope_
 static void known_show(struct smtpscope_session *session, struct smtpscope_command *command, unsigned seen, bool whole)
 {
     struct smtpscope_text argument = command->argument;
-    const char *end = argument.at + argument.len, *shown, *url;
+    const char *end = argument.at + argument.len, *shown, *url, *sasl;
     enum secret_kind kind = SECRET_WORDS;
     size_t len;
 
@@ -216,6 +255,10 @@ static void known_show(struct smtpscope_session *session, struct smtpscope_comma
     url = userinfo_find(argument.at, argument.len);
     if (url)
         shown = url;
+    argument.len = (size_t)(shown - argument.at);
+    sasl = sasl_find(argument.at, argument.len);
+    if (sasl)
+        shown = sasl;
     argument.len = (size_t)(shown - argument.at);
     if (extra_of(session)->secrets)
         argument.len = secret_find(session, argument, 0, false, &len);

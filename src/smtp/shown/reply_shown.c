@@ -34,6 +34,16 @@ bool reply_is_about_auth(uint16_t code)
     return code == 235 || code == 334 || code == 534 || code == 535 || code == 538;
 }
 
+/* "token abc", "Authorization: Basic abc", or a login as AUTH has it. */
+static size_t credential_told(const struct smtpscope_text *text)
+{
+    const char *value = credential_value_find(text->at, text->len);
+    size_t len = value ? (size_t)(value - text->at) : text->len;
+    const char *sasl = sasl_find(text->at, len);
+
+    return sasl ? (size_t)(sasl - text->at) : len;
+}
+
 /* "password=" and its like: what stands behind is one. */
 static size_t password_named(const struct smtpscope_text *text)
 {
@@ -57,6 +67,18 @@ static size_t credential_named(const struct smtpscope_text *text)
     const char *behind = credential_find(text->at, text->len);
 
     return behind ? (size_t)(behind - text->at) : text->len;
+}
+
+/* In a client's words that a server repeats in quotes: behind one that a secret follows. */
+static size_t credential_repeated(const struct smtpscope_text *text)
+{
+    for (size_t at = 0; at < text->len; at++) {
+        size_t word = strchr("\"'`", text->at[at]) ? word_len(text->at + at + 1, text->len - at - 1) : 0;
+
+        if (word && word_is_credential(text->at + at + 1, word))
+            return at + 1 + word;
+    }
+    return text->len;
 }
 
 /* Where a word begins that looks like a secret. */
@@ -112,8 +134,12 @@ void reply_show(struct smtpscope_session *session, const struct smtpscope_comman
         text_cut(reply, (size_t)(user - reply->text.at));
     if (is_failure(reply))
         text_cut(reply, password_named(&reply->text));
-    if (is_failure(reply) && doubtful && reply->code != 421)
+    if (is_failure(reply))
+        text_cut(reply, credential_told(&reply->text));
+    if (is_failure(reply) && doubtful && reply->code != 421) {
         text_cut(reply, suspicious_word(&reply->text));
+        text_cut(reply, credential_repeated(&reply->text));
+    }
     if (!reply->code)
         text_cut(reply, credential_named(&reply->text));
     if (!extra_of(session)->secrets)

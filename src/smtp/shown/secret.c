@@ -27,6 +27,8 @@
 #define WORDS_MAX 64
 /* Of a password that may come back as base64. */
 #define ENCODED_MAX 96
+/* Of one that may come back in hexadecimal. */
+#define HEX_MAX 32
 #define HASH_BASE 0x9e3779b97f4a7c15u
 
 struct recent_word {
@@ -139,15 +141,36 @@ static void recent_add(struct secrets *secrets, const char *at, size_t len)
         secrets->recent[secrets->recent_at++ % RECENT_MAX] = (struct recent_word){rolling_hash(&rolling), (uint32_t)head};
 }
 
-/* A secret in clear: also as base64 has it, whatever stands before it there. */
+/* In hexadecimal, two characters an octet, and in a URL, three for what is no letter nor digit (RFC 3986 2.1). */
+static size_t hex_encode(const char *at, size_t len, bool url, char *to)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *begin = to;
+
+    for (; len; at++, len--) {
+        if (url && (is_alpha(*at) || is_digit(*at))) {
+            *to++ = *at;
+            continue;
+        }
+        if (url)
+            *to++ = '%';
+        *to++ = digits[(unsigned char)*at >> 4];
+        *to++ = digits[*at & 15];
+    }
+    return (size_t)(to - begin);
+}
+
+/* A secret in clear: also as base64 has it, whatever stands before it there, and in hexadecimal. */
 static void clear_add(struct smtpscope_session *session, struct secrets *secrets, const char *at, size_t len)
 {
-    char encoded[BASE64_ENCODED(ENCODED_MAX + 2)];
+    char encoded[HEX_MAX * 3 > BASE64_ENCODED(ENCODED_MAX + 2) ? HEX_MAX * 3 : BASE64_ENCODED(ENCODED_MAX + 2)];
 
     windows_add(session, secrets, at, len);
     recent_add(secrets, at, len);
     for (unsigned before = 0; before < 3 && len >= RECENT_MIN; before++)
         windows_add(session, secrets, encoded, base64_encode(at, len < ENCODED_MAX ? len : ENCODED_MAX, before, encoded));
+    for (int url = 0; url < 2 && len >= RECENT_MIN; url++)
+        windows_add(session, secrets, encoded, hex_encode(at, len < HEX_MAX ? len : HEX_MAX, url, encoded));
 }
 
 /* The part of what was decoded that is secret: behind "auth=" (RFC 7628 3.1), else behind the last NUL (RFC 4616 2). */

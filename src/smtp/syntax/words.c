@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "words.h"
 
+#include "base64.h"
 #include "octets.h"
 #include "offer.h"
 
@@ -117,15 +118,87 @@ bool word_looks_secret(const char *at, size_t len)
            (large && small && !is_one_case(at, len) && !memchr(at, '-', len));
 }
 
+/* "\0user\0password", or with the name of another user in front; "\1auth=". All else in it is text. */
+static bool is_sasl(const char *at, size_t len)
+{
+    size_t nuls = 0;
+    bool token = false;
+
+    for (size_t i = 0; i < len; i++) {
+        nuls += !at[i];
+        token |= starts_with(at + i, len - i, "\1AUTH=");
+        if (at[i] && at[i] != '\1' && (unsigned char)at[i] < ' ')
+            return false;
+    }
+    return nuls == 2 || token;
+}
+
+/* The shortest has six octets; of a long one the beginning tells. */
+#define SASL_LEAST 8
+#define SASL_MOST 128
+
+static bool is_base64(char c)
+{
+    return is_alpha(c) || is_digit(c) || c == '+' || c == '/';
+}
+
+const char *sasl_find(const char *at, size_t len)
+{
+    char decoded[BASE64_DECODED(SASL_MOST)];
+
+    for (const char *end = at + len; at < end; at++) {
+        const char *begin = at;
+        size_t run;
+
+        while (at < end && is_base64(*at))
+            at++;
+        run = (size_t)(at - begin);
+        if (run >= SASL_LEAST && is_sasl(decoded, base64_decode(begin, run < SASL_MOST ? run : SASL_MOST, decoded)))
+            return begin;
+    }
+    return NULL;
+}
+
+/* `*named`: there is "=", or a colon and no space, between a name and its value. */
+static const char *separators_skip(const char *at, const char *end, bool *named)
+{
+    const char *begin = at;
+
+    for (*named = false; at < end && (is_space(*at) || strchr("\"':=", *at)); at++)
+        *named |= *at == '=';
+    *named |= at == begin + 1 && *begin == ':';
+    return at;
+}
+
+const char *credential_value_find(const char *at, size_t len)
+{
+    for (const char *end = at + len; at < end;) {
+        size_t word = word_len(at, (size_t)(end - at)), value = 0;
+        const char *behind = at + word;
+        bool named;
+
+        if (word && word_is_credential(at, word)) {
+            behind = separators_skip(behind, end, &named);
+            while (behind + value < end && !is_space(behind[value]) && !strchr("\"'<>", behind[value]))
+                value++;
+            if (named || word_looks_secret(behind, value))
+                return behind;
+        }
+        at += word + 1;
+    }
+    return NULL;
+}
+
 /* Does a user's name with a password begin here? A port has digits alone, and IPv6's colons stand in brackets. */
 static bool is_userinfo(const char *at, const char *end)
 {
-    bool colon = false;
+    bool colon = false, host = true;
 
-    for (; at < end && *at != '[' && !is_space(*at) && !strchr("/?#\"<>\n", *at); at++) {
-        if (colon && !is_digit(*at))
+    for (; at < end && *at != '[' && !is_space(*at) && *at != '\n'; at++) {
+        host &= !strchr("/?#\"<>", *at);
+        if (colon && (host ? !is_digit(*at) : *at == '@'))
             return true;
-        colon |= *at == ':';
+        colon |= host && *at == ':';
     }
     return false;
 }

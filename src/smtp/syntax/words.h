@@ -22,6 +22,10 @@ const char *credential_find(const char *at, size_t len);
 bool word_may_be_shown(const char *at, size_t len);
 /* As long as a secret, and of letters, digits and signs in a mixture that no name has, nor an address. */
 bool word_looks_secret(const char *at, size_t len);
+/* Where the base64 of a SASL message with a password in it begins (RFC 4616 2, RFC 7628 3.1), or NULL. */
+const char *sasl_find(const char *at, size_t len);
+/* Where the value of a word such as "password" begins: what stands behind "=" or a bare ":", or looks like a secret; or NULL. */
+const char *credential_value_find(const char *at, size_t len);
 /* Stands between words: space, control characters, brackets, quotes, and what separates names from values. */
 bool is_separator(char c);
 /* "user:password" in a URL, whole or cut off: where the user begins, or NULL. */
