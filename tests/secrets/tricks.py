@@ -30,7 +30,7 @@ def encode(text):
 
 
 # What a trick's words may say of its password: which octets are in it. Without such a word it is a mixture.
-SHAPES = {"signs": "&%=#+!$?abc", "small": string.ascii_lowercase, "digits": string.digits}
+SHAPES = {"signs": "&%#+!$?abc", "small": string.ascii_lowercase, "digits": string.digits}
 
 
 def password_of(number, words=()):

@@ -30,7 +30,7 @@ static const struct line_row lines[] = {
     {"MAIL FROM:<bob:secret@b.example>", false, "MAIL", "FROM:<bob", "bob", ""},
     {"MAIL FROM:<mailto:bob@b.example>", false, "MAIL", "FROM:<mailto:bob@b.example>", "mailto:bob@b.example", ""},
     {"RCPT TO:<@a,@b:c@d.example>", false, "RCPT", "TO:<@a,@b:c@d.example>", "@a,@b:c@d.example", ""},
-    {"RCPT TO:<\"a:b\"@d.example>", false, "RCPT", "TO:<\"a:b\"@d.example>", "\"a:b\"@d.example", ""},
+    {"RCPT TO:<\"a:b\"@d.example>", false, "RCPT", "TO:<\"a", "\"a", ""},
     {"RCPT TO:<a\001b@d.example>", false, "RCPT", "TO:<a", "a", ""},
     {"MAIL FROM: aB3dE5gH", false, "MAIL", "FROM: ", "", ""},
     {"MAIL bob@b.example LOGIN x", false, "MAIL", "bob@b.example LOGIN", "", ""},

@@ -62,9 +62,6 @@ static const char *login_end(const char *at, const char *end)
     return colon ? colon : end;
 }
 
-/* A number of octets, or of a message; a longer one may be anything. */
-#define DIGITS_MOST 10
-
 /* A word of an argument that has no form of its own: a name, an address, a number, a keyword. `strict`: it may be a secret. */
 static bool argument_is_harmless(const char *at, size_t len, bool strict)
 {
@@ -74,8 +71,7 @@ static bool argument_is_harmless(const char *at, size_t len, bool strict)
         digits &= is_digit(at[i]);
     if (word_looks_secret(at, len))
         return false;
-    return !strict || (digits && len <= DIGITS_MOST) || named || word_may_be_shown(at, len) ||
-           verb_find(at, len) > SMTPSCOPE_VERB_UNKNOWN;
+    return !strict || digits || named || word_may_be_shown(at, len) || verb_find(at, len) > SMTPSCOPE_VERB_UNKNOWN;
 }
 
 /* Words one after the other: as many as are harmless, and the first one behind which a secret stands. */

@@ -192,13 +192,17 @@ const char *credential_value_find(const char *at, size_t len)
 /* Does a user's name with a password begin here? A port has digits alone, and IPv6's colons stand in brackets. */
 static bool is_userinfo(const char *at, const char *end)
 {
-    bool colon = false, host = true;
+    bool host = true;
+    const char *colon = NULL, *port = NULL;
 
     for (; at < end && *at != '[' && !is_space(*at) && *at != '\n'; at++) {
         host &= !strchr("/?#\"<>", *at);
-        if (colon && (host ? !is_digit(*at) : *at == '@'))
+        if (colon && (host ? !is_digit(*at) : *at == '@' && port == colon))
             return true;
-        colon |= host && *at == ':';
+        if (host && *at == ':')
+            colon = at;
+        if (host)
+            port = at;
     }
     return false;
 }
