@@ -7,17 +7,19 @@
 #define SMTPSCOPE_CORRELATE_H
 
 #include "smtpscope/finding.h"
+#include "smtpscope/tls.h"
 
 SMTPSCOPE_C_BEGIN
 
 enum smtpscope_trace_kind {
-    SMTPSCOPE_TRACE_OFFER,   /* an EHLO reply in clear: with or without STARTTLS */
-    SMTPSCOPE_TRACE_LOGIN,   /* a login was refused */
-    SMTPSCOPE_TRACE_UNKNOWN, /* a recipient was refused as unknown */
-    SMTPSCOPE_TRACE_KNOWN,   /* a recipient was accepted */
-    SMTPSCOPE_TRACE_OUTCOME, /* what became of a recipient of a message */
-    SMTPSCOPE_TRACE_ATTEMPT, /* a connection that never came to a word */
-    SMTPSCOPE_TRACE_TLS,     /* a session went on inside TLS, where nobody sees what it delivers */
+    SMTPSCOPE_TRACE_OFFER,    /* an EHLO reply in clear: with or without STARTTLS */
+    SMTPSCOPE_TRACE_LOGIN,    /* a login was refused */
+    SMTPSCOPE_TRACE_UNKNOWN,  /* a recipient was refused as unknown */
+    SMTPSCOPE_TRACE_KNOWN,    /* a recipient was accepted */
+    SMTPSCOPE_TRACE_OUTCOME,  /* what became of a recipient of a message */
+    SMTPSCOPE_TRACE_ATTEMPT,  /* a connection that never came to a word */
+    SMTPSCOPE_TRACE_INFERRED, /* a transaction inside TLS, by its sizes */
+    SMTPSCOPE_TRACE_TLS,      /* a session went on inside TLS, where nobody sees what it delivers */
 };
 
 /*
@@ -51,11 +53,12 @@ struct smtpscope_trace {
     uint64_t offset;   /* of the reply */
     bool starttls;     /* OFFER: it is offered */
     /* Of an OUTCOME: */
-    uint64_t envelope;                /* hash of the sender and the recipient; never 0 */
-    uint64_t size;                    /* MAIL SIZE=; SMTPSCOPE_NO_SIZE: not said */
-    bool null_sender;                 /* MAIL FROM:<> */
-    enum smtpscope_outcome outcome;   /* accepted, deferred or refused */
-    struct smtpscope_hello_key hello; /* of an OUTCOME or TLS: by which a client is known beside its address */
+    uint64_t envelope;                  /* hash of the sender and the recipient; never 0 */
+    uint64_t size;                      /* MAIL SIZE=; SMTPSCOPE_NO_SIZE: not said */
+    bool null_sender;                   /* MAIL FROM:<> */
+    enum smtpscope_outcome outcome;     /* accepted, deferred or refused */
+    struct smtpscope_hello_key hello;   /* of an OUTCOME or TLS: by which a client is known beside its address */
+    struct smtpscope_inferred inferred; /* of an INFERRED; `time` is that of the session's end */
     /* Of an ATTEMPT, as struct smtpscope_attempt has them: */
     enum smtpscope_attempt_end attempt;
     uint32_t tries;
@@ -100,6 +103,20 @@ void smtpscope_correlate_trace(struct smtpscope_correlate *correlate, const stru
 
 /* The capture ended at `end`: what was deferred and never tried again is told. */
 void smtpscope_correlate_finish(struct smtpscope_correlate *correlate, smtpscope_time end);
+
+/* A transaction inside TLS that seems to be the same message as one of an earlier session. */
+struct smtpscope_inferred_retry {
+    uint64_t of;   /* that session, by its flow's first packet; 0: none is known */
+    bool doubtful; /* the earlier one had seemed accepted, and was not: so may be this one */
+};
+/*
+ * Of the transaction of struct smtpscope_inferred's `index`, in the session whose flow's first packet is `session`, while that
+ * session's traces are the last ones.
+ */
+struct smtpscope_inferred_retry smtpscope_correlate_retry(const struct smtpscope_correlate *correlate, uint64_t session,
+                                                          uint32_t index);
+/* How often such a guess is right, of a hundred, as measured. */
+#define SMTPSCOPE_RETRY_PERCENT 80
 
 /* Deferrals that were forgotten because the table was full. */
 uint64_t smtpscope_correlate_forgotten(const struct smtpscope_correlate *correlate);

@@ -39,6 +39,7 @@ struct smtpscope_follow_config {
      */
     struct smtpscope_keys *keys;
     smtpscope_time key_patience;
+    bool no_inference; /* of sessions inside TLS without keys, nothing is told by their sizes: see struct smtpscope_inferred */
     /* NULL: nobody else follows the connections of this capture. See struct smtpscope_tls_events. */
     void (*earlier)(void *ctx);
 

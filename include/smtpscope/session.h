@@ -359,11 +359,13 @@ enum smtpscope_fact_type {
     SMTPSCOPE_FACT_CONFLICT,   /* `gap`: where; len is 0 */
     SMTPSCOPE_FACT_OVERFLOW,   /* one of the session's own bounds was reached: it goes on in doubt */
     SMTPSCOPE_FACT_HANDSHAKE,  /* `handshake`: how that of TLS went, see tls.h */
+    SMTPSCOPE_FACT_INFERRED,   /* `inferred`: a transaction that nobody can read, by its sizes; before TLS_END */
     SMTPSCOPE_FACT_TLS_END,    /* `tls_end`: before the last facts of a session inside TLS */
     SMTPSCOPE_FACT_END,        /* `end`; the last fact */
 };
 
 struct smtpscope_handshake;
+struct smtpscope_inferred;
 struct smtpscope_tls_end;
 
 struct smtpscope_fact {
@@ -383,6 +385,7 @@ struct smtpscope_fact {
         enum smtpscope_tls_event tls;
         const struct smtpscope_proxy *proxy;
         const struct smtpscope_handshake *handshake;
+        const struct smtpscope_inferred *inferred;
         const struct smtpscope_tls_end *tls_end;
         struct {
             enum smtpscope_alien alien;

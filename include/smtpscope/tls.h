@@ -149,6 +149,32 @@ struct smtpscope_tls_end {
     uint64_t wrong_packet;
 };
 
+/* --- what sizes and times tell, where there are no keys */
+
+/* What the server made of the transaction, as far as the length of its answer shows that. */
+enum smtpscope_inferred_outcome {
+    SMTPSCOPE_INFERRED_UNKNOWN,
+    SMTPSCOPE_INFERRED_ACCEPTED,     /* a message went, and was answered in as few octets as a 250 has */
+    SMTPSCOPE_INFERRED_NOT_ACCEPTED, /* the client gave up behind the envelope: deferred, or refused for good */
+};
+
+/* "unknown", "accepted", "not-accepted". Static. */
+const char *smtpscope_inferred_name(enum smtpscope_inferred_outcome outcome);
+
+/* A transaction inside TLS, by the lengths of its records: a guess, and never more. */
+struct smtpscope_inferred {
+    uint32_t index;  /* in its session, from 0 */
+    bool sent;       /* a message was transferred */
+    bool together;   /* in one flight with its envelope (BDAT, RFC 3030): `octets` and `envelope` are of both */
+    uint32_t octets; /* of the message, about; 0: none was transferred */
+    uint32_t envelope;
+    enum smtpscope_inferred_outcome outcome;
+    uint8_t percent;         /* how often such a guess at `sent` is right, as measured */
+    uint8_t outcome_percent; /* the same of `outcome`; 0 of UNKNOWN */
+    smtpscope_time time;     /* of its first octets, or of the message's */
+    uint64_t packet;
+};
+
 /* --- connections */
 
 /* All connections of one thread: what they share, and those that wait for keys. */
@@ -169,7 +195,7 @@ struct smtpscope_tls_events {
      * connections of one capture, it returns when all of them are as far as this one.
      */
     void (*earlier)(void *ctx);
-    /* SMTPSCOPE_FACT_HANDSHAKE once at most, SMTPSCOPE_FACT_TLS_END at the close. */
+    /* SMTPSCOPE_FACT_HANDSHAKE once at most, SMTPSCOPE_FACT_INFERRED and SMTPSCOPE_FACT_TLS_END at the close. */
     void (*fact)(void *ctx, void *user, const struct smtpscope_fact *fact);
 };
 
@@ -184,6 +210,7 @@ struct smtpscope_tls_config {
      */
     smtpscope_time patience;
     size_t max_waiting; /* 0: the default */
+    bool no_inference;  /* nothing is told of what nobody can read */
 };
 
 /* `config` is copied; what it points to must outlive the object. NULL when out of memory. */
@@ -191,8 +218,8 @@ struct smtpscope_tls *smtpscope_tls_new(const struct smtpscope_tls_config *confi
 /* After all its connections. NULL is fine. */
 void smtpscope_tls_free(struct smtpscope_tls *tls);
 
-/* A connection whose TLS begins. NULL when out of memory. */
-struct smtpscope_tls_connection *smtpscope_tls_open(struct smtpscope_tls *tls, void *user);
+/* A connection whose TLS begins, to a server at `port`. NULL when out of memory. */
+struct smtpscope_tls_connection *smtpscope_tls_open(struct smtpscope_tls *tls, uint16_t port, void *user);
 /* Wipes its keys; tells nothing. NULL is fine. */
 void smtpscope_tls_connection_free(struct smtpscope_tls_connection *connection);
 

@@ -9,6 +9,7 @@
 #include "attempts.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "inferred.h"
 #include "stories.h"
 #include "unreached.h"
 
@@ -28,6 +29,7 @@ struct smtpscope_correlate {
     struct attempts attempts;
     struct unreached unreached;
     struct stories stories;
+    struct inferred inferred;
 };
 
 struct smtpscope_correlate *smtpscope_correlate_new(const struct smtpscope_correlate_config *config)
@@ -140,11 +142,18 @@ void smtpscope_correlate_trace(struct smtpscope_correlate *correlate, const stru
     case SMTPSCOPE_TRACE_UNKNOWN:
     case SMTPSCOPE_TRACE_KNOWN: attempt_note(correlate, trace); break;
     case SMTPSCOPE_TRACE_OUTCOME: stories_try(&correlate->stories, &correlate->config, trace); break;
+    case SMTPSCOPE_TRACE_INFERRED: inferred_note(&correlate->inferred, trace); break;
     case SMTPSCOPE_TRACE_TLS: stories_blind(&correlate->stories, trace); break;
     case SMTPSCOPE_TRACE_ATTEMPT:
         unreached_note(&correlate->unreached, 0, trace, correlate->config.finding, correlate->config.ctx);
         break;
     }
+}
+
+struct smtpscope_inferred_retry smtpscope_correlate_retry(const struct smtpscope_correlate *correlate, uint64_t session,
+                                                          uint32_t index)
+{
+    return inferred_retry(&correlate->inferred, session, index);
 }
 
 void smtpscope_correlate_finish(struct smtpscope_correlate *correlate, smtpscope_time end)

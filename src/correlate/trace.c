@@ -150,6 +150,21 @@ static void trace_message(const struct smtpscope_session *session, const struct 
     }
 }
 
+static void trace_inferred(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
+                           void (*tell)(void *ctx, const struct smtpscope_trace *trace), void *ctx)
+{
+    struct smtpscope_trace trace = {.kind = SMTPSCOPE_TRACE_INFERRED,
+                                    .flow = *smtpscope_session_flow(session),
+                                    .client = smtpscope_session_client(session),
+                                    .time = fact->time,
+                                    .packet = fact->packet,
+                                    .exchange = UINT32_MAX,
+                                    .state = "",
+                                    .inferred = *fact->inferred};
+
+    tell(ctx, &trace);
+}
+
 static void trace_tls(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
                       const struct smtpscope_hello_key *key, void (*tell)(void *ctx, const struct smtpscope_trace *trace),
                       void *ctx)
@@ -177,6 +192,7 @@ void smtpscope_trace_fact(const struct smtpscope_session *session, const struct 
         trace_exchange(session, fact->exchange, trace, ctx);
         break;
     case SMTPSCOPE_FACT_MESSAGE: trace_message(session, fact, key, trace, ctx); break;
+    case SMTPSCOPE_FACT_INFERRED: trace_inferred(session, fact, trace, ctx); break;
     case SMTPSCOPE_FACT_END:
         if (fact->end->opaque)
             trace_tls(session, fact, key, trace, ctx);

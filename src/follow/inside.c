@@ -69,10 +69,12 @@ static bool inside_begin(struct smtpscope_follow *follow, struct followed *follo
         follow->tls = smtpscope_tls_new(&(struct smtpscope_tls_config){.allocator = config->allocator,
                                                                        .keys = config->keys,
                                                                        .patience = config->key_patience,
+                                                                       .no_inference = config->no_inference,
                                                                        .events = &tls_events,
                                                                        .ctx = follow});
     if (follow->tls && !followed->tls)
-        followed->tls = smtpscope_tls_open(follow->tls, followed);
+        followed->tls =
+            smtpscope_tls_open(follow->tls, smtpscope_session_flow(&followed->session)->side[SMTPSCOPE_SERVER].port, followed);
     return followed->tls;
 }
 

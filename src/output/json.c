@@ -5,6 +5,8 @@
  */
 #include "output/finding_cache.h"
 #include "output/format.h"
+#include "output/json_parts.h"
+#include "output/json_tls.h"
 #include "output/json_writer.h"
 #include "output/output_format.h"
 #include "smtpscope/advice.h"
@@ -40,14 +42,6 @@ static void *json_create(void)
         return NULL;
     }
     return json;
-}
-
-static void put_member_time(struct writer *writer, const char *key, smtpscope_time time)
-{
-    put_key(writer, key);
-    writer_char(writer, '"');
-    format_time(writer, time, 'T', 9);
-    writer_char(writer, '"');
 }
 
 /* Without a packet there is no time. */
@@ -131,23 +125,6 @@ static void json_end(struct output *output, const char *kind, enum smtpscope_sev
     put_close(&output->line, '}');
     writer_char(&output->line, '\n');
     output_write(output, kind, severity);
-}
-
-/* The packet in its file; returns the file's name. */
-static const char *put_packet_of(struct writer *line, const struct packet_numbering *numbering, const char *key,
-                                 uint64_t ordinal)
-{
-    uint64_t number;
-    const char *file = packet_numbering_find(numbering, ordinal, &number);
-
-    put_member_nonzero(line, key, number);
-    return file;
-}
-
-/* A packet of a session or a message. */
-static const char *put_packet(struct output *output, uint64_t ordinal)
-{
-    return put_packet_of(&output->line, output->config.numbering, "packet", ordinal);
 }
 
 /* --- findings */
@@ -316,83 +293,6 @@ static void put_lines(struct writer *line, const char *key, struct smtpscope_tex
         lines.len -= first.len;
     }
     put_close(line, ']');
-}
-
-static void put_certificate(struct writer *line, const struct transcript *transcript)
-{
-    const struct transcript_tls *tls = &transcript->tls;
-
-    put_key(line, "certificate");
-    if (!tls->certified) {
-        put_null(line);
-        put_member_bool(line, "certificate_hidden", tls->told.hidden);
-        return;
-    }
-    put_open(line, '{');
-    put_member_text(line, "subject", transcript_text(transcript, tls->subject));
-    put_member_text(line, "issuer", transcript_text(transcript, tls->issuer));
-    put_member_time(line, "not_before", tls->certificate.not_before);
-    put_member_time(line, "not_after", tls->certificate.not_after);
-    put_member_bool(line, "self_signed", tls->certificate.self_signed);
-    put_close(line, '}');
-}
-
-/* A number of a registry: its name, or itself. */
-static void put_registered(struct writer *line, const char *key, const char *name, unsigned number)
-{
-    char text[16];
-
-    snprintf(text, sizeof text, "0x%04x", number);
-    put_member_name(line, key, name ? name : text);
-}
-
-static void put_handshake(struct writer *line, const struct transcript *transcript)
-{
-    const struct transcript_tls *tls = &transcript->tls;
-    const struct smtpscope_handshake *told = &tls->told;
-
-    put_member_name(line, "handshake", smtpscope_handshake_name(told->outcome));
-    if (smtpscope_handshake_has_side(told->outcome))
-        put_member_name(line, "handshake_by", format_side(told->by));
-    if (told->version)
-        put_registered(line, "version", smtpscope_tls_version_name(told->version), told->version);
-    if (told->version)
-        put_registered(line, "cipher", smtpscope_tls_cipher_name(told->cipher), told->cipher);
-    if (tls->sni.len)
-        put_member_text(line, "sni", transcript_text(transcript, tls->sni));
-    if (tls->alpn.len)
-        put_member_text(line, "alpn", transcript_text(transcript, tls->alpn));
-    put_member_bool(line, "resumed", told->resumed);
-    if (told->alerted) {
-        put_registered(line, "alert", smtpscope_tls_alert_name(told->alert), told->alert);
-        put_member_name(line, "alert_by", format_side(told->alert_by));
-    }
-    put_certificate(line, transcript);
-    if (told->begun && told->end)
-        put_member_number(line, "handshake_ms", (uint64_t)((told->end - told->time) / 1000000));
-}
-
-static void put_tls(struct output *output, const struct transcript *transcript)
-{
-    const struct transcript_tls *tls = &transcript->tls;
-    struct writer *line = &output->line;
-
-    put_key(line, "tls");
-    if (!tls->seen) {
-        put_null(line);
-        return;
-    }
-    put_open(line, '{');
-    put_member_time(line, "timestamp", tls->time);
-    put_packet(output, tls->packet);
-    put_member_bool(line, "started", tls->started);
-    put_member_bool(line, "command_injection", tls->command_injection);
-    put_member_bool(line, "response_injection", tls->response_injection);
-    if (tls->handshake)
-        put_handshake(line, transcript);
-    if (tls->ended || tls->by_capture)
-        put_member_name(line, "decrypted", tls->by_capture ? "by-capture" : smtpscope_decrypted_name(tls->end.decrypted));
-    put_close(line, '}');
 }
 
 static void put_closing(struct writer *line, const struct transcript *transcript)

@@ -62,6 +62,7 @@ void summary_fact(struct summary *summary, const struct smtpscope_session *sessi
         break;
     case SMTPSCOPE_FACT_CONFLICT: summary->conflicts++; break;
     case SMTPSCOPE_FACT_HANDSHAKE:
+    case SMTPSCOPE_FACT_INFERRED:
     case SMTPSCOPE_FACT_TLS_END: break;
     case SMTPSCOPE_FACT_OVERFLOW: summary->overflowed++; break;
     case SMTPSCOPE_FACT_END: summary_end(summary, session, fact->end); break;

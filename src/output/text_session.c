@@ -140,6 +140,23 @@ static void session_tls(const struct layout *layout, const struct transcript_tls
     writer_string(layout->writer, "]\n");
 }
 
+/* A guess, and how often such guesses are right. */
+static void session_inferred(const struct layout *layout, const struct transcript_inferred *inferred)
+{
+    const struct smtpscope_inferred *told = &inferred->told;
+
+    writer_string(layout->writer, "  [");
+    if (told->sent)
+        writer_format(layout->writer, _("by its sizes a message of about %lu octets was sent"), (unsigned long)told->octets);
+    else
+        writer_string(layout->writer, _("by its sizes a transaction without a message, so it was deferred or refused"));
+    if (told->outcome == SMTPSCOPE_INFERRED_ACCEPTED)
+        writer_format(layout->writer, ", %s", _("and perhaps accepted"));
+    if (inferred->retry_of)
+        writer_format(layout->writer, ", %s", _("most likely one that was tried before"));
+    writer_format(layout->writer, " (%u %%)]\n", told->percent);
+}
+
 static void session_injections(const struct layout *layout, const struct transcript_tls *tls)
 {
     if (tls->command_injection)
@@ -198,6 +215,8 @@ void text_session(const struct layout *layout, const struct packet_numbering *nu
         session_gap(layout, &transcript->gaps[gap]);
     if (transcript->tls.before >= transcript->exchange_count)
         session_tls(layout, &transcript->tls);
+    for (size_t i = 0; i < transcript->inferred_count; i++)
+        session_inferred(layout, &transcript->inferred[i]);
     session_injections(layout, &transcript->tls);
     if (transcript->omitted)
         writer_format(layout->writer,

@@ -21,6 +21,7 @@ void transcript_free(struct transcript *transcript)
     writer_fini(&transcript->octets);
     free(transcript->exchanges);
     free(transcript->gaps);
+    free(transcript->inferred);
     free(transcript);
 }
 
@@ -182,6 +183,19 @@ static void transcript_handshake(struct transcript *transcript, const struct smt
     tls->issuer = transcript_keep(transcript, handshake->certificate->issuer);
 }
 
+/* The stage that tells them has a bound for them. */
+static void transcript_inferred(struct transcript *transcript, const struct smtpscope_inferred *told)
+{
+    struct transcript_inferred *inferred = realloc(transcript->inferred, (transcript->inferred_count + 1) * sizeof *inferred);
+
+    if (!inferred) {
+        transcript->omitted++;
+        return;
+    }
+    transcript->inferred = inferred;
+    inferred[transcript->inferred_count++] = (struct transcript_inferred){.told = *told};
+}
+
 static void transcript_tls_end(struct transcript_tls *tls, const struct smtpscope_tls_end *end)
 {
     tls->ended = true;
@@ -205,6 +219,7 @@ void transcript_fact(struct transcript *transcript, const struct smtpscope_fact 
     case SMTPSCOPE_FACT_GAP: transcript_gap(transcript, fact->gap); break;
     case SMTPSCOPE_FACT_END: transcript_end(transcript, fact->end); break;
     case SMTPSCOPE_FACT_HANDSHAKE: transcript_handshake(transcript, fact->handshake); break;
+    case SMTPSCOPE_FACT_INFERRED: transcript_inferred(transcript, fact->inferred); break;
     case SMTPSCOPE_FACT_TLS_END: transcript_tls_end(&transcript->tls, fact->tls_end); break;
     case SMTPSCOPE_FACT_OPEN:
     case SMTPSCOPE_FACT_COMMAND:

@@ -32,6 +32,12 @@ struct transcript_gap {
     uint32_t before; /* exchanges that were known when the gap was told */
 };
 
+/* A transaction that nobody can read. */
+struct transcript_inferred {
+    struct smtpscope_inferred told;
+    uint64_t retry_of; /* the session that tried the same message before, by its first packet; 0: none is known */
+};
+
 /* TLS as far as it shows from outside. */
 struct transcript_tls {
     bool seen; /* any of the others is set */
@@ -46,13 +52,15 @@ struct transcript_tls {
     struct smtpscope_tls_end end;
 };
 
-/* Read-only outside transcript.c. */
+/* Read-only outside transcript.c, but for what is known of retries. */
 struct transcript {
     struct writer octets;
     struct transcript_exchange *exchanges; /* the unanswered ones among them where that was known */
     size_t exchange_count, exchange_size;
     struct transcript_gap *gaps;
     size_t gap_count;
+    struct transcript_inferred *inferred;
+    size_t inferred_count;
     uint64_t omitted;                                   /* exchanges and gaps beyond the bounds */
     struct transcript_slice greeting, helo, extensions; /* extensions: lines joined by LF, of the last accepted EHLO */
     bool has_greeting;

@@ -8,6 +8,7 @@
 #include "clear.h"
 
 #include "base/memory.h"
+#include "inference.h"
 
 uint64_t clear_len(const struct smtpscope_tls_connection *connection, enum smtpscope_side index, uint64_t fragment)
 {
@@ -49,7 +50,7 @@ uint64_t clear_gap(struct smtpscope_tls_connection *connection, enum smtpscope_s
     if (!len || side->epoch == EPOCH_CLEAR || side->epoch == EPOCH_HANDSHAKE)
         return 0;
     connection->lost = true;
-    if (connection->clear)
+    if (connection->open)
         gap_tell(connection, index, len, place);
     else if (len < UINT32_MAX - side->unseen)
         side->unseen += (uint32_t)len;
@@ -62,11 +63,13 @@ static bool clear_begin(struct smtpscope_tls_connection *connection, const struc
     const struct smtpscope_tls_config *config = &connection->tls->config;
     uint64_t next[2] = {0};
 
-    if (connection->clear)
+    if (connection->open)
         return true;
+    inference_free(connection);
     connection->clear = memory_new(config->allocator, 2 * sizeof *connection->clear);
     if (!connection->clear)
         return false;
+    connection->open = true;
     config->events->decrypted(config->ctx, connection->user, next);
     for (enum smtpscope_side index = SMTPSCOPE_CLIENT; index <= SMTPSCOPE_SERVER; index++) {
         connection->clear[index].next = next[index];

@@ -62,6 +62,7 @@ struct clear_side {
 };
 
 struct handshake;
+struct inference;
 struct keyless;
 struct realign;
 
@@ -79,17 +80,22 @@ struct busy {
 struct smtpscope_tls_connection {
     struct smtpscope_tls *tls;
     void *user;
-    struct busy *busy;         /* NULL: nothing is */
-    struct clear_side *clear;  /* of both sides; NULL before decrypted() */
+    struct busy *busy; /* NULL: nothing is */
+    union {
+        struct clear_side *clear;    /* `open`: of both sides */
+        struct inference *inference; /* not: NULL where nothing was sent that nobody can read */
+    };
     struct protection *key[2]; /* of the epochs; NULL: in clear, or there is none */
     struct side side[2];
     uint16_t version;   /* 0: not known */
     uint16_t suite;     /* 0: not known */
+    bool open : 1;      /* since decrypted() */
     bool named : 1;     /* a ClientHello was seen */
     bool told : 1;      /* how the handshake went */
     bool impatient : 1; /* it has waited for keys long enough */
     bool no_keys : 1, wrong_keys : 1;
-    bool lost : 1; /* records that could have been read were not */
+    bool lost : 1;       /* records that could have been read were not */
+    bool submission : 1; /* to a port where clients log in first */
 };
 
 struct smtpscope_tls {

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "clear.h"
+#include "inference.h"
 #include "key.h"
 #include "outcome.h"
 
@@ -345,6 +346,7 @@ void record_passed(struct smtpscope_tls_connection *connection, enum smtpscope_s
         return;
     if (side->epoch == EPOCH_TRAFFIC && head[0] == CONTENT_APPLICATION_DATA) {
         record_count(side);
+        inference_record(connection, index, clear_len(connection, index, head_fragment(head)), place);
         clear_gap(connection, index, clear_len(connection, index, head_fragment(head)), place);
     }
     outcome_passed(connection, index, head[0], head_fragment(head), place);

@@ -60,7 +60,7 @@ void handshake_settle(struct smtpscope_tls_connection *connection)
     if (!handshake || !connection->told || handshake->early_first)
         return;
     /* A renegotiation, RFC 5246 7.4.1: keys are in force, and those of these hellos are not yet. */
-    if (handshake->hello[SMTPSCOPE_CLIENT] && !is_13(connection) && connection->clear &&
+    if (handshake->hello[SMTPSCOPE_CLIENT] && !is_13(connection) && connection->open &&
         !(handshake->changed[SMTPSCOPE_CLIENT] && handshake->changed[SMTPSCOPE_SERVER]))
         return;
     if (side_is_settled(connection, SMTPSCOPE_CLIENT) && side_is_settled(connection, SMTPSCOPE_SERVER))

@@ -52,6 +52,16 @@ const char *smtpscope_decrypted_name(enum smtpscope_decrypted decrypted)
     return "no";
 }
 
+const char *smtpscope_inferred_name(enum smtpscope_inferred_outcome outcome)
+{
+    switch (outcome) {
+    case SMTPSCOPE_INFERRED_UNKNOWN: break;
+    case SMTPSCOPE_INFERRED_ACCEPTED: return "accepted";
+    case SMTPSCOPE_INFERRED_NOT_ACCEPTED: return "not-accepted";
+    }
+    return "unknown";
+}
+
 const char *smtpscope_handshake_name(enum smtpscope_handshake_outcome outcome)
 {
     switch (outcome) {

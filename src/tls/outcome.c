@@ -12,6 +12,7 @@
 #include "outcome.h"
 
 #include "handshake.h"
+#include "inference.h"
 
 /* RFC 8446 6 */
 enum { ALERT_FATAL = 2, ALERT_CLOSE_NOTIFY = 0, ALERT_USER_CANCELED = 90 };
@@ -227,7 +228,7 @@ static enum smtpscope_decrypted how_decrypted(const struct smtpscope_tls_connect
 
     if (!connection->tls->config.keys)
         return SMTPSCOPE_DECRYPTED_NOT;
-    if (connection->clear)
+    if (connection->open)
         return connection->lost || sides[0].blind || sides[1].blind ? SMTPSCOPE_DECRYPTED_PARTLY : SMTPSCOPE_DECRYPTED_YES;
     if (connection->wrong_keys)
         return SMTPSCOPE_DECRYPTED_WRONG_KEYS;
@@ -244,6 +245,7 @@ void outcome_close(struct smtpscope_tls_connection *connection, const struct smt
 
     if (handshake_untold(connection))
         outcome_decide(connection, ending);
+    inference_close(connection, ending);
     fact_tell(connection, &(struct smtpscope_fact){
                               .type = SMTPSCOPE_FACT_TLS_END, .time = ending->time, .packet = ending->packet, .tls_end = &end});
 }

@@ -7,6 +7,7 @@
 #include "record.h"
 
 #include "epoch.h"
+#include "inference.h"
 #include "realign.h"
 
 /* The record has ended. `place`: that of its last octets, its offset the one behind the record. */
@@ -116,6 +117,7 @@ static void head_is_wrong(struct smtpscope_tls_connection *connection, enum smtp
 
     memcpy(head, connection->side[index].head, sizeof head);
     connection->side[index].head_len = 0;
+    inference_gap(connection, index);
     realign_begin(connection, index, end - RECORD_HEAD, &second);
     if (busy_of(connection)->realign[index])
         astray_take(connection, index, head + 1, sizeof head - 1, &second);
@@ -176,6 +178,7 @@ void records_gap(struct smtpscope_tls_connection *connection, enum smtpscope_sid
     struct place behind = {place->offset + len, place->acked, place->packet, place->time};
     uint64_t broken = place->offset - side->head_len;
 
+    inference_gap(connection, index);
     if (side->head_len == RECORD_HEAD && len <= side->left && !busy_of(connection)->realign[index]) {
         gap_in_record(connection, index, len, &behind);
         return;

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "handshake.h"
+#include "inference.h"
 #include "keyless.h"
 #include "outcome.h"
 #include "realign.h"
@@ -29,7 +30,13 @@ void smtpscope_tls_free(struct smtpscope_tls *tls)
     memory_free(tls->config.allocator, tls);
 }
 
-struct smtpscope_tls_connection *smtpscope_tls_open(struct smtpscope_tls *tls, void *user)
+/* Clients log in there before they send mail: RFC 6409 4.3, RFC 8314 3.3. */
+static bool is_submission(uint16_t port)
+{
+    return port == 465 || port == 587;
+}
+
+struct smtpscope_tls_connection *smtpscope_tls_open(struct smtpscope_tls *tls, uint16_t port, void *user)
 {
     struct smtpscope_tls_connection *connection;
 
@@ -40,6 +47,7 @@ struct smtpscope_tls_connection *smtpscope_tls_open(struct smtpscope_tls *tls, v
         return NULL;
     connection->tls = tls;
     connection->user = user;
+    connection->submission = is_submission(port);
     return connection;
 }
 
@@ -57,8 +65,11 @@ void smtpscope_tls_connection_free(struct smtpscope_tls_connection *connection)
         gathered_free(connection->tls, &connection->busy->partial[0]);
         gathered_free(connection->tls, &connection->busy->partial[1]);
     }
+    if (connection->open)
+        memory_free(connection->tls->config.allocator, connection->clear);
+    else
+        inference_free(connection);
     memory_free(connection->tls->config.allocator, connection->busy);
-    memory_free(connection->tls->config.allocator, connection->clear);
     memory_free(connection->tls->config.allocator, connection);
 }
 

@@ -119,6 +119,7 @@ static inline void follow_fact(void *ctx, struct smtpscope_session *session, con
     case SMTPSCOPE_FACT_PROXY:
     case SMTPSCOPE_FACT_ALIEN:
     case SMTPSCOPE_FACT_HANDSHAKE:
+    case SMTPSCOPE_FACT_INFERRED:
     case SMTPSCOPE_FACT_TLS_END:
     case SMTPSCOPE_FACT_OVERFLOW: break;
     }

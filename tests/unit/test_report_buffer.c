@@ -87,7 +87,7 @@ static void test_messages(void **state)
     report_buffer_fini(&buffer);
 }
 
-static void session_is(void *ctx, const struct smtpscope_flow *of, const struct transcript *transcript)
+static void session_is(void *ctx, const struct smtpscope_flow *of, struct transcript *transcript)
 {
     assert_int_equal(of->first_packet, flow.first_packet);
     assert_int_equal(transcript->exchange_count, 2);

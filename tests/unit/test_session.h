@@ -197,6 +197,7 @@ static inline void log_fact(void *ctx, const struct smtpscope_fact *fact)
         break;
     case SMTPSCOPE_FACT_CONFLICT: log_word(log, "conflict"); break;
     case SMTPSCOPE_FACT_HANDSHAKE:
+    case SMTPSCOPE_FACT_INFERRED:
     case SMTPSCOPE_FACT_TLS_END: break;
     case SMTPSCOPE_FACT_OVERFLOW: log_word(log, "overflow"); break;
     }

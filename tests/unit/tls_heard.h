@@ -110,6 +110,8 @@ static inline void heard_fact(void *ctx, void *user, const struct smtpscope_fact
         heard->end = *fact->tls_end;
         return;
     }
+    if (fact->type == SMTPSCOPE_FACT_INFERRED)
+        return;
     assert_int_equal(fact->type, SMTPSCOPE_FACT_HANDSHAKE);
     heard->handshakes++;
     heard->handshake = *fact->handshake;
@@ -147,7 +149,7 @@ static inline struct heard *heard_new(const char *log, smtpscope_time patience)
     }
     config.keys = heard->keys;
     heard->tls = smtpscope_tls_new(&config);
-    heard->connection = smtpscope_tls_open(heard->tls, heard);
+    heard->connection = smtpscope_tls_open(heard->tls, 25, heard);
     return heard;
 }
 
@@ -166,7 +168,7 @@ static inline void heard_free(struct heard *heard)
 static inline void heard_again(struct heard *heard)
 {
     smtpscope_tls_connection_free(heard->connection);
-    heard->connection = smtpscope_tls_open(heard->tls, heard);
+    heard->connection = smtpscope_tls_open(heard->tls, 25, heard);
     heard->len = heard->handshakes = heard->ends = heard->decrypted = 0;
     heard->last = -1;
     for (int i = 0; i < 2; i++) {
@@ -298,7 +300,7 @@ static inline void heard_starved(const struct wire *wire, const char *label, siz
     config.keys = heard->keys;
     config.patience = cut ? SMTPSCOPE_SECOND : 0;
     heard->tls = smtpscope_tls_new(&config);
-    heard->connection = heard->tls ? smtpscope_tls_open(heard->tls, heard) : NULL;
+    heard->connection = heard->tls ? smtpscope_tls_open(heard->tls, 25, heard) : NULL;
     for (size_t i = 0; heard->connection && i < wire->count; i++)
         heard_piece(heard, &wire->pieces[i], cut);
     if (heard->connection)

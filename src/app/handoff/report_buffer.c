@@ -18,7 +18,7 @@ struct packed_trace {
     struct smtpscope_trace trace;
 };
 
-/* The transcript's parts follow it in this order: exchanges, gaps, octets. */
+/* The transcript's parts follow it in this order: exchanges, gaps, inferred, octets. */
 struct packed_session {
     struct buffered_report report;
     struct smtpscope_flow flow;
@@ -94,7 +94,8 @@ void report_buffer_session(struct report_buffer *buffer, const struct smtpscope_
 {
     size_t exchanges = transcript->exchange_count * sizeof *transcript->exchanges;
     size_t gaps = transcript->gap_count * sizeof *transcript->gaps;
-    size_t size = sizeof(struct packed_session) + exchanges + gaps + transcript->octets.len;
+    size_t inferred = transcript->inferred_count * sizeof *transcript->inferred;
+    size_t size = sizeof(struct packed_session) + exchanges + gaps + inferred + transcript->octets.len;
     struct packed_session *packed = buffer_room(buffer, REPORT_SESSION, flow->first_packet, size);
     char *to;
 
@@ -104,6 +105,7 @@ void report_buffer_session(struct report_buffer *buffer, const struct smtpscope_
     packed->transcript = *transcript;
     to = put((char *)(packed + 1), transcript->exchanges, exchanges);
     to = put(to, transcript->gaps, gaps);
+    to = put(to, transcript->inferred, inferred);
     put(to, transcript->octets.at, transcript->octets.len);
 }
 
@@ -146,7 +148,7 @@ static void pack_trace(void *ctx, const struct smtpscope_trace *trace)
     report_buffer_trace(packer_buffer(ctx), trace);
 }
 
-static void pack_session(void *ctx, const struct smtpscope_flow *flow, const struct transcript *transcript)
+static void pack_session(void *ctx, const struct smtpscope_flow *flow, struct transcript *transcript)
 {
     report_buffer_session(packer_buffer(ctx), flow, transcript);
 }
@@ -203,6 +205,8 @@ static void say_session(struct packed_session *packed, const struct report_taker
     at += transcript.exchange_count * sizeof *transcript.exchanges;
     transcript.gaps = (struct transcript_gap *)(void *)at;
     at += transcript.gap_count * sizeof *transcript.gaps;
+    transcript.inferred = (struct transcript_inferred *)(void *)at;
+    at += transcript.inferred_count * sizeof *transcript.inferred;
     transcript.octets.at = at;
     taker->session(taker->ctx, &packed->flow, &transcript);
 }

@@ -14,8 +14,8 @@ struct report_taker {
     void (*finding)(void *ctx, const struct smtpscope_finding *finding);
     /* For the correlation across sessions. */
     void (*trace)(void *ctx, const struct smtpscope_trace *trace);
-    /* A session that has ended, with --sessions; a transaction that has, where anyone wants to know. */
-    void (*session)(void *ctx, const struct smtpscope_flow *flow, const struct transcript *transcript);
+    /* A session that has ended, with --sessions: the taker may complete it, see struct transcript_inferred. A transaction that has, where anyone wants to know. */
+    void (*session)(void *ctx, const struct smtpscope_flow *flow, struct transcript *transcript);
     void (*message)(void *ctx, const struct smtpscope_flow *flow, const struct smtpscope_message *message);
     void *ctx;
 };

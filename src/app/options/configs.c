@@ -53,6 +53,7 @@ struct publication_config options_publication(const struct options *options)
 struct sessions_config options_sessions(const struct options *options)
 {
     return (struct sessions_config){
+        .no_inference = !options->inference,
         .ports = options->ports,
         .detect = options->detect,
         .max_sessions = options->max_sessions,

@@ -58,6 +58,8 @@ const struct option_row option_table[OPTION_COUNT] = {
                             .set = set_number, .max = BUFFER_KIB_MAX, PLAIN(buffer_kib)},
     [OPTION_KEYLOG] = {"keylog", "FILE", N_("keys of TLS sessions, as SSLKEYLOGFILE; repeatable"), FILES, .in_file = true,
                        .set = set_keylog, LIST(keylogs, keylog_count)},
+    [OPTION_NO_INFERENCE] = {"no-inference", NULL, N_("no guesses at what TLS hides"), BOTH, .in_file = true, .flag = false,
+                             .set = set_flag, PLAIN(inference)},
     [OPTION_ENCAPSULATED] = {"encapsulated", NULL, N_("also packets in VLANs and tunnels"), LIVE, .in_file = true, .flag = true,
                              .set = set_flag, PLAIN(encapsulated)},
     [OPTION_VERIFY_CHECKSUMS] = {"verify-checksums", NULL, N_("leave out segments that arrived damaged"), BOTH, .in_file = true,

@@ -412,7 +412,7 @@ bool options_parse(struct options *options, int argc, char **argv)
     options->format = &format_table[0];
     options->min_severity = SMTPSCOPE_INFO;
     options->fail_on = -1;
-    options->promiscuous = options->sandbox = true;
+    options->promiscuous = options->sandbox = options->inference = true;
     options->rotate_count = ROTATE_COUNT_DEFAULT;
     options->workers = WORKERS_UNSAID;
     value_ports(PORTS_DEFAULT, options->ports);

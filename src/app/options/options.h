@@ -43,6 +43,7 @@ struct options {
     uint8_t ports[PORTS_OCTETS];
     const char **keylogs; /* key logs of TLS */
     size_t keylog_count;
+    bool inference;   /* default true */
     unsigned workers; /* 0: auto; WORKERS_UNSAID */
     bool detect;
     size_t max_sessions; /* 0: the table's own default */

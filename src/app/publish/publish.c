@@ -93,9 +93,21 @@ static void publish_trace(void *ctx, const struct smtpscope_trace *trace)
     smtpscope_correlate_trace(((struct publisher *)ctx)->correlate, trace);
 }
 
-static void publish_session(void *ctx, const struct smtpscope_flow *flow, const struct transcript *transcript)
+/* Its traces came right before it. */
+static void publish_session(void *ctx, const struct smtpscope_flow *flow, struct transcript *transcript)
 {
-    outputs_session(((struct publisher *)ctx)->outputs, flow, transcript);
+    const struct publisher *publisher = ctx;
+
+    for (size_t i = 0; i < transcript->inferred_count; i++) {
+        struct transcript_inferred *inferred = &transcript->inferred[i];
+        struct smtpscope_inferred_retry retry =
+            smtpscope_correlate_retry(publisher->correlate, flow->first_packet, inferred->told.index);
+
+        inferred->retry_of = retry.of;
+        if (retry.doubtful)
+            inferred->told.outcome = SMTPSCOPE_INFERRED_UNKNOWN;
+    }
+    outputs_session(publisher->outputs, flow, transcript);
 }
 
 static void publish_message(void *ctx, const struct smtpscope_flow *flow, const struct smtpscope_message *message)

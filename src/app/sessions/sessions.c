@@ -54,7 +54,7 @@ static void sessions_closed(void *ctx, const struct smtpscope_session *session, 
 static void sessions_records(const struct sessions *sessions, const struct smtpscope_session *session,
                              const struct smtpscope_fact *fact)
 {
-    const struct transcript *transcript = smtpscope_session_user(session);
+    struct transcript *transcript = smtpscope_session_user(session);
     const struct smtpscope_flow *flow = smtpscope_session_flow(session);
     const struct report_taker *taker = sessions->config.taker;
 
@@ -150,6 +150,7 @@ struct sessions *sessions_new(const struct sessions_config *config)
                                                                .max_held = HELD_MAX / config->workers,
                                                                .keys = config->keys,
                                                                .key_patience = config->key_patience,
+                                                               .no_inference = config->no_inference,
                                                                .earlier = config->earlier ? sessions_earlier : NULL,
                                                                .live = config->patience,
                                                                .patience = config->patience,

@@ -22,6 +22,7 @@ struct sessions_config {
     struct smtpscope_keys *keys; /* of TLS; NULL: none */
     void (*earlier)(void *ctx);  /* see struct smtpscope_follow_config; with `earlier_ctx`. NULL: one worker */
     void *earlier_ctx;
+    bool no_inference;           /* of what TLS hides */
     smtpscope_time key_patience; /* they may still come: see struct smtpscope_follow_config */
     size_t max_sessions;         /* of all workers; 0: as many as the machine should hold */
     bool sessions, messages;     /* these are told, too */
