@@ -101,6 +101,10 @@ static struct claim claim_of_argument(const struct smtpscope_judge *judge, const
                refused->command->parameters & SMTPSCOPE_EXT_BIT(SMTPSCOPE_EXT_SMTPUTF8))
         claim.fault = refused->command->parameters || refused->meaning == MEANING_POLICY ? SMTPSCOPE_FAULT_UNDETERMINED
                                                                                          : SMTPSCOPE_FAULT_SERVER;
+    if (hello && refused->reading.reason == SMTPSCOPE_REASON_CLIENT_IDENTITY) {
+        claim.reason = SMTPSCOPE_REASON_CLIENT_IDENTITY;
+        claim.reading = &refused->reading;
+    }
     return claim;
 }
 

@@ -90,6 +90,15 @@ static const struct enhanced_reason {
 } enhanced_rows[] = {
 #define ENHANCED_REASON(subject, first, last, when, strength, reason)                                                          \
     {subject, first, last, when, strength, SMTPSCOPE_REASON_##reason},
+#define ENHANCED_OUTWEIGHS(reason, words)
+#include "rules/reading/enhanced_codes.def"
+};
+
+static const struct outweighed {
+    enum smtpscope_reason reason, words;
+} outweighed[] = {
+#define ENHANCED_REASON(subject, first, last, when, strength, reason)
+#define ENHANCED_OUTWEIGHS(reason, words) {SMTPSCOPE_REASON_##reason, SMTPSCOPE_REASON_##words},
 #include "rules/reading/enhanced_codes.def"
 };
 
@@ -151,6 +160,14 @@ static struct enhanced_told enhanced_tell(struct smtpscope_enhanced code, unsign
     return told;
 }
 
+static bool outweighs(enum smtpscope_reason enhanced, enum smtpscope_reason words)
+{
+    for (size_t i = 0; i < COUNT(outweighed); i++)
+        if (outweighed[i].reason == enhanced && outweighed[i].words == words)
+            return true;
+    return false;
+}
+
 static enum smtpscope_reason reason_of_code(uint16_t code, struct smtpscope_enhanced enhanced, unsigned when, bool bare)
 {
     /* With a policy's or the network's enhanced code it closes for another reason. */
@@ -181,7 +198,11 @@ static void reason_find(struct reading *reading, const struct smtpscope_reply *r
     enum smtpscope_reason words = reason_at(reading->meaning, when);
     enum smtpscope_reason code = reason_of_code(reply->code, enhanced, when, bare);
 
-    if (settle(reading, SOURCE_ENHANCED, says.reasons[CERTAIN]) || (!reading->weak && settle(reading, SOURCE_PHRASE, words)))
+    if (settle(reading, SOURCE_ENHANCED, says.reasons[CERTAIN]))
+        return;
+    if (outweighs(says.reasons[STRONG], words) && settle(reading, SOURCE_ENHANCED, says.reasons[STRONG]))
+        return;
+    if (!reading->weak && settle(reading, SOURCE_PHRASE, words))
         return;
     if (when & (AT_AUTH | AT_TLS) && settle(reading, SOURCE_CODE, code))
         return;
