@@ -357,6 +357,7 @@ enum smtpscope_fact_type {
     SMTPSCOPE_FACT_CROSS,      /* `command`: an SMTP command among the lines of another protocol */
     SMTPSCOPE_FACT_GAP,        /* `gap`, `phase` */
     SMTPSCOPE_FACT_CONFLICT,   /* `gap`: where; len is 0 */
+    SMTPSCOPE_FACT_URGENT,     /* `gap`: where the urgent octets begin, which stay in line; once a direction; len is 0 */
     SMTPSCOPE_FACT_OVERFLOW,   /* one of the session's own bounds was reached: it goes on in doubt */
     SMTPSCOPE_FACT_HANDSHAKE,  /* `handshake`: how that of TLS went, see tls.h */
     SMTPSCOPE_FACT_INFERRED,   /* `inferred`: a transaction that nobody can read, by its sizes; before TLS_END */
@@ -434,6 +435,8 @@ const struct smtpscope_ending *smtpscope_session_ending(const struct smtpscope_s
 void smtpscope_session_feed(struct smtpscope_session *session, const struct smtpscope_octets *octets);
 void smtpscope_session_gap(struct smtpscope_session *session, const struct smtpscope_gap *gap);
 void smtpscope_session_conflict(struct smtpscope_session *session, const struct smtpscope_gap *gap);
+/* The octets that come next have urgent ones among them (RFC 6093). */
+void smtpscope_session_urgent(struct smtpscope_session *session, const struct smtpscope_gap *gap);
 /* The clock that stamps the octets was set by `delta`: what waits for a reply was sent as long ago as before. */
 void smtpscope_session_clock_stepped(struct smtpscope_session *session, smtpscope_time delta);
 /*

@@ -161,6 +161,14 @@ static void followed_conflict(void *ctx, void *user, const struct smtpscope_gap 
         smtpscope_session_conflict(&followed->session, gap);
 }
 
+static void followed_urgent(void *ctx, void *user, const struct smtpscope_gap *gap)
+{
+    struct followed *followed = user;
+
+    (void)ctx;
+    smtpscope_session_urgent(&followed->session, gap);
+}
+
 static void followed_close(void *ctx, void *user, const struct smtpscope_ending *ending)
 {
     followed_end(ctx, user, ending);
@@ -181,6 +189,7 @@ static const struct smtpscope_stream_events stream_events = {
     .octets = followed_octets,
     .gap = followed_gap,
     .conflict = followed_conflict,
+    .urgent = followed_urgent,
     .closed = followed_close,
     .attempted = follow_attempted,
     .clock_stepped = followed_clock_stepped,

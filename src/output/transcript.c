@@ -227,6 +227,7 @@ void transcript_fact(struct transcript *transcript, const struct smtpscope_fact 
     case SMTPSCOPE_FACT_ALIEN:
     case SMTPSCOPE_FACT_CROSS:
     case SMTPSCOPE_FACT_CONFLICT:
+    case SMTPSCOPE_FACT_URGENT:
     case SMTPSCOPE_FACT_OVERFLOW: break;
     }
 }

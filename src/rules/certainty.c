@@ -23,7 +23,8 @@ static bool rests_on_packets(enum smtpscope_rule rule)
     case SMTPSCOPE_RULE_TRANSPORT_MIDSTREAM:
     case SMTPSCOPE_RULE_TRANSPORT_ONE_SIDED:
     case SMTPSCOPE_RULE_TRANSPORT_OVERLAP_CONFLICT:
-    case SMTPSCOPE_RULE_TRANSPORT_EVICTED: return true;
+    case SMTPSCOPE_RULE_TRANSPORT_EVICTED:
+    case SMTPSCOPE_RULE_TRANSPORT_URGENT_DATA: return true;
     default: break;
     }
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)

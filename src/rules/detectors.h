@@ -60,6 +60,7 @@ void judge_handshake(struct smtpscope_judge *judge, const struct smtpscope_fact 
 uint16_t detect_not_followed(struct smtpscope_judge *judge, const struct refusal_view *refused);
 uint16_t detect_closing(struct smtpscope_judge *judge, const struct refusal_view *refused);
 void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
+void judge_urgent(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
 void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session,
                       const struct smtpscope_fact *fact);
 void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);

@@ -404,6 +404,7 @@ void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_
     case SMTPSCOPE_FACT_CROSS: judge_cross(judge, fact); break;
     case SMTPSCOPE_FACT_GAP:
     case SMTPSCOPE_FACT_CONFLICT: judge_gap(judge, fact); break;
+    case SMTPSCOPE_FACT_URGENT: judge_urgent(judge, fact); break;
     case SMTPSCOPE_FACT_HANDSHAKE: judge_handshake(judge, fact); break;
     case SMTPSCOPE_FACT_INFERRED:
     case SMTPSCOPE_FACT_TLS_END: break;

@@ -32,6 +32,18 @@ void judge_gap(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
         judge->memory->session.conflict = note;
 }
 
+/* One finding a direction: telnet's interrupt, a hand-made packet. Where receivers take the octet out, they read another line. */
+void judge_urgent(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    struct claim claim = {.rule = SMTPSCOPE_RULE_TRANSPORT_URGENT_DATA,
+                          .fact = fact,
+                          .side = fact->gap->side,
+                          .offset = fact->gap->offset,
+                          .fault = fact->gap->side == SMTPSCOPE_CLIENT ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER};
+
+    note_add(judge, &claim);
+}
+
 /* A server that closes on a silent client without a word (RFC 5321 3.8 asks for 421): how long it waited. */
 #define SILENCE (5 * SMTPSCOPE_SECOND)
 

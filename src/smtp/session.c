@@ -169,6 +169,12 @@ void smtpscope_session_conflict(struct smtpscope_session *session, const struct 
                            .type = SMTPSCOPE_FACT_CONFLICT, .time = gap->time, .packet = gap->packet, .gap = gap, .phase = ""});
 }
 
+void smtpscope_session_urgent(struct smtpscope_session *session, const struct smtpscope_gap *gap)
+{
+    fact_tell(session, &(struct smtpscope_fact){
+                           .type = SMTPSCOPE_FACT_URGENT, .time = gap->time, .packet = gap->packet, .gap = gap, .phase = ""});
+}
+
 void smtpscope_session_clock_stepped(struct smtpscope_session *session, smtpscope_time delta)
 {
     session->last_octets += delta;

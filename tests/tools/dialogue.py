@@ -5,7 +5,7 @@ import re
 import shlex
 
 import tcpwire
-from tcpwire import ACK, FIN, PSH, RST
+from tcpwire import ACK, FIN, PSH, RST, URG
 
 START = 1_750_000_000 * 10**9  # any fixed time: captures of one dialogue are equal octet by octet
 STEP = 1_000_000               # between two written lines, in ns
@@ -81,6 +81,7 @@ class Item:
         self.joined = False    # in the segment of the item before
         self.unread = False    # does not acknowledge what the other side sent last
         self.conflict = False  # in the place of the last segment's octets
+        self.urgent = False    # its first octet is sent as urgent
         self.late = False      # captured behind the next item
         self.wait = 0          # ns before it
 
@@ -208,7 +209,7 @@ def parse_item(side, joined, text, number):
     item = Item(side, b"", number)
     item.joined = joined
     while True:
-        flag = re.match(r"\[(lost|unread|conflict|late)\] ?", text)
+        flag = re.match(r"\[(lost|unread|conflict|late|urgent)\] ?", text)
         if not flag:
             break
         if flag.group(1) == "lost":
@@ -271,7 +272,7 @@ def runs(items):
     grouped = []
     for item in items:
         last = grouped[-1][-1] if grouped else None
-        plain = lambda i: i.action is None and not (i.conflict or i.late)
+        plain = lambda i: i.action is None and not (i.conflict or i.late or i.urgent)
         if last and plain(item) and plain(last) and item.side == last.side and not item.wait and item.unread == last.unread:
             grouped[-1].append(item)
         else:
@@ -321,7 +322,9 @@ def play_octets(conversation, time, mode, items, chance):
     if seq is None:
         conversation.side[side].run_seq = conversation.side[side].snd_nxt
     for i, (payload, captured) in enumerate(segments_of(mode, items, chance)):
-        conversation.segment(time + i * 1000, side, PSH | ACK, payload, captured, seq, ack)
+        urgent = items[0].urgent and i == 0
+        flags = PSH | ACK | (URG if urgent else 0)
+        conversation.segment(time + i * 1000, side, flags, payload, captured, seq, ack, urgent=int(urgent))
         seq = seq + len(payload) if items[0].conflict else None
     if mode == "shuffled":
         sent = conversation.packets[at:]

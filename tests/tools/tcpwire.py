@@ -3,7 +3,7 @@
 import ipaddress
 import struct
 
-FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
+FIN, SYN, RST, PSH, ACK, URG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 LINKTYPE_ETHERNET = 1
 WINDOW = 65000
 MAX_PAYLOAD = 60000  # what fits into one IP packet with room for headers: a TSO-sized segment
@@ -28,9 +28,9 @@ class Endpoint:
         return "%s:%d" % (self.address, self.port)
 
 
-def frame(src, dst, seq, ack, flags, payload, window=WINDOW):
+def frame(src, dst, seq, ack, flags, payload, window=WINDOW, urgent=0):
     """One Ethernet frame with an IPv4 or IPv6 packet with one TCP segment, checksums right."""
-    tcp = struct.pack("!HHIIBBHHH", src.port, dst.port, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, 5 << 4, flags, window, 0, 0) + payload
+    tcp = struct.pack("!HHIIBBHHH", src.port, dst.port, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, 5 << 4, flags, window, 0, urgent) + payload
     addresses = src.address.packed + dst.address.packed
     if src.address.version == 4:
         pseudo = addresses + struct.pack("!BBH", 0, 6, len(tcp))
@@ -72,7 +72,7 @@ class Conversation:
     def other(self, key):
         return self.side["S" if key == "C" else "C"]
 
-    def segment(self, time, key, flags, payload=b"", captured=True, seq=None, ack=None, window=WINDOW):
+    def segment(self, time, key, flags, payload=b"", captured=True, seq=None, ack=None, window=WINDOW, urgent=0):
         """Sends one segment. `captured` False: it was sent and received, but is not in the file."""
         side, peer = self.side[key], self.other(key)
         if seq is None:
@@ -84,7 +84,7 @@ class Conversation:
             side.last = (seq, payload)
         peer.rcv_nxt = max(peer.rcv_nxt, side.snd_nxt)
         if captured and side.captured:
-            self.packets.append((time, frame(side.endpoint, peer.endpoint, seq, ack if flags & ACK else 0, flags, payload, window)))
+            self.packets.append((time, frame(side.endpoint, peer.endpoint, seq, ack if flags & ACK else 0, flags, payload, window, urgent)))
 
     def handshake(self, time):
         self.segment(time, "C", SYN)

@@ -108,7 +108,8 @@ static inline void follow_fact(void *ctx, struct smtpscope_session *session, con
     case SMTPSCOPE_FACT_EXCHANGE: follow_exchange(follow, fact->exchange); break;
     case SMTPSCOPE_FACT_MESSAGE: follow_message(follow, fact->message); break;
     case SMTPSCOPE_FACT_GAP:
-    case SMTPSCOPE_FACT_CONFLICT: assert(fact->phase != NULL); break;
+    case SMTPSCOPE_FACT_CONFLICT:
+    case SMTPSCOPE_FACT_URGENT: assert(fact->phase != NULL); break;
     case SMTPSCOPE_FACT_END:
         assert(fact->end->exchanges == follow->exchanges);
         for (int side = 0; side < 2; side++)
