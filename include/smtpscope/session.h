@@ -160,7 +160,7 @@ struct smtpscope_reply {
     uint32_t lines;
     uint32_t oddities;    /* enum smtpscope_reply_oddity */
     uint64_t offset, end; /* in the server's stream */
-    uint64_t acked;       /* client octets the server had acknowledged when it sent this */
+    uint64_t acked;       /* client octets the server had acknowledged when it sent this; one more: its FIN too */
     smtpscope_time time;
     uint64_t packet;
 };
@@ -270,7 +270,7 @@ struct smtpscope_recipient {
 
 /* A message, or a transaction that ended without one (`sent` false). */
 struct smtpscope_message {
-    struct smtpscope_text mail_from;
+    struct smtpscope_text mail_from; /* the reverse-path, empty for a bounce; `at` is NULL when no MAIL was accepted */
     const struct smtpscope_recipient *recipients; /* `recipient_count` of them were kept, `recipient_total` were named */
     size_t recipient_count, recipient_total;
     uint32_t recipients_accepted, recipients_deferred, recipients_refused;

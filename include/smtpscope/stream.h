@@ -26,7 +26,8 @@ struct smtpscope_octets {
     const uint8_t *data;
     size_t len;
     uint64_t offset; /* of data[0] in this direction's stream; 0 is the first octet after the SYN, or the first seen */
-    uint64_t acked;  /* octets of the other direction that the sender had acknowledged when it sent these */
+    uint64_t
+        acked; /* octets of the other direction that the sender had acknowledged when it sent these; one more: its FIN too */
     smtpscope_time time;
     uint64_t packet;
 };

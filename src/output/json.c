@@ -378,7 +378,11 @@ static void json_message(struct output *output, void *state, const struct smtpsc
     struct writer *line = &output->line;
 
     json_begin(output, state, "message", message->time, flow);
-    put_member_text(line, "mail_from", message->mail_from);
+    put_key(line, "mail_from");
+    if (message->mail_from.at)
+        put_text(line, message->mail_from.at, message->mail_from.len);
+    else
+        put_null(line);
     put_key(line, "rcpt");
     put_open(line, '[');
     for (size_t i = 0; i < message->recipient_count; i++)

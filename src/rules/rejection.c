@@ -309,6 +309,16 @@ static uint16_t report_hello(struct smtpscope_judge *judge, const struct refusal
                                          .fault = SMTPSCOPE_FAULT_SERVER});
 }
 
+/* Neither EHLO nor HELO is known: the server speaks LMTP (RFC 2033 4.1), or none of it. One finding says so. */
+static uint16_t fold_hello(struct smtpscope_judge *judge, const struct refusal_view *refused)
+{
+    uint16_t id = judge->memory->session.hello.note;
+    const struct smtpscope_finding *hello = note_find(judge, id);
+
+    return hello && hello->rule == SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED && note_fold(judge, id, refused->exchange->index) ? id
+                                                                                                                           : 0;
+}
+
 /* What looks like an answer to a challenge, where none was: the AUTH before it was refused, and the client ignored that. */
 static bool is_stray_answer(const struct refusal_view *refused)
 {
@@ -319,6 +329,7 @@ static bool is_stray_answer(const struct refusal_view *refused)
 uint16_t detect_verb(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
     struct claim claim = {.rule = SMTPSCOPE_RULE_REJECTION_UNKNOWN_COMMAND, .fault = SMTPSCOPE_FAULT_CLIENT};
+    uint16_t id;
 
     if (refused->code < 500 && !(smtpscope_verb_family(refused->verb) == SMTPSCOPE_FAMILY_TURNING && refused->code != 421))
         return 0;
@@ -326,6 +337,9 @@ uint16_t detect_verb(struct smtpscope_judge *judge, const struct refusal_view *r
         return 0; /* RFC 4954 6: log in first, whatever was asked */
     if (refused->verb == SMTPSCOPE_VERB_EHLO && is_unknown_code(refused->code) && !is_worded(refused))
         return report_hello(judge, refused);
+    if (refused->verb == SMTPSCOPE_VERB_HELO && is_unknown_code(refused->code) && !is_worded(refused) &&
+        (id = fold_hello(judge, refused)))
+        return id;
     switch (smtpscope_verb_family(refused->verb)) {
     case SMTPSCOPE_FAMILY_VERIFY: return report_verify(judge, refused);
     case SMTPSCOPE_FAMILY_TURNING:

@@ -44,13 +44,13 @@ static unsigned when_of(enum smtpscope_verb verb, const struct smtpscope_reply *
 {
     uint16_t code = code_meant(reply);
 
-    return step_of(verb) | (code >= 400 && code < 500 ? TEMPORARY : PERMANENT);
+    return step_of(verb) | (code >= 400 && code < 500 ? TEMPORARY : PERMANENT) | (code == 421 ? CLOSING : 0);
 }
 
 /* Is `when` what the row asks for? */
 static bool when_is(unsigned row, unsigned when)
 {
-    unsigned codes = row & (TEMPORARY | PERMANENT), steps = row & ~(unsigned)(TEMPORARY | PERMANENT);
+    unsigned codes = row & CODES, steps = row & ~(unsigned)CODES;
 
     return (!codes || codes & when) && (!steps || steps & when);
 }

@@ -106,8 +106,8 @@ static void bdat_answered(struct smtpscope_session *session, const struct smtpsc
 
     if (session->extra)
         session->extra->bdat_refused = refused;
-    if (!transaction || refused)
-        return;
+    if (!transaction || refused || (code == 503 && !transaction->bdat && !transaction->recipients_accepted))
+        return; /* no part of a message to the server, which says that there is none yet */
     transaction->bdat = transaction->sent = true;
     transaction->size += sent;
     if (code >= 400 &&
@@ -164,6 +164,12 @@ static void consequences(struct smtpscope_session *session, enum smtpscope_verb 
     case SMTPSCOPE_VERB_XCLIENT:
         if (good)
             transaction_abandon(session);
+        break;
+    case SMTPSCOPE_VERB_AUTH:
+    case SMTPSCOPE_VERB_XEXPS:
+    case SMTPSCOPE_VERB_ANSWER:
+        if (good)
+            session->secret = false; /* who has been let in answers no more: what is no command is an unknown one */
         break;
     default: /* the others end no transaction */ break;
     }
@@ -363,7 +369,9 @@ static void data_answered(struct smtpscope_session *session, struct smtpscope_re
     bool stopped = !lost && reply->code != 421 && client_stopped(session, reply, acked);
 
     eod.verb = SMTPSCOPE_VERB_EOD;
-    if (reply->code == 421 || (reply->code < 400 && !lost && !taken && !stopped)) {
+    /* A client that closed inside its message has ended nothing: the server says what it makes of that. Its FIN counts as one. */
+    if (reply->code == 421 || (acked > session->next[SMTPSCOPE_CLIENT] && !lost && !taken) ||
+        (reply->code < 400 && !lost && !taken && !stopped)) {
         data_interrupted(session, reply);
         return;
     }

@@ -11,6 +11,8 @@ static inline uint64_t acked_offset(const struct direction *other, bool has_ack,
     int32_t behind = has_ack && other->known ? seq_diff(other->nxt, ack) : 0;
     uint64_t delivered = other->delivered;
 
+    if (behind < 0 && other->fin)
+        return delivered + 1;
     return behind > 0 && (uint64_t)behind <= delivered ? delivered - (uint64_t)behind : delivered;
 }
 

@@ -29,7 +29,7 @@ def fragments(octets):
     for offset in range(0, len(data), 24):
         part = data[offset:offset + 24]
         place = offset // 8 | (0x2000 if offset + 24 < len(data) else 0)
-        changed = head[:2] + struct.pack("!HHH", 20 + len(part), struct.unpack_from("!H", data, 4)[0], place) + head[8:10] + b"\0\0" + head[12:]
+        changed = head[:2] + struct.pack("!HHH", 20 + len(part), struct.unpack_from("!H", data, 6)[0], place) + head[8:10] + b"\0\0" + head[12:]
         changed = changed[:10] + struct.pack("!H", tcpwire.checksum(changed)) + changed[12:]
         made.append(octets[:14] + changed + part)
     return made

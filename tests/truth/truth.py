@@ -42,12 +42,13 @@ class Reply:
 
 
 class Connection:
-    def __init__(self, raw, hidden):
+    def __init__(self, raw, hidden, last_words):
         self.raw = raw
         self.hidden = hidden  # None: nothing of it is missing
         self.id = raw["id"]
         self.key = (raw["client_ip"], raw["client_port"], raw["server_ip"], raw["server_port"])
         self.states = {event["event"]: event["state"] for event in (hidden or {}).get("events", [])}
+        self.last_words = last_words  # events in which the server says that it has had enough, and closes
         self.began = raw.get("visible_from_event", 0)
         self.end = raw.get("tls_from_event", len(raw["events"]))
 
@@ -95,7 +96,9 @@ class Connection:
             if event["type"] != "reply" or event.get("tls") or state == "lost":
                 continue
             reply = Reply(event["i"], *self.command_of(event["to"]), state)
-            if event["code"] == 421 and reply.alternatives == ():
+            if event["to"] is None and event["i"] in self.last_words:
+                reply.alternatives = None  # sent by itself, or in place of the answer to the last command: the wire is the same
+            elif event["code"] == 421 and reply.alternatives == ():
                 reply.alternatives = (None,)  # it need not be an answer, and may have been sent before the command was
             reply.code, reply.enhanced, reply.lines = event["code"], event["enhanced"], len(event["lines"])
             found.append(reply)
@@ -115,6 +118,8 @@ class Connection:
     def was_asked_for(self, end):
         """Was the text a message to the server? What a client sends although DATA was refused is a line after the other to it."""
         events = self.raw["events"]
+        if events[end]["type"] == "data" and any(event["type"] == "send_failed" for event in events[:end]):
+            return False  # the server had closed before
         commands = [event["i"] for event in events[:max(end, 0)] if event.get("verb") == "DATA"]
         codes = [event["code"] for event in events if event["type"] == "reply" and commands and event.get("to") == commands[-1]]
         return events[end]["type"] != "data" or not codes or codes[0] == 354
@@ -153,7 +158,10 @@ class Truth:
         self.name = self.raw["name"]
         self.capture = self.raw["capture"]
         hidden = {entry["connection"]: entry for entry in self.raw.get("hidden") or []}
-        self.connections = [Connection(raw, hidden.get(raw["id"])) for raw in self.raw["connections"]]
+        enough = {(finding["connection"], finding["event"]) for finding in self.raw["expected_findings"]
+                  if finding.get("cause") == "error_limit"}
+        self.connections = [Connection(raw, hidden.get(raw["id"]), {event for connection, event in enough if connection == raw["id"]})
+                            for raw in self.raw["connections"]]
         self.expected = [finding for finding in self.raw["expected_findings"] if finding.get("visible", "yes") != "lost"]
         self.must_not_flag = {entry["id"] for entry in self.raw["must_not_flag"]}
         self.noise_ports = set(self.capture.get("noise_ports") or [])

@@ -66,7 +66,8 @@ static inline void record_octets(void *ctx, void *user, const struct smtpscope_o
 
     assert(!record->closed && octets->len > 0);
     assert(octets->offset == record->offset[octets->side]);
-    assert(octets->acked <= record->offset[!octets->side]); /* what it answers was told before */
+    assert(octets->acked <=
+           record->offset[!octets->side] + 1); /* what it answers was told before; and the FIN, which is not told */
     for (size_t i = 0; i < octets->len; i++)
         records->touched += octets->data[i];
     if (octets->offset + octets->len <= records->copy_size)

@@ -219,7 +219,8 @@ static void say_message(struct packed_message *packed, const struct report_taker
     const char *at = (const char *)(recipients + message.recipient_count);
 
     message.recipients = recipients;
-    message.mail_from.at = at;
+    if (message.mail_from.at)
+        message.mail_from.at = at;
     at += message.mail_from.len;
     for (size_t i = 0; i < message.recipient_count; i++) {
         recipients[i].path.at = at;

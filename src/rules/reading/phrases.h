@@ -19,6 +19,8 @@ enum when {
     AT_END = 128, /* behind the final dot, or the last chunk */
     AT_TLS = 256, /* STARTTLS */
     AT_OTHER = 512,
+    CLOSING = 1024, /* 421 */
+    CODES = TEMPORARY | PERMANENT | CLOSING,
     NOT_AT_AUTH = AT_OPEN | AT_MAIL | AT_RCPT | AT_DATA | AT_END | AT_TLS | AT_OTHER,
     BEFORE_CONTENT = AT_OPEN | AT_AUTH | AT_TLS | AT_MAIL | AT_RCPT | AT_DATA, /* nothing of the message was seen */
 };

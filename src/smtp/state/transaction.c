@@ -133,7 +133,7 @@ struct transaction *transaction_need(struct smtpscope_session *session)
     struct transaction *transaction = session->transaction;
 
     if (!transaction && (transaction = transaction_new(session, session->flow->first_time, session->flow->first_packet, 0)))
-        transaction->doubtful = true;
+        transaction->doubtful = transaction->senderless = true;
     return transaction;
 }
 
@@ -230,7 +230,7 @@ static void recipients_read(const struct transaction *transaction, struct smtpsc
 static struct smtpscope_message message_of(const struct transaction *transaction)
 {
     struct smtpscope_message message = {
-        .mail_from = {transaction->mail_from ? transaction->texts : "", transaction->mail_from},
+        .mail_from = {transaction->senderless ? NULL : transaction->texts, transaction->mail_from},
         .recipient_total =
             (size_t)transaction->recipients_accepted + transaction->recipients_deferred + transaction->recipients_refused,
         .recipients_accepted = transaction->recipients_accepted,

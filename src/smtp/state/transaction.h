@@ -29,10 +29,11 @@ struct transaction {
     uint16_t recipient_count, mail_from, code, oddities;
     uint16_t outcome : 3, lookalike : 4;
     bool sent : 1, bdat : 1, has_declared_size : 1, body_8bitmime : 1, smtputf8 : 1;
-    bool doubtful : 1; /* its MAIL was not seen */
-    bool early : 1;    /* its first octets were sent before the 354 */
-    bool closing : 1;  /* `exchange` is a 421 that came while the message was sent */
-    char texts[];      /* the sender's path, of `mail_from` octets; of each recipient struct rcpt and the path */
+    bool doubtful : 1;   /* its MAIL was not seen */
+    bool senderless : 1; /* no MAIL that was accepted began it */
+    bool early : 1;      /* its first octets were sent before the 354 */
+    bool closing : 1;    /* `exchange` is a 421 that came while the message was sent */
+    char texts[];        /* the sender's path, of `mail_from` octets; of each recipient struct rcpt and the path */
 };
 
 /* RFC 5321 4.5.3.1.8 says 100; 1000 is the common limit. The rest are counted, not kept. */
