@@ -15,6 +15,7 @@ struct smtpscope_streams;
 struct smtpscope_flow {
     struct smtpscope_endpoint side[2];
     bool midstream;  /* no handshake was seen: octets may be missing before offset 0 */
+    bool unbegun;    /* the server's SYN was not seen: octets may be missing before its offset 0 */
     bool unexpected; /* on no watched port: see smtpscope_streams_follow() */
     uint64_t first_packet;
     smtpscope_time first_time;

@@ -151,6 +151,7 @@ void judge_no_greeting(struct smtpscope_judge *judge, const struct smtpscope_fac
     if (left && waited < GREETING_PATIENCE) {
         claim.severity = SEVERITY(INFO);
         claim.fault = SMTPSCOPE_FAULT_NOBODY;
+        claim.confidence = SMTPSCOPE_LIKELY; /* it may have been on its way, and lost to the capture */
     }
     note_add(judge, &claim);
 }

@@ -199,6 +199,12 @@ static void judge_passed(struct smtpscope_judge *judge, const struct smtpscope_c
                                     .fault = SMTPSCOPE_FAULT_UNDETERMINED});
 }
 
+/* Had the server said its last word, so far as the capture goes? The last packets may be lost as any other. */
+static bool is_end_seen(const struct smtpscope_ending *ending)
+{
+    return ending->fin[SMTPSCOPE_SERVER] || ending->by == SMTPSCOPE_SERVER;
+}
+
 void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_command *command = fact->command;
@@ -238,6 +244,8 @@ void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_sess
         claim.rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_AFTER_QUIT;
         claim.fault = SMTPSCOPE_FAULT_CLIENT;
     }
+    if (!is_end_seen(ending))
+        claim.confidence = SMTPSCOPE_LIKELY;
     note = note_add(judge, &claim);
     if (note)
         judge->memory->session.missing = note;

@@ -285,14 +285,22 @@ static bool is_second(const struct smtpscope_session *session, const struct smtp
            fit_of_verb((enum smtpscope_verb)session->last_verb, reply, &anchor) >= FIT_MAY;
 }
 
+/* May commands have been sent in a gap of the message whose end was not seen? */
+static bool is_torn(const struct smtpscope_session *session)
+{
+    return session->transaction && session->transaction->oddities & SMTPSCOPE_DATA_GAP;
+}
+
 static void unsolicited_arrived(struct smtpscope_session *session, struct smtpscope_reply *reply)
 {
     struct smtpscope_state before = session->state;
 
     if (!(session->state.doubt & SMTPSCOPE_DOUBT_TRANSACTION))
         reply->oddities |= SMTPSCOPE_REPLY_UNSOLICITED;
-    exchange_tell(session, (struct smtpscope_exchange){
-                               .command = &no_command, .reply = reply, .before = &before, .likely = is_second(session, reply)});
+    exchange_tell(session, (struct smtpscope_exchange){.command = &no_command,
+                                                       .reply = reply,
+                                                       .before = &before,
+                                                       .likely = is_second(session, reply) || is_torn(session)});
     session->last_named = true; /* nothing more is expected of the last command */
 }
 
@@ -416,7 +424,7 @@ static bool is_greeting(const struct smtpscope_session *session, const struct sm
 {
     if (session->greeted || !reply->code)
         return false;
-    if (session->flow->midstream || extra_of(session)->lost[SMTPSCOPE_SERVER])
+    if (greeting_may_lack(session))
         return reply->code == 220 && !session->client_seen && !extra_of(session)->lost[SMTPSCOPE_CLIENT];
     return true;
 }

@@ -94,6 +94,7 @@ struct smtpscope_tls_connection {
     bool told : 1;      /* how the handshake went */
     bool impatient : 1; /* it has waited for keys long enough */
     bool no_keys : 1, wrong_keys : 1;
+    bool gapped : 1;     /* the capture lacks octets of it */
     bool lost : 1;       /* records that could have been read were not */
     bool submission : 1; /* to a port where clients log in first */
 };

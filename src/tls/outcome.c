@@ -214,7 +214,7 @@ static void outcome_decide(struct smtpscope_tls_connection *connection, const st
     } else if (ending->why == SMTPSCOPE_CLOSE_IDLE || (was_closed(ending) && closed_in_silence(connection, ending))) {
         outcome = SMTPSCOPE_HANDSHAKE_SILENT;
         by = word_of(connection);
-    } else if (was_closed(ending)) {
+    } else if (was_closed(ending) && !connection->gapped) { /* what lacks may be its end */
         outcome = SMTPSCOPE_HANDSHAKE_ABANDONED;
         by = handshake->notified ? (enum smtpscope_side)handshake->notified_by : ending->by;
     }

@@ -114,6 +114,7 @@ void smtpscope_tls_gap(struct smtpscope_tls_connection *connection, const struct
 {
     struct place place = {gap->offset, 0, gap->packet, gap->time};
 
+    connection->gapped = true;
     if (busy_of(connection)->keyless)
         connection_wait(
             connection,
