@@ -147,8 +147,7 @@ enum smtpscope_reply_oddity {
     SMTPSCOPE_REPLY_BARE_LF = 1 << 3,
     SMTPSCOPE_REPLY_UNFINISHED = 1 << 4,  /* a last line never came, or not its end: the next reply, a gap or the end did */
     SMTPSCOPE_REPLY_UNSOLICITED = 1 << 5, /* no command waits for it */
-    SMTPSCOPE_REPLY_EARLY = 1 << 6,       /* answers a message whose end was not sent yet */
-    SMTPSCOPE_REPLY_MASKED = 1 << 7,      /* a greeting that is written over with asterisks, as some firewalls do */
+    SMTPSCOPE_REPLY_MASKED = 1 << 6,      /* a greeting that is written over with asterisks, as some firewalls do */
 };
 
 /* A reply, all its lines, without what is known to be a secret. `text` holds them without code, separator and enhanced code, joined by LF. Valid during the fact. */
@@ -239,8 +238,7 @@ enum smtpscope_data_oddity {
     SMTPSCOPE_DATA_LOOKALIKE_TAKEN = 1 << 7,    /* ... and the server took it for the end of the message */
     SMTPSCOPE_DATA_GAP = 1 << 8,                /* octets of it were not captured */
     SMTPSCOPE_DATA_BINARY = 1 << 9,             /* BODY=BINARYMIME, sent by DATA */
-    SMTPSCOPE_DATA_EARLY_REPLY = 1 << 10,       /* answered before its end */
-    SMTPSCOPE_DATA_END_SPLIT = 1 << 11,         /* CRLF.CRLF came in more than one segment */
+    SMTPSCOPE_DATA_END_SPLIT = 1 << 10,         /* CRLF.CRLF came in more than one segment */
 };
 
 /* RFC 5321 4.1.1.4 knows CRLF.CRLF alone; these are what some servers take as well. */
@@ -287,7 +285,7 @@ struct smtpscope_message {
     enum smtpscope_lookalike lookalike; /* the first one */
     bool body_8bitmime, smtputf8;       /* what MAIL declared */
     uint64_t offset;                    /* of the first octet of the message in the client's stream */
-    uint64_t odd_offset, odd_packet;    /* of the first oddity */
+    uint64_t odd_offset;                /* of the first oddity */
     uint32_t longest_line;
     smtpscope_time time; /* of MAIL */
     uint64_t packet;     /* the last of the message */
@@ -328,7 +326,6 @@ enum smtpscope_alien {
     SMTPSCOPE_ALIEN_SSH,
     SMTPSCOPE_ALIEN_SIP,
     SMTPSCOPE_ALIEN_BINARY,
-    SMTPSCOPE_ALIEN_TEXT,
 };
 const char *smtpscope_alien_name(enum smtpscope_alien alien);
 

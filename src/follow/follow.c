@@ -14,60 +14,13 @@
 #include "rules/reading/phrase_index.h"
 #include "stream/prefetch.h"
 
-static void follow_trace(void *ctx, const struct smtpscope_trace *trace);
-
-/* --- what a session and its judge tell */
-
-static void follow_finding(void *ctx, const struct smtpscope_finding *finding)
-{
-    struct smtpscope_follow *follow = ctx;
-
-    follow->config.finding(follow->config.ctx, follow->current, finding);
-}
-
-void follow_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
-{
-    struct smtpscope_follow *follow = ctx;
-    struct followed *followed = followed_of(session);
-    bool ends = fact->type == SMTPSCOPE_FACT_END;
-
-    follow->current = session;
-    if (!ends)
-        smtpscope_judge_fact(&followed->judge, session, fact);
-    if (follow->config.fact)
-        follow->config.fact(follow->config.ctx, session, fact);
-    if (ends)
-        smtpscope_judge_fact(&followed->judge, session, fact);
-    else if (follow->config.live)
-        waiting_note(follow, followed);
-    if (follow->config.trace)
-        smtpscope_trace_fact(session, fact, &followed->hello, follow->config.trace, follow->config.ctx);
-    else
-        smtpscope_trace_fact(session, fact, &followed->hello, follow_trace, follow);
-    follow->current = NULL;
-}
-
-/* The tables are large: they are made when there is something for them. Without memory, nothing shows across sessions. */
-static void follow_trace(void *ctx, const struct smtpscope_trace *trace)
-{
-    struct smtpscope_follow *follow = ctx;
-
-    if (!follow->correlate)
-        follow->correlate = smtpscope_correlate_new(&(struct smtpscope_correlate_config){
-            .allocator = follow->config.allocator, .finding = follow_finding, .ctx = follow});
-    if (follow->correlate)
-        smtpscope_correlate_trace(follow->correlate, trace);
-}
+/* --- what the streams tell */
 
 static void follow_attempted(void *ctx, const struct smtpscope_attempt *attempt)
 {
-    struct smtpscope_follow *follow = ctx;
     struct smtpscope_trace trace = smtpscope_trace_attempt(attempt);
 
-    if (follow->config.trace)
-        follow->config.trace(follow->config.ctx, &trace);
-    else
-        follow_trace(follow, &trace);
+    follow_trace(ctx, &trace);
 }
 
 static const char *follow_name_protocol(void *ctx, const uint8_t *octets, size_t len)
@@ -77,39 +30,7 @@ static const char *follow_name_protocol(void *ctx, const uint8_t *octets, size_t
     return follow->config.name_protocol(follow->config.ctx, octets, len);
 }
 
-void followed_tell(struct smtpscope_follow *follow, struct followed *followed)
-{
-    follow->current = &followed->session;
-    smtpscope_judge_tell(&followed->judge);
-    follow->current = NULL;
-}
-
 /* --- sessions */
-
-void followed_begin(struct smtpscope_follow *follow, struct followed *followed, const struct smtpscope_flow *flow)
-{
-    void *user = NULL;
-
-    followed->hello = (struct smtpscope_hello_key){.seed = follow->config.hash_seed};
-    judge_init(&followed->judge, &follow->judge_config);
-    session_init(&followed->session, &follow->session_config, flow);
-    if (follow->config.opened)
-        user = follow->config.opened(follow->config.ctx, &followed->session);
-    session_open(&followed->session, user);
-}
-
-void followed_end(struct smtpscope_follow *follow, struct followed *followed, const struct smtpscope_ending *ending)
-{
-    inside_end(followed, ending);
-    smtpscope_session_close(&followed->session, ending);
-    waiting_leave(followed);
-    if (follow->config.closed)
-        follow->config.closed(follow->config.ctx, &followed->session, ending);
-    smtpscope_tls_connection_free(followed->tls);
-    session_fini(&followed->session);
-    memory_end(&followed->judge);
-    memory_free(follow->config.allocator, followed);
-}
 
 static void *followed_open(void *ctx, const struct smtpscope_flow *flow)
 {

@@ -56,22 +56,21 @@ static inline struct followed *followed_of(const struct smtpscope_session *sessi
     return (struct followed *)(uintptr_t)session;
 }
 
-/* follow.c */
+/* followed.c */
 /* `followed` is zero but for `alone`. */
 void followed_begin(struct smtpscope_follow *follow, struct followed *followed, const struct smtpscope_flow *flow);
 /* The session ends, and `followed` is no more. */
 void followed_end(struct smtpscope_follow *follow, struct followed *followed, const struct smtpscope_ending *ending);
-/* Tells, as findings of the session, those that were not told yet. */
-void followed_tell(struct smtpscope_follow *follow, struct followed *followed);
+/* A fact of the session, to all that take facts. */
+void follow_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact);
+/* A finding, as one of the session that it comes from. */
+void follow_finding(void *ctx, const struct smtpscope_finding *finding);
+/* To the correlation: the caller's, or our own. */
+void follow_trace(void *ctx, const struct smtpscope_trace *trace);
 
 /* inside.c */
 /* See smtpscope_session_config's inside_tls. */
 void inside_octets(void *ctx, struct smtpscope_session *session, const struct smtpscope_octets *octets);
-/* What TLS has still to tell of a session that ends. */
-void inside_end(struct followed *followed, const struct smtpscope_ending *ending);
-
-/* A fact of the session, to all that take facts. */
-void follow_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact);
 
 /* clear.c */
 /* The sessions that the caller opened end, as END. */

@@ -85,9 +85,3 @@ void inside_octets(void *ctx, struct smtpscope_session *session, const struct sm
     if (inside_begin(ctx, followed))
         smtpscope_tls_octets(followed->tls, octets);
 }
-
-void inside_end(struct followed *followed, const struct smtpscope_ending *ending)
-{
-    if (followed->tls)
-        smtpscope_tls_close(followed->tls, ending);
-}

@@ -49,6 +49,14 @@ void waiting_free(struct smtpscope_follow *follow)
         waiting_take(follow);
 }
 
+/* Tells, as findings of the session, those that were not told yet. */
+static void waiting_tell(struct smtpscope_follow *follow, struct followed *followed)
+{
+    follow->current = &followed->session;
+    smtpscope_judge_tell(&followed->judge);
+    follow->current = NULL;
+}
+
 void smtpscope_follow_tell(struct smtpscope_follow *follow, smtpscope_time now)
 {
     follow->told = now;
@@ -56,6 +64,6 @@ void smtpscope_follow_tell(struct smtpscope_follow *follow, smtpscope_time now)
         struct followed *followed = waiting_take(follow);
 
         if (followed)
-            followed_tell(follow, followed);
+            waiting_tell(follow, followed);
     }
 }

@@ -31,11 +31,18 @@ struct smtpscope_judge *smtpscope_judge_new(const struct smtpscope_judge_config 
     return judge;
 }
 
+void judge_fini(struct smtpscope_judge *judge)
+{
+    notes_free(judge);
+    memory_free(judge->config->allocator, judge->memory);
+    judge->memory = NULL;
+}
+
 void smtpscope_judge_free(struct smtpscope_judge *judge)
 {
     if (!judge)
         return;
-    memory_end(judge);
+    judge_fini(judge);
     memory_free(judge->config->allocator, judge);
 }
 

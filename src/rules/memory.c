@@ -19,13 +19,6 @@ struct session_memory *memory_begin(struct smtpscope_judge *judge)
     return memory;
 }
 
-void memory_end(struct smtpscope_judge *judge)
-{
-    notes_free(judge);
-    memory_free(judge->config->allocator, judge->memory);
-    judge->memory = NULL;
-}
-
 void exchange_forget(struct smtpscope_judge *judge)
 {
     if (judge->memory)

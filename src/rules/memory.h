@@ -110,8 +110,9 @@ struct smtpscope_judge {
     struct session_facts session;
 };
 
-/* judge.c: for who keeps a judge in memory of its own, which is zero before; memory_end() is its end. */
+/* smtpscope_judge_new() and _free() for callers that keep a judge in memory of their own, which is zero before: see judge.c. */
 void judge_init(struct smtpscope_judge *judge, const struct smtpscope_judge_config *config);
+void judge_fini(struct smtpscope_judge *judge);
 
 extern const struct session_memory no_memory;
 
@@ -123,7 +124,6 @@ static inline const struct session_memory *memory_of(const struct smtpscope_judg
 
 /* The memory, from now on if not before. NULL: out of memory. */
 struct session_memory *memory_begin(struct smtpscope_judge *judge);
-void memory_end(struct smtpscope_judge *judge);
 /* An exchange begins: what is remembered of the last one is gone. */
 void exchange_forget(struct smtpscope_judge *judge);
 /* A transaction ends or begins. */

@@ -23,14 +23,6 @@
 /* Content type and version: as much of a TLS record as tells it from other binary protocols. */
 #define TLS_PREFIX 3
 
-static void oddity_note(struct smtpscope_session *session, struct transaction *transaction, const struct octet_origin *origin)
-{
-    struct message_oddity *oddity = message_oddity_need(session, transaction);
-
-    if (oddity && !oddity->packet)
-        oddity->packet = origin->packet;
-}
-
 /* The length of a line without its end. */
 static size_t line_text(const char *line, size_t len)
 {
@@ -67,10 +59,9 @@ static unsigned command_fill(struct smtpscope_session *session, struct smtpscope
 static const char *alien_name_of(const struct smtpscope_session *session, enum smtpscope_alien alien, const char *line,
                                  size_t len)
 {
-    bool vague = alien == SMTPSCOPE_ALIEN_BINARY || alien == SMTPSCOPE_ALIEN_TEXT;
     const char *name = NULL;
 
-    if (vague && session->config->name_protocol)
+    if (alien == SMTPSCOPE_ALIEN_BINARY && session->config->name_protocol)
         name = session->config->name_protocol(session->config->ctx, (const uint8_t *)line, len);
     return name ? name : smtpscope_alien_name(alien);
 }
@@ -207,17 +198,13 @@ static size_t take_data(struct smtpscope_session *session, const char *data, siz
     struct transaction *transaction = transaction_need(session);
     struct octet_origin here = *origin;
     enum scan_event event;
-    uint32_t before;
     size_t used;
 
     if (!transaction || !transaction->scan)
         return len;
-    before = transaction->scan->oddities;
     event = scan_sweep(transaction->scan, (const uint8_t *)data, len, &used);
     transaction->size += used;
     transaction->packet = origin->packet;
-    if (transaction->scan->oddities != before)
-        oddity_note(session, transaction, origin);
     if (transaction->oddity && transaction->oddity->tail)
         held_append(session, &transaction->oddity->tail, data, used, TAIL_MAX, origin);
     here.offset += used;

@@ -383,8 +383,6 @@ static void data_answered(struct smtpscope_session *session, struct smtpscope_re
         data_interrupted(session, reply);
         return;
     }
-    if (!lost && !taken && !stopped)
-        reply->oddities |= SMTPSCOPE_REPLY_EARLY;
     state_apply(&session->state, SMTPSCOPE_VERB_EOD, &eod, reply, NULL);
     exchange_tell(session, (struct smtpscope_exchange){.command = &eod, .reply = reply, .before = &before});
     if (stopped) {
@@ -395,7 +393,6 @@ static void data_answered(struct smtpscope_session *session, struct smtpscope_re
         if (taken)
             client_replay(session, maybe_smuggled_end(session, true));
     } else {
-        transaction->oddities |= SMTPSCOPE_DATA_EARLY_REPLY;
         transaction->outcome = outcome_of(reply->code) & 7;
         transaction->code = reply->code;
         transaction->exchange = session->exchanges - 1;

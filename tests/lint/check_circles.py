@@ -6,14 +6,17 @@ import re
 import subprocess
 import sys
 
-# Circles that stay, each with its reason. A circle is named by its files.
-ALLOWED = {
-}
+# Circles that stay, each with its reason. A circle is named by its files; one that has become smaller stays allowed.
+ALLOWED = (
+    # The protocol asks for it: what a client sends behind DATA, AUTH or STARTTLS is read one way or another by the reply, which
+    # comes later. So the client's octets are held, and the reply's pairing has them read.
+    {"src/smtp/chunk.c", "src/smtp/client.c", "src/smtp/pairing.c", "src/smtp/proxy_header.c", "src/smtp/resync.c"},
+)
 
 
 def source_of(path):
     """src/room/file.c of the object that a build made of it."""
-    return re.sub(r".*\.dir/(.*)\.o$", r"\1", path)
+    return os.path.normpath(re.sub(r".*\.dir/(.*)\.o$", r"\1", path))
 
 
 def symbols(nm, paths):
@@ -61,7 +64,7 @@ def main():
         return 1
     problems = 0
     for circle in circles(edges):
-        if circle in ALLOWED:
+        if any(circle <= allowed for allowed in ALLOWED):
             continue
         problems += 1
         print("a circle of %d files:" % len(circle))

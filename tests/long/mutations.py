@@ -45,7 +45,7 @@ TABLE = (
              "default: return refused->code == 421 || refused->code == 521;", "default: return refused->code == 421;",
              "unit.judge|dialogue.closing"),
     Mutation("recipients-kept", "half as many recipients of a transaction are kept", "src/smtp/state/transaction.h",
-             "#define RECIPIENTS_MAX 2048", "#define RECIPIENTS_MAX 1024", "unit.session"),
+             "#define RECIPIENTS_MAX 2048", "#define RECIPIENTS_MAX 1024", "unit.transaction"),
 )
 
 

@@ -53,7 +53,7 @@ static const struct conversation data[] = {
      false,
      {HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("x\r\n"), S("552 too big\r\n"), C("y\r\n.\r\nQUIT\r\n"),
       S("221 bye\r\n")},
-     HELLO_LOG ENVELOPE_LOG "DATA=354 .=552 message:refused/552:6:early QUIT=221"},
+     HELLO_LOG ENVELOPE_LOG "DATA=354 .=552 message:refused/552:6 QUIT=221"},
     {"stuffed dots do not count",
      false,
      {HELLO, ENVELOPE, C("DATA\r\n"), S("354 go\r\n"), C("..a\r\n...\r\n.\r\n"), S("250 ok\r\n")},

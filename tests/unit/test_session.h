@@ -141,8 +141,6 @@ static inline void log_message(struct log *log, const struct smtpscope_message *
         log_word(log, ":taken");
     if (message->oddities & SMTPSCOPE_DATA_GAP)
         log_word(log, ":gap");
-    if (message->oddities & SMTPSCOPE_DATA_EARLY_REPLY)
-        log_word(log, ":early");
     log_check(log, message->mail_from);
     for (size_t i = 0; i < message->recipient_count; i++)
         log_check(log, message->recipients[i].path);

@@ -257,10 +257,8 @@ static struct smtpscope_message message_of(const struct transaction *transaction
 
     if (!message.bdat && message.exchange != UINT32_MAX && message.size >= TERMINATOR + transaction->stuffed)
         message.content -= TERMINATOR + transaction->stuffed;
-    if (transaction->oddity) {
+    if (transaction->oddity)
         message.odd_offset = transaction->oddity->offset;
-        message.odd_packet = transaction->oddity->packet;
-    }
     return message;
 }
 

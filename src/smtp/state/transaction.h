@@ -10,7 +10,7 @@
 /* What is odd in the text of a message; few have any of it. */
 struct message_oddity {
     struct held_octets *tail; /* what stands behind an end-of-data look-alike */
-    uint64_t offset, packet;  /* of the first oddity */
+    uint64_t offset;          /* of the first oddity */
 };
 
 /*

@@ -372,9 +372,9 @@ enum smtpscope_alien alien_of(const char *line, size_t len)
 const char *smtpscope_alien_name(enum smtpscope_alien alien)
 {
     static const char *const names[] = {
-        [SMTPSCOPE_ALIEN_NONE] = "",    [SMTPSCOPE_ALIEN_HTTP] = "HTTP", [SMTPSCOPE_ALIEN_TLS] = "TLS",
-        [SMTPSCOPE_ALIEN_SSH] = "SSH",  [SMTPSCOPE_ALIEN_SIP] = "SIP",   [SMTPSCOPE_ALIEN_BINARY] = "binary",
-        [SMTPSCOPE_ALIEN_TEXT] = "text"};
+        [SMTPSCOPE_ALIEN_NONE] = "",   [SMTPSCOPE_ALIEN_HTTP] = "HTTP", [SMTPSCOPE_ALIEN_TLS] = "TLS",
+        [SMTPSCOPE_ALIEN_SSH] = "SSH", [SMTPSCOPE_ALIEN_SIP] = "SIP",   [SMTPSCOPE_ALIEN_BINARY] = "binary",
+    };
 
     return names[alien];
 }
