@@ -12,14 +12,16 @@
 SMTPSCOPE_C_BEGIN
 
 enum smtpscope_trace_kind {
-    SMTPSCOPE_TRACE_OFFER,    /* an EHLO reply in clear: with or without STARTTLS */
-    SMTPSCOPE_TRACE_LOGIN,    /* a login was refused */
-    SMTPSCOPE_TRACE_UNKNOWN,  /* a recipient was refused as unknown */
-    SMTPSCOPE_TRACE_KNOWN,    /* a recipient was accepted */
-    SMTPSCOPE_TRACE_OUTCOME,  /* what became of a recipient of a message */
-    SMTPSCOPE_TRACE_ATTEMPT,  /* a connection that never came to a word */
-    SMTPSCOPE_TRACE_INFERRED, /* a transaction inside TLS, by its sizes */
-    SMTPSCOPE_TRACE_TLS,      /* a session went on inside TLS, where nobody sees what it delivers */
+    SMTPSCOPE_TRACE_OFFER,     /* an EHLO reply in clear: with or without STARTTLS */
+    SMTPSCOPE_TRACE_LOGIN,     /* a login was refused */
+    SMTPSCOPE_TRACE_UNKNOWN,   /* a recipient was refused as unknown */
+    SMTPSCOPE_TRACE_KNOWN,     /* a recipient was accepted */
+    SMTPSCOPE_TRACE_OUTCOME,   /* what became of a recipient of a message */
+    SMTPSCOPE_TRACE_ATTEMPT,   /* a connection that never came to a word */
+    SMTPSCOPE_TRACE_HANDSHAKE, /* of TLS: `failed` or not */
+    SMTPSCOPE_TRACE_CLEAR,     /* a transaction outside of TLS */
+    SMTPSCOPE_TRACE_INFERRED,  /* a transaction inside TLS, by its sizes */
+    SMTPSCOPE_TRACE_TLS,       /* a session went on inside TLS, where nobody sees what it delivers */
 };
 
 /*
@@ -52,6 +54,7 @@ struct smtpscope_trace {
     const char *state; /* smtpscope_state_name() before it */
     uint64_t offset;   /* of the reply */
     bool starttls;     /* OFFER: it is offered */
+    bool failed;       /* HANDSHAKE */
     /* Of an OUTCOME: */
     uint64_t envelope;                  /* hash of the sender and the recipient; never 0 */
     uint64_t size;                      /* MAIL SIZE=; SMTPSCOPE_NO_SIZE: not said */

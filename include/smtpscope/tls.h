@@ -144,6 +144,7 @@ const char *smtpscope_decrypted_name(enum smtpscope_decrypted decrypted);
 struct smtpscope_tls_end {
     enum smtpscope_decrypted decrypted;
     bool unnamed;              /* the ClientHello, by which keys are found, was not captured */
+    bool closed_at_once;       /* the server closed behind the client's first words, of which nothing is known */
     uint64_t records[2];       /* of application data, as far as they can be told from those of the handshake */
     smtpscope_time wrong_time; /* of the first record that does not open */
     uint64_t wrong_packet;

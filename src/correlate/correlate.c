@@ -9,6 +9,7 @@
 #include "attempts.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "fallback.h"
 #include "inferred.h"
 #include "stories.h"
 #include "unreached.h"
@@ -30,6 +31,7 @@ struct smtpscope_correlate {
     struct unreached unreached;
     struct stories stories;
     struct inferred inferred;
+    struct fallback fallback;
 };
 
 struct smtpscope_correlate *smtpscope_correlate_new(const struct smtpscope_correlate_config *config)
@@ -142,6 +144,10 @@ void smtpscope_correlate_trace(struct smtpscope_correlate *correlate, const stru
     case SMTPSCOPE_TRACE_UNKNOWN:
     case SMTPSCOPE_TRACE_KNOWN: attempt_note(correlate, trace); break;
     case SMTPSCOPE_TRACE_OUTCOME: stories_try(&correlate->stories, &correlate->config, trace); break;
+    case SMTPSCOPE_TRACE_HANDSHAKE:
+    case SMTPSCOPE_TRACE_CLEAR:
+        fallback_note(&correlate->fallback, trace, correlate->config.finding, correlate->config.ctx);
+        break;
     case SMTPSCOPE_TRACE_INFERRED: inferred_note(&correlate->inferred, trace); break;
     case SMTPSCOPE_TRACE_TLS: stories_blind(&correlate->stories, trace); break;
     case SMTPSCOPE_TRACE_ATTEMPT:

@@ -150,18 +150,46 @@ static void trace_message(const struct smtpscope_session *session, const struct 
     }
 }
 
-static void trace_inferred(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
-                           void (*tell)(void *ctx, const struct smtpscope_trace *trace), void *ctx)
+/* Of no exchange. */
+static struct smtpscope_trace trace_of(enum smtpscope_trace_kind kind, const struct smtpscope_session *session,
+                                       const struct smtpscope_fact *fact)
 {
-    struct smtpscope_trace trace = {.kind = SMTPSCOPE_TRACE_INFERRED,
+    return (struct smtpscope_trace){.kind = kind,
                                     .flow = *smtpscope_session_flow(session),
                                     .client = smtpscope_session_client(session),
                                     .time = fact->time,
                                     .packet = fact->packet,
                                     .exchange = UINT32_MAX,
-                                    .state = "",
-                                    .inferred = *fact->inferred};
+                                    .state = ""};
+}
 
+/* What of a handshake is not known is none. */
+static void trace_handshake(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
+                            void (*tell)(void *ctx, const struct smtpscope_trace *trace), void *ctx)
+{
+    struct smtpscope_trace trace = trace_of(SMTPSCOPE_TRACE_HANDSHAKE, session, fact);
+
+    if (fact->handshake->outcome == SMTPSCOPE_HANDSHAKE_UNKNOWN || !fact->handshake->begun)
+        return;
+    trace.failed = fact->handshake->outcome != SMTPSCOPE_HANDSHAKE_DONE;
+    tell(ctx, &trace);
+}
+
+static void trace_clear(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
+                        void (*tell)(void *ctx, const struct smtpscope_trace *trace), void *ctx)
+{
+    struct smtpscope_trace trace = trace_of(SMTPSCOPE_TRACE_CLEAR, session, fact);
+
+    if (!smtpscope_session_state(session)->tls)
+        tell(ctx, &trace);
+}
+
+static void trace_inferred(const struct smtpscope_session *session, const struct smtpscope_fact *fact,
+                           void (*tell)(void *ctx, const struct smtpscope_trace *trace), void *ctx)
+{
+    struct smtpscope_trace trace = trace_of(SMTPSCOPE_TRACE_INFERRED, session, fact);
+
+    trace.inferred = *fact->inferred;
     tell(ctx, &trace);
 }
 
@@ -191,7 +219,11 @@ void smtpscope_trace_fact(const struct smtpscope_session *session, const struct 
             hello_note(key, fact->exchange->command->path);
         trace_exchange(session, fact->exchange, trace, ctx);
         break;
-    case SMTPSCOPE_FACT_MESSAGE: trace_message(session, fact, key, trace, ctx); break;
+    case SMTPSCOPE_FACT_MESSAGE:
+        trace_message(session, fact, key, trace, ctx);
+        trace_clear(session, fact, trace, ctx);
+        break;
+    case SMTPSCOPE_FACT_HANDSHAKE: trace_handshake(session, fact, trace, ctx); break;
     case SMTPSCOPE_FACT_INFERRED: trace_inferred(session, fact, trace, ctx); break;
     case SMTPSCOPE_FACT_END:
         if (fact->end->opaque)

@@ -53,8 +53,9 @@ bool judge_swallowed(struct smtpscope_judge *judge, const struct smtpscope_comma
                      const struct smtpscope_state *state);
 uint16_t detect_pipelining(struct smtpscope_judge *judge, const struct refusal_view *refused);
 
-/* tls.c: how the handshake went */
+/* tls.c: how the handshake went, and what became of the session inside TLS */
 void judge_handshake(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
+void judge_tls_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
 
 /* session_end.c */
 uint16_t detect_not_followed(struct smtpscope_judge *judge, const struct refusal_view *refused);

@@ -413,8 +413,8 @@ void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_
     case SMTPSCOPE_FACT_CONFLICT: judge_gap(judge, fact); break;
     case SMTPSCOPE_FACT_URGENT: judge_urgent(judge, fact); break;
     case SMTPSCOPE_FACT_HANDSHAKE: judge_handshake(judge, fact); break;
-    case SMTPSCOPE_FACT_INFERRED:
-    case SMTPSCOPE_FACT_TLS_END: break;
+    case SMTPSCOPE_FACT_INFERRED: break;
+    case SMTPSCOPE_FACT_TLS_END: judge_tls_end(judge, fact); break;
     case SMTPSCOPE_FACT_OVERFLOW: judge_overflow(judge, fact); break;
     case SMTPSCOPE_FACT_END:
         judge_end(judge, fact);

@@ -128,6 +128,12 @@ void judge_network_effects(struct smtpscope_judge *judge)
             note_revise(judge, id, &(struct revision){.fault = SMTPSCOPE_FAULT_NETWORK, .cause = network});
 }
 
+/* It would greet there: how the handshake went is told already. */
+static bool is_inside_tls(const struct smtpscope_judge *judge)
+{
+    return judge->session.tls_told & 1u << SMTPSCOPE_TLS_STARTED;
+}
+
 void judge_no_greeting(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_ending *ending = fact->end->ending;
@@ -143,7 +149,8 @@ void judge_no_greeting(struct smtpscope_judge *judge, const struct smtpscope_fac
 
     if (fact->end->octets[SMTPSCOPE_SERVER] || fact->end->lost[SMTPSCOPE_SERVER] || judge->flow->midstream || is_alien(judge) ||
         memory_of(judge)->session.early /* it spoke out of turn, and was cut off for that */ ||
-        !ending->seen[SMTPSCOPE_SERVER] || !ending->seen[SMTPSCOPE_CLIENT] || (!ended && waited < GREETING_PATIENCE))
+        !ending->seen[SMTPSCOPE_SERVER] || !ending->seen[SMTPSCOPE_CLIENT] || is_inside_tls(judge) ||
+        (!ended && waited < GREETING_PATIENCE))
         return;
     claim.detail = reset   ? SMTPSCOPE_DETAIL_NO_GREETING_RESET
                    : ended ? SMTPSCOPE_DETAIL_NO_GREETING_CLOSED

@@ -3,6 +3,7 @@
 #include "connection.h"
 
 #include "base/memory.h"
+#include "handshake.h"
 
 /* All connections of a worker together: whoever begins thousands of records and sends no more of them. */
 #define GATHERED_MAX ((size_t)64 << 20)
@@ -15,6 +16,20 @@ struct busy *busy_need(struct smtpscope_tls_connection *connection)
     if (!connection->busy)
         connection->busy = memory_new(connection->tls->config.allocator, sizeof *connection->busy);
     return connection->busy;
+}
+
+struct handshake *handshake_need(struct smtpscope_tls_connection *connection)
+{
+    struct busy *busy = busy_need(connection);
+
+    if (!busy)
+        return NULL;
+    if (!busy->handshake) {
+        busy->handshake = memory_new(connection->tls->config.allocator, sizeof *busy->handshake);
+        if (busy->handshake)
+            busy->handshake->early_end = &busy->handshake->early_first;
+    }
+    return busy->handshake;
 }
 
 void busy_settle(struct smtpscope_tls_connection *connection)

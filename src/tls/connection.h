@@ -92,6 +92,7 @@ struct smtpscope_tls_connection {
     bool open : 1;      /* since decrypted() */
     bool named : 1;     /* a ClientHello was seen */
     bool told : 1;      /* how the handshake went */
+    bool done : 1;      /* ... well */
     bool impatient : 1; /* it has waited for keys long enough */
     bool no_keys : 1, wrong_keys : 1;
     bool gapped : 1;     /* the capture lacks octets of it */

@@ -13,20 +13,6 @@
 /* A certificate with its chain: more than any mail server shows, less than an attacker would like. */
 #define BODY_MAX ((size_t)128 * 1024)
 
-struct handshake *handshake_need(struct smtpscope_tls_connection *connection)
-{
-    struct busy *busy = busy_need(connection);
-
-    if (!busy)
-        return NULL;
-    if (!busy->handshake) {
-        busy->handshake = memory_new(connection->tls->config.allocator, sizeof *busy->handshake);
-        if (busy->handshake)
-            busy->handshake->early_end = &busy->handshake->early_first;
-    }
-    return busy->handshake;
-}
-
 void handshake_free(struct smtpscope_tls_connection *connection)
 {
     struct handshake *handshake = handshake_of(connection);

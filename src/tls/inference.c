@@ -42,6 +42,8 @@ enum {
 /* How often each guess was right, of a hundred: see the manual page. */
 enum { PERCENT_SENT = 97, PERCENT_TOGETHER = 90, PERCENT_NONE = 95, PERCENT_ACCEPTED = 60, PERCENT_GIVEN_UP = 90 };
 
+#define AT_ONCE (5 * SMTPSCOPE_SECOND)
+
 /* Of one session: whoever sends more in it has shown enough. */
 #define TRANSACTIONS_MAX 256
 
@@ -255,6 +257,12 @@ static bool is_of_tls(const struct smtpscope_tls_connection *connection, uint64_
     return is_13(connection) && (len == NOTIFY || len == TICKET_OF_KEY);
 }
 
+/* From the beginning on; and TLS 1.0 splits records so that their first octets cannot be guessed. */
+static bool is_countable(const struct smtpscope_tls_connection *connection)
+{
+    return connection->named && (slack_of(connection) == 0 || connection->version > TLS_1_0);
+}
+
 void inference_record(struct smtpscope_tls_connection *connection, enum smtpscope_side side, uint64_t len,
                       const struct place *place)
 {
@@ -262,7 +270,7 @@ void inference_record(struct smtpscope_tls_connection *connection, enum smtpscop
     struct inference *inference;
     uint32_t *octets;
 
-    if (connection->tls->config.no_inference || connection->open || is_of_tls(connection, len))
+    if (connection->open || !is_countable(connection) || is_of_tls(connection, len))
         return;
     inference = client ? inference_need(connection) : connection->inference;
     if (!inference) /* tickets, or a greeting: nobody has said anything yet */
@@ -314,6 +322,17 @@ void inference_close(struct smtpscope_tls_connection *connection, const struct s
         turn_end(connection);
     if (!inference->over && inference->undecided && is_closed(ending) && !inference->now.client)
         given_up(connection);
-    for (uint16_t i = 0; i < inference->count; i++)
+    for (uint16_t i = 0; i < inference->count && !connection->tls->config.no_inference; i++)
         transaction_tell(connection, &inference->told[i], ending);
+}
+
+/* QUIT alone is closed at once, and rightly. */
+bool inference_closed_at_once(const struct smtpscope_tls_connection *connection, const struct smtpscope_ending *ending)
+{
+    const struct inference *inference = connection->open ? NULL : connection->inference;
+
+    return inference && connection->done && inference->turns == 1 && !inference->over && is_closed(ending) &&
+           ending->by == SMTPSCOPE_SERVER && !inference->now.client &&
+           !is_about(inference->hello, SHORT_COMMAND, slack_of(connection)) &&
+           (ending->fin_time ? ending->fin_time : ending->time) - inference->time < AT_ONCE;
 }

@@ -12,6 +12,8 @@ void inference_record(struct smtpscope_tls_connection *connection, enum smtpscop
 void inference_gap(struct smtpscope_tls_connection *connection, enum smtpscope_side side);
 /* Tells each transaction, in order. */
 void inference_close(struct smtpscope_tls_connection *connection, const struct smtpscope_ending *ending);
+/* Behind inference_close(): did the server close behind the client's first turn? */
+bool inference_closed_at_once(const struct smtpscope_tls_connection *connection, const struct smtpscope_ending *ending);
 void inference_free(struct smtpscope_tls_connection *connection);
 
 #endif

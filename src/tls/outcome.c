@@ -42,17 +42,45 @@ static void outcome_tell(struct smtpscope_tls_connection *connection, enum smtps
     told->by = by;
     told->hidden &= !told->resumed;
     connection->told = true;
+    connection->done = outcome == SMTPSCOPE_HANDSHAKE_DONE;
     fact_tell(connection,
               &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_HANDSHAKE, .time = time, .packet = packet, .handshake = told});
 }
 
-void outcome_heard(struct smtpscope_tls_connection *connection, enum smtpscope_side side, smtpscope_time time)
+/* A record's head says that it is a handshake, the message's that it is a ClientHello of so many octets: RFC 8446 4.1.2. */
+static bool hello_has_begun(const struct smtpscope_tls_connection *connection)
 {
-    struct handshake *handshake = handshake_untold(connection);
+    enum { MESSAGE_HEAD = 4, VERSION = 2 };
+    const struct side *side = &connection->side[SMTPSCOPE_CLIENT];
+    const struct gathered *part = busy_of(connection)->partial[SMTPSCOPE_CLIENT];
 
+    return part && part->len >= MESSAGE_HEAD + VERSION + SMTPSCOPE_RANDOM_LEN && side->epoch == EPOCH_CLEAR &&
+           side->head[0] == CONTENT_HANDSHAKE && part->octets[0] == MESSAGE_CLIENT_HELLO && part->octets[1] == 0 &&
+           part->octets[MESSAGE_HEAD] == SSL_3 >> 8;
+}
+
+/* Who hangs up within a ClientHello has begun a handshake all the same. */
+static void hello_begin(struct smtpscope_tls_connection *connection, const struct smtpscope_octets *octets)
+{
+    struct handshake *handshake = handshake_need(connection);
+
+    if (!handshake || handshake->told.begun)
+        return;
+    handshake->told.begun = true;
+    handshake->told.time = octets->time;
+    handshake->told.packet = octets->packet;
+}
+
+void outcome_heard(struct smtpscope_tls_connection *connection, const struct smtpscope_octets *octets)
+{
+    struct handshake *handshake;
+
+    if (!connection->told && !connection->named && hello_has_begun(connection))
+        hello_begin(connection, octets);
+    handshake = handshake_untold(connection);
     if (handshake) {
-        handshake->last_by = (uint8_t)side;
-        handshake->last_time = time;
+        handshake->last_by = (uint8_t)octets->side;
+        handshake->last_time = octets->time;
     }
 }
 
@@ -186,12 +214,12 @@ static bool was_closed(const struct smtpscope_ending *ending)
     return ending->why == SMTPSCOPE_CLOSE_FIN || ending->why == SMTPSCOPE_CLOSE_RESET;
 }
 
-/* By one who had waited long for the other's word. */
+/* By whom does not matter: whoever had the word did not say any. */
 static bool closed_in_silence(const struct smtpscope_tls_connection *connection, const struct smtpscope_ending *ending)
 {
     smtpscope_time closed = ending->fin_time ? ending->fin_time : ending->time;
 
-    return ending->by != word_of(connection) && closed - handshake_of(connection)->last_time >= SILENCE;
+    return closed - handshake_of(connection)->last_time >= SILENCE;
 }
 
 /* Had the other side closed before the alert was sent? Then that only says so. */
@@ -224,6 +252,7 @@ static void outcome_decide(struct smtpscope_tls_connection *connection, const st
 static enum smtpscope_decrypted how_decrypted(const struct smtpscope_tls_connection *connection)
 {
     const struct side *sides = connection->side;
+    struct smtpscope_keys_stats stats;
     bool traffic = sides[0].epoch == EPOCH_TRAFFIC || sides[1].epoch == EPOCH_TRAFFIC;
 
     if (!connection->tls->config.keys)
@@ -232,6 +261,9 @@ static enum smtpscope_decrypted how_decrypted(const struct smtpscope_tls_connect
         return connection->lost || sides[0].blind || sides[1].blind ? SMTPSCOPE_DECRYPTED_PARTLY : SMTPSCOPE_DECRYPTED_YES;
     if (connection->wrong_keys)
         return SMTPSCOPE_DECRYPTED_WRONG_KEYS;
+    smtpscope_keys_stats(connection->tls->config.keys, &stats);
+    if (!stats.secrets) /* nobody gave any */
+        return SMTPSCOPE_DECRYPTED_NOT;
     return connection->no_keys && (traffic || !connection->named) ? SMTPSCOPE_DECRYPTED_NO_KEYS : SMTPSCOPE_DECRYPTED_NOT;
 }
 
@@ -246,6 +278,7 @@ void outcome_close(struct smtpscope_tls_connection *connection, const struct smt
     if (handshake_untold(connection))
         outcome_decide(connection, ending);
     inference_close(connection, ending);
+    end.closed_at_once = inference_closed_at_once(connection, ending);
     fact_tell(connection, &(struct smtpscope_fact){
                               .type = SMTPSCOPE_FACT_TLS_END, .time = ending->time, .packet = ending->packet, .tls_end = &end});
 }

@@ -14,7 +14,7 @@ void outcome_passed(struct smtpscope_tls_connection *connection, enum smtpscope_
 void outcome_content(struct smtpscope_tls_connection *connection, enum smtpscope_side side, const struct place *place);
 void outcome_finished(struct smtpscope_tls_connection *connection, enum smtpscope_side side, const struct place *place);
 /* Octets of the side were seen. */
-void outcome_heard(struct smtpscope_tls_connection *connection, enum smtpscope_side side, smtpscope_time time);
+void outcome_heard(struct smtpscope_tls_connection *connection, const struct smtpscope_octets *octets);
 void outcome_close(struct smtpscope_tls_connection *connection, const struct smtpscope_ending *ending);
 
 #endif

@@ -100,7 +100,7 @@ void smtpscope_tls_octets(struct smtpscope_tls_connection *connection, const str
         struct place place = {octets->offset, octets->acked, octets->packet, octets->time};
 
         used = records_take(connection, octets->side, octets->data, octets->len, &place);
-        outcome_heard(connection, octets->side, octets->time);
+        outcome_heard(connection, octets);
     }
     if (used == octets->len && !busy_of(connection)->keyless)
         return;

@@ -17,6 +17,7 @@ NETWORK = ("program/test_network.py",)
 EXCEPTIONS = {
     "transport.capture-drops": ("unit/test_own_losses.c", "program/test_losses.py"),
     "transport.output-lost": ("unit/test_own_losses.c", "program/test_losses.py"),
+    **{"tls." + name: ("program/test_keys.py",) for name in ("no-keys", "wrong-keys")},
     **{"connection." + name: NETWORK for name in ("unanswered", "refused", "no-greeting", "lost")},
     **{"network." + name: NETWORK for name in ("path-mtu", "loss", "stall")},
 }

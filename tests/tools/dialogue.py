@@ -32,6 +32,7 @@ def unescape(text):
         if text[i:] == "\\c":
             return bytes(octets), False
         kind = text[i + 1:i + 2]
+        digits = re.match(r"\\h\{([0-9a-f]*)\}", text[i:])
         repeat = re.match(r"\\\{(\d+) ([^}]*)\}", text[i:])
         if kind in simple:
             octets += simple[kind]
@@ -39,6 +40,9 @@ def unescape(text):
         elif kind == "x":
             octets.append(int(text[i + 2:i + 4], 16))
             i += 4
+        elif digits:
+            octets += bytes.fromhex(digits.group(1))
+            i += digits.end()
         elif repeat:
             octets += unescape(repeat.group(2))[0] * int(repeat.group(1))
             i += repeat.end()

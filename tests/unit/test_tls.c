@@ -106,7 +106,9 @@ static void keys_spoil(char *log)
 /* No keys at all, no keys of this session, wrong ones: nothing is heard, and it is said why. */
 static void test_nothing_without_keys(void **unused)
 {
-    static const char other[] = "CLIENT_RANDOM 00 11\n# nothing\n";
+    static const char other[] =
+        "CLIENT_RANDOM 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff "
+        "000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f\n";
 
     (void)unused;
     for (size_t i = 0; i < unit_count(talks); i++) {
