@@ -93,6 +93,7 @@ struct smtpscope_correlate_config {
     uint32_t persistent_tries;      /* more often than this [5] */
     smtpscope_time overdue;         /* no retry for so long, and for three times as long as between two tries before [4 h] */
     smtpscope_time abandoned;       /* no retry for so long [4 days: RFC 5321 4.5.4.1] */
+    uint64_t hash_seed;             /* anything that a sender cannot know: who knows it can be taken for another */
 };
 
 /* NULL when out of memory. `config` is copied. */

@@ -16,7 +16,7 @@
 #define SESSION_UNKNOWN 10
 
 /* The address, of IPv6 the /64: one host has all of it. */
-static uint64_t client_key(const struct smtpscope_endpoint *client)
+static uint64_t client_key(const struct smtpscope_endpoint *client, uint64_t seed)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     bool ipv4 = true;
@@ -24,13 +24,14 @@ static uint64_t client_key(const struct smtpscope_endpoint *client)
 
     for (size_t i = 0; i < sizeof mapped; i++)
         ipv4 &= client->addr[i] == mapped[i];
-    key = hash_octets(client->addr, ipv4 ? sizeof client->addr : 8, 0);
+    key = hash_octets(client->addr, ipv4 ? sizeof client->addr : 8, seed);
     return key ? key : 1;
 }
 
-static struct attempts_client *client_of(struct attempts *attempts, const struct smtpscope_flow *flow, smtpscope_time now)
+static struct attempts_client *client_of(struct attempts *attempts, uint64_t seed, const struct smtpscope_flow *flow,
+                                         smtpscope_time now)
 {
-    uint64_t key = client_key(&flow->side[SMTPSCOPE_CLIENT]);
+    uint64_t key = client_key(&flow->side[SMTPSCOPE_CLIENT], seed);
     struct attempts_client *client = &attempts->clients[key % ATTEMPTS_CLIENTS];
 
     if (client->client != key || now - client->since > WINDOW)
@@ -61,9 +62,10 @@ static enum smtpscope_rule limit_reached(struct attempts_client *client, bool lo
     return SMTPSCOPE_RULE_SECURITY_RECIPIENT_HARVESTING;
 }
 
-bool attempts_note(struct attempts *attempts, const struct smtpscope_trace *trace, struct smtpscope_finding *finding)
+bool attempts_note(struct attempts *attempts, uint64_t seed, const struct smtpscope_trace *trace,
+                   struct smtpscope_finding *finding)
 {
-    struct attempts_client *client = client_of(attempts, &trace->flow, trace->time);
+    struct attempts_client *client = client_of(attempts, seed, &trace->flow, trace->time);
     bool login = trace->kind == SMTPSCOPE_TRACE_LOGIN, known = trace->kind == SMTPSCOPE_TRACE_KNOWN;
     enum smtpscope_rule rule;
 

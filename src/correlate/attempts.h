@@ -24,6 +24,7 @@ struct attempts {
  * Counts a SMTPSCOPE_TRACE_LOGIN, SMTPSCOPE_TRACE_UNKNOWN or SMTPSCOPE_TRACE_KNOWN for its client. Returns true when that reaches the limit over several
  * sessions: then *finding is complete; it points into the trace.
  */
-bool attempts_note(struct attempts *attempts, const struct smtpscope_trace *trace, struct smtpscope_finding *finding);
+bool attempts_note(struct attempts *attempts, uint64_t seed, const struct smtpscope_trace *trace,
+                   struct smtpscope_finding *finding);
 
 #endif

@@ -72,9 +72,9 @@ static uint64_t seconds(smtpscope_time time)
     return time > 0 ? (uint64_t)(time / SMTPSCOPE_SECOND) : 0;
 }
 
-static uint64_t endpoint_key(const struct smtpscope_endpoint *endpoint, bool port)
+static uint64_t endpoint_key(const struct smtpscope_endpoint *endpoint, bool port, uint64_t seed)
 {
-    uint64_t key = hash_octets(endpoint->addr, sizeof endpoint->addr, port ? endpoint->port : 0);
+    uint64_t key = hash_octets(endpoint->addr, sizeof endpoint->addr, seed ^ (port ? endpoint->port : 0));
 
     return key ? key : 1;
 }
@@ -114,7 +114,8 @@ static void tell_stripped(struct smtpscope_correlate *correlate, const struct sm
 static void offer_note(struct smtpscope_correlate *correlate, const struct smtpscope_trace *trace)
 {
     const struct smtpscope_endpoint *side = trace->flow.side;
-    uint64_t server = endpoint_key(&side[SMTPSCOPE_SERVER], true), client = endpoint_key(&trace->client, false);
+    uint64_t seed = correlate->config.hash_seed;
+    uint64_t server = endpoint_key(&side[SMTPSCOPE_SERVER], true, seed), client = endpoint_key(&trace->client, false, seed);
     struct offer *offer = &correlate->offers[server % SERVERS];
 
     if (trace->starttls) {
@@ -131,7 +132,7 @@ static void attempt_note(struct smtpscope_correlate *correlate, const struct smt
 {
     struct smtpscope_finding finding;
 
-    if (attempts_note(&correlate->attempts, trace, &finding))
+    if (attempts_note(&correlate->attempts, correlate->config.hash_seed, trace, &finding))
         correlate->config.finding(correlate->config.ctx, &finding);
 }
 
@@ -146,12 +147,14 @@ void smtpscope_correlate_trace(struct smtpscope_correlate *correlate, const stru
     case SMTPSCOPE_TRACE_OUTCOME: stories_try(&correlate->stories, &correlate->config, trace); break;
     case SMTPSCOPE_TRACE_HANDSHAKE:
     case SMTPSCOPE_TRACE_CLEAR:
-        fallback_note(&correlate->fallback, trace, correlate->config.finding, correlate->config.ctx);
+        fallback_note(&correlate->fallback, correlate->config.hash_seed, trace, correlate->config.finding,
+                      correlate->config.ctx);
         break;
-    case SMTPSCOPE_TRACE_INFERRED: inferred_note(&correlate->inferred, trace); break;
-    case SMTPSCOPE_TRACE_TLS: stories_blind(&correlate->stories, trace); break;
+    case SMTPSCOPE_TRACE_INFERRED: inferred_note(&correlate->inferred, correlate->config.hash_seed, trace); break;
+    case SMTPSCOPE_TRACE_TLS: stories_blind(&correlate->stories, &correlate->config, trace); break;
     case SMTPSCOPE_TRACE_ATTEMPT:
-        unreached_note(&correlate->unreached, 0, trace, correlate->config.finding, correlate->config.ctx);
+        unreached_note(&correlate->unreached, correlate->config.hash_seed, trace, correlate->config.finding,
+                       correlate->config.ctx);
         break;
     }
 }

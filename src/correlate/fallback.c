@@ -10,11 +10,11 @@
 /* The queue's next try. A day later the client may have other reasons. */
 #define FALLBACK_TIME (24 * 3600 * SMTPSCOPE_SECOND)
 
-static uint64_t key_of(const struct smtpscope_trace *trace)
+static uint64_t key_of(const struct smtpscope_trace *trace, uint64_t seed)
 {
     const struct smtpscope_endpoint *server = &trace->flow.side[SMTPSCOPE_SERVER];
     uint64_t key = hash_octets(trace->client.addr, sizeof trace->client.addr,
-                               hash_octets(server->addr, sizeof server->addr, server->port));
+                               hash_octets(server->addr, sizeof server->addr, seed ^ server->port));
 
     return key ? key : 1;
 }
@@ -46,10 +46,10 @@ static void fallback_tell(const struct fallback_slot *slot, smtpscope_time later
                                           .exchanges = &none});
 }
 
-void fallback_note(struct fallback *fallback, const struct smtpscope_trace *trace,
+void fallback_note(struct fallback *fallback, uint64_t seed, const struct smtpscope_trace *trace,
                    void (*tell)(void *ctx, const struct smtpscope_finding *finding), void *ctx)
 {
-    uint64_t key = key_of(trace);
+    uint64_t key = key_of(trace, seed);
     struct fallback_slot *slot = &fallback->slots[key % FALLBACK_SLOTS];
 
     if (trace->kind == SMTPSCOPE_TRACE_HANDSHAKE && trace->failed) {

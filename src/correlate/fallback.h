@@ -20,7 +20,7 @@ struct fallback {
 };
 
 /* A SMTPSCOPE_TRACE_HANDSHAKE or SMTPSCOPE_TRACE_CLEAR. */
-void fallback_note(struct fallback *fallback, const struct smtpscope_trace *trace,
+void fallback_note(struct fallback *fallback, uint64_t seed, const struct smtpscope_trace *trace,
                    void (*tell)(void *ctx, const struct smtpscope_finding *finding), void *ctx);
 
 #endif

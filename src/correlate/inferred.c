@@ -16,11 +16,11 @@
 #define SOONEST (2 * SMTPSCOPE_SECOND)
 #define LATEST (5 * 24 * 3600 * SMTPSCOPE_SECOND)
 
-static uint64_t peers_of(const struct smtpscope_trace *trace)
+static uint64_t peers_of(const struct smtpscope_trace *trace, uint64_t seed)
 {
     const struct smtpscope_endpoint *server = &trace->flow.side[SMTPSCOPE_SERVER];
     uint64_t peers = hash_octets(trace->client.addr, sizeof trace->client.addr,
-                                 hash_octets(server->addr, sizeof server->addr, server->port));
+                                 hash_octets(server->addr, sizeof server->addr, seed ^ server->port));
 
     return peers ? peers : 1;
 }
@@ -107,9 +107,9 @@ static void slot_take(struct inferred_slot *slots, uint64_t peers, const struct 
                                    .together = told->together};
 }
 
-void inferred_note(struct inferred *inferred, const struct smtpscope_trace *trace)
+void inferred_note(struct inferred *inferred, uint64_t seed, const struct smtpscope_trace *trace)
 {
-    uint64_t peers = peers_of(trace);
+    uint64_t peers = peers_of(trace, seed);
     uint32_t low = row_of(&trace->inferred, (uint32_t) - (int32_t)TOGETHER_SLACK),
              high = row_of(&trace->inferred, TOGETHER_SLACK);
     struct inferred_slot *slot = row_search(row_slots(inferred, peers, low), peers, trace, NULL);

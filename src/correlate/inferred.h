@@ -32,7 +32,7 @@ struct inferred {
 };
 
 /* A SMTPSCOPE_TRACE_INFERRED. */
-void inferred_note(struct inferred *inferred, const struct smtpscope_trace *trace);
+void inferred_note(struct inferred *inferred, uint64_t seed, const struct smtpscope_trace *trace);
 struct smtpscope_inferred_retry inferred_retry(const struct inferred *inferred, uint64_t session, uint32_t index);
 
 #endif

@@ -76,12 +76,12 @@ static uint64_t site_key(const struct smtpscope_hello_key *hello)
 }
 
 /* The network is the /24 or the /64. */
-static struct client_keys keys_of(const struct smtpscope_trace *trace)
+static struct client_keys keys_of(const struct smtpscope_trace *trace, uint64_t seed)
 {
     const uint8_t *addr = trace->client.addr;
 
-    return (struct client_keys){.address = hash_octets(addr, 16, 0),
-                                .network = hash_octets(addr, is_ipv4(addr) ? 15 : 8, 1),
+    return (struct client_keys){.address = hash_octets(addr, 16, seed),
+                                .network = hash_octets(addr, is_ipv4(addr) ? 15 : 8, seed),
                                 .hello = trace->hello.hello,
                                 .site = site_key(&trace->hello)};
 }
@@ -96,9 +96,9 @@ static bool is_pool(const struct client_keys *a, const struct client_keys *b)
     return (a->hello && a->hello == b->hello) || (a->site && a->site == b->site);
 }
 
-static uint64_t server_key(const struct smtpscope_trace *trace)
+static uint64_t server_key(const struct smtpscope_trace *trace, uint64_t seed)
 {
-    return hash_octets(trace->flow.side[SMTPSCOPE_SERVER].addr, 16, 0);
+    return hash_octets(trace->flow.side[SMTPSCOPE_SERVER].addr, 16, seed);
 }
 
 /* --- which story a try belongs to */
@@ -207,7 +207,8 @@ static struct story *story_add(struct stories *stories, uint64_t key)
     return story;
 }
 
-static void story_move(struct story *story, const struct smtpscope_trace *trace, const struct client_keys *client)
+static void story_move(struct story *story, const struct smtpscope_trace *trace, const struct client_keys *client,
+                       uint64_t seed)
 {
     story->moved |= story->tries && story->client.address != client->address;
     story->client = *client;
@@ -217,7 +218,7 @@ static void story_move(struct story *story, const struct smtpscope_trace *trace,
     story->exchange = trace->exchange;
     story->code = trace->code;
     story->enhanced = trace->enhanced;
-    story->server = server_key(trace);
+    story->server = server_key(trace, seed);
     if (trace->size != SMTPSCOPE_NO_SIZE || !story->tries)
         story->size = trace->size;
     story->tries++;
@@ -279,13 +280,13 @@ static void story_again(const struct smtpscope_correlate_config *config, struct 
                         const struct smtpscope_trace *trace, const struct client_keys *client)
 {
     smtpscope_time since = trace->time - story->last;
-    bool same_server = story->server == server_key(trace);
+    bool same_server = story->server == server_key(trace, config->hash_seed);
 
     if (since <= 0)
         return; /* named twice in one transaction, or a transaction that began before the last one and ended behind it */
     if (since > story->interval)
         story->interval = since;
-    story_move(story, trace, client);
+    story_move(story, trace, client, config->hash_seed);
     if (since < config->too_soon && same_server && !story->told_soon) {
         story->told_soon = true;
         story_tell(config, story, SMTPSCOPE_RULE_DEFERRAL_RETRY_TOO_SOON, confidence_of(kinship), SMTPSCOPE_DETAIL_RETRY, "",
@@ -308,7 +309,7 @@ static void story_end(struct stories *stories, const struct smtpscope_correlate_
     char digits[12];
     size_t at = sizeof digits - 1;
 
-    story_move(story, trace, client);
+    story_move(story, trace, client, config->hash_seed);
     digits[at] = '\0';
     for (uint32_t tries = story->tries; tries; tries /= 10)
         digits[--at] = (char)('0' + tries % 10);
@@ -329,7 +330,7 @@ void stories_try(struct stories *stories, const struct smtpscope_correlate_confi
 
     if (trace->outcome != SMTPSCOPE_OUTCOME_DEFERRED && !stories->homes[trace->envelope % STORIES_SLOTS])
         return; /* it was never deferred, as most are not */
-    client = keys_of(trace);
+    client = keys_of(trace, config->hash_seed);
     match = match_find(stories, trace, &client);
     if (trace->outcome != SMTPSCOPE_OUTCOME_DEFERRED) {
         if (match.story)
@@ -341,7 +342,7 @@ void stories_try(struct stories *stories, const struct smtpscope_correlate_confi
     } else {
         story = story_add(stories, trace->envelope);
         story->first = trace->time;
-        story_move(story, trace, &client);
+        story_move(story, trace, &client, config->hash_seed);
     }
 }
 
@@ -353,9 +354,10 @@ static void blind_note(struct stories *stories, uint64_t key, smtpscope_time tim
         stories->blind[key % STORIES_BLIND] = (struct blind_client){key, time};
 }
 
-void stories_blind(struct stories *stories, const struct smtpscope_trace *trace)
+void stories_blind(struct stories *stories, const struct smtpscope_correlate_config *config,
+                   const struct smtpscope_trace *trace)
 {
-    struct client_keys client = keys_of(trace);
+    struct client_keys client = keys_of(trace, config->hash_seed);
 
     blind_note(stories, client.network, trace->time);
     blind_note(stories, client.hello, trace->time);

@@ -50,7 +50,8 @@ void stories_defaults(struct smtpscope_correlate_config *config);
 /* A SMTPSCOPE_TRACE_OUTCOME. */
 void stories_try(struct stories *stories, const struct smtpscope_correlate_config *config, const struct smtpscope_trace *trace);
 /* A SMTPSCOPE_TRACE_TLS: what its client delivers nobody sees. */
-void stories_blind(struct stories *stories, const struct smtpscope_trace *trace);
+void stories_blind(struct stories *stories, const struct smtpscope_correlate_config *config,
+                   const struct smtpscope_trace *trace);
 /* The capture ended at `end`. */
 void stories_finish(struct stories *stories, const struct smtpscope_correlate_config *config, smtpscope_time end);
 

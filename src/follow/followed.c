@@ -15,8 +15,11 @@ void follow_finding(void *ctx, const struct smtpscope_finding *finding)
 static void follow_correlate(struct smtpscope_follow *follow, const struct smtpscope_trace *trace)
 {
     if (!follow->correlate)
-        follow->correlate = smtpscope_correlate_new(&(struct smtpscope_correlate_config){
-            .allocator = follow->config.allocator, .finding = follow_finding, .ctx = follow});
+        follow->correlate =
+            smtpscope_correlate_new(&(struct smtpscope_correlate_config){.allocator = follow->config.allocator,
+                                                                         .finding = follow_finding,
+                                                                         .ctx = follow,
+                                                                         .hash_seed = follow->config.hash_seed});
     if (follow->correlate)
         smtpscope_correlate_trace(follow->correlate, trace);
 }

@@ -305,6 +305,7 @@ static void judge_early(struct smtpscope_judge *judge, const struct smtpscope_fa
     struct claim claim = {.rule = SMTPSCOPE_RULE_SEQUENCE_COMMAND_BEFORE_GREETING,
                           .command = fact->command,
                           .fault = SMTPSCOPE_FAULT_CLIENT,
+                          .confidence = judge->flow->unbegun ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN,
                           .verdict = SMTPSCOPE_VERDICT_UNANSWERED};
     uint16_t note;
 

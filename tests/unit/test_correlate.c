@@ -2,6 +2,8 @@
 /* What becomes of deferrals over many sessions: each row is a series of tries, and the findings it makes. */
 #include "unit.h"
 
+#include "base/hash.h"
+#include "correlate/attempts.h"
 #include "follow.h"
 #include "smtpscope/correlate.h"
 
@@ -286,12 +288,52 @@ static void test_starttls_vanished(void **unused)
     }
 }
 
+/* Refused logins of two clients by turns, so many each: the findings that they make. */
+static size_t guess_by_turns(const struct smtpscope_endpoint clients[2], uint64_t seed)
+{
+    struct smtpscope_trace trace = {.kind = SMTPSCOPE_TRACE_LOGIN, .verb = SMTPSCOPE_VERB_AUTH, .code = 535, .state = ""};
+    size_t findings = 0;
+
+    correlate = smtpscope_correlate_new(&(struct smtpscope_correlate_config){.finding = on_finding, .hash_seed = seed});
+    assert_non_null(correlate);
+    log_words[0] = '\0';
+    for (unsigned i = 0; i < 40; i++) {
+        trace.flow.first_packet = trace.packet = i + 1;
+        trace.flow.side[SMTPSCOPE_CLIENT] = clients[i % 2];
+        trace.time = i * SMTPSCOPE_SECOND;
+        smtpscope_correlate_trace(correlate, &trace);
+    }
+    for (const char *at = log_words; (at = strstr(at, "auth-guessing")); at++)
+        findings++;
+    smtpscope_correlate_free(correlate);
+    return findings;
+}
+
+/* Who knows the seed can take the place of another in a table; who does not, cannot. */
+static void test_places_are_secret(void **unused)
+{
+    struct smtpscope_endpoint clients[2] = {{.addr = {[10] = 0xff, [11] = 0xff, [12] = 198, [13] = 51, [14] = 0, [15] = 1}}};
+    uint64_t place = hash_octets(clients[0].addr, sizeof clients[0].addr, 0) % ATTEMPTS_CLIENTS;
+
+    (void)unused;
+    clients[1] = clients[0];
+    for (unsigned host = 1; host < 1u << 16; host++) {
+        clients[1].addr[14] = (uint8_t)(host >> 8);
+        clients[1].addr[15] = (uint8_t)host;
+        if (host != 1 && hash_octets(clients[1].addr, sizeof clients[1].addr, 0) % ATTEMPTS_CLIENTS == place)
+            break;
+    }
+    assert_int_equal(guess_by_turns(clients, 0), 0);
+    assert_int_equal(guess_by_turns(clients, 0x1234567890abcdefu), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_series),
         cmocka_unit_test(test_table_overflow),
         cmocka_unit_test(test_starttls_vanished),
+        cmocka_unit_test(test_places_are_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,6 +89,7 @@ static bool analysis_init_publication(struct analysis *analysis, FILE *out, uint
     config.outputs.stream = out;
     config.evidence.stores = 1;
     config.evidence.hash_seed = seed;
+    config.publisher.hash_seed = seed;
     return publication_new(&analysis->publication, &config) && publication_open(&analysis->publication);
 }
 

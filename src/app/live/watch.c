@@ -184,6 +184,7 @@ static bool watch_new_publication(struct watch *watch, unsigned workers, uint64_
     config.watched = watch->watched;
     config.evidence.stores = workers;
     config.evidence.hash_seed = seed;
+    config.publisher.hash_seed = seed;
     config.evidence.numbers = true;
     config.evidence.linger = EVIDENCE_LINGER;
     return publication_new(&watch->publication, &config);

@@ -123,9 +123,10 @@ struct publisher *publisher_new(const struct publisher_config *config)
         return NULL;
     publisher->config = *config;
     publisher->worst = SMTPSCOPE_SEVERITIES;
-    publisher->correlate =
-        smtpscope_correlate_new(&(struct smtpscope_correlate_config){.finding = publish_finding, .ctx = publisher});
-    publisher->repeats = repeats_new(&(struct repeats_config){.finding = publish_repeat, .ctx = publisher});
+    publisher->correlate = smtpscope_correlate_new(
+        &(struct smtpscope_correlate_config){.finding = publish_finding, .ctx = publisher, .hash_seed = config->hash_seed});
+    publisher->repeats =
+        repeats_new(&(struct repeats_config){.finding = publish_repeat, .ctx = publisher, .hash_seed = config->hash_seed});
     if (publisher->correlate && publisher->repeats)
         return publisher;
     publisher_free(publisher);

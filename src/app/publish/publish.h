@@ -17,6 +17,7 @@ struct publisher_config {
     bool rules[SMTPSCOPE_RULES];          /* chosen: of the others nothing is looked at */
     enum smtpscope_severity min_severity; /* what is below it is counted, and not shown */
     smtpscope_time aggregate;             /* 0: each finding goes by itself */
+    uint64_t hash_seed;                   /* nothing that a client can know */
 };
 
 /* `config` is copied. NULL when out of memory. */

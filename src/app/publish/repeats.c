@@ -38,11 +38,11 @@ struct repeats {
 };
 
 /* Where a finding belongs: a window of another cause at the same server has the same key. */
-static uint64_t key_of(const struct smtpscope_finding *finding)
+static uint64_t key_of(const struct smtpscope_finding *finding, uint64_t seed)
 {
     const struct smtpscope_endpoint *server = &finding->flow->side[SMTPSCOPE_SERVER];
 
-    return hash_mix(hash_octets(server->addr, sizeof server->addr, (uint64_t)finding->rule), server->port);
+    return hash_octets(server->addr, sizeof server->addr, seed ^ (uint64_t)finding->rule << 16 ^ server->port);
 }
 
 static bool same_server(const struct smtpscope_finding *a, const struct smtpscope_finding *b)
@@ -148,10 +148,10 @@ static bool grow(void **items, size_t *room, size_t most, size_t size)
     return true;
 }
 
-static void add_client(struct window *window, const struct smtpscope_endpoint *client)
+static void add_client(struct window *window, const struct smtpscope_endpoint *client, uint64_t seed)
 {
     struct repeats_clients *clients = &window->clients;
-    uint64_t key = hash_octets(client->addr, sizeof client->addr, 0);
+    uint64_t key = hash_octets(client->addr, sizeof client->addr, seed);
 
     for (size_t i = 0; i < clients->count; i++)
         if (window->client_keys[i] == key)
@@ -196,19 +196,20 @@ static void add_judgement(struct smtpscope_finding *to, const struct smtpscope_f
     }
 }
 
-static void add_finding(struct window *window, const struct smtpscope_finding *finding)
+static void add_finding(struct window *window, const struct smtpscope_finding *finding, uint64_t seed)
 {
     window->finding.count += finding->count;
     window->finding.folded += finding->folded;
     add_judgement(&window->finding, finding);
-    add_client(window, smtpscope_finding_client(finding));
+    add_client(window, smtpscope_finding_client(finding), seed);
     add_share(window, finding);
 }
 
 /* Told again: of a window of its server it takes its old share out, and puts the new one in. */
 static void change_share(struct repeats *repeats, const struct smtpscope_finding *finding)
 {
-    for (struct window *window = *place_of(repeats, key_of(finding)); window; window = window->chain) {
+    for (struct window *window = *place_of(repeats, key_of(finding, repeats->config.hash_seed)); window;
+         window = window->chain) {
         if (!same_server(&window->finding, finding))
             continue;
         for (size_t i = 0; i < window->share_count; i++) {
@@ -258,7 +259,7 @@ static void pass_through(struct repeats *repeats, const struct smtpscope_finding
 void repeats_finding(struct repeats *repeats, const struct smtpscope_finding *finding, smtpscope_time now,
                      smtpscope_time window)
 {
-    uint64_t key = key_of(finding);
+    uint64_t key = key_of(finding, repeats->config.hash_seed);
     struct window *like = *place_of(repeats, key);
 
     if (finding->told) {
@@ -268,7 +269,7 @@ void repeats_finding(struct repeats *repeats, const struct smtpscope_finding *fi
     while (like && !(same_server(&like->finding, finding) && same_cause(&like->finding, finding)))
         like = like->chain;
     if (like) {
-        add_finding(like, finding);
+        add_finding(like, finding, repeats->config.hash_seed);
         return;
     }
     if (repeats->count == WINDOWS_MAX)
@@ -278,7 +279,7 @@ void repeats_finding(struct repeats *repeats, const struct smtpscope_finding *fi
         pass_through(repeats, finding);
         return;
     }
-    add_client(like, smtpscope_finding_client(finding));
+    add_client(like, smtpscope_finding_client(finding), repeats->config.hash_seed);
     add_share(like, finding);
     window_open(repeats, like, key, now + window);
 }

@@ -26,6 +26,7 @@ struct repeats_clients {
 struct repeats_config {
     void (*finding)(void *ctx, const struct smtpscope_finding *finding, const struct repeats_clients *clients);
     void *ctx;
+    uint64_t hash_seed; /* nothing that a client can know */
 };
 
 /* NULL when out of memory. `config` is copied. Freeing tells nothing: flush first. */
