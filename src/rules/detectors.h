@@ -66,6 +66,10 @@ void judge_unanswered(struct smtpscope_judge *judge, const struct smtpscope_sess
                       const struct smtpscope_fact *fact);
 void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
 
+/* duplicate.c: a message whose client does not know that it was accepted */
+void judge_duplicate(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange);
+void judge_duplicate_at_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
+
 /* network.c: what TCP shows under the session, before the first fact of its end; and what of the rest only follows from that. */
 void judge_network(struct smtpscope_judge *judge, const struct smtpscope_ending *ending, const struct smtpscope_fact *fact);
 void judge_network_effects(struct smtpscope_judge *judge);

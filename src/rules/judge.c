@@ -297,6 +297,7 @@ static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope
     if (code)
         judge_answer(judge, exchange);
     judge->session.message_accepted |= verb == SMTPSCOPE_VERB_EOD && code < 400;
+    judge_duplicate(judge, exchange);
     judge->last_reply = exchange->reply->time;
 }
 

@@ -67,6 +67,7 @@ struct exchange_findings {
 };
 
 struct session_memory {
+    smtpscope_time final_took; /* from the end of a message to the reply that accepted it, the last one; 0: it was quick */
     struct note_list notes;
     struct session_findings session;
     struct transaction_findings transaction;
@@ -92,11 +93,12 @@ struct session_facts {
 };
 
 struct transaction_facts {
-    uint32_t recipients : 28; /* RCPTs */
+    uint32_t recipients : 27; /* RCPTs */
     bool chunk_told : 1;      /* a chunk was over the limit */
     bool smtputf8 : 1;        /* MAIL said so */
     bool null_sender : 1;     /* MAIL FROM:<> */
     bool unopened : 1;        /* a RCPT was let pass without MAIL: the server may say later that there is no transaction */
+    bool accepted_last : 1;   /* the last reply accepted a message */
 };
 
 struct smtpscope_judge {

@@ -115,6 +115,19 @@ static uint16_t cause_of_loss(const struct smtpscope_judge *judge)
     return pipelined && pipelined->verdict == SMTPSCOPE_VERDICT_UNANSWERED ? session->pipelined : 0;
 }
 
+/*
+ * Who closed with the message under way: a side that closes, or resets, although all was acknowledged had its reasons itself. What
+ * did not arrive is told of the network, see judge_network_effects().
+ */
+static enum smtpscope_fault fault_of_ending(const struct smtpscope_ending *ending)
+{
+    bool closed = ending && (ending->why == SMTPSCOPE_CLOSE_FIN || ending->why == SMTPSCOPE_CLOSE_RESET);
+
+    if (!closed || !ending->seen[SMTPSCOPE_CLIENT] || !ending->seen[SMTPSCOPE_SERVER])
+        return SMTPSCOPE_FAULT_UNDETERMINED;
+    return ending->by == SMTPSCOPE_CLIENT ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER;
+}
+
 static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_fact *fact,
                           const struct smtpscope_ending *ending)
 {
@@ -127,7 +140,7 @@ static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_
     judge->session.lost_message = true;
     claim = message_claim(fact, lost ? SMTPSCOPE_RULE_DATA_CONNECTION_LOST : SMTPSCOPE_RULE_DATA_OUTCOME_UNKNOWN);
     claim.offset = message->offset;
-    claim.fault = SMTPSCOPE_FAULT_UNDETERMINED;
+    claim.fault = fault_of_ending(ending);
     claim.cause = lost ? cause_of_loss(judge)
                   : message->oddities & SMTPSCOPE_DATA_END_SPLIT
                       ? memory_of(judge)->session.middlebox /* it misses such an end */

@@ -87,6 +87,15 @@ static uint16_t (*const procedure[])(struct smtpscope_judge *, const struct refu
     detect_mail,
 };
 
+/* Behind the dot a server that speaks of a timeout at once has waited for itself, or for whom it asks, and not for the client. */
+#define WAITED_LEAST (5 * SMTPSCOPE_SECOND)
+
+static bool waited_for_nobody(const struct refusal_view *refused)
+{
+    return refused->verb == SMTPSCOPE_VERB_EOD && refused->reading.reason == SMTPSCOPE_REASON_TIMEOUT &&
+           refused->reply->time - refused->command->time < WAITED_LEAST;
+}
+
 uint16_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     struct smtpscope_reply reply = *exchange->reply;
@@ -106,6 +115,8 @@ uint16_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exc
         reply.code = 421;
     refused.code = code_meant(&reply);
     refused.reading = reading_of(refused.verb, &reply, server_name(judge->session.server), NULL);
+    if (waited_for_nobody(&refused))
+        refused.reading.reason = SMTPSCOPE_REASON_SERVER_ERROR;
     refused.meaning = refused.reading.meaning;
     for (size_t i = 0; !note && i < sizeof procedure / sizeof *procedure; i++)
         note = procedure[i](judge, &refused);

@@ -407,5 +407,6 @@ void judge_end(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
             judge, memory_of(judge)->session.early,
             &(struct revision){.verdict = SMTPSCOPE_VERDICT_TOLERATED,
                                .severity = memory_of(judge)->session.early_allowed ? SEVERITY(INFO) : SEVERITY(NOTICE)});
+    judge_duplicate_at_end(judge, fact);
     judge_network_effects(judge);
 }
