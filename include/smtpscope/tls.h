@@ -234,6 +234,8 @@ void smtpscope_tls_gap(struct smtpscope_tls_connection *connection, const struct
 void smtpscope_tls_expire(struct smtpscope_tls *tls, smtpscope_time now);
 /* The clock that stamps the octets was set by `delta`. */
 void smtpscope_tls_clock_stepped(struct smtpscope_tls_connection *connection, smtpscope_time delta);
+/* Are keys waited for, so that something of it was not read yet? */
+bool smtpscope_tls_waits(const struct smtpscope_tls_connection *connection);
 /* Nothing more will come. Tells what is still to be told. */
 void smtpscope_tls_close(struct smtpscope_tls_connection *connection, const struct smtpscope_ending *ending);
 

@@ -92,7 +92,8 @@ static void followed_urgent(void *ctx, void *user, const struct smtpscope_gap *g
 
 static void followed_close(void *ctx, void *user, const struct smtpscope_ending *ending)
 {
-    followed_end(ctx, user, ending);
+    if (!linger_begin(ctx, user, ending))
+        followed_end(ctx, user, ending);
 }
 
 static void followed_clock_stepped(void *ctx, void *user, smtpscope_time delta)
@@ -130,6 +131,7 @@ struct smtpscope_follow *smtpscope_follow_new(const struct smtpscope_follow_conf
     indexes_need(); /* before there are threads, none of which has to wait for another that fills them */
     follow->config = *config;
     follow->waiting_end = &follow->waiting;
+    follow->linger_end = &follow->linger;
     follow->session_config = (struct smtpscope_session_config){
         .allocator = config->allocator, .fact = follow_fact, .inside_tls = inside_octets, .ctx = follow};
     follow->session_config.name_protocol = config->name_protocol ? follow_name_protocol : NULL;
@@ -162,7 +164,9 @@ void smtpscope_follow_free(struct smtpscope_follow *follow)
     if (!follow)
         return;
     follow->session_config.fact = no_fact;
+    follow->finishing = true;
     smtpscope_streams_flush(follow->streams);
+    linger_finish(follow);
     lone_finish(follow);
     waiting_free(follow);
     smtpscope_streams_free(follow->streams);
@@ -179,6 +183,8 @@ void smtpscope_follow_expire(struct smtpscope_follow *follow, smtpscope_time now
     smtpscope_streams_expire(follow->streams, now);
     if (follow->tls)
         smtpscope_tls_expire(follow->tls, now);
+    if (follow->linger)
+        linger_expire(follow);
 }
 
 bool smtpscope_follow_segment(struct smtpscope_follow *follow, const struct smtpscope_segment *segment)
@@ -196,14 +202,18 @@ void smtpscope_follow_adopt(struct smtpscope_follow *follow, const struct smtpsc
 void smtpscope_follow_clock_stepped(struct smtpscope_follow *follow, smtpscope_time delta)
 {
     follow->now += delta;
+    linger_clock_stepped(follow, delta);
     follow->expired += delta;
     smtpscope_streams_clock_stepped(follow->streams, delta);
 }
 
 void smtpscope_follow_finish(struct smtpscope_follow *follow)
 {
+    follow->finishing = true;
     smtpscope_streams_flush(follow->streams);
+    linger_finish(follow);
     lone_finish(follow);
+    follow->finishing = false;
     if (follow->correlate)
         smtpscope_correlate_finish(follow->correlate, follow->now);
     smtpscope_correlate_free(follow->correlate);

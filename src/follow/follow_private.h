@@ -48,7 +48,9 @@ struct smtpscope_follow {
     smtpscope_time expired;                  /* the last time that smtpscope_follow_expire() was given */
     struct lone *first, *last;
     struct waiting *waiting, **waiting_end;
-    smtpscope_time told; /* the time of smtpscope_follow_tell() */
+    struct linger *linger, **linger_end; /* closed, and their keys are waited for */
+    bool finishing;                      /* nothing is waited for any more */
+    smtpscope_time told;                 /* the time of smtpscope_follow_tell() */
 };
 
 static inline struct followed *followed_of(const struct smtpscope_session *session)
@@ -75,6 +77,13 @@ void inside_octets(void *ctx, struct smtpscope_session *session, const struct sm
 /* clear.c */
 /* The sessions that the caller opened end, as END. */
 void lone_finish(struct smtpscope_follow *follow);
+
+/* linger.c */
+/* The followed's flow has ended. False: it does not wait, and is to be ended now. */
+bool linger_begin(struct smtpscope_follow *follow, struct followed *followed, const struct smtpscope_ending *ending);
+void linger_expire(struct smtpscope_follow *follow);
+void linger_finish(struct smtpscope_follow *follow);
+void linger_clock_stepped(struct smtpscope_follow *follow, smtpscope_time delta);
 
 /* waiting.c */
 /* Behind a fact: what it made waits from now on. */

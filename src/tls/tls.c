@@ -137,6 +137,11 @@ void smtpscope_tls_clock_stepped(struct smtpscope_tls_connection *connection, sm
     handshake->last_time += delta;
 }
 
+bool smtpscope_tls_waits(const struct smtpscope_tls_connection *connection)
+{
+    return busy_of(connection)->keyless;
+}
+
 void smtpscope_tls_close(struct smtpscope_tls_connection *connection, const struct smtpscope_ending *ending)
 {
     connection->impatient = true;

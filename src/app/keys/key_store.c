@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/keys/key_store.h"
 
+#include "app/keys/key_log.h"
 #include "app/process/warn_user.h"
 #include "base/gettext.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct key_store {
     struct key_store_config config;
     pthread_mutex_t lock; /* of the keys */
     struct smtpscope_keys *keys;
-    pthread_mutex_t look; /* one thread looks captures through, the others wait for what it finds */
+    pthread_mutex_t look; /* one thread looks captures and logs through, the others wait for what it finds */
     bool looked;
+    struct key_log *logs; /* those that are followed, `log_count` of them */
+    size_t log_count;
     struct smtpscope_keylog *stream; /* the block of secrets that is being read with the packets */
 };
 
@@ -47,11 +47,13 @@ static bool can_look(const char *path)
     return strcmp(path, "-") && !savefile_stat(path, &status) && S_ISREG(status.st_mode);
 }
 
+/* By the time a session ends its keys are in the log, whenever that was looked at last. */
 static void store_missing(void *ctx)
 {
     struct key_store *store = ctx;
     struct smtpscope_keylog *keylog;
 
+    key_store_follow(store);
     pthread_mutex_lock(&store->look);
     keylog = store->looked ? NULL : smtpscope_keylog_new(store->keys);
     for (size_t i = 0; keylog && i < store->config.capture_count; i++)
@@ -62,41 +64,14 @@ static void store_missing(void *ctx)
     pthread_mutex_unlock(&store->look);
 }
 
-/* Whoever reads the log reads the mail. */
-static void log_warn(const char *path, int fd, const struct smtpscope_keys_stats *before, struct smtpscope_keys *keys)
+static bool store_read(struct key_store *store, const char *path)
 {
-    struct smtpscope_keys_stats stats;
-    struct stat status;
-
-    if (!fstat(fd, &status) && status.st_mode & S_IROTH)
-        warn_user(_("%s: everybody on this machine can read these keys; chmod o-r helps"), path);
-    smtpscope_keys_stats(keys, &stats);
-    if (stats.secrets == before->secrets)
-        warn_user(_("%s: no secret that opens a session, in the format of SSLKEYLOGFILE"), path);
-}
-
-static bool log_read(struct key_store *store, const char *path)
-{
-    struct smtpscope_keylog *keylog = smtpscope_keylog_new(store->keys);
-    struct smtpscope_keys_stats before;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    uint8_t octets[16384];
-    ssize_t got = fd < 0 ? -1 : 0;
-
-    smtpscope_keys_stats(store->keys, &before);
-    while (keylog && fd >= 0 && (got = read(fd, octets, sizeof octets)) > 0)
-        smtpscope_keylog_read(keylog, octets, (size_t)got);
-    if (got < 0 || !keylog)
-        warn_user("%s: %s", path, keylog ? strerror(errno) : _("out of memory"));
-    if (keylog)
-        smtpscope_keylog_end(keylog);
-    if (got == 0)
-        log_warn(path, fd, &before, store->keys);
-    explicit_bzero(octets, sizeof octets);
-    if (fd >= 0)
-        close(fd);
-    smtpscope_keylog_free(keylog);
-    return keylog && got == 0;
+    if (!store->config.follow)
+        return key_log_read(path, store->keys);
+    if (!key_log_open(&store->logs[store->log_count], path, store->keys))
+        return false;
+    store->log_count++;
+    return true;
 }
 
 struct key_store *key_store_new(const struct key_store_config *config)
@@ -114,12 +89,13 @@ struct key_store *key_store_new(const struct key_store_config *config)
     store->keys = smtpscope_keys_new(&(struct smtpscope_keys_config){
         .hash_seed = config->hash_seed, .lock = store_lock, .unlock = store_unlock, .missing = store_missing, .ctx = store});
     store->stream = store->keys ? smtpscope_keylog_new(store->keys) : NULL;
-    if (!store->stream) {
+    store->logs = config->follow ? calloc(config->log_count, sizeof *store->logs) : NULL;
+    if (!store->stream || (config->follow && !store->logs)) {
         warn_user(_("out of memory"));
         right = false;
     }
     for (size_t i = 0; right && i < config->log_count; i++)
-        right = log_read(store, config->logs[i]);
+        right = store_read(store, config->logs[i]);
     if (right)
         return store;
     key_store_free(store);
@@ -130,11 +106,22 @@ void key_store_free(struct key_store *store)
 {
     if (!store)
         return;
+    for (size_t i = 0; i < store->log_count; i++)
+        key_log_close(&store->logs[i]);
+    free(store->logs);
     smtpscope_keylog_free(store->stream);
     smtpscope_keys_free(store->keys);
     pthread_mutex_destroy(&store->lock);
     pthread_mutex_destroy(&store->look);
     free(store);
+}
+
+void key_store_follow(struct key_store *store)
+{
+    pthread_mutex_lock(&store->look);
+    for (size_t i = 0; i < store->log_count; i++)
+        key_log_follow(&store->logs[i]);
+    pthread_mutex_unlock(&store->look);
 }
 
 struct smtpscope_keys *key_store_keys(struct key_store *store)

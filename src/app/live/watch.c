@@ -7,6 +7,7 @@
 #include "app/live/watch.h"
 
 #include "app/handoff/report_merge.h"
+#include "app/keys/key_store.h"
 #include "app/live/live_worker.h"
 #include "app/options/configs.h"
 #include "app/process/notify.h"
@@ -39,6 +40,9 @@
 #define CLOSE_MS 5000
 /* Outputs that a reload replaces have less: reports wait meanwhile, and workers queue no more than a few seconds of them. */
 #define REPLACED_MS 500
+/* Servers say their keys some milliseconds behind the records that need them: sessions wait so long, in packet time. */
+#define KEY_PATIENCE (2 * SMTPSCOPE_SECOND)
+#define KEYS_EVERY (50 * MILLISECOND)
 /* glibc's own first idea of what is large. */
 #define LARGE_BLOCK (128 << 10)
 
@@ -50,6 +54,7 @@ struct watch {
     char *filter;
     char *watched; /* "eth0, eth1" */
     struct publication publication;
+    struct key_store *keys; /* NULL: no key log is followed */
     struct metrics *metrics;
     struct metrics_snapshot snapshot;
     struct live_worker *workers[WORKERS_MAX];
@@ -57,7 +62,7 @@ struct watch {
     unsigned count;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    smtpscope_time next_second, next_stats, next_watchdog;
+    smtpscope_time next_second, next_stats, next_watchdog, next_keys;
     struct totals totals;
     struct own_losses losses;
     bool stop, failed;
@@ -210,8 +215,22 @@ static struct live_worker *watch_open_worker(struct watch *watch, unsigned worke
     config.sessions.hash_seed = seed;
     config.sessions.workers = workers;
     config.sessions.patience = PATIENCE;
+    config.sessions.keys = watch->keys ? key_store_keys(watch->keys) : NULL;
+    config.sessions.key_patience = KEY_PATIENCE;
     config.sessions.evidence = evidence_writer_store(watch->publication.evidence, watch->count);
     return live_worker_open(&config);
+}
+
+/* Key logs are often their server's alone: they are opened while that is possible. */
+static bool watch_open_keys(struct watch *watch)
+{
+    const struct options *options = &watch->fixed;
+
+    if (!options->keylog_count)
+        return true;
+    watch->keys = key_store_new(&(struct key_store_config){
+        .logs = options->keylogs, .log_count = options->keylog_count, .hash_seed = random_seed(), .follow = true});
+    return watch->keys;
 }
 
 static bool watch_open_workers(struct watch *watch)
@@ -252,7 +271,8 @@ static bool watch_open(struct watch *watch)
 
     watch->losses.config = (struct own_losses_config){.count = watch_count_losses, .finding = watch_loss, .ctx = watch};
     if (!privileges_lookup(&privileges, watch->options->user) || !watch_filter(watch) || !watch_name(watch) ||
-        !watch_open_workers(watch) || !watch_open_metrics(watch) || !privileges_drop(&privileges, watch->options->sandbox))
+        !watch_open_keys(watch) || !watch_open_workers(watch) || !watch_open_metrics(watch) ||
+        !privileges_drop(&privileges, watch->options->sandbox))
         return false;
     if (!publication_open(&watch->publication)) {
         privileges_explain(&privileges);
@@ -373,6 +393,10 @@ static void watch_tick(struct watch *watch)
     smtpscope_time now = clock_monotonic(), interval = notify_watchdog_interval();
 
     publisher_tick(watch->publication.publisher, now);
+    if (watch->keys && now >= watch->next_keys) {
+        watch->next_keys = now + KEYS_EVERY;
+        key_store_follow(watch->keys);
+    }
     if (now >= watch->next_second) {
         watch->next_second = now + SMTPSCOPE_SECOND;
         watch_gather(watch);
@@ -406,6 +430,8 @@ static void watch_finish(struct watch *watch)
     watch_gather(watch);
     open = totals->streams.flows_now;
     notify_stopping(NULL);
+    if (watch->keys)
+        key_store_follow(watch->keys);
     for (unsigned i = 0; i < watch->count; i++)
         live_worker_stop(watch->workers[i]);
     while (!report_merge_is_done(&watch->merge))
@@ -471,6 +497,7 @@ static void watch_fini(struct watch *watch)
     report_merge_fini(&watch->merge);
     for (unsigned i = watch->count; i-- > 0;)
         live_worker_close(watch->workers[i]);
+    key_store_free(watch->keys);
     metrics_stop(watch->metrics);
     publication_close(&watch->publication, CLOSE_MS);
     free(watch->watched);

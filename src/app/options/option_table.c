@@ -56,7 +56,7 @@ const struct option_row option_table[OPTION_COUNT] = {
                                 .set = set_number, .max = SNAPSHOT_MAX, PLAIN(snapshot_length)},
     [OPTION_BUFFER_SIZE] = {"buffer-size", "KIB", N_("the kernel's buffer; 0: 32 MiB (0)"), LIVE, 'B', .in_file = true,
                             .set = set_number, .max = BUFFER_KIB_MAX, PLAIN(buffer_kib)},
-    [OPTION_KEYLOG] = {"keylog", "FILE", N_("keys of TLS sessions, as SSLKEYLOGFILE; repeatable"), FILES, .in_file = true,
+    [OPTION_KEYLOG] = {"keylog", "FILE", N_("keys of TLS sessions, as SSLKEYLOGFILE; repeatable"), BOTH, .in_file = true,
                        .set = set_keylog, LIST(keylogs, keylog_count)},
     [OPTION_NO_INFERENCE] = {"no-inference", NULL, N_("no guesses at what TLS hides"), BOTH, .in_file = true, .flag = false,
                              .set = set_flag, PLAIN(inference)},
