@@ -26,7 +26,7 @@ class Bench:
 
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
-        self.tools = Tools(options.bin, options.program)
+        self.tools = Tools(options.bin, options.program, options.patience)
         self.wanted = []
 
     def capture(self, name, *arguments):
@@ -214,8 +214,39 @@ def case_tools(bench, case):
     capture.remove()
 
 
+RUNGS = {"read": "read(2) alone", "records": "+ records found", "decode": "+ decode", "hash": "+ hash", "stream": "+ stream",
+         "session": "+ session, message scanned", "judge": "+ judge, traces"}
+
+
+def case_ladder(bench, case):
+    """What each stage costs: processor time of one thread on one processor, by multiples of the bare loop."""
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(processors)})
+    try:
+        for name, size in (("12 kB", 12000), ("1 kB", 1000)):
+            capture = bench.capture(case, "-s", bench.options.size, "-m", size, "-f", 20)
+            bench.title(case, "messages of %s, the stages one upon the other, on one processor" % name, capture)
+            ladder(bench, capture)
+            capture.remove()
+    finally:
+        os.sched_setaffinity(0, processors)
+
+
+def ladder(bench, capture):
+    tools = bench.tools
+    rungs = [tools.rung(step).named(text) for step, text in RUNGS.items()] + [tools.smtpscope().named("+ correlate, merge, JSON: all")]
+    bare, *figures = in_turns(tools, bench.folder, [(each, capture) for each in [tools.bare(), *rungs]], bench.options.turns)
+    print("%-34s %9s %9s %17s" % ("", "CPU s", "ratio", "step, ns/packet"))
+    below = 0
+    for each in figures:
+        seconds = each.median("processor")
+        print("  %-32s %9.3f %9.2f %17.0f" % (each.contender.name, seconds, seconds / bare.median("processor"), (seconds - below) / capture.packets * 1e9))
+        below = seconds
+    sys.stdout.flush()
+
+
 CASES = {"smtp": case_smtp, "tiny": case_tiny, "mixed": case_mixed, "faulty": case_faulty, "damaged": case_damaged, "open": case_open,
-         "idle": case_idle, "stream": case_stream, "start": case_start, "scan": case_scan, "tools": case_tools}
+         "idle": case_idle, "stream": case_stream, "start": case_start, "scan": case_scan, "tools": case_tools, "ladder": case_ladder}
 
 
 def counts(text):
@@ -230,6 +261,9 @@ def options_read():
     parser.add_argument("--program", type=os.path.abspath, help="the smtpscope to measure (that in --bin)")
     parser.add_argument("--against", type=os.path.abspath, metavar="PROGRAM", help="another smtpscope, measured in the same turns")
     parser.add_argument("--folder", help="where the captures are written for a while (that of temporary files)")
+    parser.add_argument("--ladder", action="store_true", help="what each stage costs: the case ladder alone")
+    parser.add_argument("--patience", type=float, default=60, metavar="S",
+                        help="seconds, of all, to wait for an idle machine and to measure again what was disturbed (60)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--turns", type=int, default=5 if full else 3)
     parser.add_argument("--size", type=int, default=1024 if full else 256, help="of a capture")
@@ -240,6 +274,8 @@ def options_read():
                         help="sessions at once")
     parser.add_argument("--idle", type=int, default=1000000 if full else 200000, help="idle sessions")
     options = parser.parse_args()
+    if options.ladder:
+        options.cases.append("ladder")
     unknown = set(options.cases) - set(CASES)
     if unknown:
         parser.error("no such case: %s" % ", ".join(sorted(unknown)))
@@ -254,6 +290,7 @@ def main():
             print("%d turns, medians; %d processors, load %.1f" % (options.turns, os.cpu_count(), os.getloadavg()[0]))
             for case in options.cases or CASES:
                 CASES[case](bench, case)
+            print("\n" + bench.tools.machine.said())
     except Failed as failure:
         sys.exit("bench: %s" % failure)
     if bench.wanted:

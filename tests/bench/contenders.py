@@ -4,10 +4,62 @@ import os
 import shutil
 import statistics
 import subprocess
+import time
 
 
 class Failed(Exception):
     pass
+
+
+def processor_seconds():
+    """Of all processors together: how long they worked, or another machine had them, so far. None where nobody says."""
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            ticks = [int(word) for word in file.readline().split()[1:9]]
+    except (OSError, ValueError):
+        return None
+    user, nice, system, _, _, irq, softirq, steal = ticks
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+class Machine:
+    """Is it idle but for what is measured? Runs that something else disturbs are thrown away, as long as patience lasts."""
+    SAMPLE_S = 0.25
+    DISTURBED = 0.05  # of one processor
+    TICKS_S = 0.03  # what /proc/stat cannot tell
+
+    def __init__(self, patience):
+        self.patience, self.thrown, self.kept, self.waited = patience, 0, 0, 0.0
+
+    def wait(self):
+        """Until nobody else works."""
+        while self.patience > self.waited:
+            before, begin = processor_seconds(), time.monotonic()
+            if before is None:
+                return
+            time.sleep(self.SAMPLE_S)
+            if processor_seconds() - before <= self.DISTURBED * self.SAMPLE_S + self.TICKS_S / 3:
+                return
+            self.waited += time.monotonic() - begin
+
+    def measured(self, run):
+        """What run() returns, of a run that was not disturbed; or of any, when patience is at its end."""
+        while True:
+            self.wait()
+            before, begin = processor_seconds(), time.monotonic()
+            result = run()
+            took = time.monotonic() - begin
+            if before is None or processor_seconds() - before - result.processor <= self.DISTURBED * took + self.TICKS_S:
+                return result
+            if self.waited >= self.patience:
+                self.kept += 1
+                return result
+            self.waited += took
+            self.thrown += 1
+
+    def said(self):
+        words = "%d disturbed runs were thrown away" % self.thrown
+        return words + (", %d were kept: the machine was never idle for long" % self.kept if self.kept else "")
 
 
 class Capture:
@@ -101,15 +153,16 @@ def in_turns(tools, folder, pairs, turns):
         capture.cache()
     for _ in range(turns):
         for each in figures:
-            each.runs.append(each.contender.run(tools, folder, each.capture))
+            each.runs.append(tools.machine.measured(lambda: each.contender.run(tools, folder, each.capture)))
     return figures
 
 
 class Tools:
     """The programs of the build and those of the system."""
 
-    def __init__(self, folder, program=None):
-        for name in ("mkcapture", "bare_loop", "measure", "bench_scan"):
+    def __init__(self, folder, program=None, patience=0):
+        self.machine = Machine(patience)
+        for name in ("mkcapture", "bare_loop", "measure", "bench_scan", "ladder"):
             setattr(self, name, os.path.join(folder, name))
         self.program = os.path.abspath(program or os.path.join(folder, "smtpscope"))
         if not os.path.exists(self.measure) or not os.path.exists(self.program):
@@ -117,6 +170,10 @@ class Tools:
 
     def bare(self):
         return Contender("bare loop", lambda path: [self.bare_loop, path])
+
+    def rung(self, step):
+        """The stages up to and with one of them."""
+        return Contender(step, lambda path: [self.ladder, step, path])
 
     def workers(self, count, program=None):
         """The option, where the program has it."""
