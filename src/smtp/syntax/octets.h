@@ -58,6 +58,12 @@ static inline unsigned kinds_of(const char *at, size_t len)
     return all;
 }
 
+/* Is it the letter, whatever its case? `letter` is one, in upper case. */
+static inline bool same_letter(char c, char letter)
+{
+    return (c & ~0x20) == letter;
+}
+
 /* `prefix` is in upper case. */
 static inline bool starts_with(const char *at, size_t len, const char *prefix)
 {

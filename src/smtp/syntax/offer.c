@@ -15,10 +15,11 @@
 enum exposes { NO, YES };
 static const struct mechanism_row {
     const char *name;
+    uint8_t len;
     enum exposes exposes;
 } mechanisms[SMTPSCOPE_MECHANISMS] = {
-    [SMTPSCOPE_MECHANISM_NONE] = {"", NO},
-#define MECHANISM(id, name, exposes) [SMTPSCOPE_MECHANISM_##id] = {name, exposes},
+    [SMTPSCOPE_MECHANISM_NONE] = {"", 0, NO},
+#define MECHANISM(id, name, exposes) [SMTPSCOPE_MECHANISM_##id] = {name, sizeof name - 1, exposes},
 #include "smtpscope/mechanisms.def"
 };
 _Static_assert(SMTPSCOPE_MECHANISMS <= 32, "a bit each in struct smtpscope_offer");
@@ -26,7 +27,7 @@ _Static_assert(SMTPSCOPE_MECHANISMS <= 32, "a bit each in struct smtpscope_offer
 enum smtpscope_mechanism mechanism_find(const char *name, size_t len)
 {
     for (enum smtpscope_mechanism mechanism = SMTPSCOPE_MECHANISM_NONE + 1; mechanism < SMTPSCOPE_MECHANISMS; mechanism++)
-        if (word_is(name, len, mechanisms[mechanism].name))
+        if (len == mechanisms[mechanism].len && starts_with(name, len, mechanisms[mechanism].name))
             return mechanism;
     return SMTPSCOPE_MECHANISM_NONE;
 }

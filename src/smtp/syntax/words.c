@@ -7,25 +7,45 @@
 
 #include <string.h>
 
-static const struct word_row {
-    const char *word;
-    bool credential, part;
-} rows[] = {
+/* In place, and with its length: of each word that is met, nearly all rows are dismissed by a look at that and the first letter. */
+struct word_row {
+    uint8_t len;
+    bool part;
+    char word[30];
+};
 #define YES true
 #define NO false
-#define CREDENTIAL(word, part) {word, true, part},
-#define FOREIGN(word) {word, false, false},
+static const struct word_row credentials[] = {
+#define CREDENTIAL(word, part) {sizeof word - 1, part, word},
+#define FOREIGN(word)
 #include "words.def"
+};
+static const struct word_row foreign[] = {
+#define CREDENTIAL(word, part)
+#define FOREIGN(word) {sizeof word - 1, false, word},
+#include "words.def"
+};
 #undef YES
 #undef NO
-};
 
-static bool row_fits(const struct word_row *row, const char *at, size_t len)
+/* A bit for each letter, whatever its case, that the word has; other octets may set some as well. */
+static uint32_t letters_of(const char *at, size_t len)
+{
+    uint32_t letters = 0;
+
+    for (size_t i = 0; i < len; i++)
+        letters |= 1u << (at[i] & 31);
+    return letters;
+}
+
+static bool row_fits(const struct word_row *row, const char *at, size_t len, uint32_t letters)
 {
     if (!row->part)
-        return word_is(at, len, row->word);
-    for (; len; at++, len--)
-        if (starts_with(at, len, row->word))
+        return len == row->len && same_letter(*at, row->word[0]) && starts_with(at, len, row->word);
+    if (!(letters >> (row->word[0] & 31) & 1))
+        return false;
+    for (; len >= row->len; at++, len--)
+        if (same_letter(*at, row->word[0]) && starts_with(at, len, row->word))
             return true;
     return false;
 }
@@ -41,8 +61,10 @@ size_t word_len(const char *at, size_t len)
 
 bool word_is_credential(const char *at, size_t len)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].credential && row_fits(&rows[i], at, len))
+    uint32_t letters = letters_of(at, len);
+
+    for (size_t i = 0; i < sizeof credentials / sizeof *credentials; i++)
+        if (row_fits(&credentials[i], at, len, letters))
             return true;
     return mechanism_find(at, len) != SMTPSCOPE_MECHANISM_NONE;
 }
@@ -77,8 +99,8 @@ bool word_may_be_shown(const char *at, size_t len)
 {
     if (len < SECRET_MIN)
         return is_one_case(at, len);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (!rows[i].credential && row_fits(&rows[i], at, len))
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (row_fits(&foreign[i], at, len, 0))
             return true;
     return false;
 }
@@ -126,7 +148,7 @@ static bool is_sasl(const char *at, size_t len)
 
     for (size_t i = 0; i < len; i++) {
         nuls += !at[i];
-        token |= starts_with(at + i, len - i, "\1AUTH=");
+        token |= at[i] == '\1' && starts_with(at + i, len - i, "\1AUTH=");
         if (at[i] && at[i] != '\1' && (unsigned char)at[i] < ' ')
             return false;
     }
@@ -164,10 +186,15 @@ static const char *separators_skip(const char *at, const char *end, bool *named)
 {
     const char *begin = at;
 
-    for (*named = false; at < end && (is_space(*at) || strchr("\"':=", *at)); at++)
+    for (*named = false; at < end && (is_space(*at) || kind_of(*at) & KIND_COLON || strchr("\"'=", *at)); at++)
         *named |= *at == '=';
     *named |= at == begin + 1 && *begin == ':';
     return at;
+}
+
+static bool ends_value(char c)
+{
+    return is_space(c) || c == '"' || c == '\'' || c == '<' || c == '>' || !c;
 }
 
 const char *credential_value_find(const char *at, size_t len)
@@ -177,11 +204,11 @@ const char *credential_value_find(const char *at, size_t len)
         const char *behind = at + word;
         bool named;
 
-        if (word && word_is_credential(at, word)) {
+        if (word) { /* most words have no such value behind them, and that is seen sooner than what they are */
             behind = separators_skip(behind, end, &named);
-            while (behind + value < end && !is_space(behind[value]) && !strchr("\"'<>", behind[value]))
+            while (behind + value < end && !ends_value(behind[value]))
                 value++;
-            if (named || word_looks_secret(behind, value))
+            if ((named || word_looks_secret(behind, value)) && word_is_credential(at, word))
                 return behind;
         }
         at += word + 1;
