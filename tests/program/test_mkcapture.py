@@ -4,10 +4,14 @@
 import os
 import subprocess
 import sys
+import unittest
+import unittest.mock
 
 import harness
 
 BENCH = os.path.join(harness.TOP, "tests", "bench", "bench.py")
+sys.path.insert(0, os.path.dirname(BENCH))
+import contenders  # noqa: E402
 # label, options of mkcapture, members of the totals that show that the capture has what was asked for
 CAPTURES = (
     ("sound sessions", ["-n", "200", "-f", "0"], {}),
@@ -86,15 +90,51 @@ class RunnerTest(harness.ProgramTest):
     def test_every_case_has_its_rows(self):
         sizes = ("--size", "--stream", "--scan", "--tools", "--turns")
         command = [sys.executable, BENCH, "--bin", os.path.dirname(harness.PROGRAM), "--folder", self.folder,
-                   *(word for size in sizes for word in (size, "1")), "--open", "1500", "--idle", "500", "--against", harness.PROGRAM]
+                   *(word for size in sizes for word in (size, "1")), "--open", "1500", "--idle", "500", "--patience", "0",
+                   "--against", harness.PROGRAM]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.TIMEOUT_S)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
         table = done.stdout[done.stdout.index("\ncase "):]
         for case in ("smtp", "tiny", "mixed", "faulty", "damaged", "open", "idle", "stream", "start"):
             self.assertRegex(table, r"(?m)^%s .* <= " % case)
-        for name in ("bare loop", "smtpscope, text", "smtpscope, no output", "reading", "portable"):
-            self.assertIn("\n  %s " % name, done.stdout)
+        for name in ("bare loop", "smtpscope, text", "smtpscope, no output", "reading", "portable", "read\\(2\\) alone", "\\+ decode",
+                     "\\+ stream", "\\+ judge, traces", "\\+ correlate, merge, JSON: all"):
+            self.assertRegex(done.stdout, "\n  %s " % name)
+        self.assertRegex(done.stdout, r"\n0 disturbed runs were thrown away")
         self.assertEqual(os.listdir(self.folder), [])
+
+
+class Took:
+    def __init__(self, processor):
+        self.processor = processor
+
+
+class MachineTest(unittest.TestCase):
+    """What else the machine does: disturbed runs are thrown away while patience lasts, then kept, and counted either way."""
+
+    def measured(self, patience, others):
+        """A run that takes a second of processor time, while others take as much as the list says, run by run."""
+        machine, worked, others = contenders.Machine(patience), [0.0], list(others)
+        machine.wait = lambda: None
+
+        def run():
+            worked[0] += 1 + others.pop(0)
+            machine.waited += 1
+            return Took(1)
+
+        with unittest.mock.patch.object(contenders, "processor_seconds", lambda: worked[0]):
+            machine.measured(run)
+        return machine.thrown, machine.kept, len(others)
+
+    def test_runs(self):
+        for label, patience, others, wanted in (
+                ("alone", 9, [0], (0, 0, 0)),
+                ("a clock tick is nothing", 9, [0.02], (0, 0, 0)),
+                ("disturbed, then alone", 9, [0.5, 0, 0], (1, 0, 1)),
+                ("disturbed until patience ends", 3, [0.5, 0.5, 0.5, 0.5], (2, 1, 1)),
+                ("no patience", 0, [0.5, 0], (0, 1, 1))):
+            with self.subTest(label):
+                self.assertEqual(self.measured(patience, others), wanted)
 
 
 if __name__ == "__main__":
