@@ -212,6 +212,6 @@ uint16_t detect_mail(struct smtpscope_judge *judge, const struct refusal_view *r
         judge->memory->session.failed_logins++;
     /* What this exchange says is certain even where the state is not. */
     if (!(refused->command->circumstances & SMTPSCOPE_COMMAND_LOST) && !is_half_seen(refused, claim.reason))
-        claim.confidence = for_name ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN;
+        claim.confidence = for_name || reading.source == SOURCE_LEARNED ? SMTPSCOPE_LIKELY : SMTPSCOPE_CERTAIN;
     return note_add(judge, &claim);
 }

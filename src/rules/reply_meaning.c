@@ -5,6 +5,7 @@
  */
 #include "reply_meaning.h"
 
+#include "rules/reading/learned.h"
 #include "rules/reading/phrases.h"
 
 #include "base/digits.h"
@@ -212,6 +213,33 @@ static void reason_find(struct reading *reading, const struct smtpscope_reply *r
     settle(reading, SOURCE_CODE, code);
 }
 
+static struct learned_reply learned_reply_of(const struct reading *reading, const struct smtpscope_reply *reply,
+                                             const struct words *words)
+{
+    return (struct learned_reply){words, reading->classes, reading->when, reply->code, enhanced_of(reply)};
+}
+
+void reading_features(const struct reading *reading, const struct smtpscope_reply *reply,
+                      void (*take)(void *ctx, const char *feature, size_t len), void *ctx)
+{
+    struct learned_reply learned;
+    struct words words;
+
+    words_read(&words, &reply->text);
+    learned = learned_reply_of(reading, reply, &words);
+    learned_features(&learned, take, ctx);
+}
+
+bool reading_is_silent(const struct reading *reading)
+{
+    switch (reading->reason) {
+    case SMTPSCOPE_REASON_UNSPECIFIED: return reading->meaning == MEANING_NONE;
+    case SMTPSCOPE_REASON_POLICY: return reading->weak || reading->source == SOURCE_ENHANCED;
+    case SMTPSCOPE_REASON_SHUTTING_DOWN: return reading->source == SOURCE_CODE;
+    default: return false;
+    }
+}
+
 struct reading reading_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
                           const bool *left_out)
 {
@@ -222,12 +250,19 @@ struct reading reading_of(enum smtpscope_verb verb, const struct smtpscope_reply
 
     words_read(&words, &reply->text);
     find = phrase_find(&reply_phrases, &words, when, server, left_out);
+    reading.classes = find.classes;
+    reading.when = when;
     if (find.row < reply_phrases.count) {
         reading.meaning = reply_phrases.rows[find.row].meaning;
         reading.row = (uint16_t)find.row;
         reading.weak = reply_phrases.rows[find.row].weak;
     }
     reason_find(&reading, reply, when, words.count == 0);
+    if (reading_is_silent(&reading)) {
+        struct learned_reply learned = learned_reply_of(&reading, reply, &words);
+
+        settle(&reading, SOURCE_LEARNED, learned_reason(&learned));
+    }
     return reading;
 }
 
@@ -258,15 +293,21 @@ size_t reading_evidence(const struct reading *reading, const struct smtpscope_re
 {
     static const char *const names[] = {
         [SOURCE_NONE] = "",      [SOURCE_PHRASE] = "phrase: ", [SOURCE_ENHANCED] = "enhanced ",
-        [SOURCE_CODE] = "code ", [SOURCE_STATE] = "state",
+        [SOURCE_CODE] = "code ", [SOURCE_STATE] = "state",     [SOURCE_LEARNED] = "learned: ",
     };
     struct smtpscope_enhanced enhanced = enhanced_of(reply);
     size_t len = text_put(to, names[reading->source]);
+    struct learned_reply learned;
     struct words words;
 
     if (reading->source == SOURCE_PHRASE) {
         words_read(&words, &reply->text);
         return len + phrase_quote(&reply_phrases, reading->row, &words, to + len, SMTPSCOPE_EVIDENCE_SIZE - len);
+    }
+    if (reading->source == SOURCE_LEARNED) {
+        words_read(&words, &reply->text);
+        learned = learned_reply_of(reading, reply, &words);
+        return len + learned_quote(&learned, reading->reason, to + len, SMTPSCOPE_EVIDENCE_SIZE - len);
     }
     if (reading->source == SOURCE_ENHANCED) {
         const unsigned numbers[] = {enhanced.klass, enhanced.subject, enhanced.detail};

@@ -14,14 +14,16 @@
 uint16_t code_meant(const struct smtpscope_reply *reply);
 
 /* What decided on a reason. */
-enum reading_source { SOURCE_NONE, SOURCE_PHRASE, SOURCE_ENHANCED, SOURCE_CODE, SOURCE_STATE };
+enum reading_source { SOURCE_NONE, SOURCE_PHRASE, SOURCE_ENHANCED, SOURCE_CODE, SOURCE_STATE, SOURCE_LEARNED };
 
 struct reading {
     enum reply_meaning meaning;   /* what the words say, whatever else the reply has */
     enum smtpscope_reason reason; /* of a reply that is about mail; UNSPECIFIED rather than a guess */
     enum reading_source source;
-    bool weak;    /* the words say little */
-    uint16_t row; /* of the phrases, where they decided */
+    bool weak;        /* the words say little */
+    uint16_t row;     /* of the phrases, where they decided */
+    uint64_t classes; /* of words that the text has, a bit each */
+    unsigned when;    /* it was said: bits of enum when */
 };
 
 /*
@@ -31,6 +33,11 @@ struct reading {
 struct reading reading_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
                           const bool *left_out);
 
+/* Each of the features that the fallback judges by, see learned.h. */
+void reading_features(const struct reading *reading, const struct smtpscope_reply *reply,
+                      void (*take)(void *ctx, const char *feature, size_t len), void *ctx);
+/* Does what was read say no more than that there is some policy, or that the server closes? Then what was learned is asked. */
+bool reading_is_silent(const struct reading *reading);
 /*
  * What decided, in words: "phrase: mailbox ... full", "enhanced 4.2.2", "code 452", "state", "" for nothing. At most
  * SMTPSCOPE_EVIDENCE_SIZE octets to `to`, the last a NUL; returns their number without it.

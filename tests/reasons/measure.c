@@ -7,11 +7,7 @@
  * of all servers in the collection only this one bears out; it has no bar, as it leaves out plain English ("internal error").
  * Exit status 1 when a figure misses its bar.
  */
-#include "rules/reply_meaning.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "labelled.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define LINES_MAX 4096
@@ -57,51 +53,6 @@ static const struct label {
     {"refusal: policy", MEANING_POLICY},
 };
 
-/* The software as a session's greeting would tell it, from the collection's column. */
-static const char *software_of(const char *column)
-{
-    static const char *const names[] = {"Postfix", "Exim",    "Sendmail",  "Haraka",   "hMailServer", "Dovecot", "aiosmtpd",
-                                        "Gmail",   "Comcast", "OpenSMTPD", "Exchange", "qmail",       "rspamd",  "postgrey"};
-
-    for (size_t i = 0; i < COUNT(names); i++)
-        if (!strncmp(column, names[i], strlen(names[i])))
-            return names[i];
-    return column;
-}
-
-static enum smtpscope_verb verb_of(const char *stage)
-{
-    static const struct {
-        const char *stage;
-        enum smtpscope_verb verb;
-    } rows[] = {{"MAIL", SMTPSCOPE_VERB_MAIL}, {"RCPT", SMTPSCOPE_VERB_RCPT}, {"EOM", SMTPSCOPE_VERB_EOD},
-                {"DATA", SMTPSCOPE_VERB_DATA}, {"AUTH", SMTPSCOPE_VERB_AUTH}, {"STARTTLS", SMTPSCOPE_VERB_STARTTLS},
-                {"VRFY", SMTPSCOPE_VERB_VRFY}, {"HELO", SMTPSCOPE_VERB_HELO}, {"XCLIENT", SMTPSCOPE_VERB_XCLIENT}};
-
-    for (size_t i = 0; i < COUNT(rows); i++)
-        if (!strncmp(stage, rows[i].stage, strlen(rows[i].stage)))
-            return rows[i].verb;
-    return SMTPSCOPE_VERB_NONE;
-}
-
-/* "450 4.7.1 text" as the follower would give it. */
-static struct smtpscope_reply reply_of(const char *line)
-{
-    struct smtpscope_reply reply = {.code = (uint16_t)strtoul(line, NULL, 10), .lines = 1};
-    unsigned klass, subject, detail;
-    const char *text = line + 4;
-    int used = 0;
-
-    if (sscanf(text, "%u.%u.%u%n", &klass, &subject, &detail, &used) == 3 && (text[used] == ' ' || !text[used])) {
-        reply.enhanced.klass = (uint8_t)klass;
-        reply.enhanced.subject = (uint16_t)subject;
-        reply.enhanced.detail = (uint16_t)detail;
-        text += used + (text[used] == ' ');
-    }
-    reply.text = reply.first = (struct smtpscope_text){text, strlen(text)};
-    return reply;
-}
-
 enum verdict { RIGHT, ABSTAINED, WRONG, NOT_COUNTED };
 
 static enum verdict judge_reason(const char *word, enum smtpscope_verb verb, const struct smtpscope_reply *reply,
@@ -128,15 +79,15 @@ static enum verdict judge_reading(enum reply_meaning wanted, enum smtpscope_verb
 
 static enum verdict judge(char *fields[], const bool *without)
 {
-    struct smtpscope_reply reply = reply_of(fields[3]);
-    const char *known = without ? "" : software_of(fields[0]);
+    struct smtpscope_reply reply = reply_of_line(fields[3]);
+    const char *known = without ? "" : software_of_server(fields[0]);
     const char *dot = strchr(fields[2], '.');
 
     for (size_t i = 0; i < COUNT(labels); i++)
         if (!strcmp(fields[2], labels[i].class))
-            return judge_reading(labels[i].meaning, verb_of(fields[1]), &reply, known, without);
+            return judge_reading(labels[i].meaning, verb_of_step(fields[1]), &reply, known, without);
     if (dot && (!strncmp(fields[2], "deferral.", 9) || !strncmp(fields[2], "refusal.", 8)))
-        return judge_reason(dot + 1, verb_of(fields[1]), &reply, known, without);
+        return judge_reason(dot + 1, verb_of_step(fields[1]), &reply, known, without);
     return NOT_COUNTED; /* the state and the code decide these, not the text */
 }
 
@@ -179,25 +130,6 @@ static bool report(const struct bar *bar, struct tally *tallies, size_t count)
     return right >= bar->right && wrong <= bar->wrong;
 }
 
-static size_t split(char *line, char *fields[], size_t max)
-{
-    size_t count = 0;
-
-    for (char *at = line; at && count < max; count++) {
-        fields[count] = at;
-        at = strchr(at, '\t');
-        if (at)
-            *at++ = '\0';
-    }
-    return count;
-}
-
-/* A line of the collection, split. */
-struct labelled {
-    char text[1024];
-    char *fields[6];
-};
-
 /* Which rows rest on this server alone. */
 static void rows_of(const struct labelled *lines, size_t count, const char *server, enum mode mode, bool *rows)
 {
@@ -205,10 +137,10 @@ static void rows_of(const struct labelled *lines, size_t count, const char *serv
         bool own = false, others = false;
 
         for (size_t i = 0; mode == BORNE_OUT && i < count; i++) {
-            struct smtpscope_reply reply = reply_of(lines[i].fields[3]);
-            const char *name = software_of(lines[i].fields[0]);
+            struct smtpscope_reply reply = reply_of_line(lines[i].fields[3]);
+            const char *name = software_of_server(lines[i].fields[0]);
 
-            if (phrase_matches(row, verb_of(lines[i].fields[1]), &reply, name))
+            if (phrase_matches(row, verb_of_step(lines[i].fields[1]), &reply, name))
                 *(strcmp(name, server) ? &others : &own) = true;
         }
         rows[row] = (own && !others) || !strcmp(phrase_server(row), server);
@@ -217,12 +149,12 @@ static void rows_of(const struct labelled *lines, size_t count, const char *serv
 
 static void show(const struct labelled *line, enum verdict verdict, const bool *without)
 {
-    struct smtpscope_reply reply = reply_of(line->fields[3]);
-    const char *known = without ? "" : software_of(line->fields[0]);
+    struct smtpscope_reply reply = reply_of_line(line->fields[3]);
+    const char *known = without ? "" : software_of_server(line->fields[0]);
 
     printf("%s: %s, %s: wanted %s, got %s\n    %s\n", verdict == WRONG ? "wrong" : "abstained", line->fields[0],
            line->fields[1], line->fields[2],
-           smtpscope_reason_name(reading_of(verb_of(line->fields[1]), &reply, known, without).reason), line->fields[3]);
+           smtpscope_reason_name(reading_of(verb_of_step(line->fields[1]), &reply, known, without).reason), line->fields[3]);
 }
 
 static bool measure(enum mode mode, struct labelled *lines, size_t line_count, bool verbose)
@@ -238,7 +170,7 @@ static bool measure(enum mode mode, struct labelled *lines, size_t line_count, b
         struct tally *tally;
 
         if (without)
-            rows_of(lines, line_count, software_of(lines[i].fields[0]), mode, rows);
+            rows_of(lines, line_count, software_of_server(lines[i].fields[0]), mode, rows);
         if ((verdict = judge(lines[i].fields, without)) == NOT_COUNTED)
             continue;
         tally = tally_of(tallies, &count, lines[i].fields[2]);
@@ -262,10 +194,8 @@ int main(int argc, char *argv[])
         printf("skipped: no file of labelled replies%s%s\n", argc > 1 ? " at " : "", argc > 1 ? argv[1] : "");
         return 77;
     }
-    while (count < LINES_MAX && fgets(lines[count].text, sizeof lines[0].text, file)) {
-        lines[count].text[strcspn(lines[count].text, "\r\n")] = '\0';
-        count += split(lines[count].text, lines[count].fields, COUNT(lines[0].fields)) >= 4;
-    }
+    while (count < LINES_MAX && labelled_read(file, &lines[count]))
+        count++;
     fclose(file);
     if (phrase_count() > ROWS_MAX) {
         printf("%zu rows: raise ROWS_MAX\n", phrase_count());

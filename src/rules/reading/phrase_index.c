@@ -75,6 +75,11 @@ struct pattern_parts *parts_of(const struct phrase_table *table)
     return table == &reply_phrases ? phrase_parts : software_parts;
 }
 
+const char *word_class_name(enum word_class class)
+{
+    return class_names[class];
+}
+
 static enum word_class class_find(const char *name, size_t len)
 {
     size_t class = 0;

@@ -50,6 +50,9 @@ extern const struct phrase_table reply_phrases, software_phrases;
 /* Rows of software_phrases that are software; behind them are services, which are found in names of hosts too. */
 extern const size_t software_count;
 
+/* As in a pattern: "rcpt". Static. */
+const char *word_class_name(enum word_class class);
+
 /* What a text has, as far as the tables tell. */
 struct phrase_find {
     size_t row;       /* the first one; the table's count: none */
