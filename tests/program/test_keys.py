@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Keys of TLS: logs that lack a session's, logs that do not open it, and blocks of secrets anywhere in a capture."""
+import glob
+import json
 import os
 import shutil
 import subprocess
@@ -88,6 +90,73 @@ class Captures(ProgramTest):
         told = [event["tls"].get("inferred") for event in self.found(*arguments, "--no-inference")
                 if event["event_type"] == "session"]
         self.assertFalse(any(told))
+
+
+    def test_same_findings_as_in_clear(self):
+        """What was said inside TLS, said once more in clear: the same is found."""
+        compared = 0
+        for path in sorted(glob.glob(os.path.join(SHARED, "a*.truth.json"))):
+            with open(path, encoding="utf-8") as file:
+                truth = json.load(file)
+            name = truth["name"]
+            if not os.path.exists(self.name(name, ".keys")) or truth["capture"].get("complete") is False:
+                continue
+            events = self.found("-r", self.name(name, ".pcap"), "--keylog", self.name(name, ".keys"))
+            for connection in truth["connections"]:
+                said = dialogue_of(connection)
+                if not said or connection["tls"]["keys"] not in ("yes", "derivable"):
+                    continue
+                with self.subTest("%s, %s" % (name, connection["label"])):
+                    inside = [event for event in events if event["event_type"] == "finding" and
+                              event["src_port"] == connection["client_port"]]
+                    self.assertEqual(essence_of(inside), essence_of(self.in_clear(said)))
+                    compared += 1
+        self.assertGreater(compared, 20)
+
+    def in_clear(self, said):
+        tool = os.path.join(harness.TOP, "tests", "tools", "dialogue2pcap")
+        written = self.path("said.txt", said.encode())
+        capture = self.path("said.pcap", subprocess.run([tool, written], stdout=subprocess.PIPE, check=True).stdout)
+        done = run("-r", capture, "--format", "json")
+        return done.events("finding")
+
+
+# RFC 3207 4.2: what is missing inside TLS is missing because TLS began.
+ALIASES = {"sequence.mail-after-starttls-without-ehlo": "sequence.mail-before-helo"}
+
+
+def essence_of(findings):
+    """Without what TLS, or its absence, is the subject of, how the connection ended, and what shows across sessions only."""
+    return sorted((ALIASES.get(event["rule"], event["rule"]), event["severity"], event["verdict"] or "", event["fault"], event["confidence"], event["count"],
+                   event["reason"] or "", (event["exchange"] or {}).get("code") or 0)
+                  for event in findings if event["rule"].split(".")[0] not in ("tls", "transport") and
+                  not event["rule"].startswith("security.starttls") and event["rule"] != "deferral.retry-too-soon" and
+                  (event["exchange"] or {}).get("command") != "STARTTLS")
+
+
+def dialogue_of(connection):
+    """The session inside TLS as a dialogue; None where it has what a line of text does not show."""
+    events = connection.get("inside_tls") or []
+    if not connection.get("tls") or connection["tls"]["handshake"] != "ok" or not events or connection.get("undecryptable"):
+        return None
+    if not any(event.get("verb") == "QUIT" for event in events):
+        return None  # it was cut off in the middle of something
+    lines, group, greeting = [], None, connection["events"][0]
+    if not connection["tls"]["implicit"]:
+        lines += ["S: " + greeting["lines"][0]] + ["S& " + line for line in greeting["lines"][1:]]
+    for event in events:
+        if event["type"] == "reply":
+            lines += [("S& " if i else "S: ") + line for i, line in enumerate(event["lines"])]
+        elif event["type"] == "command" and event["verb"] not in ("BDAT", "AUTH"):
+            lines.append(("C& " if event["group"] == group else "C: ") + event["line"])
+            group = event["group"]
+        elif event["type"] == "data":
+            lines += ["C: Subject: x", "C& ", "C& x", "C& ."]
+        elif event["type"] not in ("fin", "rst"):
+            return None
+        if event["type"] == "command" and event["verb"] in ("BDAT", "AUTH") or event.get("after_close"):
+            return None
+    return "\n".join(line.replace("\\", "\\\\") for line in lines) + "\n"
 
 
 SECRETS = 10  # draft-ietf-opsawg-pcapng 4.7
