@@ -64,6 +64,7 @@ struct smtpscope_trace {
     struct smtpscope_inferred inferred; /* of an INFERRED; `time` is that of the session's end */
     /* Of an ATTEMPT, as struct smtpscope_attempt has them: */
     enum smtpscope_attempt_end attempt;
+    struct smtpscope_icmp_seen icmp;
     uint32_t tries;
     smtpscope_time waited;
 };

@@ -3,16 +3,28 @@
 #ifndef SMTPSCOPE_NETWORK_H
 #define SMTPSCOPE_NETWORK_H
 
+#include "smtpscope/segment.h"
 #include "smtpscope/types.h"
 
 SMTPSCOPE_C_BEGIN
 
 struct smtpscope_flow;
 
+/* The ICMP error about a side's segments that was seen last; what it says: see MARK_ICMP. */
+struct smtpscope_icmp_seen {
+    enum smtpscope_icmp icmp; /* NONE: none was seen */
+    bool by_peer;             /* the one that the segments were for says so itself, and no router */
+    uint16_t mtu;             /* of TOO_BIG; 0: it names none */
+    uint32_t from;            /* IPv4 address of who says so; 0: it is none */
+    uint32_t count;
+    smtpscope_time time;
+};
+
 /* What became of a connection of which neither side sent an octet or a FIN (RFC 9293 3.5). */
 enum smtpscope_attempt_end {
     SMTPSCOPE_ATTEMPT_UNANSWERED,   /* nothing answered the SYN */
     SMTPSCOPE_ATTEMPT_REFUSED,      /* a RST answered it */
+    SMTPSCOPE_ATTEMPT_REJECTED,     /* an ICMP error answered it */
     SMTPSCOPE_ATTEMPT_SERVER_RESET, /* established, then reset from the server's side */
     SMTPSCOPE_ATTEMPT_CLIENT_RESET, /* established, then reset from the client's side */
     SMTPSCOPE_ATTEMPT_SILENT,       /* established, and silent until it was forgotten, or the capture ended */
@@ -22,9 +34,10 @@ enum smtpscope_attempt_end {
 struct smtpscope_attempt {
     const struct smtpscope_flow *flow;
     enum smtpscope_attempt_end end;
-    uint32_t tries;        /* SYNs of the client */
-    smtpscope_time waited; /* from the first of them to what ended it; of SILENT: to the last packet time there is */
-    smtpscope_time time;   /* of the last segment */
+    uint32_t tries;                  /* SYNs of the client */
+    struct smtpscope_icmp_seen icmp; /* of REJECTED */
+    smtpscope_time waited;           /* from the first of them to what ended it; of SILENT: to the last packet time there is */
+    smtpscope_time time;             /* of the last segment */
     uint64_t packet;
 };
 
@@ -41,6 +54,7 @@ struct smtpscope_network_side {
     uint32_t window_closings;      /* how often this side closed its window */
     smtpscope_time window_closed;  /* for how long, all in all */
     smtpscope_time window_longest; /* the longest of these */
+    struct smtpscope_icmp_seen icmp;
 };
 
 /* What went wrong under a session. Only a flow in trouble has it. */

@@ -25,7 +25,26 @@ enum smtpscope_segment_mark {
     SMTPSCOPE_MARK_SIGNED = 0x08,    /* it has the option of RFC 2385 or RFC 5925 */
     SMTPSCOPE_MARK_STAMPED = 0x10,   /* it has timestamps, RFC 7323 3 */
     SMTPSCOPE_MARK_SCALED = 0x20,    /* it has a window scale, RFC 7323 2 */
+    SMTPSCOPE_MARK_ICMP = 0x40,      /* no segment, but an ICMP error about one: see enum smtpscope_icmp */
 };
+
+/*
+ * What an ICMP error says of the segment that it quotes (RFC 792, 1191 4, 1812 5.2.7.1, 4443 3). With MARK_ICMP `src`, `dst` and
+ * `seq` are those of the segment quoted, and there are no octets; `scale` is one of these, `window` the MTU that TOO_BIG names (0:
+ * none), `stamp` 1 when `dst` itself says so and 0 when a router does, `ack` the IPv4 address of who says so (0: it is none).
+ */
+enum smtpscope_icmp {
+    SMTPSCOPE_ICMP_NONE,
+    SMTPSCOPE_ICMP_NETWORK,    /* no route */
+    SMTPSCOPE_ICMP_HOST,       /* the host does not answer */
+    SMTPSCOPE_ICMP_PORT,       /* nothing listens there, or TCP is not spoken */
+    SMTPSCOPE_ICMP_PROHIBITED, /* a filter forbids it */
+    SMTPSCOPE_ICMP_TOO_BIG,    /* fragmentation would be needed, and is not allowed */
+    SMTPSCOPE_ICMP_EXPIRED,    /* too many hops */
+};
+
+/* "network unreachable" and the like; static. */
+const char *smtpscope_icmp_name(enum smtpscope_icmp icmp);
 
 /*
  * A segment as it was captured. `data` points into the caller's frame and is valid during the call only.

@@ -19,6 +19,8 @@ enum { PORTS = 65536 };
 
 /* IPv4's further fragments have no ports. IPv6's extension headers libpcap does not look behind. */
 #define FRAGMENTS "(ip proto 6 and ip[6:2] & 0x1fff != 0)"
+/* Errors of ICMP quote the segment that they are about: destination unreachable, time exceeded, and IPv6's packet too big. */
+#define ICMP_ERRORS "(ip proto 1 and (icmp[0] = 3 or icmp[0] = 11)) or (ip6 and ip6[6] = 58 and ip6[40] >= 1 and ip6[40] <= 3)"
 #define EXTENSIONS "(ip6 and (ip6[6] = 0 or ip6[6] = 43 or ip6[6] = 44 or ip6[6] = 51 or ip6[6] = 60))"
 
 /*
@@ -93,7 +95,7 @@ char *filter_text(const struct filter_config *config)
     if (out == NULL)
         return NULL;
     put_tcp(out, config->ports);
-    fputs(" or " FRAGMENTS " or " EXTENSIONS, out);
+    fputs(" or " FRAGMENTS " or " EXTENSIONS " or " ICMP_ERRORS, out);
     if (config->encapsulated)
         put_tunnels(out, config);
     bool failed = ferror(out) != 0;

@@ -243,6 +243,7 @@ struct smtpscope_trace smtpscope_trace_attempt(const struct smtpscope_attempt *a
                                     .exchange = UINT32_MAX,
                                     .state = "",
                                     .attempt = attempt->end,
+                                    .icmp = attempt->icmp,
                                     .tries = attempt->tries,
                                     .waited = attempt->waited};
 }

@@ -28,6 +28,33 @@ static const char *digits_of(uint64_t number, char *buffer, size_t size)
     return at;
 }
 
+/* Room for what ICMP says, and an IPv4 address in parentheses. */
+#define ICMP_TEXT 64
+
+/* "administratively prohibited (192.0.2.1)": what was said, and by whom, where that has an IPv4 address. */
+static const char *icmp_text(const struct smtpscope_icmp_seen *icmp, char buffer[ICMP_TEXT])
+{
+    const char *name = smtpscope_icmp_name(icmp->icmp);
+    size_t len = 0;
+    char digits[4];
+
+    for (; name[len]; len++)
+        buffer[len] = name[len];
+    for (int octet = 0; icmp->from && octet < 4; octet++) {
+        const char *number = digits_of(icmp->from >> (24 - 8 * octet) & 0xff, digits, sizeof digits);
+
+        buffer[len++] = octet ? '.' : ' ';
+        if (!octet)
+            buffer[len++] = '(';
+        while (*number)
+            buffer[len++] = *number++;
+    }
+    if (icmp->from)
+        buffer[len++] = ')';
+    buffer[len] = '\0';
+    return buffer;
+}
+
 /* What the kind of end says. */
 static void finding_of_end(const struct unreached_slot *slot, struct smtpscope_finding *finding)
 {
@@ -49,6 +76,12 @@ static void finding_of_end(const struct unreached_slot *slot, struct smtpscope_f
         finding->detail = SMTPSCOPE_DETAIL_RESET_AFTER;
         finding->detail_number = (uint64_t)(trace->waited / MILLISECOND);
         break;
+    case SMTPSCOPE_ATTEMPT_REJECTED:
+        finding->rule = SMTPSCOPE_RULE_CONNECTION_REFUSED;
+        finding->fault = trace->icmp.by_peer ? SMTPSCOPE_FAULT_SERVER : SMTPSCOPE_FAULT_NETWORK;
+        finding->detail = SMTPSCOPE_DETAIL_ICMP_ERROR;
+        finding->detail_number = (uint64_t)(trace->waited / MILLISECOND);
+        break;
     case SMTPSCOPE_ATTEMPT_SERVER_RESET:
         finding->detail = SMTPSCOPE_DETAIL_NO_GREETING_RESET;
         finding->detail_text = "server";
@@ -64,9 +97,11 @@ static void finding_of_end(const struct unreached_slot *slot, struct smtpscope_f
 static void slot_tell(struct unreached *unreached, struct unreached_slot *slot, unreached_tell *tell, void *ctx)
 {
     struct smtpscope_finding finding = as_told;
-    char digits[24];
+    char digits[24], said[ICMP_TEXT];
 
     finding_of_end(slot, &finding);
+    if (finding.detail == SMTPSCOPE_DETAIL_ICMP_ERROR)
+        finding.detail_text = icmp_text(&slot->last.icmp, said);
     if (finding.detail == SMTPSCOPE_DETAIL_SYNS)
         finding.detail_text =
             digits_of((uint64_t)((slot->last.time - slot->first.flow.first_time) / SMTPSCOPE_SECOND), digits, sizeof digits);
@@ -106,26 +141,40 @@ void unreached_note(struct unreached *unreached, uint64_t seed, const struct smt
     slot->tries += trace->tries;
 }
 
+/* The first of those that began at `before` or earlier, in the order of the capture; NULL: there is none. */
+static struct unreached_slot *slot_due(struct unreached *unreached, smtpscope_time before)
+{
+    struct unreached_slot *due = NULL;
+
+    for (size_t i = 0; i < UNREACHED_SLOTS; i++) {
+        struct unreached_slot *slot = &unreached->slots[i];
+
+        if (slot->key && slot->first.time <= before && (!due || slot->first.packet < due->first.packet))
+            due = slot;
+    }
+    return due;
+}
+
+static void tell_due(struct unreached *unreached, smtpscope_time before, unreached_tell *tell, void *ctx)
+{
+    struct unreached_slot *slot;
+
+    while (unreached->used && (slot = slot_due(unreached, before)))
+        slot_tell(unreached, slot, tell, ctx);
+}
+
 void unreached_expire(struct unreached *unreached, smtpscope_time now, unreached_tell *tell, void *ctx)
 {
     if (!unreached->used || now < unreached->due)
         return;
+    tell_due(unreached, now - MINUTE, tell, ctx);
     unreached->due = now + MINUTE;
-    for (size_t i = 0; i < UNREACHED_SLOTS; i++) {
-        struct unreached_slot *slot = &unreached->slots[i];
-
-        if (!slot->key)
-            continue;
-        if (now - slot->first.time >= MINUTE)
-            slot_tell(unreached, slot, tell, ctx);
-        else if (slot->first.time + MINUTE < unreached->due)
-            unreached->due = slot->first.time + MINUTE;
-    }
+    for (size_t i = 0; i < UNREACHED_SLOTS; i++)
+        if (unreached->slots[i].key && unreached->slots[i].first.time + MINUTE < unreached->due)
+            unreached->due = unreached->slots[i].first.time + MINUTE;
 }
 
 void unreached_finish(struct unreached *unreached, unreached_tell *tell, void *ctx)
 {
-    for (size_t i = 0; i < UNREACHED_SLOTS; i++)
-        if (unreached->slots[i].key)
-            slot_tell(unreached, &unreached->slots[i], tell, ctx);
+    tell_due(unreached, INT64_MAX, tell, ctx);
 }

@@ -77,6 +77,8 @@ static enum layer (*const layers[LAYERS])(struct walk *walk) = {
     [LAYER_L2TP] = layer_l2tp,
     [LAYER_TZSP] = layer_tzsp,
     [LAYER_TCP] = layer_tcp,
+    [LAYER_ICMP] = layer_icmp,
+    [LAYER_ICMPV6] = layer_icmpv6,
 };
 
 /* A bit a port. */

@@ -14,6 +14,8 @@ enum { IPV6_ADDRESSES = 32 };
 static const struct next protocols[] = {
     {PROTOCOL_TCP, 0, LAYER_TCP},
     {PROTOCOL_UDP, 0, LAYER_UDP},
+    {PROTOCOL_ICMP, 0, LAYER_ICMP},
+    {PROTOCOL_ICMPV6, 0, LAYER_ICMPV6},
     {4, 0, LAYER_IPV4},
     {41, 0, LAYER_IPV6},
     {47, 0, LAYER_GRE},
@@ -81,8 +83,9 @@ static enum layer walk_fragment(struct walk *walk, struct fragment *fragment)
     fragment->beyond = walk->beyond;
     fragment->hops = walk->hops;
     fragment->time = walk->time;
-    if (next_find(protocols, COUNT(protocols), fragment->protocol) == NULL)
-        return END_DISMISSED;
+    if (next_find(protocols, COUNT(protocols), fragment->protocol) == NULL || fragment->protocol == PROTOCOL_ICMP ||
+        fragment->protocol == PROTOCOL_ICMPV6)
+        return END_DISMISSED; /* an error of ICMP is small (RFC 1812 4.3.2.3, RFC 4443 2.4), and never comes in fragments */
     if (fragment_is_unwanted(walk, fragment)) {
         fragments_dismiss(walk->fragments, fragment);
         return END_DISMISSED;
@@ -238,7 +241,7 @@ static void endpoint_set_ipv6(struct smtpscope_endpoint *endpoint, const uint8_t
     endpoint->port = port;
 }
 
-static void segment_addresses(struct smtpscope_segment *segment, struct reader addresses, uint16_t src_port, uint16_t dst_port)
+void segment_addresses(struct smtpscope_segment *segment, struct reader addresses, uint16_t src_port, uint16_t dst_port)
 {
     if (reader_left(&addresses) == IPV6_ADDRESSES) {
         endpoint_set_ipv6(&segment->src, addresses.at, src_port);

@@ -13,7 +13,15 @@
 
 struct fragments;
 
-enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, ETHERTYPE_IPV4 = 0x0800, ETHERTYPE_IPV6 = 0x86dd, ETHERTYPE_VLAN = 0x8100 };
+enum {
+    PROTOCOL_ICMP = 1,
+    PROTOCOL_ICMPV6 = 58,
+    PROTOCOL_TCP = 6,
+    PROTOCOL_UDP = 17,
+    ETHERTYPE_IPV4 = 0x0800,
+    ETHERTYPE_IPV6 = 0x86dd,
+    ETHERTYPE_VLAN = 0x8100
+};
 
 /* What the octets at walk.in are. The values from END_SEGMENT on end the walk, and say how. */
 enum layer {
@@ -41,6 +49,8 @@ enum layer {
     LAYER_L2TP,
     LAYER_TZSP,
     LAYER_TCP,
+    LAYER_ICMP,
+    LAYER_ICMPV6,
     LAYERS,
 
     END_SEGMENT = LAYERS,
@@ -116,6 +126,9 @@ static inline enum layer walk_next(struct walk *walk, const struct next *rows, s
 /* What an EtherType (also GRE's and GENEVE's protocol) and a PPP protocol lead to; link.c. */
 enum layer walk_ethertype(struct walk *walk, uint16_t type);
 
+/* The ends of a segment: addresses as IP has them, 4 or 16 octets each; ip.c. */
+void segment_addresses(struct smtpscope_segment *segment, struct reader addresses, uint16_t src_port, uint16_t dst_port);
+
 /* Whether a UDP port is a tunnel's; tunnel.c. */
 bool udp_is_tunnel(uint16_t port);
 
@@ -154,6 +167,9 @@ enum layer layer_extension(struct walk *walk);
 enum layer layer_authentication(struct walk *walk);
 enum layer layer_fragment(struct walk *walk);
 enum layer layer_tcp(struct walk *walk);
+
+enum layer layer_icmp(struct walk *walk);
+enum layer layer_icmpv6(struct walk *walk);
 
 enum layer layer_udp(struct walk *walk);
 enum layer layer_gre(struct walk *walk);

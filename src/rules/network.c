@@ -37,6 +37,15 @@ static enum smtpscope_fault fault_of(enum smtpscope_side side)
 static uint16_t judge_unacked(struct smtpscope_judge *judge, enum smtpscope_side side,
                               const struct smtpscope_network_side *figures, struct claim *claim)
 {
+    struct number mtu = number_text(figures->icmp.mtu);
+
+    if (figures->icmp.icmp == SMTPSCOPE_ICMP_TOO_BIG && figures->icmp.mtu) {
+        claim->rule = SMTPSCOPE_RULE_NETWORK_PATH_MTU;
+        claim->detail = SMTPSCOPE_DETAIL_MTU_TOLD;
+        claim->detail_text = number_digits(&mtu);
+        claim->detail_number = figures->unacked_len;
+        return note_add(judge, claim);
+    }
     claim->detail = SMTPSCOPE_DETAIL_SEGMENT_TRIES;
     claim->detail_text = side_text(side);
     claim->detail_number = figures->unacked_len;

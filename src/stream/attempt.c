@@ -24,6 +24,14 @@ static bool is_established(const struct flow *flow)
     return is_answered(flow) && flow->direction[SMTPSCOPE_SERVER].has_acked;
 }
 
+/* What ICMP said of the client's SYNs. */
+static const struct smtpscope_icmp_seen *icmp_of(const struct flow *flow)
+{
+    static const struct smtpscope_icmp_seen none;
+
+    return trouble_of(flow) ? &trouble_of(flow)->network.side[SMTPSCOPE_CLIENT].icmp : &none;
+}
+
 void attempt_segment(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                      const struct smtpscope_segment *segment)
 {
@@ -47,6 +55,10 @@ static bool attempt_end(const struct smtpscope_streams *streams, const struct fl
 
     if (!client || flow->public.midstream || why == SMTPSCOPE_CLOSE_EVICTED)
         return false;
+    if (icmp_of(flow)->icmp != SMTPSCOPE_ICMP_NONE && icmp_of(flow)->icmp != SMTPSCOPE_ICMP_TOO_BIG && !is_established(flow)) {
+        *end = SMTPSCOPE_ATTEMPT_REJECTED;
+        return true;
+    }
     if (!server) {
         *end = SMTPSCOPE_ATTEMPT_UNANSWERED;
         return !flow->direction[SMTPSCOPE_SERVER].has_acked && !flow->reset && (tried || waited >= ANSWER_TIME);
@@ -71,7 +83,10 @@ void attempt_tell(struct smtpscope_streams *streams, const struct flow *flow, en
 
     if (!streams->config.events->attempted || !attempt_end(streams, flow, why, &attempt.end))
         return;
+    attempt.icmp = *icmp_of(flow);
     attempt.waited = (attempt.end == SMTPSCOPE_ATTEMPT_SILENT ? now : flow->last_time) - flow->public.first_time;
+    if (attempt.end == SMTPSCOPE_ATTEMPT_REJECTED)
+        attempt.waited = attempt.icmp.time - flow->last_time > 0 ? attempt.icmp.time - flow->last_time : 0;
     streams->stats.attempts++;
     streams->config.events->attempted(streams->config.ctx, &attempt);
 }

@@ -240,9 +240,24 @@ void smtpscope_streams_follow(struct smtpscope_streams *streams, const struct sm
     flow_close_if_done(streams, flow);
 }
 
+/* An ICMP error is not of the flow that it is about: it opens none and ends none. */
+static bool icmp_take(struct smtpscope_streams *streams, const struct smtpscope_segment *error)
+{
+    enum smtpscope_side side;
+    struct flow *flow = flow_find(streams, error, hash_of(streams, error), &side);
+
+    if (flow && !flow->closed)
+        trouble_icmp(streams, flow, side, error);
+    return flow != NULL;
+}
+
 bool smtpscope_streams_segment(struct smtpscope_streams *streams, const struct smtpscope_segment *segment)
 {
     enum smtpscope_side side;
+
+    if (segment->marks & SMTPSCOPE_MARK_ICMP)
+        return icmp_take(streams, segment);
+
     bool ours = is_ours(streams, segment) || flow_find(streams, segment, hash_of(streams, segment), &side);
 
     if (ours)

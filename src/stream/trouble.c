@@ -63,6 +63,32 @@ void trouble_resent(struct smtpscope_streams *streams, struct flow *flow, enum s
         unacked->len = segment->len + segment->missing;
 }
 
+void trouble_icmp(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                  const struct smtpscope_segment *error)
+{
+    struct trouble *trouble = trouble_begin(streams, flow);
+    struct smtpscope_icmp_seen *seen;
+
+    if (!trouble)
+        return;
+    seen = &trouble->network.side[side].icmp;
+    seen->icmp = (enum smtpscope_icmp)error->scale;
+    seen->by_peer = error->stamp;
+    seen->mtu = error->window;
+    seen->from = error->ack;
+    seen->count++;
+    seen->time = error->time;
+}
+
+const char *smtpscope_icmp_name(enum smtpscope_icmp icmp)
+{
+    static const char *const names[] = {"no error",         "network unreachable",         "host unreachable",
+                                        "port unreachable", "administratively prohibited", "packet too big",
+                                        "time exceeded"};
+
+    return names[icmp];
+}
+
 static void window_opened(struct trouble *trouble, enum smtpscope_side side, smtpscope_time now)
 {
     struct smtpscope_network_side *figures = &trouble->network.side[side];

@@ -39,6 +39,9 @@ void trouble_resent(struct smtpscope_streams *streams, struct flow *flow, enum s
 void trouble_syn(struct smtpscope_streams *streams, struct flow *flow);
 /* `len` octets of `side` that stand next, and that neither the capture nor, so far, the other side has. */
 void trouble_not_arrived(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, uint32_t len);
+/* An ICMP error about a segment of `side`: see MARK_ICMP. */
+void trouble_icmp(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                  const struct smtpscope_segment *error);
 /* Any segment with a closed window; and any segment of a flow with trouble, before it is delivered. */
 void trouble_segment(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                      const struct smtpscope_segment *segment);

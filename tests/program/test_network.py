@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """What TCP shows before the first word and under a session: each situation as segments, and its near misses, which say nothing."""
+import ipaddress
+import struct
 import unittest
 
 import harness
@@ -194,6 +196,88 @@ def keep_alive(talk):
     talk.end()
 
 
+def icmp(talk, kind, code, sender, number=0, after=0.005):
+    """`sender`'s error about the last frame, which it quotes as RFC 792 and RFC 4443 2.4 ask."""
+    quoted = talk.packets[-1][1][14:]
+    sender = ipaddress.ip_address(sender)
+    version6 = sender.version == 6
+    message = struct.pack("!BBHI", kind, code, 0, number) + (quoted[:1000] if version6 else quoted[:28])
+    to = quoted[8:24] if version6 else quoted[12:16]
+    if version6:
+        pseudo = sender.packed + to + struct.pack("!IHBB", len(message), 0, 0, 58)
+        message = message[:2] + struct.pack("!H", tcpwire.checksum(pseudo + message)) + message[4:]
+        head = struct.pack("!IHBB", 6 << 28, len(message), 58, 64) + sender.packed + to
+    else:
+        message = message[:2] + struct.pack("!H", tcpwire.checksum(message)) + message[4:]
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(message), 7, 0, 64, 1, 0) + sender.packed + to
+        head = head[:10] + struct.pack("!H", tcpwire.checksum(head)) + head[12:]
+    talk.now += int(after * SECOND)
+    talk.packets.append((talk.now, b"\x02\0\0\0\0\1\x02\0\0\0\0\2" + (b"\x86\xdd" if version6 else b"\x08\0") + head + message))
+
+
+ROUTER = "203.0.113.1"
+
+
+def port_unreachable(talk):
+    talk.send("C", SYN)
+    icmp(talk, 3, 3, "192.0.2.25")
+
+
+def prohibited(talk):
+    for after in 0.01, 1, 2:
+        talk.send("C", SYN, after=after, seq=talk.side["C"].snd_nxt)
+        icmp(talk, 3, 13, ROUTER)
+
+
+def host_unreachable(talk):
+    talk.send("C", SYN)
+    icmp(talk, 3, 1, ROUTER, after=3)
+
+
+def prohibited_ipv6(talk):
+    talk.side["C"].endpoint = tcpwire.Endpoint("2001:db8::1", 20000)
+    talk.side["S"].endpoint = tcpwire.Endpoint("2001:db8:25::25", 25)
+    talk.send("C", SYN)
+    icmp(talk, 1, 1, "2001:db8:1::1")
+
+
+def unreachable_for_a_moment(talk):
+    """An error is a hint (RFC 1122 4.2.3.9): the next SYN got through."""
+    talk.send("C", SYN, seq=talk.side["C"].snd_nxt)
+    icmp(talk, 3, 1, ROUTER)
+    talk.send("C", SYN, after=1)
+    talk.send("S", SYN | ACK)
+    talk.send("C", ACK)
+    talk.say("S", b"220 mx ESMTP\r\n")
+    talk.end()
+
+
+def too_big_ignored(talk):
+    talk.begin()
+    seq = talk.side["C"].snd_nxt
+    talk.send("C", PSH | ACK, FULL)
+    icmp(talk, 3, 4, ROUTER, 1400)
+    talk.again("C", seq, FULL, 8, 10)
+    talk.send("S", PSH | ACK, b"421 4.4.2 timeout\r\n", after=200, ack=seq)
+    talk.send("S", FIN | ACK, ack=seq)
+    talk.send("C", RST)
+
+
+def too_big_heeded(talk):
+    """RFC 1191: what was too big is sent in smaller segments, and nothing is wrong."""
+    talk.begin()
+    seq = talk.side["C"].snd_nxt
+    talk.send("C", PSH | ACK, FULL)
+    icmp(talk, 3, 4, ROUTER, 1400)
+    talk.send("C", PSH | ACK, FULL[:1360], seq=seq)
+    talk.send("S", ACK, ack=seq + 1360)
+    talk.send("C", PSH | ACK, FULL[1360:], seq=seq + 1360)
+    talk.send("S", ACK)
+    talk.say("C", b".\r\n")
+    talk.say("S", b"250 queued\r\n")
+    talk.end()
+
+
 # What is said, by whom -> (rule, fault, words of the detail); None: nothing at or above notice.
 SITUATIONS = (
     (unanswered, ("connection.unanswered", "network", "6 SYNs")),
@@ -214,6 +298,13 @@ SITUATIONS = (
     (window_closed_shortly, None),
     (fast_retransmit, None),
     (keep_alive, None),
+    (port_unreachable, ("connection.refused", "server", "port unreachable (192.0.2.25)")),
+    (prohibited, ("connection.refused", "network", "administratively prohibited (203.0.113.1)")),
+    (host_unreachable, ("connection.refused", "network", "host unreachable (203.0.113.1)")),
+    (prohibited_ipv6, ("connection.refused", "network", "administratively prohibited")),
+    (unreachable_for_a_moment, None),
+    (too_big_ignored, ("network.path-mtu", "network", "1400 octets pass")),
+    (too_big_heeded, None),
 )
 
 
@@ -238,6 +329,8 @@ class Network(ProgramTest):
     def test_one_direction(self):
         """What was not captured is not blamed."""
         for situation, _ in SITUATIONS:
+            if situation in (port_unreachable, prohibited, host_unreachable, prohibited_ipv6, unreachable_for_a_moment):
+                continue  # the client's side alone is all there is
             for captured in ((True, False), (False, True)):
                 with self.subTest(situation=situation.__name__, captured=captured):
                     packets = []

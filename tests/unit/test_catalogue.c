@@ -86,6 +86,8 @@ static const struct {
 } uncounted[] = {
     {SMTPSCOPE_DETAIL_ALLOWED_CODES, "the number is a reply code"},
     {SMTPSCOPE_DETAIL_PORT, "the number is a port"},
+    {SMTPSCOPE_DETAIL_ICMP_ERROR, "milliseconds are no count"},
+    {SMTPSCOPE_DETAIL_MTU_TOLD, "no segment of one octet is too big"},
     {SMTPSCOPE_DETAIL_RESET_AFTER, "ms has none"},
     {SMTPSCOPE_DETAIL_PROXY_FOR, "the number is a version"},
     {SMTPSCOPE_DETAIL_PROXY_UNKNOWN, "the number is a version"},

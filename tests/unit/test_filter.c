@@ -68,6 +68,13 @@ static struct made frame_of(uint16_t type, uint64_t tags, size_t tag_octets, uin
     return made;
 }
 
+static struct made icmp_of(uint8_t type)
+{
+    struct made made = frame_of(0x0800, 0, 0, ICMP, 0, 25);
+    made.octets[made.len - TCP_LEN] = type;
+    return made;
+}
+
 static struct made frame6_of(uint8_t next, uint16_t port)
 {
     struct made made = {.len = 0};
@@ -112,6 +119,10 @@ static void test_passes(void **state)
         {"IPv6, hop by hop", frame6_of(0, 80), true, true},
         {"IPv6, ICMP", frame6_of(58, 80), false, false},
         {"IPv6, IPv4 in it", frame6_of(4, 80), false, true},
+        {"ICMP, destination unreachable", icmp_of(3), true, true},
+        {"ICMP, time exceeded", icmp_of(11), true, true},
+        {"ICMP, echo", icmp_of(8), false, false},
+        {"IPv6, ICMP, packet too big", frame6_of(58, 0x0200), true, true},
         {"ICMP", frame_of(0x0800, 0, 0, ICMP, 0, 25), false, false},
         {"ESP", frame_of(0x0800, 0, 0, ESP, 0, 25), false, false},
         {"GRE", frame_of(0x0800, 0, 0, GRE, 0, 25), false, true},
