@@ -421,9 +421,7 @@ static bool is_greeting(const struct smtpscope_session *session, const struct sm
 {
     if (session->greeted || !reply->code)
         return false;
-    if (session->flow->unbegun) /* it may be before the first of the server's octets that we have */
-        return reply->code == 220 || !session->client_seen;
-    if (session->flow->midstream || extra_of(session)->lost[SMTPSCOPE_SERVER])
+    if (greeting_may_lack(session))
         return reply->code == 220 && !session->client_seen && !extra_of(session)->lost[SMTPSCOPE_CLIENT];
     return true;
 }
