@@ -25,6 +25,7 @@ enum smtpscope_attempt_end {
     SMTPSCOPE_ATTEMPT_UNANSWERED,   /* nothing answered the SYN */
     SMTPSCOPE_ATTEMPT_REFUSED,      /* a RST answered it */
     SMTPSCOPE_ATTEMPT_REJECTED,     /* an ICMP error answered it */
+    SMTPSCOPE_ATTEMPT_HALF_OPEN,    /* the server answered again and again, and the client never acknowledged that */
     SMTPSCOPE_ATTEMPT_SERVER_RESET, /* established, then reset from the server's side */
     SMTPSCOPE_ATTEMPT_CLIENT_RESET, /* established, then reset from the client's side */
     SMTPSCOPE_ATTEMPT_SILENT,       /* established, and silent until it was forgotten, or the capture ended */
@@ -34,12 +35,15 @@ enum smtpscope_attempt_end {
 struct smtpscope_attempt {
     const struct smtpscope_flow *flow;
     enum smtpscope_attempt_end end;
-    uint32_t tries;                  /* SYNs of the client */
+    uint32_t tries;                  /* SYNs of the client; of HALF_OPEN: the server's answers to them */
     struct smtpscope_icmp_seen icmp; /* of REJECTED */
     smtpscope_time waited;           /* from the first of them to what ended it; of SILENT: to the last packet time there is */
     smtpscope_time time;             /* of the last segment */
     uint64_t packet;
 };
+
+/* A segment that was sent so often and is not acknowledged; fewer repetitions happen on any busy path. */
+#define SMTPSCOPE_UNACKED_MANY 4u
 
 /* Of the octets that one side sent, and of its window. */
 struct smtpscope_network_side {
@@ -51,6 +55,7 @@ struct smtpscope_network_side {
     smtpscope_time unacked_time;   /* from its first repetition to the last */
     bool unacked_heard;            /* the other side was heard meanwhile: it lives, and lacks them */
     uint64_t not_arrived;          /* octets that the capture lacks, and that the other side lacked too */
+    uint32_t arrived_behind;       /* octets of the segment behind these, which did arrive; 0: none */
     uint32_t window_closings;      /* how often this side closed its window */
     smtpscope_time window_closed;  /* for how long, all in all */
     smtpscope_time window_longest; /* the longest of these */

@@ -71,6 +71,13 @@ static void finding_of_end(const struct unreached_slot *slot, struct smtpscope_f
         finding->detail = SMTPSCOPE_DETAIL_SYNS;
         finding->detail_number = slot->tries;
         break;
+    case SMTPSCOPE_ATTEMPT_HALF_OPEN:
+        finding->rule = SMTPSCOPE_RULE_CONNECTION_UNANSWERED;
+        finding->fault = SMTPSCOPE_FAULT_NETWORK;
+        finding->confidence = SMTPSCOPE_LIKELY; /* or the SYNs were forged, and this client sent none */
+        finding->detail = SMTPSCOPE_DETAIL_SYN_ACKS;
+        finding->detail_number = slot->tries;
+        break;
     case SMTPSCOPE_ATTEMPT_REFUSED:
         finding->rule = SMTPSCOPE_RULE_CONNECTION_REFUSED;
         finding->detail = SMTPSCOPE_DETAIL_RESET_AFTER;
@@ -102,7 +109,7 @@ static void slot_tell(struct unreached *unreached, struct unreached_slot *slot, 
     finding_of_end(slot, &finding);
     if (finding.detail == SMTPSCOPE_DETAIL_ICMP_ERROR)
         finding.detail_text = icmp_text(&slot->last.icmp, said);
-    if (finding.detail == SMTPSCOPE_DETAIL_SYNS)
+    if (finding.detail == SMTPSCOPE_DETAIL_SYNS || finding.detail == SMTPSCOPE_DETAIL_SYN_ACKS)
         finding.detail_text =
             digits_of((uint64_t)((slot->last.time - slot->first.flow.first_time) / SMTPSCOPE_SECOND), digits, sizeof digits);
     finding.severity = smtpscope_rule_info(finding.rule)->severity;

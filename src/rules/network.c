@@ -9,8 +9,6 @@
  */
 #include "detectors.h"
 
-/* Fewer repetitions than these happen on any busy path. */
-#define TRIES_MANY 4u
 /* A segment near the size that a path may refuse: IPv4's least MTU is far below, tunnels take some tens of octets off 1500. */
 #define SEGMENT_FULL 1000u
 /* A closed window that a person would notice. */
@@ -69,11 +67,14 @@ static uint16_t judge_side(struct smtpscope_judge *judge, enum smtpscope_side si
 {
     struct claim claim = {.fact = fact, .side = side, .fault = SMTPSCOPE_FAULT_NETWORK};
 
-    if (figures->unacked_tries >= TRIES_MANY)
+    if (figures->unacked_tries >= SMTPSCOPE_UNACKED_MANY)
         return judge_unacked(judge, side, figures, &claim);
     if (figures->not_arrived) {
-        claim.rule = SMTPSCOPE_RULE_NETWORK_LOSS;
-        claim.severity = SEVERITY(WARNING);
+        bool full = figures->not_arrived >= SEGMENT_FULL && figures->arrived_behind && figures->arrived_behind < SEGMENT_FULL;
+
+        claim.rule = full ? SMTPSCOPE_RULE_NETWORK_PATH_MTU : SMTPSCOPE_RULE_NETWORK_LOSS;
+        claim.confidence = full ? SMTPSCOPE_LIKELY : claim.confidence;
+        claim.severity = full ? 0 : SEVERITY(WARNING);
         claim.detail = SMTPSCOPE_DETAIL_NOT_ARRIVED;
         claim.detail_text = side_text(side);
         claim.detail_number = figures->not_arrived;

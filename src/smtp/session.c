@@ -193,6 +193,18 @@ void smtpscope_session_decrypted(struct smtpscope_session *session)
     session->state.doubt &= SMTPSCOPE_DOUBT_AUTH;
 }
 
+/*
+ * TCP shows that the server lacks the end of what the client has sent: it goes on to acknowledge what stands before that, however
+ * often the client sends it again.
+ */
+static bool is_end_lacking(const struct smtpscope_ending *ending)
+{
+    const struct smtpscope_network_side *client = ending->network ? &ending->network->side[SMTPSCOPE_CLIENT] : NULL;
+
+    return client && ending->seen[SMTPSCOPE_SERVER] &&
+           (client->not_arrived || (client->unacked_heard && client->unacked_tries >= SMTPSCOPE_UNACKED_MANY));
+}
+
 /* What becomes of a message whose reply will not come. One whose end was not captured may have gone on. */
 static void message_close(struct smtpscope_session *session, const struct smtpscope_ending *ending)
 {
@@ -221,9 +233,11 @@ static void message_close(struct smtpscope_session *session, const struct smtpsc
     else if (!transaction->sent || (session->quit_sent && !complete && session->client != CLIENT_DATA))
         transaction_abandon(session);
     else
-        transaction_end(
-            session, seen && (!complete || session->client == CLIENT_BDAT) ? SMTPSCOPE_OUTCOME_LOST : SMTPSCOPE_OUTCOME_UNKNOWN,
-            0, UINT32_MAX);
+        transaction_end(session,
+                        seen && (!complete || session->client == CLIENT_BDAT || is_end_lacking(ending))
+                            ? SMTPSCOPE_OUTCOME_LOST
+                            : SMTPSCOPE_OUTCOME_UNKNOWN,
+                        0, UINT32_MAX);
 }
 
 static void unanswered_tell(struct smtpscope_session *session, const struct pending *entry)

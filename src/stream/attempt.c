@@ -10,6 +10,8 @@
 
 /* Linux sends a SYN again after one and three seconds; then a single one that had no answer is no accident. */
 #define ANSWER_TIME (3 * SMTPSCOPE_SECOND)
+/* A server's SYN that was sent so often has met a client that does not get it, or that sent none. */
+#define HALF_OPEN_TRIES 3u
 /* A greeting may take long (RFC 5321 4.5.3.2.1: 5 minutes), but a client has begun to wait by then. */
 #define GREETING_TIME (30 * SMTPSCOPE_SECOND)
 
@@ -33,16 +35,20 @@ static const struct smtpscope_icmp_seen *icmp_of(const struct flow *flow)
 }
 
 void attempt_segment(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
-                     const struct smtpscope_segment *segment)
+                     const struct smtpscope_segment *segment, bool again)
 {
-    const uint8_t flags = segment->flags & (SMTPSCOPE_TCP_SYN | SMTPSCOPE_TCP_ACK);
-
-    if (side == SMTPSCOPE_CLIENT && flags == SMTPSCOPE_TCP_SYN && segment->packet != flow->public.first_packet) {
-        trouble_syn(streams, flow);
+    if (again && segment->flags & SMTPSCOPE_TCP_SYN) {
+        trouble_syn(streams, flow, side);
         flow_wait(streams, flow, LIST_EMBRYO);
     } else if (is_established(flow) && !(segment->flags & SMTPSCOPE_TCP_RST)) {
         flow_wait(streams, flow, LIST_IDLE);
     }
+}
+
+/* How often this side sent its SYN. */
+static uint32_t tries_of(const struct flow *flow, enum smtpscope_side side)
+{
+    return trouble_of(flow) && trouble_of(flow)->syns[side] ? trouble_of(flow)->syns[side] : 1;
 }
 
 /* false: the capture does not show it. */
@@ -63,6 +69,10 @@ static bool attempt_end(const struct smtpscope_streams *streams, const struct fl
         *end = SMTPSCOPE_ATTEMPT_UNANSWERED;
         return !flow->direction[SMTPSCOPE_SERVER].has_acked && !flow->reset && (tried || waited >= ANSWER_TIME);
     }
+    if (!flow->reset && !flow->direction[SMTPSCOPE_SERVER].has_acked) {
+        *end = SMTPSCOPE_ATTEMPT_HALF_OPEN;
+        return is_answered(flow) && tries_of(flow, SMTPSCOPE_SERVER) >= HALF_OPEN_TRIES;
+    }
     if (flow->reset) {
         *end = flow->reset_by == SMTPSCOPE_CLIENT ? SMTPSCOPE_ATTEMPT_CLIENT_RESET
                : is_established(flow)             ? SMTPSCOPE_ATTEMPT_SERVER_RESET
@@ -76,14 +86,12 @@ static bool attempt_end(const struct smtpscope_streams *streams, const struct fl
 void attempt_tell(struct smtpscope_streams *streams, const struct flow *flow, enum smtpscope_close why)
 {
     smtpscope_time now = streams->now + streams->stepped;
-    struct smtpscope_attempt attempt = {.flow = &flow->public,
-                                        .tries = trouble_of(flow) && trouble_of(flow)->syns ? trouble_of(flow)->syns : 1,
-                                        .time = flow->last_time,
-                                        .packet = flow->last_packet};
+    struct smtpscope_attempt attempt = {.flow = &flow->public, .time = flow->last_time, .packet = flow->last_packet};
 
     if (!streams->config.events->attempted || !attempt_end(streams, flow, why, &attempt.end))
         return;
     attempt.icmp = *icmp_of(flow);
+    attempt.tries = tries_of(flow, attempt.end == SMTPSCOPE_ATTEMPT_HALF_OPEN ? SMTPSCOPE_SERVER : SMTPSCOPE_CLIENT);
     attempt.waited = (attempt.end == SMTPSCOPE_ATTEMPT_SILENT ? now : flow->last_time) - flow->public.first_time;
     if (attempt.end == SMTPSCOPE_ATTEMPT_REJECTED)
         attempt.waited = attempt.icmp.time - flow->last_time > 0 ? attempt.icmp.time - flow->last_time : 0;

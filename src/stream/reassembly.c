@@ -195,7 +195,7 @@ static bool give_up(struct smtpscope_streams *streams, struct flow *flow)
         }
         if (missing && next) {
             if (!direction->has_acked || seq_diff(direction->acked, direction->nxt) <= 0)
-                trouble_not_arrived(streams, flow, (enum smtpscope_side)side, missing);
+                trouble_not_arrived(streams, flow, (enum smtpscope_side)side, missing, mine ? mine->part.len : 0);
             direction->absent = !direction->seen;
             tell_gap(streams, flow, (enum smtpscope_side)side, missing, next->part.time, next->part.packet);
             return true;

@@ -236,7 +236,7 @@ void smtpscope_streams_follow(struct smtpscope_streams *streams, const struct sm
     else if (sound)
         reset_belie(streams, flow, side, flow->direction[side].nxt != nxt);
     if (flow->list == LIST_EMBRYO)
-        attempt_segment(streams, flow, side, segment);
+        attempt_segment(streams, flow, side, segment, flow->direction[side].nxt == nxt);
     flow_close_if_done(streams, flow);
 }
 

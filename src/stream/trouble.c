@@ -15,22 +15,25 @@ static struct trouble *trouble_begin(struct smtpscope_streams *streams, struct f
     return unsettled ? unsettled->trouble : NULL;
 }
 
-void trouble_syn(struct smtpscope_streams *streams, struct flow *flow)
+void trouble_syn(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side)
 {
     struct trouble *trouble = trouble_begin(streams, flow);
 
     if (trouble)
-        trouble->syns += trouble->syns ? 1 : 2;
+        trouble->syns[side] += trouble->syns[side] ? 1 : 2;
 }
 
-void trouble_not_arrived(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, uint32_t len)
+void trouble_not_arrived(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, uint32_t len,
+                         uint32_t behind)
 {
     struct trouble *trouble = trouble_begin(streams, flow);
 
     if (!trouble)
         return;
-    if (!trouble->network.side[side].not_arrived)
+    if (!trouble->network.side[side].not_arrived) {
         trouble->hole[side].seq = flow->direction[side].nxt;
+        trouble->network.side[side].arrived_behind = behind;
+    }
     trouble->network.side[side].not_arrived += len;
 }
 

@@ -23,7 +23,7 @@ struct trouble {
         bool heard;   /* the other side was heard since */
     } hole[2];
     smtpscope_time closed_since[2]; /* when the window of this side closed; 0: it is open */
-    uint32_t syns;
+    uint32_t syns[2];               /* 0: one at most */
 };
 
 /* NULL: there was none. */
@@ -35,10 +35,14 @@ static inline struct trouble *trouble_of(const struct flow *flow)
 /* A segment that is sent again, wholly or in part: `segment` begins before `nxt`. */
 void trouble_resent(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                     const struct smtpscope_segment *segment);
-/* The client's SYN came again. */
-void trouble_syn(struct smtpscope_streams *streams, struct flow *flow);
-/* `len` octets of `side` that stand next, and that neither the capture nor, so far, the other side has. */
-void trouble_not_arrived(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, uint32_t len);
+/* The SYN of this side came again. */
+void trouble_syn(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side);
+/*
+ * `len` octets of `side` that stand next, and that neither the capture nor, so far, the other side has; a segment of `behind`
+ * octets stands behind them, if that is not 0.
+ */
+void trouble_not_arrived(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side, uint32_t len,
+                         uint32_t behind);
 /* An ICMP error about a segment of `side`: see MARK_ICMP. */
 void trouble_icmp(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                   const struct smtpscope_segment *error);

@@ -81,6 +81,21 @@ def one_syn_at_the_end(talk):
     syns(talk, 1)
 
 
+def answer_not_arriving(talk):
+    """The client asks again and again, as it does not get what the server answers each time."""
+    seq, answer = talk.side["C"].snd_nxt, talk.side["S"].snd_nxt
+    for attempt in range(5):
+        talk.send("C", SYN, after=2 ** attempt if attempt else 0.01, seq=seq)
+        talk.send("S", SYN | ACK, seq=answer, ack=seq + 1)
+
+
+def scanned(talk):
+    """A probe that leaves behind the answer."""
+    talk.send("C", SYN)
+    talk.send("S", SYN | ACK)
+    talk.send("C", RST)
+
+
 def refused(talk):
     talk.send("C", SYN)
     talk.send("S", RST | ACK, after=0.02)
@@ -131,6 +146,19 @@ def path_mtu(talk):
     talk.send("S", PSH | ACK, b"421 4.4.2 timeout\r\n", after=200, ack=seq)
     talk.send("S", FIN | ACK, ack=seq)
     talk.send("C", RST)
+
+
+def path_mtu_at_the_receiver(talk):
+    """The full segments are not even seen there; a small one behind them is."""
+    talk.begin()
+    seq = talk.side["C"].snd_nxt
+    talk.side["C"].snd_nxt += 3 * len(FULL)
+    talk.send("C", PSH | ACK, b"end\r\n.\r\n")
+    talk.send("S", ACK, ack=seq)
+    talk.send("S", PSH | ACK, b"421 4.4.2 timeout\r\n", after=300, ack=seq)
+    talk.send("S", FIN | ACK, ack=seq)
+    talk.send("C", FIN | ACK, seq=talk.side["C"].snd_nxt)
+    talk.send("S", RST)
 
 
 def smaller_got_through(talk):
@@ -283,6 +311,8 @@ SITUATIONS = (
     (unanswered, ("connection.unanswered", "network", "6 SYNs")),
     (answered_late, None),
     (one_syn_at_the_end, None),
+    (answer_not_arriving, ("connection.unanswered", "network", "5 SYN-ACKs")),
+    (scanned, None),
     (refused, ("connection.refused", "server", "20 ms")),
     (reset_before_greeting, ("connection.no-greeting", "server", "reset by the server")),
     (closed_before_greeting, ("connection.no-greeting", "server", "closed by the server after 5")),
@@ -291,6 +321,7 @@ SITUATIONS = (
     (port_check_closed, None),
     (slow_greeting, None),
     (path_mtu, ("network.path-mtu", "network", "1460 octets")),
+    (path_mtu_at_the_receiver, ("network.path-mtu", "network", "4380 octets")),
     (smaller_got_through, None),
     (lost_reply, ("network.loss", "network", "by the server")),
     (vanished, ("connection.lost", "network", "from the server")),
@@ -335,7 +366,7 @@ class Network(ProgramTest):
                 with self.subTest(situation=situation.__name__, captured=captured):
                     packets = []
                     situation(Talk(packets, captured=captured))
-                    if situation in (unanswered, one_syn_at_the_end, refused):
+                    if situation in (unanswered, one_syn_at_the_end, refused, answer_not_arriving):
                         continue  # without a word of the other side, there is nothing to tell one side by
                     self.assertEqual([f["rule"] for f in self.findings(packets) if f["severity"] != "info"], [])
 
@@ -350,6 +381,18 @@ class Network(ProgramTest):
             if rule in found:
                 self.assertEqual((found[rule]["cause"], found[rule]["fault"]), (found["network.path-mtu"]["id"], "network"), rule)
         self.assertIn("deferral.timeout", found)
+
+    def test_a_message_that_did_not_arrive_is_lost(self):
+        """Its end was sent, and never acknowledged: no server can have taken it."""
+        packets = []
+        path_mtu_at_the_receiver(Talk(packets))
+        path = self.path("talk.pcap")
+        with open(path, "wb") as file:
+            tcpwire.write_pcap(file, packets)
+        found = {f["rule"]: f for f in run("-r", path, "--format", "json").events("finding")}
+        self.assertEqual(found["data.connection-lost"]["cause"], found["network.path-mtu"]["id"])
+        self.assertEqual(found["data.connection-lost"]["fault"], "network")
+        self.assertNotIn("data.outcome-unknown", found)
 
     def test_a_flood_is_one_finding_a_minute(self):
         packets = []
