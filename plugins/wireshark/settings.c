@@ -125,7 +125,7 @@ void settings_register(int proto)
 
     settings_families(&count);
     language_register();
-    range_convert_str(wmem_epan_scope(), &ports, "25,587", PORT_MAX);
+    range_convert_str(wmem_epan_scope(), &ports, "25,465,587", PORT_MAX);
     prefs_register_range_preference(
         module, "ports", "Ports of SMTP servers",
         "TCP ports that are followed besides those that Wireshark itself takes for SMTP (Decode As).", &ports, PORT_MAX);
