@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "capture/evidence_file.h"
 
+#include "base/entrusted.h"
 #include "base/gettext.h"
 
 #include <errno.h>
@@ -87,12 +88,14 @@ static char *ring_name(const struct evidence_file *file, const char *path, unsig
 /* EEXIST is create()'s: it is asked for no new file. */
 static const char *why_not(int error)
 {
+    if (error == ELOOP)
+        return _("is a link in a folder where anybody can make one");
     return error == EEXIST ? _("is one of the captures that are read") : strerror(error);
 }
 
 static FILE *create(const struct evidence_file *file, const char *name)
 {
-    int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | entrusted_link_flag(name), S_IRUSR | S_IWUSR);
     struct stat status;
     FILE *stream = NULL;
 

@@ -3,6 +3,7 @@
 #include "capture/input.h"
 
 #include "base/gettext.h"
+#include "capture/handover.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -251,7 +252,9 @@ static bool input_detect(struct input *input)
 static bool input_open_file(struct input *input, const char *path)
 {
     struct stat status;
-    input->fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+    input->fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : handover_take(path);
+    if (input->fd < 0)
+        input->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (input->fd < 0 || fstat(input->fd, &status) != 0) {
         input_fail(input, strerror(errno), "");
         return false;

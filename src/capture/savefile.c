@@ -5,6 +5,7 @@
 #include "base/gettext.h"
 #include "capture/classic.h"
 #include "capture/feed.h"
+#include "capture/handover.h"
 #include "capture/input.h"
 
 #include <assert.h>
@@ -168,7 +169,9 @@ int savefile_open(struct savefile **opened, const char *path, char *error, size_
 
 int savefile_stat(const char *path, struct stat *status)
 {
-    return strcmp(path, "-") ? stat(path, status) : fstat(STDIN_FILENO, status);
+    if (!strcmp(path, "-"))
+        return fstat(STDIN_FILENO, status);
+    return handover_stat(path, status) ? 0 : stat(path, status);
 }
 
 void savefile_close(struct savefile *file)

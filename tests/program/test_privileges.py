@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 
 import harness
@@ -198,6 +199,82 @@ def drop_setpcap():
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(24, 8, 0, 0, 0):  # PR_CAPBSET_DROP, CAP_SETPCAP
         raise OSError(ctypes.get_errno(), "PR_CAPBSET_DROP")
+
+
+class Reading(ProgramTest):
+    """-r as root: another user, no capability, a filter, before the first octet; and files that only root may open."""
+
+    def setUp(self):
+        super().setUp()
+        if os.geteuid():
+            self.skipTest("only root becomes another user")
+        os.chmod(self.folder, 0o700)
+        self.capture = self.path("capture.pcap")
+        shutil.copy(harness.FAMILIES, self.capture)
+        os.chmod(self.capture, 0o600)
+
+    def waiting(self, *arguments):
+        """The program's status while it waits for the first octet of its standard input."""
+        process = subprocess.Popen([harness.PROGRAM, "-r", "-", *arguments], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        self.addCleanup(process.communicate)
+        status = status_of(process)
+        for _ in range(2000):
+            if status["Seccomp"] == ["2"] or process.poll() is not None:
+                break
+            time.sleep(0.005)
+            status = status_of(process)
+        return status
+
+    def test_before_the_first_octet(self):
+        status = self.waiting()
+        self.assertEqual(status["Uid"], [str(pwd.getpwnam("nobody").pw_uid)] * 4)
+        self.assertEqual((status["CapEff"], status["CapPrm"], status["NoNewPrivs"]), ([EMPTY], [EMPTY], ["1"]))
+
+    def test_where_files_are_rotated(self):
+        status = self.waiting("-w", self.path("evidence.pcap"), "-C", "1")
+        self.assertEqual((status["Uid"], status["CapEff"], status["Seccomp"]), (["0"] * 4, [EMPTY], ["2"]))
+
+    def test_user(self):
+        self.assertEqual(self.waiting("--user", "daemon")["Uid"][0], str(pwd.getpwnam("daemon").pw_uid))
+
+    def test_files_of_root(self):
+        log, evidence = self.path("log"), self.path("evidence.pcap")
+        many = [self.path("%d.pcap" % i) for i in range(40)]
+        for path in many:
+            shutil.copy(self.capture, path)
+            os.chmod(path, 0o600)
+        alone = harness.run("-r", self.capture, "--output", "file:" + log, "-w", evidence, "--format", "json")
+        self.assert_status(alone, 0)
+        self.assertTrue(os.path.getsize(log) and os.path.getsize(evidence))
+        together = harness.run("-r", *many, "--format", "json", "--summary")
+        self.assert_status(together, 0)
+        self.assertTrue(together.events("finding"))
+
+    def test_what_others_can_write(self):
+        for option, name in (("--config", "conf"), ("--keylog", "keys")):
+            path = self.path(name)
+            with open(path, "w", encoding="ascii") as file:
+                file.write("# nothing\n")
+            os.chmod(path, 0o646)
+            done = harness.run("-r", self.capture, option, path)
+            self.assert_status(done, 2)
+            self.assertIn("anybody on this machine can write it", done.err)
+            self.assertEqual(len(done.err.splitlines()), 1)
+
+    def test_links_where_others_make_names(self):
+        victim = self.path("victim")
+        for mode, followed in ((0o1777, False), (0o755, True)):
+            folder = self.path("folder%o" % mode)
+            os.mkdir(folder)
+            os.chmod(folder, mode)
+            for options in (("-w", "%s"), ("--output", "file:%s")):
+                with open(victim, "w", encoding="ascii") as file:
+                    file.write("precious")
+                link = os.path.join(folder, options[0])
+                os.symlink(victim, link)
+                done = harness.run("-r", self.capture, options[0], options[1] % link)
+                self.assertEqual(done.status == 0, followed, done.err)
+                self.assertEqual(read(victim) != b"precious", followed)
 
 
 if __name__ == "__main__":

@@ -5,19 +5,25 @@
 #include "app/files/file_workers.h"
 #include "app/keys/key_store.h"
 #include "app/options/configs.h"
+#include "app/process/privileges.h"
 #include "app/process/processors.h"
 #include "app/process/random_seed.h"
 #include "app/process/warn_user.h"
 #include "app/publish/publication.h"
 #include "app/sessions/batch_follower.h"
 #include "base/gettext.h"
+#include "capture/handover.h"
 #include "capture/savefile.h"
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* The secrets of a pipe come with its packets, or behind them. */
 #define KEY_PATIENCE (2 * SMTPSCOPE_SECOND)
+/* Outputs, evidence, threads' own. */
+#define DESCRIPTORS_OWN 256
 
 struct analysis {
     const struct options *options;
@@ -105,13 +111,50 @@ static bool analysis_init_keys(struct analysis *analysis, uint64_t seed)
     return analysis->keys;
 }
 
+/* Each capture is read once, and may be looked through for secrets; of many, those behind the first are opened again. */
+#define CAPTURE_OPENINGS 3
+
+/* Descriptors for all captures, and those that the program needs itself. */
+static void descriptors_allow(size_t captures)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)captures * CAPTURE_OPENINGS + DESCRIPTORS_OWN;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/*
+ * What captures say was written by strangers, so root looks at none of it: all that has to be opened is open before, and then it
+ * becomes somebody else.
+ */
+static bool analysis_confine(const struct options *options)
+{
+    struct privileges privileges;
+    bool files_to_come = options->rotate_octets || options->evidence_octets;
+
+    if (geteuid() && !options->user)
+        return true;
+    if (!privileges_lookup_reader(&privileges, options->user, files_to_come))
+        return false;
+    if (geteuid())
+        return true;
+    descriptors_allow(options->file_count);
+    for (size_t i = 0; i < options->file_count; i++)
+        handover_open(options->files[i], CAPTURE_OPENINGS);
+    (void)_("out of memory"); /* the translations may lie where the other user does not come */
+    return privileges_drop(&privileges, options->sandbox);
+}
+
 static bool analysis_init(struct analysis *analysis, FILE *out)
 {
     const struct options *options = analysis->options;
     struct evidence *evidence;
     uint64_t seed = random_seed();
 
-    if (!analysis_init_keys(analysis, seed) || !analysis_init_publication(analysis, out, seed))
+    if (!analysis_init_keys(analysis, seed) || !analysis_init_publication(analysis, out, seed) || !analysis_confine(options))
         return false;
     evidence = evidence_writer_store(analysis->publication.evidence, 0);
     analysis->workers = options_workers(options);
@@ -153,6 +196,7 @@ static enum status analysis_fini(struct analysis *analysis)
                                                                                   : publication_status(&analysis->publication);
 
     file_reader_free(analysis->reader);
+    handover_close();
     key_store_free(analysis->keys);
     return publication_close(&analysis->publication, 0) ? status : STATUS_FAILED;
 }

@@ -2,6 +2,7 @@
 #include "app/keys/key_log.h"
 
 #include "app/process/warn_user.h"
+#include "base/entrusted.h"
 #include "base/gettext.h"
 
 #include <errno.h>
@@ -20,7 +21,9 @@ static bool file_open(struct key_file *file, int folder, const char *name, struc
     if (file->fd < 0)
         return false;
     file->lines = smtpscope_keylog_new(keys);
-    if (file->lines && !fstat(file->fd, &status)) {
+    if (file->lines && entrusted_to_all(file->fd))
+        errno = EPERM;
+    else if (file->lines && !fstat(file->fd, &status)) {
         file->device = status.st_dev;
         file->inode = status.st_ino;
         return true;
@@ -88,7 +91,10 @@ static void warn_of_readers(const char *path, int fd)
 
 static void warn_of_error(const char *path)
 {
-    warn_user("%s: %s", path, errno == ENOMEM ? _("out of memory") : strerror(errno));
+    if (errno == EPERM)
+        warn_user(_("%s: anybody on this machine can write it, so it is not read; chmod o-w helps"), path);
+    else
+        warn_user("%s: %s", path, errno == ENOMEM ? _("out of memory") : strerror(errno));
 }
 
 /* --- read once */

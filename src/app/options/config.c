@@ -6,6 +6,7 @@
 #include "app/options/config.h"
 
 #include "app/process/warn_user.h"
+#include "base/entrusted.h"
 #include "base/gettext.h"
 
 #include <errno.h>
@@ -49,6 +50,8 @@ static bool read_file(const char *path, struct config_text *text)
     text->at = malloc(FILE_SIZE_MAX + 2);
     if (!text->at)
         warn_user(_("out of memory"));
+    else if (fd >= 0 && entrusted_to_all(fd))
+        warn_user(_("%s: anybody on this machine can write it, so it is not read; chmod o-w helps"), path);
     else if (fd < 0 || !read_octets(fd, text))
         warn_user("%s: %s", path, strerror(errno));
     else if (text->len > FILE_SIZE_MAX)

@@ -28,6 +28,11 @@ struct privileges {
  */
 bool privileges_lookup(struct privileges *privileges, const char *user);
 /*
+ * The same for reading captures, where root is somebody else's habit: it becomes another user where there is one and the system
+ * lets it; with `stays`, because files are still to be made where only root may, it keeps its name and nothing else.
+ */
+bool privileges_lookup_reader(struct privileges *privileges, const char *user, bool stays);
+/*
  * Becomes that user with its groups, keeps no capability, sets no-new-privileges, and with `sandbox` enters the filter of
  * sandbox.h, all for good and for all threads. false: the reason was printed, and the program must end.
  */

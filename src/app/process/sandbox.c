@@ -29,15 +29,6 @@
 
 #define CALL(name) SCMP_SYS(name)
 
-/* The sanitizers' runtime does more than the program. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
-
 /* clang-format off */
 /* In groups by what needs them. Names that a processor does not have are left out by libseccomp. */
 static const int allowed[] = {

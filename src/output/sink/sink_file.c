@@ -2,6 +2,8 @@
 /* Standard output, and files that are rotated by size. */
 #include "output/sink/sink_private.h"
 
+#include "base/entrusted.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -79,7 +81,9 @@ static int file_open(struct sink *sink)
     int error;
 
     /* Not blocking: a FIFO without a reader is an absent reader. It has no effect on a regular file. */
-    sink->fd = open(sink->address.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, FILE_MODE);
+    sink->fd = open(sink->address.path,
+                    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | entrusted_link_flag(sink->address.path),
+                    FILE_MODE);
     if (sink->fd < 0)
         return errno;
     if (fstat(sink->fd, &status)) {
