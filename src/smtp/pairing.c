@@ -421,9 +421,10 @@ static bool is_greeting(const struct smtpscope_session *session, const struct sm
 {
     if (session->greeted || !reply->code)
         return false;
-    if (greeting_may_lack(session))
+    if (session->flow->midstream || extra_of(session)->lost[SMTPSCOPE_SERVER])
         return reply->code == 220 && !session->client_seen && !extra_of(session)->lost[SMTPSCOPE_CLIENT];
-    return true;
+    /* It may be before the first of the server's octets that we have. */
+    return !session->flow->unbegun || reply->code == 220 || !session->client_seen;
 }
 
 /* "User Name" and "Password" are what AUTH LOGIN asks for, in base64. */

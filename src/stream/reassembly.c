@@ -169,7 +169,7 @@ static bool begin_anywhere(struct flow *flow)
         if (held && (!direction->has_acked || seq_diff(held->part.seq, direction->nxt) < 0))
             direction->nxt = held->part.seq;
         direction->known = begun = true;
-        flow->public.unbegun |= side == SMTPSCOPE_SERVER;
+        flow->public.unbegun |= side == SMTPSCOPE_SERVER && !flow->public.midstream;
     }
     return begun;
 }
