@@ -163,7 +163,7 @@ static void test_wrong(void **state)
         "-i eth0 -r x",
         "-r x --metrics 127.0.0.1:80",
         "-r x --filter tcp",
-        "-r x --user nobody",
+        "--check-config -c /dev/null --user",
         "-i eth0 --filter tcp port 25",
         "-i eth0 port port",
         "port 25",
