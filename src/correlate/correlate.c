@@ -150,7 +150,10 @@ void smtpscope_correlate_trace(struct smtpscope_correlate *correlate, const stru
         fallback_note(&correlate->fallback, correlate->config.hash_seed, trace, correlate->config.finding,
                       correlate->config.ctx);
         break;
-    case SMTPSCOPE_TRACE_INFERRED: inferred_note(&correlate->inferred, correlate->config.hash_seed, trace); break;
+    case SMTPSCOPE_TRACE_INFERRED:
+        inferred_note(&correlate->inferred, correlate->config.hash_seed, trace, correlate->config.finding,
+                      correlate->config.ctx);
+        break;
     case SMTPSCOPE_TRACE_TLS: stories_blind(&correlate->stories, &correlate->config, trace); break;
     case SMTPSCOPE_TRACE_ATTEMPT:
         unreached_note(&correlate->unreached, correlate->config.hash_seed, trace, correlate->config.finding,

@@ -89,7 +89,38 @@ static void retry_found(struct inferred *inferred, const struct smtpscope_trace 
     *slot = (struct inferred_slot){0};
 }
 
-static void slot_take(struct inferred_slot *slots, uint64_t peers, const struct smtpscope_trace *trace)
+/* Not accepted before, and accepted now, as far as sizes tell. */
+static void resolved_tell(const struct inferred_slot *slot, const struct smtpscope_trace *trace,
+                          void (*tell)(void *ctx, const struct smtpscope_finding *finding), void *ctx)
+{
+    static const uint32_t none;
+
+    if (slot->outcome == SMTPSCOPE_INFERRED_ACCEPTED || !trace->inferred.sent ||
+        trace->inferred.outcome != SMTPSCOPE_INFERRED_ACCEPTED)
+        return;
+    tell(ctx, &(struct smtpscope_finding){.rule = SMTPSCOPE_RULE_DEFERRAL_RESOLVED,
+                                          .severity = SMTPSCOPE_INFO,
+                                          .confidence = SMTPSCOPE_LIKELY,
+                                          .fault = SMTPSCOPE_FAULT_NOBODY,
+                                          .detail = SMTPSCOPE_DETAIL_INFERRED_AFTER,
+                                          .detail_text = "",
+                                          .detail_number = (uint64_t)((trace->time - slot->first) / SMTPSCOPE_SECOND),
+                                          .count = 1,
+                                          .flow = &trace->flow,
+                                          .time = trace->time,
+                                          .last_time = trace->time,
+                                          .packet = trace->packet,
+                                          .last_packet = trace->packet,
+                                          .side = SMTPSCOPE_SERVER,
+                                          .command = "",
+                                          .argument = "",
+                                          .text = "",
+                                          .state = "",
+                                          .server = "",
+                                          .exchanges = &none});
+}
+
+static void slot_take(struct inferred_slot *slots, uint64_t peers, smtpscope_time first, const struct smtpscope_trace *trace)
 {
     const struct smtpscope_inferred *told = &trace->inferred;
     struct inferred_slot *slot = slots;
@@ -102,13 +133,16 @@ static void slot_take(struct inferred_slot *slots, uint64_t peers, const struct 
                                    .envelope = told->envelope,
                                    .octets = told->octets,
                                    .end = trace->time,
+                                   .first = first,
                                    .outcome = (uint8_t)told->outcome,
                                    .sent = told->sent,
                                    .together = told->together};
 }
 
-void inferred_note(struct inferred *inferred, uint64_t seed, const struct smtpscope_trace *trace)
+void inferred_note(struct inferred *inferred, uint64_t seed, const struct smtpscope_trace *trace,
+                   void (*tell)(void *ctx, const struct smtpscope_finding *finding), void *ctx)
 {
+    smtpscope_time first = trace->time;
     uint64_t peers = peers_of(trace, seed);
     uint32_t low = row_of(&trace->inferred, (uint32_t) - (int32_t)TOGETHER_SLACK),
              high = row_of(&trace->inferred, TOGETHER_SLACK);
@@ -116,9 +150,12 @@ void inferred_note(struct inferred *inferred, uint64_t seed, const struct smtpsc
 
     if (high != low)
         slot = row_search(row_slots(inferred, peers, high), peers, trace, slot);
-    if (slot)
+    if (slot) {
+        first = slot->first;
+        resolved_tell(slot, trace, tell, ctx);
         retry_found(inferred, trace, slot);
-    slot_take(row_slots(inferred, peers, row_of(&trace->inferred, 0)), peers, trace);
+    }
+    slot_take(row_slots(inferred, peers, row_of(&trace->inferred, 0)), peers, first, trace);
 }
 
 struct smtpscope_inferred_retry inferred_retry(const struct inferred *inferred, uint64_t session, uint32_t index)

@@ -14,8 +14,9 @@ struct inferred_slot {
     uint64_t peers; /* the client's address, the server; 0: free */
     uint64_t session;
     uint32_t envelope, octets;
-    smtpscope_time end; /* of its session */
-    uint8_t outcome;    /* enum smtpscope_inferred_outcome */
+    smtpscope_time end;   /* of its session */
+    smtpscope_time first; /* the end of the first try's */
+    uint8_t outcome;      /* enum smtpscope_inferred_outcome */
     bool sent, together;
 };
 
@@ -31,8 +32,9 @@ struct inferred {
     uint32_t found_count; /* so far: the next one's place is the rest */
 };
 
-/* A SMTPSCOPE_TRACE_INFERRED. */
-void inferred_note(struct inferred *inferred, uint64_t seed, const struct smtpscope_trace *trace);
+/* A SMTPSCOPE_TRACE_INFERRED. Tells where a message went through that had not before. */
+void inferred_note(struct inferred *inferred, uint64_t seed, const struct smtpscope_trace *trace,
+                   void (*tell)(void *ctx, const struct smtpscope_finding *finding), void *ctx);
 struct smtpscope_inferred_retry inferred_retry(const struct inferred *inferred, uint64_t session, uint32_t index);
 
 #endif

@@ -172,10 +172,13 @@ static void again_trace(struct smtpscope_correlate *correlate, const char *turns
     smtpscope_correlate_trace(correlate, &trace);
 }
 
-static void no_finding(void *ctx, const struct smtpscope_finding *finding)
+/* `ctx`: how many, NULL: it does not matter. */
+static void count_finding(void *ctx, const struct smtpscope_finding *finding)
 {
-    (void)ctx;
-    (void)finding;
+    assert_int_equal(finding->rule, SMTPSCOPE_RULE_DEFERRAL_RESOLVED);
+    assert_int_equal(finding->confidence, SMTPSCOPE_LIKELY);
+    if (ctx)
+        ++*(unsigned *)ctx;
 }
 
 static void test_again(void **unused)
@@ -184,7 +187,7 @@ static void test_again(void **unused)
     for (size_t i = 0; i < unit_count(agains); i++) {
         const struct again *row = &agains[i];
         struct smtpscope_correlate *correlate =
-            smtpscope_correlate_new(&(struct smtpscope_correlate_config){.finding = no_finding});
+            smtpscope_correlate_new(&(struct smtpscope_correlate_config){.finding = count_finding});
         struct smtpscope_inferred_retry retry;
 
         again_trace(correlate, row->first, 1, SMTPSCOPE_SECOND, 1);
@@ -201,7 +204,7 @@ static void test_again(void **unused)
 static void test_in_order(void **unused)
 {
     struct smtpscope_correlate *correlate =
-        smtpscope_correlate_new(&(struct smtpscope_correlate_config){.finding = no_finding});
+        smtpscope_correlate_new(&(struct smtpscope_correlate_config){.finding = count_finding});
     static const uint64_t want[] = {1, 2, 0};
 
     (void)unused;
@@ -214,13 +217,36 @@ static void test_in_order(void **unused)
     smtpscope_correlate_free(correlate);
 }
 
+/* A message that went through is told once, from its first try on; one that did not, or may not have, never. */
+static void test_resolved(void **unused)
+{
+    static const struct {
+        const char *turns[3];
+        unsigned want;
+    } series[] = {
+        {{"C22 S154 C98 S174 C12 S29", "C22 S154 C98 S174 C12 S29", "C22 S154 C98 S65 C1763 S52"}, 1},
+        {{"C22 S154 C98 S174 C12 S29", "C22 S154 C98 S174 C12 S29", "C22 S154 C98 S65 C1763 S152"}, 0},
+        {{"C22 S154 C98 S65 C1763 S52", "C22 S154 C98 S65 C1763 S52", "C22 S154 C98 S65 C900 S52"}, 0},
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < unit_count(series); i++) {
+        unsigned count = 0;
+        struct smtpscope_correlate *correlate =
+            smtpscope_correlate_new(&(struct smtpscope_correlate_config){.finding = count_finding, .ctx = &count});
+
+        for (unsigned k = 0; k < 3; k++)
+            again_trace(correlate, series[i].turns[k], 1, (1 + 300 * k) * SMTPSCOPE_SECOND, 1 + k);
+        smtpscope_correlate_free(correlate);
+        assert_int_equal(count, series[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_capture_ends),
-        cmocka_unit_test(test_again),
-        cmocka_unit_test(test_in_order),
+        cmocka_unit_test(test_turns),    cmocka_unit_test(test_capture_ends), cmocka_unit_test(test_again),
+        cmocka_unit_test(test_in_order), cmocka_unit_test(test_resolved),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
