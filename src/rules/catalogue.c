@@ -143,7 +143,7 @@ enum smtpscope_fault smtpscope_reason_fault(enum smtpscope_reason reason)
     return (size_t)reason < COUNT(reasons) ? reasons[reason].fault : SMTPSCOPE_FAULT_UNDETERMINED;
 }
 
-/* RFC 5321 4.2.1: who got a 5yz should not repeat the same request, even where the words are those of a deferral. */
+/* RFC 5321 4.2.1: a client that got a 5yz should not repeat the same request, even where the words are those of a deferral. */
 enum smtpscope_retry smtpscope_finding_retry(enum smtpscope_rule rule, enum smtpscope_reason reason)
 {
     enum smtpscope_retry retry = smtpscope_reason_retry(reason);

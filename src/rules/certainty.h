@@ -5,7 +5,7 @@
 
 #include "note.h"
 
-/* Of a claim, by what is known now to be missing. */
+/* How certain a claim can be, by what is known now to be missing. */
 enum smtpscope_confidence confidence_of(const struct smtpscope_judge *judge, const struct claim *claim);
 
 /* Octets of each side that the other had received when it said what the claim rests on. */

@@ -157,7 +157,7 @@ static enum smtpscope_side side_of(const struct claim *claim)
     return claim->command ? SMTPSCOPE_CLIENT : claim->side;
 }
 
-/* Of the same rule: is it the same finding? */
+/* Is it the same finding, of the same rule? */
 static bool note_is(const struct note *note, const struct claim *claim)
 {
     const struct smtpscope_finding *finding = &note->finding;

@@ -145,8 +145,8 @@ static bool is_use_of_closed(struct smtpscope_judge *judge, const struct smtpsco
 }
 
 /*
- * Who is why a command has no reply: whoever is at fault for what explains it; else a server that closed without one, or a client
- * that closed and did not wait for it.
+ * Whose fault it is that a command has no reply: the fault of what explains it; else that of a server that closed without one, or
+ * of a client that closed and did not wait for it.
  */
 static enum smtpscope_fault fault_of_silence(const struct smtpscope_judge *judge, const struct claim *claim,
                                              const struct smtpscope_ending *ending)

@@ -169,7 +169,7 @@ static void consequences(struct smtpscope_session *session, enum smtpscope_verb 
     case SMTPSCOPE_VERB_XEXPS:
     case SMTPSCOPE_VERB_ANSWER:
         if (good)
-            session->secret = false; /* who has been let in answers no more: what is no command is an unknown one */
+            session->secret = false; /* a client that was let in answers no more: what is no command is an unknown one */
         break;
     default: /* the others end no transaction */ break;
     }

@@ -16,7 +16,7 @@
 /* RFC 8446 5.1: type, version and length before each record; 5.2, RFC 5246 6.2.3: up to 2^14 octets and 2048 more. */
 #define RECORD_HEAD 5
 #define RECORD_MAX (16384 + 2048)
-/* Of random octets one in nine is a control character: so many have one but once in 10^12. */
+/* One random octet in nine is a control character: so many of them lack one only once in 10^12. */
 #define NOISE_SIGHT 256
 
 /* The octets of a record that begins here, with its head; 0: none does. */

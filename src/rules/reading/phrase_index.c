@@ -49,7 +49,7 @@ static_assert(WORD_CLASSES <= 64, "a bit a class");
 const struct phrase_table reply_phrases = {phrase_rows, COUNT(phrase_rows)};
 const struct phrase_table software_phrases = {software_rows, COUNT(software_rows)};
 
-/* Of what the tables have: a key a word of the lexicon, a key a row, a part a piece of a pattern. */
+/* Room for what the tables have: a key a word of the lexicon, a key a row, a part a piece of a pattern. */
 #define LEXICON_KEYS_MAX 4096
 #define PARTS_MAX 6144
 
@@ -201,7 +201,7 @@ static void indexes_fill(void)
     class_rows_fill();
 }
 
-/* The first one in a process to ask fills the indexes; who asks in that moment waits for it. */
+/* The first caller in a process fills the indexes; callers that come in that moment wait for it. */
 void indexes_need(void)
 {
     int state = atomic_load_explicit(&index_state, memory_order_acquire);

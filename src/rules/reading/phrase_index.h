@@ -88,7 +88,7 @@ extern struct class_row class_rows[PHRASE_ROWS]; /* by class, each class in the 
 extern uint16_t class_first[WORD_CLASSES + 1];   /* of each class's rows */
 extern struct pattern_part parts[];              /* of all patterns */
 
-/* Of a row's first part, where that is a word; a target is a row. */
+/* The keys of rows whose first part is a word; a target is a row. */
 struct phrase_index *index_of(const struct phrase_table *table);
 /* A row's parts. */
 struct pattern_parts *parts_of(const struct phrase_table *table);

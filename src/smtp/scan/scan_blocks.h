@@ -78,7 +78,7 @@ static inline bool scan_lines_block(struct scan_lines *lines, size_t at, uint64_
     return true;
 }
 
-/* Of a block's bits those of its last octets, `rest` of them and at least one. */
+/* A block's bits for its last octets, `rest` of them and at least one. */
 static inline uint64_t scan_block_rest(uint64_t bits, size_t rest)
 {
     return bits & ~(uint64_t)0 << (SCAN_BLOCK - rest);

@@ -51,7 +51,7 @@ static const char *word_end(const char *at, const char *end)
     return at;
 }
 
-/* Of "user:password@host" the user, of an address all. An IPv6 literal has its colons behind the last "@". */
+/* The user of "user:password@host", all of an address. An IPv6 literal has its colons behind the last "@". */
 static const char *login_end(const char *at, const char *end)
 {
     const char *colon, *sign = end;
@@ -96,7 +96,7 @@ static const char *words_shown(const char *at, const char *end, bool strict)
     return shown;
 }
 
-/* Of one "KEY=VALUE" as much as may be shown. Where nobody knows the keyword, the looks of its value decide. */
+/* As much of one "KEY=VALUE" as may be shown. Where nobody knows the keyword, the looks of its value decide. */
 static const char *parameter_shown(enum smtpscope_verb verb, const char *at, const char *end)
 {
     const char *equals = memchr(at, '=', (size_t)(end - at)), *value = equals ? equals + 1 : at;

@@ -19,15 +19,15 @@
 #define WINDOW SECRET_MIN
 /* All windows of so many octets, then every eighth: what is repeated of a long token is longer than that. */
 #define WINDOWS_DENSE 64
-/* Of one session: thirty logins, or a few tokens of some thousand octets. */
+/* As many as one session needs: thirty logins, or a few tokens of some thousand octets. */
 #define WINDOWS_MAX 2048
 #define RECENT_MAX 16
 #define RECENT_MIN 4
-/* Of one line. */
+/* In one line. */
 #define WORDS_MAX 64
-/* Of a password that may come back as base64. */
+/* Octets of a password that may come back as base64. */
 #define ENCODED_MAX 96
-/* Of one that may come back in hexadecimal. */
+/* Octets of one that may come back in hexadecimal. */
 #define HEX_MAX 32
 #define HASH_BASE 0x9e3779b97f4a7c15u
 

@@ -126,7 +126,7 @@ void opaque_tell(struct smtpscope_session *session, enum smtpscope_side side, co
                  const struct octet_origin *origin);
 /* RFC 8314 3.3: TLS from the first octet on; and nothing was said in clear. */
 bool is_implicit_tls(const struct smtpscope_session *session);
-/* Of a host's name, in whatever case (RFC 5321 2.4); 0 of none. */
+/* The hash of a host's name, in whatever case (RFC 5321 2.4); 0 when there is none. */
 uint32_t name_hash(const struct smtpscope_text *name);
 void fact_tell(struct smtpscope_session *session, const struct smtpscope_fact *fact);
 

@@ -159,23 +159,20 @@ static bool is_sasl(const char *at, size_t len)
 #define SASL_LEAST 8
 #define SASL_MOST 128
 
-static bool is_base64(char c)
-{
-    return is_alpha(c) || is_digit(c) || c == '+' || c == '/';
-}
-
 const char *sasl_find(const char *at, size_t len)
 {
     char decoded[BASE64_DECODED(SASL_MOST)];
 
     for (const char *end = at + len; at < end; at++) {
         const char *begin = at;
+        unsigned kinds = 0, kind;
         size_t run;
 
-        while (at < end && is_base64(*at))
-            at++;
+        for (; at < end && (kind = kind_of(*at)) & KIND_BASE64; at++)
+            kinds |= kind;
         run = (size_t)(at - begin);
-        if (run >= SASL_LEAST && is_sasl(decoded, base64_decode(begin, run < SASL_MOST ? run : SASL_MOST, decoded)))
+        if (run >= SASL_LEAST && kinds & KIND_BASE64_LOW &&
+            is_sasl(decoded, base64_decode(begin, run < SASL_MOST ? run : SASL_MOST, decoded)))
             return begin;
     }
     return NULL;
