@@ -51,7 +51,8 @@ static unsigned command_fill(struct smtpscope_session *session, struct smtpscope
         command->circumstances |= SMTPSCOPE_COMMAND_SMUGGLED;
     if (session->was_held)
         command->circumstances |= SMTPSCOPE_COMMAND_HELD;
-    if (!greeting_may_lack(session) && (!session->greeted || origin->acked < session->greeting_end))
+    if (!session->flow->midstream && !extra_of(session)->lost[SMTPSCOPE_SERVER] &&
+        (!session->greeted || origin->acked < session->greeting_end))
         command->circumstances |= SMTPSCOPE_COMMAND_EARLY;
     return command_parse(command, line, len);
 }

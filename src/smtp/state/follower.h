@@ -105,11 +105,6 @@ static inline const struct session_extra *extra_of(const struct smtpscope_sessio
 {
     return session->extra ? session->extra : &extra_none;
 }
-/* May the server have spoken before the first of its octets in the capture? */
-static inline bool greeting_may_lack(const struct smtpscope_session *session)
-{
-    return session->flow->midstream || session->flow->unbegun || extra_of(session)->lost[SMTPSCOPE_SERVER];
-}
 struct session_extra *extra_need(struct smtpscope_session *session);
 /* The one way to change how the client's octets are read. */
 void client_enter(struct smtpscope_session *session, enum client_mode mode);
