@@ -39,10 +39,16 @@ void aside_add(struct smtpscope_streams *streams, struct flow *flow, enum smtpsc
         streams->stats.refused++;
 }
 
+/* No receiver takes octets whose checksum is wrong, where that of others is right. */
+static uint16_t gravity(const struct deliverable *part)
+{
+    return part->doubts & DOUBT_CHECKSUM ? UINT16_MAX : part->doubts & DOUBTS_GRAVE;
+}
+
 /* Of two with the same octets: that with the lesser doubt, else that which was sent earlier, and so acknowledges less. */
 static bool is_better(const struct deliverable *part, const struct deliverable *best)
 {
-    uint16_t doubts = part->doubts & DOUBTS_GRAVE, others = best->doubts & DOUBTS_GRAVE;
+    uint16_t doubts = gravity(part), others = gravity(best);
 
     if (doubts != others)
         return doubts < others;

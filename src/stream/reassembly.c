@@ -504,6 +504,8 @@ __attribute__((noinline)) static bool segment_any(struct smtpscope_streams *stre
     else if (flow->direction[!side].seen)
         part.doubts = checks_failed(flow, side, segment);
     if (part.doubts) {
+        if (part.doubts & DOUBT_CONTESTED) /* what was delivered in its place may be what was forged */
+            compare_old(streams, flow, side, segment, &part);
         aside_add(streams, flow, side, &part);
     } else {
         trouble_segment(streams, flow, side, segment);
