@@ -87,10 +87,12 @@ void outcome_heard(struct smtpscope_tls_connection *connection, const struct smt
 void outcome_alert(struct smtpscope_tls_connection *connection, enum smtpscope_side side, const uint8_t *data, size_t len,
                    bool encrypted, const struct place *place)
 {
-    struct handshake *handshake = handshake_untold(connection);
+    struct handshake *handshake = handshake_of(connection);
     bool fatal;
 
-    if (!handshake || len < 2 || handshake->told.alerted)
+    if (!connection->told && !handshake && !encrypted) /* the answer to what was no ClientHello */
+        handshake = handshake_need(connection);
+    if (connection->told || !handshake || len < 2 || handshake->told.alerted)
         return;
     /* RFC 8446 6: in 1.3 the level says nothing */
     fatal = data[1] != ALERT_CLOSE_NOTIFY && data[1] != ALERT_USER_CANCELED && (data[0] == ALERT_FATAL || is_13(connection));
@@ -228,6 +230,12 @@ static bool alert_is_late(const struct handshake *handshake, enum smtpscope_side
     return was_closed(ending) && ending->by != by && ending->fin_time && ending->fin_time <= handshake->alert_time;
 }
 
+/* Did either side say a hello? If not, nobody knows what an alert is about. */
+static bool has_hello(const struct handshake *handshake)
+{
+    return handshake->told.begun || handshake->hello[SMTPSCOPE_CLIENT] || handshake->hello[SMTPSCOPE_SERVER];
+}
+
 static void outcome_decide(struct smtpscope_tls_connection *connection, const struct smtpscope_ending *ending)
 {
     const struct handshake *handshake = handshake_of(connection);
@@ -235,7 +243,9 @@ static void outcome_decide(struct smtpscope_tls_connection *connection, const st
     enum smtpscope_side by = handshake->told.alerted ? handshake->told.alert_by : (enum smtpscope_side)handshake->sealed_by;
     bool alert = handshake->told.alerted || handshake->sealed_alert;
 
-    if (alert && !alert_is_late(handshake, by, ending)) {
+    if (alert && !has_hello(handshake)) {
+        outcome = SMTPSCOPE_HANDSHAKE_UNKNOWN;
+    } else if (alert && !alert_is_late(handshake, by, ending)) {
         outcome = SMTPSCOPE_HANDSHAKE_REFUSED;
     } else if (connection->side[SMTPSCOPE_CLIENT].finished && !(was_closed(ending) && ending->by == SMTPSCOPE_SERVER)) {
         outcome = SMTPSCOPE_HANDSHAKE_DONE;
