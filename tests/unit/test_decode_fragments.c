@@ -290,6 +290,70 @@ static void test_fragments_octets(void **state)
     }
 }
 
+/* Pseudo-random, the same in every run. */
+static uint32_t chance(uint32_t *state, uint32_t below)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (*state >> 8) % below;
+}
+
+/* What was sent for each octet of the datagram: true ones, and changed ones. */
+struct model {
+    bool is_true[2048], is_changed[2048];
+    bool contradicts;
+};
+
+static bool send_random(struct decoder *decoder, uint32_t id, uint32_t *state, bool lie, struct model *model,
+                        struct smtpscope_segment *segment)
+{
+    size_t off = chance(state, 9) * 8, end = chance(state, 3) || !off ? off + (1 + chance(state, 6)) * 8 : 999;
+    bool changed = lie && !chance(state, 4);
+    struct builder builder;
+    build_fragment(&builder, false, id, off, end);
+    size_t len = builder_len(&builder) - HEADER;
+    for (size_t i = 0; i < len; i++) {
+        builder.room[builder.at + HEADER + i] ^= changed ? 0x80 : 0;
+        (changed ? model->is_changed : model->is_true)[off + i] = true;
+    }
+    model->contradicts |= changed;
+    return decode(decoder, 12, builder.room + builder.at, builder_len(&builder), builder_len(&builder), segment);
+}
+
+/* Each octet of a segment that comes out is one that was sent for its place; without a lie all of them are the true ones. */
+static void check_model(const struct smtpscope_segment *segment, const struct model *model)
+{
+    assert_true(segment->len <= PAYLOAD_LEN);
+    for (size_t i = 0; i < segment->len; i++) {
+        uint8_t octet = segment->data[i], want = (uint8_t)payload[i];
+        size_t place = HEADER + TCP_OPTIONS + i;
+        assert_true((octet == want && model->is_true[place]) || (octet == (want ^ 0x80) && model->is_changed[place]));
+    }
+    if (model->contradicts)
+        return;
+    assert_int_equal(segment->len, PAYLOAD_LEN);
+    assert_false(segment->marks & SMTPSCOPE_MARK_CONTESTED);
+}
+
+/* Fragments at random, cut and sent again as may be, every second datagram with lies among them. */
+static void test_fragments_model(void **state)
+{
+    (void)state;
+    struct decoder *decoder = decoder_make();
+    uint32_t seed = 1, whole = 0;
+    for (uint32_t id = 0; id < 20000; id++) {
+        static const struct model nothing;
+        struct smtpscope_segment segment = {0};
+        struct model model = nothing;
+        for (int i = 0; i < 12; i++)
+            if (send_random(decoder, id, &seed, id % 2, &model, &segment)) {
+                check_model(&segment, &model);
+                whole++;
+            }
+    }
+    assert_true(whole > 5000);
+    decoder_free(decoder);
+}
+
 /* Hundreds of forged fragments between those of one datagram do not push it out. */
 static void test_fragments_storm(void **state)
 {
@@ -383,10 +447,11 @@ int main(void)
         cmocka_unit_test(test_fragments_in_any_order), cmocka_unit_test(test_fragments_overlap_equal),
         cmocka_unit_test(test_fragments_contested),    cmocka_unit_test(test_fragments_end_lies),
         cmocka_unit_test(test_fragments_hops),         cmocka_unit_test(test_fragments_storm),
-        cmocka_unit_test(test_fragments_ports_lie),    cmocka_unit_test(test_fragments_contradict),
-        cmocka_unit_test(test_fragments_snapped),      cmocka_unit_test(test_fragments_time_out),
-        cmocka_unit_test(test_fragments_flood),        cmocka_unit_test(test_fragments_octets),
-        cmocka_unit_test(test_fragments_dismissed),    cmocka_unit_test(test_fragments_in_fragments),
+        cmocka_unit_test(test_fragments_model),        cmocka_unit_test(test_fragments_ports_lie),
+        cmocka_unit_test(test_fragments_contradict),   cmocka_unit_test(test_fragments_snapped),
+        cmocka_unit_test(test_fragments_time_out),     cmocka_unit_test(test_fragments_flood),
+        cmocka_unit_test(test_fragments_octets),       cmocka_unit_test(test_fragments_dismissed),
+        cmocka_unit_test(test_fragments_in_fragments),
     };
     return cmocka_run_group_tests_name("fragments", tests, NULL, NULL);
 }
