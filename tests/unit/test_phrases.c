@@ -15,9 +15,9 @@ static const unsigned moments[] = {TEMPORARY | AT_RCPT, PERMANENT | AT_RCPT, PER
 /* --- a pattern against a text, by trying everything */
 
 static const struct {
-    const char *class, *words;
+    const char *class, *language, *words;
 } lexicon[] = {
-#define WORDS(class, language, words) {#class, words},
+#define WORDS(class, language, words) {#class, language, words},
 #include "rules/reading/lexicon.def"
 };
 
@@ -163,7 +163,8 @@ static const char *class_word(const char *name, size_t len, size_t *word_len, si
     for (size_t i = 0; i < unit_count(names); i++)
         for (size_t row = 0;
              strlen(names[i].name) == len && strncmp(names[i].name, name, len) == 0 && row < unit_count(lexicon); row++)
-            if (strcmp(lexicon[row].class, names[i].class) == 0 && count < unit_count(found))
+            if (strcmp(lexicon[row].class, names[i].class) == 0 && count < unit_count(found) &&
+                strstr(lexicon[row].language, "recoded") == NULL)
                 found[count++] = lexicon[row].words;
     assert_true(count > 0);
     *word_len = strcspn(found[turn % count], "|");
@@ -200,6 +201,23 @@ static size_t phrase_write(char *to, const char *pattern, size_t turn)
     return len;
 }
 
+/* Octets that are no UTF-8 of the letters we have phrases in make a text that is none, in which the words of other rows are not found. */
+static bool is_recoded(const char *pattern)
+{
+    const unsigned char *at = (const unsigned char *)pattern;
+
+    while (*at) {
+        size_t more = *at < 0x80 ? 0 : *at == 0xd0 || *at == 0xd1 ? 1 : *at >= 0xe3 && *at <= 0xed ? 2 : SIZE_MAX;
+
+        if (more == SIZE_MAX)
+            return true;
+        for (at++; more; more--, at++)
+            if (*at < 0x80 || *at >= 0xc0)
+                return true;
+    }
+    return false;
+}
+
 static void test_each_phrase(void **unused)
 {
     char text[512];
@@ -214,7 +232,7 @@ static void test_each_phrase(void **unused)
 
         texts_agree(&reply_phrases, text, len, 1);
         words_read(&words, &(struct smtpscope_text){text, len});
-        if (!phrase_applies(&reply_phrases, row, &words, when, phrase->server))
+        if (!is_recoded(phrase->pattern) && !phrase_applies(&reply_phrases, row, &words, when, phrase->server))
             fail_msg("\"%s\" is not found in \"%.*s\"", phrase->pattern, (int)len, text);
     }
 }

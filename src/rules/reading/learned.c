@@ -164,26 +164,6 @@ static bool says_something(enum smtpscope_reason reason)
            reason != SMTPSCOPE_REASON_SHUTTING_DOWN;
 }
 
-enum smtpscope_reason learned_reason(const struct learned_reply *reply)
-{
-    int sums[SMTPSCOPE_REASONS] = {0};
-    enum smtpscope_reason best = (enum smtpscope_reason)reasons[0];
-    uint64_t others = 0;
-
-    if (!reply->words->count)
-        return SMTPSCOPE_REASON_NONE;
-    learned_features(reply, feature_sum, sums);
-    for (size_t i = 1; i < COUNT(reasons); i++)
-        if (sums[reasons[i]] > sums[best])
-            best = (enum smtpscope_reason)reasons[i];
-    for (size_t i = 0; i < COUNT(reasons); i++) {
-        size_t behind = (size_t)(sums[best] - sums[reasons[i]]);
-
-        others += reasons[i] != best && behind < COUNT(odds) ? odds[behind] : 0;
-    }
-    return others <= LEARNED_OTHERS_MAX && says_something(best) ? best : SMTPSCOPE_REASON_NONE;
-}
-
 /* --- what spoke for it */
 
 struct quoted {
@@ -214,6 +194,29 @@ static void word_weigh(void *ctx, const char *feature, size_t len)
     memcpy(quoted->words[at].word, feature + 2, len - 2);
     quoted->words[at].len = len - 2;
     quoted->words[at].weight = weight;
+}
+
+enum smtpscope_reason learned_reason(const struct learned_reply *reply)
+{
+    int sums[SMTPSCOPE_REASONS] = {0};
+    enum smtpscope_reason best = (enum smtpscope_reason)reasons[0];
+    struct quoted quoted = {.count = 0};
+    uint64_t others = 0;
+
+    if (!reply->words->count)
+        return SMTPSCOPE_REASON_NONE;
+    learned_features(reply, feature_sum, sums);
+    for (size_t i = 1; i < COUNT(reasons); i++)
+        if (sums[reasons[i]] > sums[best])
+            best = (enum smtpscope_reason)reasons[i];
+    for (size_t i = 0; i < COUNT(reasons); i++) {
+        size_t behind = (size_t)(sums[best] - sums[reasons[i]]);
+
+        others += reasons[i] != best && behind < COUNT(odds) ? odds[behind] : 0;
+    }
+    quoted.reason = best;
+    learned_features(reply, word_weigh, &quoted);
+    return others <= LEARNED_OTHERS_MAX && says_something(best) && quoted.count ? best : SMTPSCOPE_REASON_NONE;
 }
 
 size_t learned_quote(const struct learned_reply *reply, enum smtpscope_reason reason, char *to, size_t size)

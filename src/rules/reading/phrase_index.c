@@ -50,7 +50,7 @@ const struct phrase_table reply_phrases = {phrase_rows, COUNT(phrase_rows)};
 const struct phrase_table software_phrases = {software_rows, COUNT(software_rows)};
 
 /* Room for what the tables have: a key a word of the lexicon, a key a row, a part a piece of a pattern. */
-#define LEXICON_KEYS_MAX 4096
+#define LEXICON_KEYS_MAX 16384
 #define PARTS_MAX 6144
 
 enum { INDEX_EMPTY, INDEX_IN_WORK, INDEX_READY };
