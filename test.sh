@@ -61,7 +61,7 @@ test_run_script() {
 
 # What users run is built by what runs often: it says the same as the build that was tested.
 test_release_says_the_same() {
-    [ -e build/release/profile/trained ] || [ "${SMTPSCOPE_PROFILE:-ON}" = OFF ] || { say "the release build has no counts"; return 1; }
+    [ -n "$(find build/release/profile/counts -name "*.gcda" 2>/dev/null)" ] || [ "${SMTPSCOPE_PROFILE:-ON}" = OFF ] || { say "the release build has no counts"; return 1; }
     for capture in pcaps/*.pcap pcaps/*.pcapng.gz; do
         for preset in dev release; do
             "build/$preset/bin/smtpscope" -r "$capture" --format json --sessions --messages >"build/$preset/said.json" || return 1
