@@ -7,13 +7,14 @@
 #   thread       ThreadSanitizer over the captures, one to four workers
 #   mutations    the program broken in one place after the other: a test must notice each
 #   pairing      a line without a reply, or a reply without a line, at each place of each clean session, with ten seeds
+#   flood        a million SYNs that nobody answers around sessions: bounded, and the sessions judged as ever
 #   processors   unit tests and fuzz replay on i386, arm64 and a big-endian processor (root, debootstrap)
 #   roots        ./run.sh and ./test.sh in fresh Debian 12, 13 and sid (root, debootstrap)
 set -u
 cd -- "$(dirname -- "$0")/.." || exit 2
 minutes=60
 [ "${1-}" != --minutes ] || { minutes=$2; shift 2; }
-[ $# -gt 0 ] || set -- fuzz thread mutations pairing processors roots
+[ $# -gt 0 ] || set -- fuzz thread mutations pairing flood processors roots
 mkdir -p build/long
 passed=0
 failed=0
@@ -51,6 +52,13 @@ part_pairing() {
     for seed in 1 2 3 4 5 6 7 8 9 10; do
         python3 tests/pairing/out_of_step.py --all --seed $seed build/dev/bin/smtpscope pcaps ../shared/captures ../shared/captures-servers ||
             return 1
+    done
+}
+
+part_flood() {
+    cmake --preset dev && cmake --build --preset dev --target smtpscope-program || return 1
+    for capture in all-three-families postfix-out-of-order postfix-aborted; do
+        tests/long/flood.py build/dev/bin/smtpscope pcaps/$capture.pcap || return 1
     done
 }
 

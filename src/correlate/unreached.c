@@ -123,29 +123,10 @@ static void slot_tell(struct unreached *unreached, struct unreached_slot *slot, 
     finding.packet = slot->first.packet;
     finding.last_time = slot->last.time;
     finding.last_packet = slot->last.packet;
-    slot->key = 0;
+    unreached->keys[slot - unreached->slots] = 0;
+    slot->count = slot->tries = 0;
     unreached->used--;
     tell(ctx, &finding);
-}
-
-void unreached_note(struct unreached *unreached, uint64_t seed, const struct smtpscope_trace *trace, unreached_tell *tell,
-                    void *ctx)
-{
-    const struct smtpscope_endpoint *server = &trace->flow.side[SMTPSCOPE_SERVER];
-    uint64_t key =
-        hash_octets(server->addr, sizeof server->addr, seed ^ ((uint64_t)server->port << 8 | (uint64_t)trace->attempt)) | 1;
-    struct unreached_slot *slot = &unreached->slots[(key >> 1) % UNREACHED_SLOTS];
-
-    if (slot->key && slot->key != key)
-        slot_tell(unreached, slot, tell, ctx);
-    if (!slot->key) {
-        *slot = (struct unreached_slot){.key = key, .first = *trace};
-        if (!unreached->used++ || trace->time + MINUTE < unreached->due)
-            unreached->due = trace->time + MINUTE;
-    }
-    slot->last = *trace;
-    slot->count++;
-    slot->tries += trace->tries;
 }
 
 /* The first of those that began at `before` or earlier, in the order of the capture; NULL: there is none. */
@@ -156,10 +137,50 @@ static struct unreached_slot *slot_due(struct unreached *unreached, smtpscope_ti
     for (size_t i = 0; i < UNREACHED_SLOTS; i++) {
         struct unreached_slot *slot = &unreached->slots[i];
 
-        if (slot->key && slot->first.time <= before && (!due || slot->first.packet < due->first.packet))
+        if (slot->count && slot->first.time <= before && (!due || slot->first.packet < due->first.packet))
             due = slot;
     }
     return due;
+}
+
+/*
+ * The slot of this key, empty if it is new. When all are taken, the one that began first is told and makes room: where slots stand is
+ * secret, so nothing that is told may depend on it.
+ */
+static struct unreached_slot *slot_of(struct unreached *unreached, uint64_t key, unreached_tell *tell, void *ctx)
+{
+    struct unreached_slot *slot;
+    size_t spare = UNREACHED_SLOTS;
+
+    for (size_t i = 0; i < UNREACHED_SLOTS; i++) {
+        if (unreached->keys[i] == key)
+            return &unreached->slots[i];
+        if (!unreached->keys[i])
+            spare = i;
+    }
+    slot = spare < UNREACHED_SLOTS ? &unreached->slots[spare] : slot_due(unreached, INT64_MAX);
+    if (slot->count)
+        slot_tell(unreached, slot, tell, ctx);
+    unreached->keys[slot - unreached->slots] = key;
+    return slot;
+}
+
+void unreached_note(struct unreached *unreached, uint64_t seed, const struct smtpscope_trace *trace, unreached_tell *tell,
+                    void *ctx)
+{
+    const struct smtpscope_endpoint *server = &trace->flow.side[SMTPSCOPE_SERVER];
+    uint64_t key =
+        hash_octets(server->addr, sizeof server->addr, seed ^ ((uint64_t)server->port << 8 | (uint64_t)trace->attempt)) | 1;
+    struct unreached_slot *slot = slot_of(unreached, key, tell, ctx);
+
+    if (!slot->count) {
+        slot->first = *trace;
+        if (!unreached->used++ || trace->time + MINUTE < unreached->due)
+            unreached->due = trace->time + MINUTE;
+    }
+    slot->last = *trace;
+    slot->count++;
+    slot->tries += trace->tries;
 }
 
 static void tell_due(struct unreached *unreached, smtpscope_time before, unreached_tell *tell, void *ctx)
@@ -177,7 +198,7 @@ void unreached_expire(struct unreached *unreached, smtpscope_time now, unreached
     tell_due(unreached, now - MINUTE, tell, ctx);
     unreached->due = now + MINUTE;
     for (size_t i = 0; i < UNREACHED_SLOTS; i++)
-        if (unreached->slots[i].key && unreached->slots[i].first.time + MINUTE < unreached->due)
+        if (unreached->slots[i].count && unreached->slots[i].first.time + MINUTE < unreached->due)
             unreached->due = unreached->slots[i].first.time + MINUTE;
 }
 

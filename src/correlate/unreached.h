@@ -5,17 +5,17 @@
 
 #include "smtpscope/correlate.h"
 
-/* Servers and kinds at a time: direct-mapped; a newcomer has what stood in its place told. */
+/* Servers and kinds at a time; a newcomer to a full table has the one that began first told. */
 #define UNREACHED_SLOTS 256u
 
 struct unreached_slot {
-    uint64_t key;                 /* 0: free */
     struct smtpscope_trace first; /* of the minute */
     struct smtpscope_trace last;
-    uint32_t count, tries;
+    uint32_t count, tries; /* count 0: it is free */
 };
 
 struct unreached {
+    uint64_t keys[UNREACHED_SLOTS]; /* of the slots; 0: free */
     struct unreached_slot slots[UNREACHED_SLOTS];
     size_t used;
     smtpscope_time due; /* when the first of them has its minute behind it */

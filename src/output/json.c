@@ -328,6 +328,43 @@ static void put_octets(struct writer *line, const struct transcript *transcript)
     put_close(line, '}');
 }
 
+static void put_milliseconds(struct writer *line, const char *key, smtpscope_time time)
+{
+    put_member_number(line, key, (uint64_t)(time / (SMTPSCOPE_SECOND / 1000)));
+}
+
+static void put_network_side(struct writer *line, const struct smtpscope_network_side *figures)
+{
+    put_open(line, '{');
+    put_member_number(line, "octets_resent", figures->resent);
+    put_member_number(line, "segments_resent", figures->resent_segments);
+    put_member_number(line, "octets_not_arrived", figures->not_arrived);
+    put_member_number(line, "octets_unacknowledged", figures->unacked);
+    put_member_number(line, "tries", figures->unacked_tries);
+    put_member_number(line, "window_closings", figures->window_closings);
+    put_milliseconds(line, "window_closed_ms", figures->window_closed);
+    put_milliseconds(line, "window_longest_ms", figures->window_longest);
+    put_member_name(line, "icmp", figures->icmp.icmp ? smtpscope_icmp_name(figures->icmp.icmp) : NULL);
+    put_member_number(line, "icmp_count", figures->icmp.count);
+    put_member_number(line, "icmp_mtu", figures->icmp.mtu);
+    put_close(line, '}');
+}
+
+static void put_network(struct writer *line, const struct smtpscope_network *network)
+{
+    put_key(line, "network");
+    if (!network) {
+        put_null(line);
+        return;
+    }
+    put_open(line, '{');
+    for (int side = SMTPSCOPE_CLIENT; side <= SMTPSCOPE_SERVER; side++) {
+        put_key(line, format_side((enum smtpscope_side)side));
+        put_network_side(line, &network->side[side]);
+    }
+    put_close(line, '}');
+}
+
 static void json_session(struct output *output, void *state, const struct smtpscope_flow *flow,
                          const struct transcript *transcript)
 {
@@ -356,6 +393,7 @@ static void json_session(struct output *output, void *state, const struct smtpsc
     put_member_bool(line, "midstream", flow->midstream);
     put_gaps(line, transcript);
     put_octets(line, transcript);
+    put_network(line, transcript->in_trouble ? &transcript->network : NULL);
     put_exchanges(output, transcript);
     json_end(output, "session", SMTPSCOPE_INFO);
 }

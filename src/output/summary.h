@@ -29,7 +29,8 @@ struct summary {
     uint64_t recipients[SUMMARY_OUTCOMES]; /* by their RCPT; also those of transactions without a message */
     uint64_t findings[SMTPSCOPE_RULES];    /* that were printed */
     uint64_t by_severity[SMTPSCOPE_SEVERITIES];
-    const char *watched; /* the interfaces, for people; NULL: files were read */
+    uint64_t attempts, unanswered, rejected; /* connections that never came to a word, and what became of them */
+    const char *watched;                     /* the interfaces, for people; NULL: files were read */
     smtpscope_time first_time, last_time;
     bool interrupted;
     struct summary_stage stages[SUMMARY_STAGES_MAX]; /* that are shown */

@@ -50,6 +50,11 @@ static const struct counted message_rows[] = {
     {COUNTED(messages[SMTPSCOPE_OUTCOME_UNKNOWN], NN_("%llu unknown", "%llu unknown"))},
 };
 
+static const struct counted attempt_rows[] = {
+    {COUNTED(unanswered, NN_("%llu unanswered", "%llu unanswered"))},
+    {COUNTED(rejected, NN_("%llu refused", "%llu refused"))},
+};
+
 static const struct counted recipient_rows[] = {
     {COUNTED(recipients[SMTPSCOPE_OUTCOME_ACCEPTED], NN_("%llu accepted", "%llu accepted"))},
     {COUNTED(recipients[SMTPSCOPE_OUTCOME_DEFERRED], NN_("%llu deferred", "%llu deferred"))},
@@ -136,13 +141,27 @@ static void summary_rules(const struct layout *layout, const struct summary *sum
     }
 }
 
+static void summary_attempts(const struct summary *summary, struct writer *text)
+{
+    if (!summary->attempts)
+        return;
+    writer_format(text,
+                  ngettext("; %llu attempt to connect came to nothing", "; %llu attempts to connect came to nothing",
+                           (unsigned long)summary->attempts),
+                  (unsigned long long)summary->attempts);
+    if (summary->unanswered || summary->rejected)
+        writer_string(text, ": ");
+    counted_list(text, summary, COUNTED_ROWS(attempt_rows));
+}
+
 void text_input(const struct layout *layout, const struct packet_numbering *numbering, const struct summary *summary)
 {
     struct writer text = {0};
 
     summary_input(layout, numbering, summary, &text);
     writer_unsigned(&text, summary->sessions);
-    if (!summary->sessions && (summary->packets || summary->watched))
+    summary_attempts(summary, &text);
+    if (!summary->sessions && !summary->attempts && (summary->packets || summary->watched))
         writer_format(&text, ": %s", _("nothing on the watched ports; try --ports or --detect"));
     summary_line(layout, _("Sessions"), &text);
     writer_fini(&text);

@@ -205,6 +205,10 @@ static void transcript_tls_end(struct transcript_tls *tls, const struct smtpscop
 static void transcript_end(struct transcript *transcript, const struct smtpscope_end *end)
 {
     transcript->ending = *end->ending;
+    transcript->ending.network = NULL; /* it is there during the call only */
+    transcript->in_trouble = end->ending->network;
+    if (transcript->in_trouble)
+        transcript->network = *end->ending->network;
     transcript->quit_sent = end->quit_sent;
     memcpy(transcript->octets_seen, end->octets, sizeof end->octets);
 }

@@ -65,7 +65,9 @@ struct transcript {
     struct transcript_slice greeting, helo, extensions; /* extensions: lines joined by LF, of the last accepted EHLO */
     bool has_greeting;
     struct transcript_tls tls;
-    struct smtpscope_proxy proxy;   /* its version is 0: there was none */
+    struct smtpscope_proxy proxy;     /* its version is 0: there was none */
+    struct smtpscope_network network; /* with `in_trouble` */
+    bool in_trouble;
     struct smtpscope_ending ending; /* from here on: since the fact of the session's end */
     bool quit_sent;
     uint64_t octets_seen[2]; /* in clear, of each side */

@@ -83,6 +83,13 @@ static bool attempt_end(const struct smtpscope_streams *streams, const struct fl
     return is_established(flow) && waited >= GREETING_TIME;
 }
 
+static void attempt_count(struct smtpscope_stream_stats *stats, enum smtpscope_attempt_end end)
+{
+    stats->attempts++;
+    stats->unanswered += end == SMTPSCOPE_ATTEMPT_UNANSWERED || end == SMTPSCOPE_ATTEMPT_HALF_OPEN;
+    stats->rejected += end == SMTPSCOPE_ATTEMPT_REFUSED || end == SMTPSCOPE_ATTEMPT_REJECTED;
+}
+
 void attempt_tell(struct smtpscope_streams *streams, const struct flow *flow, enum smtpscope_close why)
 {
     smtpscope_time now = streams->now + streams->stepped;
@@ -95,6 +102,6 @@ void attempt_tell(struct smtpscope_streams *streams, const struct flow *flow, en
     attempt.waited = (attempt.end == SMTPSCOPE_ATTEMPT_SILENT ? now : flow->last_time) - flow->public.first_time;
     if (attempt.end == SMTPSCOPE_ATTEMPT_REJECTED)
         attempt.waited = attempt.icmp.time - flow->last_time > 0 ? attempt.icmp.time - flow->last_time : 0;
-    streams->stats.attempts++;
+    attempt_count(&streams->stats, attempt.end);
     streams->config.events->attempted(streams->config.ctx, &attempt);
 }

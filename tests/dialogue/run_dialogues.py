@@ -13,8 +13,8 @@ sys.dont_write_bytecode = True
 import dialogue as dialogues  # noqa: E402
 import tcpwire  # noqa: E402
 
-# What may differ between two ways of cutting the same octets into segments.
-POSITION_FIELDS = ("packet", "last_packet", "timestamp", "last_timestamp", "end_timestamp", "file")
+# What may differ between two ways of cutting the same octets into segments, some of them sent again.
+POSITION_FIELDS = ("packet", "last_packet", "timestamp", "last_timestamp", "end_timestamp", "file", "network")
 TIMEOUT_S = 60
 
 

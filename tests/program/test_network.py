@@ -403,6 +403,35 @@ class Network(ProgramTest):
         self.assertEqual(sum(f["count"] for f in found), 10000)
         self.assertLessEqual(len(found), 4)
 
+    def test_attempts_are_counted(self):
+        packets = []
+        for port, situation in ((20000, unanswered), (20001, answer_not_arriving), (20002, refused), (20003, port_check)):
+            situation(Talk(packets, port=port))
+        path = self.path("talk.pcap")
+        with open(path, "wb") as file:
+            tcpwire.write_pcap(file, sorted(packets, key=lambda packet: packet[0]))
+        stream = run("-r", path, "--format", "json", "--summary").events("stats")[0]["stages"]["stream"]
+        self.assertEqual((stream["attempts"], stream["unanswered"], stream["rejected"]), (4, 2, 1))
+        self.assertIn("0; 4 attempts to connect came to nothing: 2 unanswered, 1 refused", run("-r", path).out)
+
+    def test_a_session_in_trouble_has_figures(self):
+        for situation, side, key, want in ((window_closed, "server", "window_closed_ms", 40000), (path_mtu, "client", "tries", 9),
+                                           (path_mtu_at_the_receiver, "client", "octets_not_arrived", 4380)):
+            with self.subTest(situation=situation.__name__):
+                packets = []
+                situation(Talk(packets))
+                for workers in ("1", "3"):
+                    self.assertEqual(self.session(packets, "--workers", workers)["network"][side][key], want)
+        packets = []
+        slow_greeting(Talk(packets))
+        self.assertIsNone(self.session(packets)["network"])
+
+    def session(self, packets, *arguments):
+        path = self.path("talk.pcap")
+        with open(path, "wb") as file:
+            tcpwire.write_pcap(file, packets)
+        return run("-r", path, "--format", "json", "--sessions", *arguments).events("session")[0]
+
     def test_workers_agree(self):
         packets = []
         for index, (situation, _) in enumerate(SITUATIONS):

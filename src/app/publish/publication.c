@@ -71,6 +71,9 @@ void publication_summary(const struct publication *publication, struct totals *t
     summary->damaged_segments = totals->decoder.damaged;
     if (publication->config.watched)
         totals_show(totals, STAGE_CAPTURE, summary);
+    summary->attempts = totals->streams.attempts;
+    summary->unanswered = totals->streams.unanswered;
+    summary->rejected = totals->streams.rejected;
     totals_show(totals, STAGE_DECODE, summary);
     totals_show(totals, STAGE_STREAM, summary);
     if (publication->config.detect)
