@@ -14,7 +14,10 @@
 #define ROW_OCTETS 16u
 /* No queue tries sooner; a client that has more than one message for a server has. */
 #define SOONEST (2 * SMTPSCOPE_SECOND)
-#define LATEST (5 * 24 * 3600 * SMTPSCOPE_SECOND)
+#define HOUR (3600 * SMTPSCOPE_SECOND)
+#define LATEST (5 * 24 * HOUR)
+/* Envelopes of one length are many, messages of one length few: by the envelope alone only what comes back soon is known again. */
+#define LATEST_BY_ENVELOPE (4 * HOUR)
 
 static uint64_t peers_of(const struct smtpscope_trace *trace, uint64_t seed)
 {
@@ -58,7 +61,9 @@ static bool is_retry_of(const struct inferred_slot *slot, uint64_t peers, const 
 {
     smtpscope_time waited = trace->flow.first_time - slot->end;
 
-    return slot->peers == peers && waited >= SOONEST && waited <= LATEST && is_same_message(slot, &trace->inferred);
+    return slot->peers == peers && waited >= SOONEST &&
+           waited <= (slot->sent && trace->inferred.sent ? LATEST : LATEST_BY_ENVELOPE) &&
+           is_same_message(slot, &trace->inferred);
 }
 
 /* A message of the same length says more than an envelope that has it; of equals, the first one. */
