@@ -3,6 +3,7 @@
 #include "app/explain/explain.h"
 #include "app/explain/list.h"
 #include "app/files/analyse.h"
+#include "app/history/history.h"
 #include "app/live/watch.h"
 #include "app/options/options.h"
 #include "app/options/usage.h"
@@ -40,6 +41,8 @@ static enum status run(struct options *options, int argc, char **argv, FILE *out
     case TASK_RULES: return finish(out, explain_rules(options->format->json, out));
     case TASK_EXPLAIN: return finish(out, explain_topic(options->topic[0], options->stage, options->format->json, out));
     case TASK_COMPARE: return finish(out, explain_compare(options->topic[0], options->topic[1], options->format->json, out));
+    case TASK_EXPORT: return finish(out, history_export(options->topic[0], options->format->json, out));
+    case TASK_MAIL: return finish(out, history_mail(options->topic[0], options->topic[1], options->format->json, out));
     case TASK_HELP: usage_help(out); return finish(out, STATUS_DONE);
     case TASK_VERSION: usage_version(out); return finish(out, STATUS_DONE);
     }

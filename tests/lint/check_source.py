@@ -22,7 +22,8 @@ MAY_INCLUDE = {
     "follow": {PUBLIC, "base", "stream", "tls", "smtp", "rules"},
     "advice": {PUBLIC, "base"},
     "output": {PUBLIC, "advice", "base"},
-    "app": {PUBLIC, "base", "capture", "decode", "stream", "tls", "detect", "smtp", "rules", "correlate", "follow", "advice", "output"},
+    "store": {PUBLIC, "base", "output/format.h"},
+    "app": {PUBLIC, "base", "capture", "decode", "stream", "tls", "detect", "smtp", "rules", "correlate", "follow", "advice", "output", "store"},
     "plugins": {PUBLIC},
 }
 # Room -> the rooms of its stage that it may include. A stage without a row has no rooms; "" is what lies in none.
@@ -31,13 +32,14 @@ ROOMS = {
         "process": set(),
         "options": {"process", "sessions", "publish"},
         "explain": {"process"},
+        "history": {"process"},
         "handoff": {"process"},
         "keys": {"process"},
         "sessions": {"handoff"},
         "publish": {"handoff", "process"},
         "files": {"handoff", "keys", "sessions", "publish", "process", "options"},
         "live": {"handoff", "keys", "sessions", "publish", "process", "options"},
-        "": {"options", "explain", "process", "files", "live"},
+        "": {"options", "explain", "process", "files", "live", "history"},
     },
     "rules": {
         "reading": set(),
@@ -69,6 +71,7 @@ LIBRARIES = {
     r"zlib\.h|zstd\.h": {"capture"},
     r"xxhash\.h": {"base"},
     r"libpsl\.h": {"correlate"},
+    r"sqlite3\.h": {"store"},
     r"cap-ng\.h|seccomp\.h|systemd/.*": {"app"},
     r"microhttpd\.h": {"output"},
     r"libintl\.h": {"base", "advice", "plugins"},

@@ -259,6 +259,7 @@ static void analysis_run(struct analysis *analysis)
     watch_signals();
     analysis->failed = !(alone ? analysis_run_alone(analysis) : analysis_run_together(analysis));
     analysis->totals.summary.interrupted = interrupted;
+    publication_seen(&analysis->publication, analysis->totals.summary.first_time, analysis->totals.summary.last_time);
     if (!publication_finish(&analysis->publication, analysis->totals.summary.last_time))
         analysis->failed = true;
     analysis_print_end(analysis);

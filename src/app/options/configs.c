@@ -45,6 +45,7 @@ struct publication_config options_publication(const struct options *options)
                      .count = options->evidence_count,
                      .spared = options->files,
                      .spared_count = options->file_count},
+        .store = options->store,
         .detect = options->detect,
         .fail_on = options->fail_on,
     };
@@ -58,7 +59,7 @@ struct sessions_config options_sessions(const struct options *options)
         .detect = options->detect,
         .max_sessions = options->max_sessions,
         .sessions = options->sessions,
-        .messages = options->messages || (options->task == TASK_ANALYSE && options->format->for_people),
+        .messages = options->messages || options->store || (options->task == TASK_ANALYSE && options->format->for_people),
         .time_replies = options->metrics,
     };
 }

@@ -13,7 +13,7 @@
 #define LIVE (1U << TASK_WATCH)
 #define BOTH (FILES | LIVE)
 #define LISTING (1U << TASK_INTERFACES)
-#define CATALOGUE (1U << TASK_RULES | 1U << TASK_EXPLAIN | 1U << TASK_COMPARE)
+#define CATALOGUE (1U << TASK_RULES | 1U << TASK_EXPLAIN | 1U << TASK_COMPARE | 1U << TASK_EXPORT | 1U << TASK_MAIL)
 #define ANY (BOTH | LISTING | CATALOGUE)
 
 #define PLAIN(field)                                                                                                           \
@@ -105,6 +105,7 @@ const struct option_row option_table[OPTION_COUNT] = {
     [OPTION_FILE_COUNT] = {"file-count", "N", N_("of them, then the oldest is overwritten"), BOTH, 'W', .in_file = true,
                            .set = set_number, .min = 1, .max = FILES_KEPT_MAX, .needs = OPTION_FILE_SIZE,
                            PLAIN(evidence_count)},
+    [OPTION_STORE] = {"store", "FILE", N_("history: read by export and mail"), FILES, .set = set_word, STRING(store)},
     [OPTION_METRICS] = {"metrics", "ADDRESS:PORT", N_("counters for Prometheus, served there"), LIVE, .in_file = true,
                         .set = set_metrics, STRING(metrics)},
 

@@ -49,6 +49,8 @@ static const struct {
     {"explain", TASK_EXPLAIN, 1,
      "smtpscope explain 450 | \"450 4.7.1\" | sequence.nested-mail | [--stage rcpt] \"550 User unknown\" | -"},
     {"compare", TASK_COMPARE, 2, "smtpscope compare 450 503"},
+    {"export", TASK_EXPORT, 1, "smtpscope export STORE [--format text|json]"},
+    {"mail", TASK_MAIL, 2, "smtpscope mail STORE user@example.org [--format text|json]"},
 };
 #define SUBCOMMANDS (sizeof subcommands / sizeof subcommands[0])
 

@@ -18,6 +18,8 @@ enum task {
     TASK_RULES,
     TASK_EXPLAIN,
     TASK_COMPARE,
+    TASK_EXPORT, /* all of a store */
+    TASK_MAIL,   /* what a store knows of mail to somebody */
     TASK_HELP,
     TASK_VERSION,
 };
@@ -63,12 +65,13 @@ struct options {
     smtpscope_time aggregate, stats_interval; /* 0: off */
     const char *evidence;                     /* of -w; NULL: none */
     uint64_t evidence_octets;                 /* of one file; 0: no limit */
+    const char *store;                        /* file of the history; NULL: none */
     unsigned evidence_count;                  /* files, the oldest of which is overwritten; 0: no limit */
     const char *user;                         /* whom to become; NULL: the default */
     bool sandbox;                             /* default true */
     const char *config;                       /* of -c; NULL: none */
     const char *stage;                        /* of explain; NULL: not said */
-    char *topic[2];                           /* of explain and compare */
+    char *topic[2];                           /* of explain, compare, export and mail */
 };
 
 /* true: `options` is filled. false: each reason and its remedy were printed on standard error. options_fini() after either. */

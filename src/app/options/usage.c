@@ -36,7 +36,8 @@ void usage_help(FILE *out)
     fputs(_("smtpscope: what went wrong in SMTP sessions, whose fault it was, what to do\n"
             "  smtpscope -r FILE... [OPTIONS]               analyse captures\n"
             "  smtpscope -i IFACE [OPTIONS] [EXPRESSION]    watch an interface\n"
-            "  smtpscope rules | explain CODE|RULE|REASON|REPLY | compare CODE CODE\n"),
+            "  smtpscope rules | explain CODE|RULE|REASON|REPLY | compare CODE CODE\n"
+            "  smtpscope export STORE | mail STORE ADDRESS  what --store has kept\n"),
           out);
     for (size_t i = 0, heading = 0; i < OPTION_COUNT; i++) {
         if (!option_table[i].help)

@@ -29,9 +29,36 @@ static struct outputs *publication_outputs(const struct publication *publication
     return outputs_open(&config);
 }
 
+/* false: told. */
+static bool publication_open_store(struct publication *publication)
+{
+    char error[STORE_ERROR_SIZE];
+
+    if (!publication->config.store)
+        return true;
+    publication->store = store_open(publication->config.store, &publication->numbering, error);
+    publisher_store(publication->publisher, publication->store);
+    if (!publication->store)
+        warn_user("--store %s: %s", publication->config.store, error);
+    return publication->store;
+}
+
+/* false: told. */
+static bool publication_close_store(struct publication *publication)
+{
+    char error[STORE_ERROR_SIZE];
+    bool whole = store_close(publication->store, error);
+
+    if (!whole)
+        warn_user(_("--store %s: %s; what was in it before is whole"), publication->config.store, error);
+    return whole;
+}
+
 bool publication_open(struct publication *publication)
 {
     if (publication->evidence && !evidence_writer_open(publication->evidence))
+        return false;
+    if (!publication_open_store(publication))
         return false;
     publication->outputs = publication_outputs(publication, &publication->config.outputs);
     publisher_outputs(publication->publisher, publication->outputs);
@@ -54,6 +81,12 @@ bool publication_change(struct publication *publication, const struct publicatio
     outputs_close(publication->outputs, deadline_ms);
     publication->outputs = others;
     return true;
+}
+
+void publication_seen(struct publication *publication, smtpscope_time first, smtpscope_time last)
+{
+    if (publication->store && last)
+        store_seen(publication->store, first, last);
 }
 
 bool publication_finish(struct publication *publication, smtpscope_time last)
@@ -95,6 +128,7 @@ bool publication_close(struct publication *publication, unsigned deadline_ms)
 {
     bool whole = outputs_close(publication->outputs, deadline_ms);
 
+    whole &= publication_close_store(publication);
     publisher_free(publication->publisher);
     evidence_writer_free(publication->evidence);
     packet_numbering_fini(&publication->numbering);

@@ -15,6 +15,7 @@ struct publication_config {
     struct publisher_config publisher;
     struct outputs_config outputs;          /* its numberings are the publication's to fill in */
     struct evidence_writer_config evidence; /* path NULL: not wanted */
+    const char *store;                      /* file of the history; NULL: none is kept */
     const char *watched;                    /* the interfaces, for people; NULL: files are read */
     bool detect;                            /* sessions on other ports are looked for */
     int fail_on;                            /* enum smtpscope_severity; -1: never */
@@ -26,6 +27,7 @@ struct publication {
     struct publisher *publisher;
     struct outputs *outputs;
     struct evidence_writer *evidence; /* NULL: not wanted */
+    struct store *store;              /* NULL: not wanted */
 };
 
 /* Makes what needs nothing but memory: a store for each thread that reads frames, too. false: told. */
@@ -39,6 +41,8 @@ bool publication_open(struct publication *publication);
 bool publication_change(struct publication *publication, const struct publication_config *config, bool outputs,
                         unsigned deadline_ms);
 
+/* All packets from `first` to `last` were looked at, which the history needs to know; 0: there were none. */
+void publication_seen(struct publication *publication, smtpscope_time first, smtpscope_time last);
 /* Nothing more comes behind `last`, the time of the last packet. false: some of the evidence could not be written; told. */
 bool publication_finish(struct publication *publication, smtpscope_time last);
 /*

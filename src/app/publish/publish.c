@@ -12,6 +12,7 @@ struct publisher {
     struct outputs *outputs;
     void (*watch)(void *ctx, const struct smtpscope_finding *finding);
     void *watch_ctx;
+    struct store *store; /* NULL: no history is kept */
     struct evidence_writer *evidence;
     struct repeats *repeats;
     smtpscope_time now, window; /* of --aggregate: as last told; the length of the windows that are open */
@@ -70,6 +71,8 @@ static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
     bool was_shown = finding->told && finding->told_severity <= least;
     struct smtpscope_finding shown = *finding;
 
+    if (publisher->store)
+        store_finding(publisher->store, finding);
     if (!publisher->config.rules[finding->rule])
         return;
     if (finding->severity < publisher->worst)
@@ -90,7 +93,11 @@ static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
 
 static void publish_trace(void *ctx, const struct smtpscope_trace *trace)
 {
-    smtpscope_correlate_trace(((struct publisher *)ctx)->correlate, trace);
+    const struct publisher *publisher = ctx;
+
+    if (publisher->store)
+        store_trace(publisher->store, trace);
+    smtpscope_correlate_trace(publisher->correlate, trace);
 }
 
 /* Its traces came right before it. */
@@ -112,7 +119,11 @@ static void publish_session(void *ctx, const struct smtpscope_flow *flow, struct
 
 static void publish_message(void *ctx, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
 {
-    outputs_message(((struct publisher *)ctx)->outputs, flow, message);
+    const struct publisher *publisher = ctx;
+
+    if (publisher->store)
+        store_message(publisher->store, flow, message);
+    outputs_message(publisher->outputs, flow, message);
 }
 
 struct publisher *publisher_new(const struct publisher_config *config)
@@ -158,6 +169,11 @@ void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, con
     publisher->watch = finding;
     publisher->watch_ctx = ctx;
     smtpscope_correlate_settle(publisher->correlate);
+}
+
+void publisher_store(struct publisher *publisher, struct store *store)
+{
+    publisher->store = store;
 }
 
 void publisher_evidence(struct publisher *publisher, struct evidence_writer *evidence)

@@ -9,6 +9,7 @@
 #include "app/handoff/report_taker.h"
 #include "app/publish/evidence_writer.h"
 #include "app/publish/outputs.h"
+#include "store/store.h"
 
 struct publisher;
 
@@ -33,6 +34,9 @@ void publisher_outputs(struct publisher *publisher, struct outputs *outputs);
  */
 void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding),
                      void *ctx);
+
+/* All that is found is kept there, chosen or not. NULL: nowhere. It must outlive the publisher. */
+void publisher_store(struct publisher *publisher, struct store *store);
 
 /* What is published is evidence: see evidence_writer_finding(). NULL: of nothing. It must outlive the publisher. */
 void publisher_evidence(struct publisher *publisher, struct evidence_writer *evidence);
