@@ -223,7 +223,9 @@ enum smtpscope_outcome {
     SMTPSCOPE_OUTCOME_REFUSED,  /* 5yz */
     SMTPSCOPE_OUTCOME_LOST,     /* the session ended before the message did */
     SMTPSCOPE_OUTCOME_UNKNOWN,  /* complete, the reply never seen */
+    SMTPSCOPE_OUTCOME_GIVEN_UP, /* the transaction ended before a message was sent, and no reply says why */
 };
+#define SMTPSCOPE_OUTCOMES (SMTPSCOPE_OUTCOME_GIVEN_UP + 1)
 const char *smtpscope_outcome_name(enum smtpscope_outcome outcome);
 
 /* What was in a message sent by DATA or BDAT. Bits. */

@@ -410,12 +410,32 @@ static void put_recipient(struct writer *line, const struct smtpscope_recipient 
     put_close(line, '}');
 }
 
-static void json_message(struct output *output, void *state, const struct smtpscope_flow *flow,
-                         const struct smtpscope_message *message)
+static void put_member_found(struct writer *line, const char *key, struct smtpscope_text text)
 {
+    put_key(line, key);
+    if (text.len)
+        put_text(line, text.at, text.len);
+    else
+        put_null(line);
+}
+
+/* The reply that decided, as an exchange's: its first line, and all of them. */
+static void put_deciding_reply(struct writer *line, const struct delivery *delivery)
+{
+    put_member_nonzero(line, "code", delivery->code);
+    put_member_enhanced(line, &delivery->enhanced);
+    put_member_found(line, "text", format_first_line(delivery->reply));
+    put_lines(line, "lines", delivery->reply);
+    put_member_found(line, "queue_id", delivery->queue_id);
+}
+
+static void json_message(struct output *output, void *state, const struct smtpscope_flow *flow, const struct delivery *delivery)
+{
+    const struct smtpscope_message *message = delivery->message;
     struct writer *line = &output->line;
 
     json_begin(output, state, "message", message->time, flow);
+    put_member_found(line, "helo", delivery->helo);
     put_key(line, "mail_from");
     if (message->mail_from.at)
         put_text(line, message->mail_from.at, message->mail_from.len);
@@ -427,21 +447,27 @@ static void json_message(struct output *output, void *state, const struct smtpsc
         put_recipient(line, &message->recipients[i]);
     put_close(line, ']');
     put_member_number(line, "size", message->size);
-    put_member_name(line, "via", message->bdat ? "BDAT" : "DATA");
-    put_member_name(line, "outcome", smtpscope_outcome_name(message->outcome));
-    put_member_nonzero(line, "code", message->code);
+    put_key(line, "declared_size");
+    if (message->has_declared_size)
+        put_number(line, message->declared_size);
+    else
+        put_null(line);
+    put_member_name(line, "via", !message->sent ? NULL : message->bdat ? "BDAT" : "DATA");
+    put_member_name(line, "stage", delivery_stage_name(delivery->stage));
+    put_member_name(line, "outcome", smtpscope_outcome_name(delivery->outcome));
+    put_deciding_reply(line, delivery);
     put_member_string(line, "file", put_packet(output, message->packet));
     json_end(output, "message", SMTPSCOPE_INFO);
 }
 
 /* --- the totals */
 
-static void put_outcomes(struct writer *line, const char *key, const uint64_t counts[SUMMARY_OUTCOMES], bool lost)
+static void put_outcomes(struct writer *line, const char *key, const uint64_t counts[SUMMARY_OUTCOMES], bool messages)
 {
     put_key(line, key);
     put_open(line, '{');
-    for (int outcome = 0; outcome < SUMMARY_OUTCOMES; outcome++)
-        if (lost || outcome != SMTPSCOPE_OUTCOME_LOST)
+    for (int outcome = 0; outcome < SUMMARY_OUTCOMES; outcome++) /* a recipient is neither lost nor given up */
+        if (messages || (outcome != SMTPSCOPE_OUTCOME_LOST && outcome != SMTPSCOPE_OUTCOME_GIVEN_UP))
             put_member_number(line, smtpscope_outcome_name((enum smtpscope_outcome)outcome), counts[outcome]);
     put_close(line, '}');
 }

@@ -65,12 +65,12 @@ void output_session(struct output *output, const struct smtpscope_flow *flow, co
     output->config.format->session(output, output->state, flow, transcript);
 }
 
-void output_message(struct output *output, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
+void output_message(struct output *output, const struct smtpscope_flow *flow, const struct delivery *delivery)
 {
     if (output->config.format->outcome)
-        output->config.format->outcome(output->state, flow, message);
-    if (output->config.messages && message->sent)
-        output->config.format->message(output, output->state, flow, message);
+        output->config.format->outcome(output->state, flow, delivery->message);
+    if (output->config.messages)
+        output->config.format->message(output, output->state, flow, delivery);
 }
 
 void output_finish(struct output *output, const struct summary *summary)

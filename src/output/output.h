@@ -7,6 +7,7 @@
 #define OUTPUT_OUTPUT_H
 
 #include "base/packet_numbering.h"
+#include "output/delivery.h"
 #include "output/summary.h"
 #include "output/transcript.h"
 #include "smtpscope/finding.h"
@@ -61,8 +62,8 @@ void output_finding(struct output *output, const struct smtpscope_finding *findi
 /* One finding in the place of several that are alike. */
 void output_repeat(struct output *output, const struct smtpscope_finding *finding, const struct output_clients *clients);
 void output_session(struct output *output, const struct smtpscope_flow *flow, const struct transcript *transcript);
-/* A transaction that ended: it is counted where the format does so, and shown where messages are and it was sent. */
-void output_message(struct output *output, const struct smtpscope_flow *flow, const struct smtpscope_message *message);
+/* A try to deliver a mail that has ended: counted where the format does so, and shown where messages are. */
+void output_message(struct output *output, const struct smtpscope_flow *flow, const struct delivery *delivery);
 /* The last call but output_free(): what is still held, and the totals. */
 void output_finish(struct output *output, const struct summary *summary);
 

@@ -17,9 +17,8 @@ struct output_format {
     void (*finding)(struct output *output, void *state, const struct smtpscope_finding *finding,
                     const struct output_clients *clients);
     void (*session)(struct output *output, void *state, const struct smtpscope_flow *flow, const struct transcript *transcript);
-    void (*message)(struct output *output, void *state, const struct smtpscope_flow *flow,
-                    const struct smtpscope_message *message);
-    /* Each transaction that ended, a message or none, also where messages are not shown. NULL: it needs none. */
+    void (*message)(struct output *output, void *state, const struct smtpscope_flow *flow, const struct delivery *delivery);
+    /* The same, also where messages are not shown. NULL: it needs none. */
     void (*outcome)(void *state, const struct smtpscope_flow *flow, const struct smtpscope_message *message);
     void (*finish)(struct output *output, void *state, const struct summary *summary);
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "output/summary.h"
 
+#include "output/delivery.h"
+
 #define COUNTER COUNTER_ROW
 static const struct counter total_rows[] = {
 #include "output/total_counters.def"
@@ -29,8 +31,6 @@ static void summary_message(struct summary *summary, const struct smtpscope_mess
 {
     uint64_t answered = (uint64_t)message->recipients_accepted + message->recipients_deferred + message->recipients_refused;
 
-    if (message->sent)
-        summary->messages[message->outcome]++;
     summary->recipients[SMTPSCOPE_OUTCOME_ACCEPTED] += message->recipients_accepted;
     summary->recipients[SMTPSCOPE_OUTCOME_DEFERRED] += message->recipients_deferred;
     summary->recipients[SMTPSCOPE_OUTCOME_REFUSED] += message->recipients_refused;
@@ -52,6 +52,10 @@ static void summary_end(struct summary *summary, const struct smtpscope_session 
 
 void summary_fact(struct summary *summary, const struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
+    enum smtpscope_outcome outcome;
+
+    if (delivery_ends(fact, &outcome))
+        summary->messages[outcome]++;
     switch (fact->type) {
     case SMTPSCOPE_FACT_OPEN: summary->sessions++; break;
     case SMTPSCOPE_FACT_MESSAGE: summary_message(summary, fact->message); break;

@@ -9,7 +9,7 @@
 #include "base/counters.h"
 #include "smtpscope/finding.h"
 
-#define SUMMARY_OUTCOMES (SMTPSCOPE_OUTCOME_UNKNOWN + 1)
+#define SUMMARY_OUTCOMES SMTPSCOPE_OUTCOMES
 /* More than there are stages that count. */
 #define SUMMARY_STAGES_MAX 8
 
@@ -25,7 +25,7 @@ struct summary {
 #include "output/total_counters.def"
 #define LIMIT(name, metric, label, help, words) uint64_t name;
 #include "output/limit_counters.def"
-    uint64_t messages[SUMMARY_OUTCOMES];   /* by enum smtpscope_outcome */
+    uint64_t messages[SUMMARY_OUTCOMES];   /* tries to deliver one, by enum smtpscope_outcome */
     uint64_t recipients[SUMMARY_OUTCOMES]; /* by their RCPT; also those of transactions without a message */
     uint64_t findings[SMTPSCOPE_RULES];    /* that were printed */
     uint64_t by_severity[SMTPSCOPE_SEVERITIES];

@@ -91,12 +91,13 @@ static enum tally_fate fate_of(const struct smtpscope_message *message, const st
 {
     bool accepted = recipient->outcome == SMTPSCOPE_OUTCOME_ACCEPTED;
 
-    switch (accepted && message->sent ? message->outcome : recipient->outcome) {
+    switch (accepted && (message->sent || message->code) ? message->outcome : recipient->outcome) {
     case SMTPSCOPE_OUTCOME_ACCEPTED: return message->sent ? TALLY_DELIVERED : TALLY_UNSEEN;
     case SMTPSCOPE_OUTCOME_DEFERRED: return TALLY_DEFERRED;
     case SMTPSCOPE_OUTCOME_REFUSED: return TALLY_REFUSED;
     case SMTPSCOPE_OUTCOME_LOST:
-    case SMTPSCOPE_OUTCOME_UNKNOWN: return TALLY_UNSEEN;
+    case SMTPSCOPE_OUTCOME_UNKNOWN:
+    case SMTPSCOPE_OUTCOME_GIVEN_UP: return TALLY_UNSEEN;
     }
     return TALLY_UNSEEN;
 }

@@ -70,13 +70,12 @@ void text_session_event(struct output *output, void *state, const struct smtpsco
     output_write(output, "session", SMTPSCOPE_INFO);
 }
 
-void text_message_event(struct output *output, void *state, const struct smtpscope_flow *flow,
-                        const struct smtpscope_message *message)
+void text_message_event(struct output *output, void *state, const struct smtpscope_flow *flow, const struct delivery *delivery)
 {
     struct layout layout = text_layout(output);
 
     (void)state;
-    text_message(&layout, output->config.numbering, flow, message);
+    text_message(&layout, output->config.numbering, flow, delivery);
     output_write(output, "message", SMTPSCOPE_INFO);
 }
 

@@ -23,8 +23,7 @@ void text_destroy(void *state);
 struct layout text_layout(struct output *output);
 void text_session_event(struct output *output, void *state, const struct smtpscope_flow *flow,
                         const struct transcript *transcript);
-void text_message_event(struct output *output, void *state, const struct smtpscope_flow *flow,
-                        const struct smtpscope_message *message);
+void text_message_event(struct output *output, void *state, const struct smtpscope_flow *flow, const struct delivery *delivery);
 
 /* "WARNING", in its colour and padded. All from here on put their lines into layout->writer. */
 void text_severity(const struct layout *layout, enum smtpscope_severity severity);
@@ -36,7 +35,7 @@ void text_group_brief(const struct layout *layout, const struct packet_numbering
 void text_session(const struct layout *layout, const struct packet_numbering *numbering, const struct smtpscope_flow *flow,
                   const struct transcript *transcript);
 void text_message(const struct layout *layout, const struct packet_numbering *numbering, const struct smtpscope_flow *flow,
-                  const struct smtpscope_message *message);
+                  const struct delivery *delivery);
 /* The first screen. */
 void text_overview(const struct layout *layout, struct text_state *text, const struct packet_numbering *numbering,
                    const struct summary *summary);

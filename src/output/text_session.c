@@ -231,7 +231,7 @@ static enum paint outcome_paint(enum smtpscope_outcome outcome)
     static const enum paint paints[SUMMARY_OUTCOMES] = {
         [SMTPSCOPE_OUTCOME_ACCEPTED] = PAINT_GREEN, [SMTPSCOPE_OUTCOME_DEFERRED] = PAINT_YELLOW,
         [SMTPSCOPE_OUTCOME_REFUSED] = PAINT_RED,    [SMTPSCOPE_OUTCOME_LOST] = PAINT_RED,
-        [SMTPSCOPE_OUTCOME_UNKNOWN] = PAINT_YELLOW,
+        [SMTPSCOPE_OUTCOME_UNKNOWN] = PAINT_YELLOW, [SMTPSCOPE_OUTCOME_GIVEN_UP] = PAINT_FAINT,
     };
 
     return paints[outcome];
@@ -242,7 +242,7 @@ static const char *outcome_words(enum smtpscope_outcome outcome)
     static const char *const words[SUMMARY_OUTCOMES] = {
         [SMTPSCOPE_OUTCOME_ACCEPTED] = N_("accepted"), [SMTPSCOPE_OUTCOME_DEFERRED] = N_("deferred"),
         [SMTPSCOPE_OUTCOME_REFUSED] = N_("refused"),   [SMTPSCOPE_OUTCOME_LOST] = N_("lost"),
-        [SMTPSCOPE_OUTCOME_UNKNOWN] = N_("unknown"),
+        [SMTPSCOPE_OUTCOME_UNKNOWN] = N_("unknown"),   [SMTPSCOPE_OUTCOME_GIVEN_UP] = N_("given up"),
     };
 
     return _(words[outcome]);
@@ -262,17 +262,52 @@ static void message_recipient(const struct layout *layout, const struct smtpscop
     writer_char(layout->writer, ')');
 }
 
-void text_message(const struct layout *layout, const struct packet_numbering *numbering, const struct smtpscope_flow *flow,
-                  const struct smtpscope_message *message)
+/* What was sent, or how far it got. */
+static void message_content(struct writer *writer, const struct delivery *delivery, const struct smtpscope_flow *flow)
 {
+    static const char *const stages[] = {[DELIVERY_MAIL] = "MAIL", [DELIVERY_RCPT] = "RCPT", [DELIVERY_DATA] = "DATA"};
+    const struct smtpscope_message *message = delivery->message;
+
+    if (!message->sent)
+        writer_format(writer, _("  not sent: it ended at %s, session %llu"), stages[delivery->stage],
+                      (unsigned long long)flow->first_packet);
+    else
+        writer_format(
+            writer,
+            ngettext("  %llu octet by %s, session %llu", "  %llu octets by %s, session %llu", (unsigned long)message->size),
+            (unsigned long long)message->size, message->bdat ? "BDAT" : "DATA", (unsigned long long)flow->first_packet);
+}
+
+/* The server's words to what did not go well, each line of them. */
+static void message_reply(const struct layout *layout, const struct delivery *delivery)
+{
+    struct smtpscope_text lines = delivery->reply, first;
+
+    for (bool begun = false; lines.len; begun = true) {
+        first = format_first_line(lines);
+        writer_string(layout->writer, begun ? "         " : "      S: ");
+        if (!begun)
+            text_code(layout->writer, delivery->code, ' ', &delivery->enhanced);
+        writer_escaped(layout->writer, first.at, first.len, ESCAPE_TERMINAL);
+        writer_char(layout->writer, '\n');
+        first.len += first.len < lines.len;
+        lines.at += first.len;
+        lines.len -= first.len;
+    }
+}
+
+void text_message(const struct layout *layout, const struct packet_numbering *numbering, const struct smtpscope_flow *flow,
+                  const struct delivery *delivery)
+{
+    const struct smtpscope_message *message = delivery->message;
     struct writer *writer = layout->writer;
     size_t unnamed = message->recipient_total - message->recipient_count;
 
     format_time(writer, message->time, ' ', 3);
     writer_string(writer, "  ");
-    layout_painted(layout, outcome_paint(message->outcome), outcome_words(message->outcome));
-    if (message->code)
-        writer_format(writer, " %03u", message->code);
+    layout_painted(layout, outcome_paint(delivery->outcome), outcome_words(delivery->outcome));
+    if (delivery->code)
+        writer_format(writer, " %03u", delivery->code);
     writer_string(writer, "  <");
     writer_escaped(writer, message->mail_from.at, message->mail_from.len, ESCAPE_TERMINAL);
     writer_string(writer, "> -> ");
@@ -282,9 +317,13 @@ void text_message(const struct layout *layout, const struct packet_numbering *nu
     }
     if (unnamed)
         writer_format(writer, ngettext(", %llu more", ", %llu more", (unsigned long)unnamed), (unsigned long long)unnamed);
-    writer_format(
-        writer, ngettext("  %llu octet by %s, session %llu", "  %llu octets by %s, session %llu", (unsigned long)message->size),
-        (unsigned long long)message->size, message->bdat ? "BDAT" : "DATA", (unsigned long long)flow->first_packet);
+    message_content(writer, delivery, flow);
     text_packet(layout, ", ", numbering, message->packet);
+    if (delivery->queue_id.len) {
+        writer_string(writer, _(", queued as "));
+        writer_escaped(writer, delivery->queue_id.at, delivery->queue_id.len, ESCAPE_TERMINAL);
+    }
     writer_char(writer, '\n');
+    if (delivery->outcome != SMTPSCOPE_OUTCOME_ACCEPTED)
+        message_reply(layout, delivery);
 }

@@ -48,6 +48,7 @@ static const struct counted message_rows[] = {
     {COUNTED(messages[SMTPSCOPE_OUTCOME_REFUSED], NN_("%llu refused", "%llu refused"))},
     {COUNTED(messages[SMTPSCOPE_OUTCOME_LOST], NN_("%llu lost", "%llu lost"))},
     {COUNTED(messages[SMTPSCOPE_OUTCOME_UNKNOWN], NN_("%llu unknown", "%llu unknown"))},
+    {COUNTED(messages[SMTPSCOPE_OUTCOME_GIVEN_UP], NN_("%llu given up", "%llu given up"))},
 };
 
 static const struct counted attempt_rows[] = {

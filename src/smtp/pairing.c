@@ -135,6 +135,17 @@ static enum client_mode mode_behind(const struct smtpscope_session *session, enu
     return CLIENT_COMMANDS;
 }
 
+/* A refusal of DATA ends the transaction's hope of a message, unless the client tries again; without recipients it says no more. */
+static void data_begins(struct smtpscope_session *session, uint16_t code, uint32_t index)
+{
+    struct transaction *transaction = session->transaction;
+
+    if (!transaction || transaction->sent)
+        return;
+    transaction->code = code >= 400 && transaction->recipients_accepted ? code : 0;
+    transaction->exchange = transaction->code ? index : UINT32_MAX;
+}
+
 static void consequences(struct smtpscope_session *session, enum smtpscope_verb verb, const struct smtpscope_command *command,
                          const struct smtpscope_reply *reply, uint32_t index)
 {
@@ -150,6 +161,7 @@ static void consequences(struct smtpscope_session *session, enum smtpscope_verb 
             transaction_need(session);
         transaction_add(session, command, reply, index);
         break;
+    case SMTPSCOPE_VERB_DATA: data_begins(session, reply->code, index); break;
     case SMTPSCOPE_VERB_EOD: message_answered(session, reply->code, index); break;
     case SMTPSCOPE_VERB_BURL:
     case SMTPSCOPE_VERB_BDAT: bdat_answered(session, command, reply->code, index); break;

@@ -116,7 +116,8 @@ def check_events(script, events):
         got = exchange_words(sessions[number]) if number < len(sessions) else ["no such session"]
         if got != want:
             problems.append("exchanges of session %d:\n      wanted  %s\n      got     %s" % (number + 1, " ".join(want), " ".join(got)))
-    messages = ["%s/%s" % (event["outcome"], event["code"] or "-") for event in events if event["event_type"] == "message"]
+    messages = ["%s/%s%s" % (event["outcome"], event["code"] or "-", "" if event["stage"] == "message" else "@" + event["stage"])
+                for event in events if event["event_type"] == "message"]
     if script.messages and messages != script.messages:
         problems.append("messages:\n      wanted  %s\n      got     %s" % (" ".join(script.messages), " ".join(messages)))
     return problems

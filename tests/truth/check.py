@@ -214,7 +214,7 @@ class Checker:
     def check_messages(self, connection, session):
         wanted = connection.messages()
         # A transaction that ended without a message is told too; the truth lists what was sent.
-        got = [message for message in self.events.messages[session["session"]] if message["size"]]
+        got = [message for message in self.events.messages[session["session"]] if message["stage"] == "message" and message["size"]]
         if connection.hidden and not all(connection.message_visible(message) for message in wanted):
             return
         if self.result.is_excused("messages", connection.id):

@@ -717,13 +717,13 @@ static void summary_counts(void **state)
                                      .recipients_accepted = 2,
                                      .recipients_refused = 1,
                                      .recipient_total = 4};
-    struct smtpscope_message unsent = {.recipients_deferred = 1, .recipient_total = 1};
+    struct smtpscope_message unsent = {.outcome = SMTPSCOPE_OUTCOME_DEFERRED, .recipients_deferred = 1, .recipient_total = 1};
     struct summary summary = {0};
 
     (void)state;
     summary_fact(&summary, NULL, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_MESSAGE, .message = &sent});
     summary_fact(&summary, NULL, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_MESSAGE, .message = &unsent});
-    assert_int_equal(summary.messages[SMTPSCOPE_OUTCOME_DEFERRED], 1);
+    assert_int_equal(summary.messages[SMTPSCOPE_OUTCOME_DEFERRED], 2);
     assert_int_equal(summary.messages[SMTPSCOPE_OUTCOME_ACCEPTED], 0);
     assert_int_equal(summary.recipients[SMTPSCOPE_OUTCOME_ACCEPTED], 2);
     assert_int_equal(summary.recipients[SMTPSCOPE_OUTCOME_DEFERRED], 1);

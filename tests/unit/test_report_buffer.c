@@ -21,7 +21,7 @@ static struct report_buffer *buffer_of(void *ctx)
 
 static void put_message(const struct report_taker *taker, unsigned number)
 {
-    char paths[RECIPIENTS][32], from[32];
+    char paths[RECIPIENTS][32], from[32], reply[64];
     struct smtpscope_recipient recipients[RECIPIENTS];
     struct smtpscope_message message = {
         .recipients = recipients, .recipient_count = number % (RECIPIENTS + 1), .size = number, .packet = number};
@@ -32,7 +32,12 @@ static void put_message(const struct report_taker *taker, unsigned number)
         snprintf(paths[i], sizeof paths[i], "to-%u-%zu", number, i);
         recipients[i] = (struct smtpscope_recipient){.path = text_of(paths[i]), .code = (uint16_t)(250 + i)};
     }
-    taker->message(taker->ctx, &flow, &message);
+    snprintf(reply, sizeof reply, "ok\nqueued as Q%u", number);
+    taker->message(taker->ctx, &flow,
+                   &(struct delivery){.message = &message,
+                                      .helo = text_of("me.example"),
+                                      .reply = text_of(reply),
+                                      .queue_id = text_of(strchr(reply, 'Q'))});
 }
 
 static void text_is(struct smtpscope_text text, const char *want)
@@ -41,8 +46,9 @@ static void text_is(struct smtpscope_text text, const char *want)
     assert_memory_equal(text.at, want, text.len);
 }
 
-static void message_is(void *ctx, const struct smtpscope_flow *of, const struct smtpscope_message *message)
+static void message_is(void *ctx, const struct smtpscope_flow *of, const struct delivery *delivery)
 {
+    const struct smtpscope_message *message = delivery->message;
     unsigned *number = ctx;
     char want[32];
 
@@ -56,6 +62,10 @@ static void message_is(void *ctx, const struct smtpscope_flow *of, const struct 
         text_is(message->recipients[i].path, want);
         assert_int_equal(message->recipients[i].code, 250 + i);
     }
+    text_is(delivery->helo, "me.example");
+    snprintf(want, sizeof want, "Q%u", *number);
+    text_is(delivery->queue_id, want);
+    assert_memory_equal(delivery->reply.at, "ok\nqueued as ", 13);
     ++*number;
 }
 

@@ -37,7 +37,7 @@ static void say(struct report_buffer *buffer, const struct speaker *speaker, uin
     struct smtpscope_flow flow = {.first_packet = report};
 
     buffer->now = (struct report_key){.packet = speaker->flush ? UINT64_MAX : report};
-    report_buffer_message(buffer, &flow, &(struct smtpscope_message){0});
+    report_buffer_message(buffer, &flow, &(struct delivery){.message = &(struct smtpscope_message){.size = 1}});
 }
 
 static void *speak(void *ctx)
@@ -61,11 +61,11 @@ static void *speak(void *ctx)
     return NULL;
 }
 
-static void heard(void *ctx, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
+static void heard(void *ctx, const struct smtpscope_flow *flow, const struct delivery *delivery)
 {
     struct hall *hall = ctx;
 
-    (void)message;
+    (void)delivery;
     assert_int_equal(flow->first_packet, hall->last + 1);
     hall->last = flow->first_packet;
     hall->count++;
@@ -186,11 +186,11 @@ static void test_gives_up(void **state)
 #define ENDLESS 100000
 
 /* Each report that is heard brings the next one. */
-static void heard_by_a_chatterbox(void *ctx, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
+static void heard_by_a_chatterbox(void *ctx, const struct smtpscope_flow *flow, const struct delivery *delivery)
 {
     struct hall *hall = ctx;
 
-    heard(hall, flow, message);
+    heard(hall, flow, delivery);
     if (hall->count < ENDLESS)
         send_one(&hall->speakers[0], hall->count + 1, hall->count + 2);
 }

@@ -43,15 +43,16 @@ static struct report_batch *batch_with(struct road *road, unsigned digit)
 
     assert_non_null(batch);
     assert_int_equal(report_buffer_count(&batch->buffer), 0);
-    report_buffer_message(&batch->buffer, &flow, &(struct smtpscope_message){.mail_from = {&octet, 1}});
+    report_buffer_message(&batch->buffer, &flow,
+                          &(struct delivery){.message = &(struct smtpscope_message){.mail_from = {&octet, 1}}});
     return batch;
 }
 
-static void message_is(void *ctx, const struct smtpscope_flow *of, const struct smtpscope_message *message)
+static void message_is(void *ctx, const struct smtpscope_flow *of, const struct delivery *delivery)
 {
     assert_int_equal(of->first_packet, flow.first_packet);
-    assert_int_equal(message->mail_from.len, 1);
-    assert_int_equal(message->mail_from.at[0], '0' + *(unsigned *)ctx % 10);
+    assert_int_equal(delivery->message->mail_from.len, 1);
+    assert_int_equal(delivery->message->mail_from.at[0], '0' + *(unsigned *)ctx % 10);
 }
 
 static void take(struct road *road, unsigned digit)

@@ -25,11 +25,13 @@ struct packed_session {
     struct transcript transcript;
 };
 
-/* The recipients follow it, then the sender's path, then theirs. */
+/* The recipients follow it, then the texts: the sender's path, theirs, HELO, the reply. */
 struct packed_message {
     struct buffered_report report;
     struct smtpscope_flow flow;
+    struct delivery delivery;
     struct smtpscope_message message;
+    size_t queue_id_at; /* in the reply */
 };
 
 static size_t round_up(size_t size)
@@ -109,11 +111,17 @@ void report_buffer_session(struct report_buffer *buffer, const struct smtpscope_
     put(to, transcript->octets.at, transcript->octets.len);
 }
 
-void report_buffer_message(struct report_buffer *buffer, const struct smtpscope_flow *flow,
-                           const struct smtpscope_message *message)
+static char *put_text(char *to, struct smtpscope_text text)
 {
+    return put(to, text.at, text.len);
+}
+
+void report_buffer_message(struct report_buffer *buffer, const struct smtpscope_flow *flow, const struct delivery *delivery)
+{
+    const struct smtpscope_message *message = delivery->message;
     size_t recipients = message->recipient_count * sizeof *message->recipients;
-    size_t size = sizeof(struct packed_message) + recipients + message->mail_from.len;
+    size_t size =
+        sizeof(struct packed_message) + recipients + message->mail_from.len + delivery->helo.len + delivery->reply.len;
     struct packed_message *packed;
     char *to;
 
@@ -123,11 +131,14 @@ void report_buffer_message(struct report_buffer *buffer, const struct smtpscope_
     if (!packed)
         return;
     packed->flow = *flow;
+    packed->delivery = *delivery;
     packed->message = *message;
+    packed->queue_id_at = delivery->queue_id.len ? (size_t)(delivery->queue_id.at - delivery->reply.at) : 0;
     to = put((char *)(packed + 1), message->recipients, recipients);
-    to = put(to, message->mail_from.at, message->mail_from.len);
+    to = put_text(to, message->mail_from);
     for (size_t i = 0; i < message->recipient_count; i++)
-        to = put(to, message->recipients[i].path.at, message->recipients[i].path.len);
+        to = put_text(to, message->recipients[i].path);
+    put_text(put_text(to, delivery->helo), delivery->reply);
 }
 
 static struct report_buffer *packer_buffer(void *ctx)
@@ -153,9 +164,9 @@ static void pack_session(void *ctx, const struct smtpscope_flow *flow, struct tr
     report_buffer_session(packer_buffer(ctx), flow, transcript);
 }
 
-static void pack_message(void *ctx, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
+static void pack_message(void *ctx, const struct smtpscope_flow *flow, const struct delivery *delivery)
 {
-    report_buffer_message(packer_buffer(ctx), flow, message);
+    report_buffer_message(packer_buffer(ctx), flow, delivery);
 }
 
 struct report_taker report_packer_taker(struct report_packer *packer)
@@ -211,22 +222,30 @@ static void say_session(struct packed_session *packed, const struct report_taker
     taker->session(taker->ctx, &packed->flow, &transcript);
 }
 
-/* The paths' places are not known where they were packed, for a buffer moves as it grows: they are found again in their order. */
+static const char *text_take(struct smtpscope_text *text, const char *at)
+{
+    text->at = at;
+    return at + text->len;
+}
+
+/* The texts' places are not known where they were packed, for a buffer moves as it grows: they are found again in their order. */
 static void say_message(struct packed_message *packed, const struct report_taker *taker)
 {
+    struct delivery delivery = packed->delivery;
     struct smtpscope_message message = packed->message;
     struct smtpscope_recipient *recipients = (struct smtpscope_recipient *)(void *)(packed + 1);
     const char *at = (const char *)(recipients + message.recipient_count);
 
+    delivery.message = &message;
     message.recipients = recipients;
     if (message.mail_from.at)
-        message.mail_from.at = at;
-    at += message.mail_from.len;
-    for (size_t i = 0; i < message.recipient_count; i++) {
-        recipients[i].path.at = at;
-        at += recipients[i].path.len;
-    }
-    taker->message(taker->ctx, &packed->flow, &message);
+        at = text_take(&message.mail_from, at);
+    for (size_t i = 0; i < message.recipient_count; i++)
+        at = text_take(&recipients[i].path, at);
+    at = text_take(&delivery.helo, at);
+    text_take(&delivery.reply, at);
+    delivery.queue_id.at = delivery.reply.at + packed->queue_id_at;
+    taker->message(taker->ctx, &packed->flow, &delivery);
 }
 
 void buffered_report_deliver(struct buffered_report *report, const struct report_taker *taker)

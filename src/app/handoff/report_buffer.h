@@ -39,8 +39,7 @@ void report_buffer_finding(struct report_buffer *buffer, const struct smtpscope_
 void report_buffer_trace(struct report_buffer *buffer, const struct smtpscope_trace *trace);
 void report_buffer_session(struct report_buffer *buffer, const struct smtpscope_flow *flow,
                            const struct transcript *transcript);
-void report_buffer_message(struct report_buffer *buffer, const struct smtpscope_flow *flow,
-                           const struct smtpscope_message *message);
+void report_buffer_message(struct report_buffer *buffer, const struct smtpscope_flow *flow, const struct delivery *delivery);
 /* Empties it, and keeps its memory. */
 void report_buffer_clear(struct report_buffer *buffer);
 void report_buffer_fini(struct report_buffer *buffer);

@@ -6,6 +6,7 @@
 #ifndef APP_HANDOFF_REPORT_TAKER_H
 #define APP_HANDOFF_REPORT_TAKER_H
 
+#include "output/delivery.h"
 #include "output/transcript.h"
 #include "smtpscope/correlate.h"
 
@@ -14,9 +15,12 @@ struct report_taker {
     void (*finding)(void *ctx, const struct smtpscope_finding *finding);
     /* For the correlation across sessions. */
     void (*trace)(void *ctx, const struct smtpscope_trace *trace);
-    /* A session that has ended, with --sessions: the taker may complete it, see struct transcript_inferred. A transaction that has, where anyone wants to know. */
+    /*
+     * A session that has ended, with --sessions: the taker may complete it, see struct transcript_inferred. A try to deliver a mail
+     * that has, where anyone wants to know.
+     */
     void (*session)(void *ctx, const struct smtpscope_flow *flow, struct transcript *transcript);
-    void (*message)(void *ctx, const struct smtpscope_flow *flow, const struct smtpscope_message *message);
+    void (*message)(void *ctx, const struct smtpscope_flow *flow, const struct delivery *delivery);
     void *ctx;
 };
 

@@ -216,10 +216,10 @@ void outputs_session(struct outputs *outputs, const struct smtpscope_flow *flow,
         output_session(outputs->items[i].output, flow, transcript);
 }
 
-void outputs_message(struct outputs *outputs, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
+void outputs_message(struct outputs *outputs, const struct smtpscope_flow *flow, const struct delivery *delivery)
 {
     for (size_t i = 0; i < outputs->count; i++)
-        output_message(outputs->items[i].output, flow, message);
+        output_message(outputs->items[i].output, flow, delivery);
 }
 
 void outputs_flush(struct outputs *outputs)

@@ -49,7 +49,7 @@ bool outputs_close(struct outputs *outputs, unsigned deadline_ms);
 void outputs_finding(struct outputs *outputs, const struct smtpscope_finding *finding);
 void outputs_repeat(struct outputs *outputs, const struct smtpscope_finding *finding, const struct output_clients *clients);
 void outputs_session(struct outputs *outputs, const struct smtpscope_flow *flow, const struct transcript *transcript);
-void outputs_message(struct outputs *outputs, const struct smtpscope_flow *flow, const struct smtpscope_message *message);
+void outputs_message(struct outputs *outputs, const struct smtpscope_flow *flow, const struct delivery *delivery);
 void outputs_totals(struct outputs *outputs, const struct summary *summary);
 /* What was written to the stream is to be seen now. A failure stays with the stream, and the next write meets it. */
 void outputs_flush(struct outputs *outputs);

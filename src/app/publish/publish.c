@@ -117,13 +117,13 @@ static void publish_session(void *ctx, const struct smtpscope_flow *flow, struct
     outputs_session(publisher->outputs, flow, transcript);
 }
 
-static void publish_message(void *ctx, const struct smtpscope_flow *flow, const struct smtpscope_message *message)
+static void publish_message(void *ctx, const struct smtpscope_flow *flow, const struct delivery *delivery)
 {
     const struct publisher *publisher = ctx;
 
     if (publisher->store)
-        store_message(publisher->store, flow, message);
-    outputs_message(publisher->outputs, flow, message);
+        store_message(publisher->store, flow, delivery->message);
+    outputs_message(publisher->outputs, flow, delivery);
 }
 
 struct publisher *publisher_new(const struct publisher_config *config)

@@ -21,15 +21,44 @@ struct sessions {
     struct candidates *candidates; /* NULL: only the watched ports count */
 };
 
-/* The user of a session is its transcript, which only --sessions wants. Without memory for it, its line is missing, and counted. */
+/* What hangs on a session: what its records are made of, where these are wanted. Without memory for it they are missing, and counted. */
+struct session_records {
+    struct transcript *transcript; /* NULL: not wanted */
+    struct deliveries *deliveries; /* NULL: not wanted */
+};
+
+static void records_free(struct session_records *records)
+{
+    if (!records)
+        return;
+    transcript_free(records->transcript);
+    deliveries_free(records->deliveries);
+    free(records);
+}
+
+static struct session_records *records_new(const struct sessions_config *config)
+{
+    struct session_records *records = calloc(1, sizeof *records);
+
+    if (!records)
+        return NULL;
+    records->transcript = config->sessions ? transcript_new() : NULL;
+    records->deliveries = config->messages ? deliveries_new() : NULL;
+    if ((records->transcript || !config->sessions) && (records->deliveries || !config->messages))
+        return records;
+    records_free(records);
+    return NULL;
+}
+
 static void *sessions_opened(void *ctx, struct smtpscope_session *session)
 {
     const struct sessions *sessions = ctx;
-    struct transcript *transcript = sessions->config.sessions ? transcript_new() : NULL;
+    const struct sessions_config *config = &sessions->config;
+    struct session_records *records = config->sessions || config->messages ? records_new(config) : NULL;
 
     (void)session;
-    sessions->config.totals->summary.overflowed += sessions->config.sessions && !transcript;
-    return transcript;
+    config->totals->summary.overflowed += !records && (config->sessions || config->messages);
+    return records;
 }
 
 static void sessions_unfollowed(void *ctx, const struct smtpscope_flow *flow)
@@ -47,34 +76,45 @@ static void sessions_closed(void *ctx, const struct smtpscope_session *session, 
     if (sessions->config.evidence)
         evidence_feed_closed(sessions->config.evidence, sessions->config.hash_seed, smtpscope_session_flow(session),
                              ending->time);
-    transcript_free(smtpscope_session_user(session));
+    records_free(smtpscope_session_user(session));
+}
+
+/* A record on its way to the taker. */
+struct telling {
+    const struct report_taker *taker;
+    const struct smtpscope_flow *flow;
+};
+
+static void tell_delivery(void *ctx, const struct delivery *delivery)
+{
+    const struct telling *telling = ctx;
+
+    telling->taker->message(telling->taker->ctx, telling->flow, delivery);
 }
 
 /* What is told of the session itself comes before its findings, which name its exchanges. */
-static void sessions_records(const struct sessions *sessions, const struct smtpscope_session *session,
-                             const struct smtpscope_fact *fact)
+static void records_fact(struct session_records *records, struct telling *telling, const struct smtpscope_fact *fact)
 {
-    struct transcript *transcript = smtpscope_session_user(session);
-    const struct smtpscope_flow *flow = smtpscope_session_flow(session);
-    const struct report_taker *taker = sessions->config.taker;
-
-    if (fact->type == SMTPSCOPE_FACT_END && transcript)
-        taker->session(taker->ctx, flow, transcript);
-    if (fact->type == SMTPSCOPE_FACT_MESSAGE && sessions->config.messages)
-        taker->message(taker->ctx, flow, fact->message);
+    if (records->deliveries)
+        deliveries_fact(records->deliveries, fact, tell_delivery, telling);
+    if (!records->transcript)
+        return;
+    transcript_fact(records->transcript, fact);
+    if (fact->type == SMTPSCOPE_FACT_END)
+        telling->taker->session(telling->taker->ctx, telling->flow, records->transcript);
 }
 
 static void sessions_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
-    struct sessions *sessions = ctx;
-    struct transcript *transcript = smtpscope_session_user(session);
+    const struct sessions *sessions = ctx;
+    struct session_records *records = smtpscope_session_user(session);
+    struct telling telling = {sessions->config.taker, smtpscope_session_flow(session)};
 
     summary_fact(&sessions->config.totals->summary, session, fact);
     if (sessions->config.time_replies)
         reply_times_fact(&sessions->config.totals->reply_times, session, fact);
-    if (transcript)
-        transcript_fact(transcript, fact);
-    sessions_records(sessions, session, fact);
+    if (records)
+        records_fact(records, &telling, fact);
 }
 
 static void sessions_finding(void *ctx, const struct smtpscope_session *session, const struct smtpscope_finding *finding)

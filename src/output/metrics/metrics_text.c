@@ -305,7 +305,8 @@ void metrics_put(struct writer *writer, const struct metrics_snapshot *snapshot,
 {
     put_process(writer, snapshot, process);
     put_tables(writer, snapshot);
-    put_outcomes(writer, "smtpscope_messages_total", "Messages sent, by what became of them.", snapshot->summary.messages);
+    put_outcomes(writer, "smtpscope_messages_total", "Tries to deliver a message, by what became of them.",
+                 snapshot->summary.messages);
     put_outcomes(writer, "smtpscope_recipients_total", "Recipients named, by the reply to their RCPT.",
                  snapshot->summary.recipients);
     put_findings(writer, &snapshot->summary);

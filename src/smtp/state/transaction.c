@@ -330,6 +330,16 @@ struct held_octets *maybe_smuggled_end(struct smtpscope_session *session, bool t
     return tail;
 }
 
+/* Without a recipient there is nothing to send: their replies decided. What the capture lacks may have been the message. */
+static enum smtpscope_outcome unsent_outcome(const struct smtpscope_session *session, const struct transaction *transaction)
+{
+    if (transaction->doubtful || session->state.doubt)
+        return SMTPSCOPE_OUTCOME_UNKNOWN;
+    if (transaction->recipients_accepted || !(transaction->recipients_deferred || transaction->recipients_refused))
+        return SMTPSCOPE_OUTCOME_GIVEN_UP;
+    return transaction->recipients_deferred ? SMTPSCOPE_OUTCOME_DEFERRED : SMTPSCOPE_OUTCOME_REFUSED;
+}
+
 void transaction_abandon(struct smtpscope_session *session)
 {
     struct transaction *transaction = session->transaction;
@@ -341,12 +351,12 @@ void transaction_abandon(struct smtpscope_session *session)
         return;
     }
     transaction->sent = false;
-    transaction_end(session, SMTPSCOPE_OUTCOME_UNKNOWN, 0, UINT32_MAX);
+    transaction_end(session, unsent_outcome(session, transaction), 0, UINT32_MAX);
 }
 
 const char *smtpscope_outcome_name(enum smtpscope_outcome outcome)
 {
-    static const char *const names[] = {"accepted", "deferred", "refused", "lost", "unknown"};
+    static const char *const names[] = {"accepted", "deferred", "refused", "lost", "unknown", "given-up"};
 
     return names[outcome];
 }
