@@ -129,7 +129,7 @@ static void column_number(uint64_t number)
 
 static const char list_head[] =
     "packet\tseverity\trule\treason\tverdict\tfault\tconfidence\tcount\tfolded\tlast_packet\tretry\t"
-    "cause\tstate\tserver\tcommand\targument\tcode\tenhanced\ttext\tdetail\ttold\n";
+    "cause\tstate\tserver\tcommand\targument\tcode\tenhanced\ttext\tdetail\treason_evidence\ttold\n";
 
 /* The columns of list_head. */
 static void list_print(wmem_allocator_t *pool, const struct finding_record *record)
@@ -157,6 +157,7 @@ static void list_print(wmem_allocator_t *pool, const struct finding_record *reco
     column_text(show_enhanced(pool, &finding->enhanced));
     column_text(finding->text);
     column_text(show_detail(pool, finding));
+    column_text(finding->reason_evidence);
     printf("%u\n", record->told);
 }
 
