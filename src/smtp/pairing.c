@@ -449,23 +449,6 @@ static void challenge_arrived(struct smtpscope_session *session, const struct sm
         session->user_next = false;
 }
 
-/* What is in doubt when a command got no reply that we know of. */
-static enum smtpscope_doubt doubt_about(enum smtpscope_verb verb)
-{
-    switch (verb) {
-    case SMTPSCOPE_VERB_RAW:
-    case SMTPSCOPE_VERB_UNKNOWN:
-    case SMTPSCOPE_VERB_NOOP: return 0;
-    case SMTPSCOPE_VERB_AUTH:
-    case SMTPSCOPE_VERB_XEXPS:
-    case SMTPSCOPE_VERB_ANSWER: return SMTPSCOPE_DOUBT_AUTH;
-    case SMTPSCOPE_VERB_EHLO:
-    case SMTPSCOPE_VERB_LHLO:
-    case SMTPSCOPE_VERB_HELO: return SMTPSCOPE_DOUBT_HELLO | SMTPSCOPE_DOUBT_EXTENSIONS | SMTPSCOPE_DOUBT_TRANSACTION;
-    default: return SMTPSCOPE_DOUBT_TRANSACTION;
-    }
-}
-
 /* A later command is answered: this one got no reply. It is told unless its reply may be among what the capture lacks. */
 static void first_passed(struct smtpscope_session *session)
 {
@@ -484,7 +467,7 @@ static void first_passed(struct smtpscope_session *session)
     } else {
         pending_read(session->queue, first, &command);
         command.circumstances |= SMTPSCOPE_COMMAND_PASSED;
-        session->state.doubt |= doubt_about(command.verb) & 0xff;
+        session->state.doubt |= state_doubt(command.verb) & 0xff;
         fact_tell(session,
                   &(struct smtpscope_fact){
                       .type = SMTPSCOPE_FACT_UNANSWERED, .time = command.time, .packet = command.packet, .command = &command});

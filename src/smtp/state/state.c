@@ -105,3 +105,19 @@ void state_apply(struct smtpscope_state *state, enum smtpscope_verb verb, const 
     default: /* no other command changes the state */ break;
     }
 }
+
+enum smtpscope_doubt state_doubt(enum smtpscope_verb verb)
+{
+    switch (verb) {
+    case SMTPSCOPE_VERB_RAW:
+    case SMTPSCOPE_VERB_UNKNOWN:
+    case SMTPSCOPE_VERB_NOOP: return 0;
+    case SMTPSCOPE_VERB_AUTH:
+    case SMTPSCOPE_VERB_XEXPS:
+    case SMTPSCOPE_VERB_ANSWER: return SMTPSCOPE_DOUBT_AUTH;
+    case SMTPSCOPE_VERB_EHLO:
+    case SMTPSCOPE_VERB_LHLO:
+    case SMTPSCOPE_VERB_HELO: return SMTPSCOPE_DOUBT_HELLO | SMTPSCOPE_DOUBT_EXTENSIONS | SMTPSCOPE_DOUBT_TRANSACTION;
+    default: return SMTPSCOPE_DOUBT_TRANSACTION;
+    }
+}
