@@ -387,11 +387,13 @@ static void data_answered(struct smtpscope_session *session, struct smtpscope_re
     bool lost = (transaction->oddities & SMTPSCOPE_DATA_GAP) || transaction->doubtful;
     bool taken = tail_has_commands(transaction) && reply->code < 400;
     bool stopped = !lost && reply->code != 421 && client_stopped(session, reply, acked);
+    /* A server may answer the dot and its CR before the LF has come: that belongs to the end all the same. */
+    bool early = !lost && scan_lacks_line_feed(transaction->scan) && acked >= session->next[SMTPSCOPE_CLIENT];
 
     eod.verb = SMTPSCOPE_VERB_EOD;
     /* A client that closed inside its message has ended nothing: the server says what it makes of that. Its FIN counts as one. */
     if (reply->code == 421 || (acked > session->next[SMTPSCOPE_CLIENT] && !lost && !taken) ||
-        (reply->code < 400 && !lost && !taken && !stopped)) {
+        (reply->code < 400 && !lost && !taken && !stopped && !early)) {
         data_interrupted(session, reply);
         return;
     }

@@ -196,6 +196,11 @@ static enum scan_event step(struct scan *scan, uint8_t octet, bool *again)
     return found(scan, END_CR);
 }
 
+bool scan_lacks_line_feed(const struct scan *scan)
+{
+    return scan && scan->state == DOTCR && scan->before == END_CRLF && !scan->nul;
+}
+
 /* From *at up to an event or `end`. */
 static enum scan_event step_all(struct scan *scan, const uint8_t *data, size_t *at, size_t end)
 {

@@ -33,6 +33,9 @@ void scan_resume(struct scan *scan, uint64_t lost);
  */
 enum scan_event scan_sweep(struct scan *scan, const uint8_t *data, size_t len, size_t *used);
 
+/* Was all swept but the last octet of the end, its LF? False for NULL, too. */
+bool scan_lacks_line_feed(const struct scan *scan);
+
 /*
  * The same sweep by each version that this machine can run: the fastest, which scan_sweep() takes, has index 0, the portable
  * one stands last, behind it is NULL. For tests and measurements; the results are the same.
