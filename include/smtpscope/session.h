@@ -320,7 +320,7 @@ enum smtpscope_tls_event {
     SMTPSCOPE_TLS_BY_CAPTURE,         /* it was, and the capture is of what a device has decrypted: all goes on in clear */
 };
 
-/* What is not SMTP on the client's side, told by its first octets. */
+/* What is not SMTP, told by the first octets of either side. */
 enum smtpscope_alien {
     SMTPSCOPE_ALIEN_NONE,
     SMTPSCOPE_ALIEN_HTTP,
@@ -328,6 +328,10 @@ enum smtpscope_alien {
     SMTPSCOPE_ALIEN_SSH,
     SMTPSCOPE_ALIEN_SIP,
     SMTPSCOPE_ALIEN_BINARY,
+    SMTPSCOPE_ALIEN_IMAP, /* from here on: what a server greets in */
+    SMTPSCOPE_ALIEN_POP3,
+    SMTPSCOPE_ALIEN_FTP,
+    SMTPSCOPE_ALIEN_IRC,
 };
 const char *smtpscope_alien_name(enum smtpscope_alien alien);
 
@@ -389,6 +393,7 @@ struct smtpscope_fact {
         const struct smtpscope_tls_end *tls_end;
         struct {
             enum smtpscope_alien alien;
+            enum smtpscope_side alien_side; /* who speaks it */
             const char *alien_name; /* the owner's word for it, see smtpscope_session_config, or smtpscope_alien_name()'s */
         };
     };

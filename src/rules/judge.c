@@ -363,7 +363,8 @@ static void judge_alien(struct smtpscope_judge *judge, const struct smtpscope_fa
 {
     struct claim claim = {.rule = SMTPSCOPE_RULE_SECURITY_NOT_SMTP,
                           .fact = fact,
-                          .fault = SMTPSCOPE_FAULT_CLIENT,
+                          .side = fact->alien_side,
+                          .fault = fact->alien_side == SMTPSCOPE_CLIENT ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER,
                           .detail = SMTPSCOPE_DETAIL_PROTOCOL,
                           .detail_text = smtpscope_text_of(fact->alien_name)};
     uint16_t note = note_add(judge, &claim);

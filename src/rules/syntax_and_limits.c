@@ -88,12 +88,20 @@ static void judge_class(struct smtpscope_judge *judge, const struct smtpscope_ex
     note_add(judge, &claim);
 }
 
+/* The server greeted in another protocol: that its replies are none of SMTP's says no more. */
+static bool alien_is_server(const struct smtpscope_judge *judge)
+{
+    const struct smtpscope_finding *alien = note_find(judge, memory_of(judge)->session.alien);
+
+    return alien && alien->fault == SMTPSCOPE_FAULT_SERVER;
+}
+
 static void judge_reply_oddities(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     const struct smtpscope_reply *reply = exchange->reply;
     struct claim claim;
 
-    for (size_t i = 0; i < sizeof reply_rows / sizeof *reply_rows; i++)
+    for (size_t i = 0; !alien_is_server(judge) && i < sizeof reply_rows / sizeof *reply_rows; i++)
         if (reply->oddities & reply_rows[i].oddity) {
             uint16_t note;
 

@@ -6,6 +6,7 @@
  */
 #include "client.h"
 
+#include "alien.h"
 #include "chunk.h"
 #include "pairing.h"
 #include "proxy_header.h"
@@ -57,33 +58,6 @@ static unsigned command_fill(struct smtpscope_session *session, struct smtpscope
     return command_parse(command, line, len);
 }
 
-static const char *alien_name_of(const struct smtpscope_session *session, enum smtpscope_alien alien, const char *line,
-                                 size_t len)
-{
-    const char *name = NULL;
-
-    if (alien == SMTPSCOPE_ALIEN_BINARY && session->config->name_protocol)
-        name = session->config->name_protocol(session->config->ctx, (const uint8_t *)line, len);
-    return name ? name : smtpscope_alien_name(alien);
-}
-
-static void alien_check(struct smtpscope_session *session, const struct octet_origin *origin, const char *line, size_t len)
-{
-    enum smtpscope_alien alien;
-
-    if (session->any_verb || session->alien || session->flow->midstream || session->smuggled)
-        return;
-    alien = alien_of(line, len);
-    if (alien == SMTPSCOPE_ALIEN_NONE)
-        return;
-    session->alien = (uint8_t)alien;
-    fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_ALIEN,
-                                                .time = origin->time,
-                                                .packet = origin->packet,
-                                                .alien = alien,
-                                                .alien_name = alien_name_of(session, alien, line, len)});
-}
-
 /* Puts what was parsed in its place: an answer inside AUTH, or what may be one; an alien's line; a command. */
 static void command_classify(struct smtpscope_session *session, struct smtpscope_command *command,
                              const struct octet_origin *origin, const char *line, size_t len)
@@ -93,7 +67,7 @@ static void command_classify(struct smtpscope_session *session, struct smtpscope
         session->secret = true;
         return;
     }
-    alien_check(session, origin, line, len);
+    alien_check_line(session, origin, line, len);
     if (command->verb > SMTPSCOPE_VERB_ANSWER) {
         session->secret = smtpscope_verb_is_login(command->verb);
         session->any_verb = true;
@@ -142,7 +116,7 @@ static void client_line(struct smtpscope_session *session, const char *line, siz
     struct smtpscope_fact fact = {.time = origin->time, .packet = origin->packet, .command = &command};
 
     command_read(session, &command, line, len, total, origin);
-    if (session->alien && command.verb > SMTPSCOPE_VERB_ANSWER) {
+    if (session->alien && session->alien < SMTPSCOPE_ALIEN_IMAP && command.verb > SMTPSCOPE_VERB_ANSWER) {
         fact.type = SMTPSCOPE_FACT_CROSS;
         fact_tell(session, &fact);
     }
@@ -267,7 +241,7 @@ static size_t take_commands(struct smtpscope_session *session, const char *data,
     /* TLS need not hold a line end for a long time: it is told by its first octets. */
     line = line_of(session, SMTPSCOPE_CLIENT);
     if (line && line->len >= TLS_PREFIX && tls_begins(line->at, line->len))
-        alien_check(session, &line->origin, line->at, line->len);
+        alien_check_line(session, &line->origin, line->at, line->len);
     return len;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "pairing.h"
 
+#include "alien.h"
 #include "chunk.h"
 #include "client.h"
 #include "proxy_header.h"
@@ -567,6 +568,8 @@ void reply_arrived(struct smtpscope_session *session, struct smtpscope_reply *re
     if (reply->code == 334) /* to whatever: what follows answers it */
         challenge_arrived(session, &reply->text);
     maybe_smuggled_check(session, reply);
+    if (!session->greeted)
+        alien_check_greeting(session, reply);
     if (is_greeting(session, reply)) {
         greeting_arrived(session, reply);
         return;

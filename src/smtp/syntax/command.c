@@ -369,11 +369,38 @@ enum smtpscope_alien alien_of(const char *line, size_t len)
     return oddity * 8 > len && !speaks_smtp(line, len) ? SMTPSCOPE_ALIEN_BINARY : SMTPSCOPE_ALIEN_NONE;
 }
 
+/* RFC 3501 7.1, RFC 1939 4, RFC 2812 and its servers' notices. "SSH-" is none: some banners of mail begin so. */
+static const struct alien_row greetings[] = {
+#define ROW(prefix, alien)                                                                                                     \
+    {                                                                                                                          \
+        prefix, sizeof prefix - 1, SMTPSCOPE_ALIEN_##alien                                                                     \
+    }
+    ROW("* OK", IMAP), ROW("* PREAUTH", IMAP), ROW("* BYE", IMAP), ROW("+OK", POP3),
+    ROW("-ERR", POP3), ROW("NOTICE ", IRC),    ROW(":", IRC),
+#undef ROW
+};
+
+enum smtpscope_alien alien_of_greeting(const char *line, size_t len, uint16_t code)
+{
+    const char *end = line + len;
+
+    for (size_t i = 0; !code && i < sizeof greetings / sizeof *greetings; i++)
+        if (len >= greetings[i].len && !memcmp(line, greetings[i].prefix, greetings[i].len))
+            return (enum smtpscope_alien)greetings[i].alien;
+    /* RFC 959 4.2.2 has the same 220. No server of mail calls itself one of files. */
+    return code == 220 && !has_word(line, end, "SMTP") &&
+                   (has_word(line, end, "FTP SERVER") || has_word(line, end, "FTPD") || has_word(line, end, "FILEZILLA"))
+               ? SMTPSCOPE_ALIEN_FTP
+               : SMTPSCOPE_ALIEN_NONE;
+}
+
 const char *smtpscope_alien_name(enum smtpscope_alien alien)
 {
     static const char *const names[] = {
-        [SMTPSCOPE_ALIEN_NONE] = "",   [SMTPSCOPE_ALIEN_HTTP] = "HTTP", [SMTPSCOPE_ALIEN_TLS] = "TLS",
-        [SMTPSCOPE_ALIEN_SSH] = "SSH", [SMTPSCOPE_ALIEN_SIP] = "SIP",   [SMTPSCOPE_ALIEN_BINARY] = "binary",
+        [SMTPSCOPE_ALIEN_NONE] = "",     [SMTPSCOPE_ALIEN_HTTP] = "HTTP", [SMTPSCOPE_ALIEN_TLS] = "TLS",
+        [SMTPSCOPE_ALIEN_SSH] = "SSH",   [SMTPSCOPE_ALIEN_SIP] = "SIP",   [SMTPSCOPE_ALIEN_BINARY] = "binary",
+        [SMTPSCOPE_ALIEN_IMAP] = "IMAP", [SMTPSCOPE_ALIEN_POP3] = "POP3", [SMTPSCOPE_ALIEN_FTP] = "FTP",
+        [SMTPSCOPE_ALIEN_IRC] = "IRC",
     };
 
     return names[alien];

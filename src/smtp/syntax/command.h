@@ -13,5 +13,7 @@ unsigned command_parse(struct smtpscope_command *command, const char *line, size
 /* Is the first word of the line, which may have its end and more behind it, a verb of the table? */
 bool command_is_known(const char *line, size_t len);
 enum smtpscope_alien alien_of(const char *line, size_t len);
+/* The same of a server's first line, with the code that it begins with. */
+enum smtpscope_alien alien_of_greeting(const char *line, size_t len, uint16_t code);
 
 #endif
