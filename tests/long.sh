@@ -8,13 +8,14 @@
 #   mutations    the program broken in one place after the other: a test must notice each
 #   pairing      a line without a reply, or a reply without a line, at each place of each clean session, with ten seeds
 #   flood        a million SYNs that nobody answers around sessions: bounded, and the sessions judged as ever
+#   recipients   Dovecot's LMTP and Exim's PRDR: what the program says of each recipient is what the server logged (root, apt)
 #   processors   unit tests and fuzz replay on i386, arm64 and a big-endian processor (root, debootstrap)
 #   roots        ./run.sh and ./test.sh in fresh Debian 12, 13 and sid (root, debootstrap)
 set -u
 cd -- "$(dirname -- "$0")/.." || exit 2
 minutes=60
 [ "${1-}" != --minutes ] || { minutes=$2; shift 2; }
-[ $# -gt 0 ] || set -- fuzz thread mutations pairing flood processors roots
+[ $# -gt 0 ] || set -- fuzz thread mutations pairing flood recipients processors roots
 mkdir -p build/long
 passed=0
 failed=0
@@ -60,6 +61,13 @@ part_flood() {
     for capture in all-three-families postfix-out-of-order postfix-aborted; do
         tests/long/flood.py build/dev/bin/smtpscope pcaps/$capture.pcap || return 1
     done
+}
+
+part_recipients() {
+    cmake --preset dev && cmake --build --preset dev --target smtpscope-program || return 1
+    # The user is of the namespace, as the packages are.
+    tests/long/with-packages.sh "dovecot-lmtpd exim4-daemon-heavy" sh -c \
+        'useradd --system --user-group Debian-exim && exec python3 tests/long/recipients.py build/dev/bin/smtpscope'
 }
 
 part_processors() {

@@ -205,6 +205,7 @@ static void exchange_take(struct deliveries *deliveries, const struct smtpscope_
     switch (command->verb) {
     case SMTPSCOPE_VERB_EHLO:
     case SMTPSCOPE_VERB_HELO:
+    case SMTPSCOPE_VERB_LHLO:
         if (exchange->reply->code < 400)
             text_keep(&deliveries->helo, command->path.len ? command->path : command->argument);
         break;

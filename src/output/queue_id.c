@@ -16,20 +16,20 @@ static const struct {
 #include "output/queue_ids.def"
 };
 
-/* Where the words begin, in whatever case; NULL: nowhere. */
+static bool is_of_name(char c)
+{
+    return c > ' ' && c < 0x7f && !strchr(",;()[]<>\"'", c);
+}
+
+/* Where the words begin, in whatever case, not inside another word; NULL: nowhere. */
 static const char *find(struct smtpscope_text text, const char *words)
 {
     size_t len = strlen(words);
 
     for (size_t i = 0; i + len <= text.len; i++)
-        if (!strncasecmp(text.at + i, words, len))
+        if (!strncasecmp(text.at + i, words, len) && !(i && is_of_name(words[0]) && is_of_name(text.at[i - 1])))
             return text.at + i;
     return NULL;
-}
-
-static bool is_of_name(char c)
-{
-    return c > ' ' && c < 0x7f && !strchr(",;()[]<>\"'", c);
 }
 
 static struct smtpscope_text name_between(const char *begin, const char *end)

@@ -12,6 +12,8 @@ static const struct {
     {"Postfix, long ids", "Ok: queued as 4XyZ1a2B3cz4Fq", "4XyZ1a2B3cz4Fq"},
     {"a filter in front of Postfix", "from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 1A2B3C", "1A2B3C"},
     {"Exim", "OK id=1rTzNt-0004gh-2j", "1rTzNt-0004gh-2j"},
+    {"Exim, by PRDR", "id=1xYHZY-0008U3-2z message accepted", "1xYHZY-0008U3-2z"},
+    {"inside another word", "grid=7 accepted", ""},
     {"Sendmail", "41AKx7bq012345 Message accepted for delivery", "41AKx7bq012345"},
     {"OpenSMTPD", "7a1b2c3d Message accepted for delivery", "7a1b2c3d"},
     {"Exchange",
