@@ -13,8 +13,8 @@ static uint64_t seconds_of(smtpscope_time time)
     return (uint64_t)(time / SMTPSCOPE_SECOND);
 }
 
-/* `early`: how long before the reply the client went on, or left. */
-static void client_gave_up(struct smtpscope_judge *judge, struct claim claim, smtpscope_time early)
+/* `early`: how long before the reply the client went on, or left. Returns the note. */
+static uint16_t client_gave_up(struct smtpscope_judge *judge, struct claim claim, smtpscope_time early)
 {
     smtpscope_time took = memory_of(judge)->final_took;
     struct number number = number_text(seconds_of(took));
@@ -25,7 +25,7 @@ static void client_gave_up(struct smtpscope_judge *judge, struct claim claim, sm
     claim.detail = SMTPSCOPE_DETAIL_GAVE_UP_WAITING;
     claim.detail_text = number_digits(&number);
     claim.detail_number = seconds_of(took - early);
-    note_add(judge, &claim);
+    return note_add(judge, &claim);
 }
 
 static bool is_accepted(const struct smtpscope_exchange *exchange)
@@ -39,9 +39,11 @@ void judge_duplicate(struct smtpscope_judge *judge, const struct smtpscope_excha
     bool timed = exchange->command->time; /* else it was not on the wire */
     smtpscope_time took = timed ? exchange->reply->time - exchange->command->time : 0;
     smtpscope_time early = judge->last_reply - exchange->command->time;
+    uint16_t note;
 
-    if (timed && early > 0 && memory_of(judge)->final_took - early >= GAVE_UP)
-        client_gave_up(judge, (struct claim){.exchange = exchange}, early);
+    if (timed && early > 0 && memory_of(judge)->final_took - early >= GAVE_UP &&
+        (note = client_gave_up(judge, (struct claim){.exchange = exchange}, early)))
+        judge->memory->session.reply_behind = note;
     judge->transaction.accepted_last = is_accepted(exchange);
     if (!judge->transaction.accepted_last || took < GAVE_UP)
         took = 0;

@@ -30,6 +30,7 @@ struct session_findings {
     uint16_t greeting;         /* the greeting was a refusal */
     uint16_t closing;          /* 421, or another reply with which the server closes */
     uint16_t not_followed;     /* STARTTLS without TLS */
+    uint16_t reply_behind;     /* the client did not wait for a message's reply, and may take each reply for the next one */
     uint16_t missing;          /* commands without a reply, as the session ends */
     uint16_t conflict;         /* octets came twice, and differ */
     uint16_t network;          /* what TCP shows explains how the session ends */

@@ -112,7 +112,9 @@ static uint16_t cause_of_loss(const struct smtpscope_judge *judge)
 
     if (session->closing)
         return session->closing;
-    return pipelined && pipelined->verdict == SMTPSCOPE_VERDICT_UNANSWERED ? session->pipelined : 0;
+    if (pipelined && pipelined->verdict == SMTPSCOPE_VERDICT_UNANSWERED)
+        return session->pipelined;
+    return session->reply_behind;
 }
 
 /*
