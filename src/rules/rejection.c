@@ -144,6 +144,12 @@ static bool is_extension_command(enum smtpscope_verb verb)
     return smtpscope_verb_family(verb) == SMTPSCOPE_FAMILY_EXTENSION;
 }
 
+/* From a proxy: who its client is. Whatever the words, the server does not take that from this host. */
+static bool speaks_for_another(enum smtpscope_verb verb)
+{
+    return verb == SMTPSCOPE_VERB_XCLIENT || verb == SMTPSCOPE_VERB_XFORWARD;
+}
+
 /* Servers forgive the space at the colon, and may refuse such a command for what they say; what lacks an argument is just that. */
 static bool words_outweigh(const struct refusal_view *refused, enum smtpscope_detail detail)
 {
@@ -242,7 +248,8 @@ uint16_t detect_extension(struct smtpscope_judge *judge, const struct refusal_vi
                               (struct claim){.rule = SMTPSCOPE_RULE_REFUSAL_SYNTAX,
                                              .detail = malformed(refused),
                                              .fault = SMTPSCOPE_FAULT_CLIENT});
-    if (refused->code == 500 || refused->code == 502 || refused->code == 504 || refused->meaning == MEANING_NOT_OFFERED)
+    if (refused->code == 500 || refused->code == 502 || refused->code == 504 || refused->meaning == MEANING_NOT_OFFERED ||
+        speaks_for_another(refused->verb))
         return report_advertised(judge, refused, extension, SMTPSCOPE_REASON_NONE);
     return 0;
 }
@@ -301,22 +308,28 @@ static uint16_t report_verify(struct smtpscope_judge *judge, const struct refusa
 static uint16_t report_hello(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
     bool again = refused->before->hello != SMTPSCOPE_HELLO_NONE;
+    bool lmtp = refused->meaning == MEANING_LMTP;
 
     return refusal_report(judge, refused,
                           (struct claim){.rule = SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED,
                                          .reason = again ? SMTPSCOPE_REASON_NONE : SMTPSCOPE_REASON_GAVE_UP,
                                          .severity = again ? SEVERITY(NOTICE) : 0,
-                                         .fault = SMTPSCOPE_FAULT_SERVER});
+                                         .detail = lmtp ? SMTPSCOPE_DETAIL_SPEAKS_LMTP : SMTPSCOPE_DETAIL_NONE,
+                                         .fault = lmtp ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER});
 }
 
-/* Neither EHLO nor HELO is known: the server speaks LMTP (RFC 2033 4.1), or none of it. One finding says so. */
+/* Neither EHLO nor HELO is known: the server may speak LMTP (RFC 2033 4.1). One finding says so. */
 static uint16_t fold_hello(struct smtpscope_judge *judge, const struct refusal_view *refused)
 {
     uint16_t id = judge->memory->session.hello.note;
     const struct smtpscope_finding *hello = note_find(judge, id);
 
-    return hello && hello->rule == SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED && note_fold(judge, id, refused->exchange->index) ? id
-                                                                                                                           : 0;
+    if (!hello || hello->rule != SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED || !note_fold(judge, id, refused->exchange->index))
+        return 0;
+    note_revise(judge, id,
+                &(struct revision){.detail = SMTPSCOPE_DETAIL_SPEAKS_LMTP,
+                                   .severity = severity_of_rule(SMTPSCOPE_RULE_REJECTION_EHLO_REFUSED)});
+    return id;
 }
 
 /* What looks like an answer to a challenge, where none was: the AUTH before it was refused, and the client ignored that. */

@@ -33,6 +33,7 @@ enum reply_meaning {
     MEANING_AFTER_ERROR,
     MEANING_EIGHT_BIT,
     MEANING_NUL,
+    MEANING_LMTP,    /* the server's hello is LHLO */
     MEANING_BECAUSE, /* "due to": what stands behind it is why */
 };
 
