@@ -67,6 +67,7 @@ struct smtpscope_segment {
     uint8_t header; /* so many octets of TCP header stand right before `data`, captured whole; for the checksum */
     uint8_t hops;   /* the time to live, or hop limit, of the innermost IP header */
     uint8_t scale;  /* of the window, with MARK_SCALED */
+    uint16_t mss;   /* of a SYN: the longest segment that its sender takes (RFC 9293 3.7.1) */
     uint16_t vlan;  /* of VLAN tags and the like: one value for each network that may use the same addresses; 12 bits */
     uint32_t stamp; /* TSval, with MARK_STAMPED */
 };

@@ -361,6 +361,7 @@ enum smtpscope_fact_type {
     SMTPSCOPE_FACT_GAP,        /* `gap`, `phase` */
     SMTPSCOPE_FACT_CONFLICT,   /* `gap`: where; len is 0 */
     SMTPSCOPE_FACT_URGENT,     /* `gap`: where the urgent octets begin, which stay in line; once a direction; len is 0 */
+    SMTPSCOPE_FACT_STALL,      /* `stall`, `in_message`, `breaks`: a pause is over; before what its last octets say */
     SMTPSCOPE_FACT_OVERFLOW,   /* one of the session's own bounds was reached: it goes on in doubt */
     SMTPSCOPE_FACT_HANDSHAKE,  /* `handshake`: how that of TLS went, see tls.h */
     SMTPSCOPE_FACT_INFERRED,   /* `inferred`: a transaction that nobody can read, by its sizes; before TLS_END */
@@ -384,6 +385,11 @@ struct smtpscope_fact {
         struct {
             const struct smtpscope_gap *gap;
             const char *phase; /* of what is missing: "commands", "message", "replies", "tls" */
+        };
+        struct {
+            const struct smtpscope_stall *stall;
+            bool in_message;            /* inside a message's octets */
+            enum smtpscope_side breaks; /* who spoke then */
         };
         const struct smtpscope_end *end;
         enum smtpscope_tls_event tls;

@@ -31,6 +31,7 @@ struct smtpscope_octets {
         acked; /* octets of the other direction that the sender had acknowledged when it sent these; one more: its FIN too */
     smtpscope_time time;
     uint64_t packet;
+    const struct smtpscope_stall *hindrance; /* what last kept the connection from going on, below SMTP; NULL: nothing did */
 };
 
 /*
@@ -64,6 +65,8 @@ struct smtpscope_ending {
     smtpscope_time fin_time; /* of the first FIN; 0 when there was none */
     smtpscope_time time;     /* of the last segment */
     uint64_t packet;
+    uint16_t mss[2]; /* that each side announced; 0: not known */
+    struct smtpscope_connecting connecting;
     const struct smtpscope_network *network; /* NULL: there was no trouble */
 };
 
@@ -83,6 +86,8 @@ struct smtpscope_stream_events {
     void (*gap)(void *ctx, void *user, const struct smtpscope_gap *gap);
     void (*conflict)(void *ctx, void *user, const struct smtpscope_gap *gap);
     void (*closed)(void *ctx, void *user, const struct smtpscope_ending *ending);
+    /* How the connection was made, behind opened(). NULL: nobody wants to know. Valid during the call. */
+    void (*connected)(void *ctx, void *user, const struct smtpscope_connecting *connecting);
     /* A connection that opened() was never called for is over. NULL: nobody wants to know. Valid during the call. */
     void (*attempted)(void *ctx, const struct smtpscope_attempt *attempt);
     /* The octets that come next have urgent ones among them, which stay in line (RFC 6093); once a direction. NULL: not wanted. */

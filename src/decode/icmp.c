@@ -102,6 +102,7 @@ static enum layer walk_error(struct walk *walk, enum smtpscope_icmp icmp, uint32
     segment->header = segment->hops = 0;
     segment->scale = (uint8_t)icmp;
     segment->vlan = walk->vlan;
+    segment->mss = 0;
     segment->stamp = is_from_destination(&outer, &quoted);
     return END_SEGMENT;
 }

@@ -266,8 +266,9 @@ static uint8_t option_next(struct reader *options, struct reader *value)
 
 static void segment_option(struct smtpscope_segment *segment, uint8_t kind, const struct reader *value)
 {
-    enum { WINDOW_SCALE = 3, TIMESTAMPS = 8, MD5_SIGNATURE = 19, AUTHENTICATION = 29, SCALE_MAX = 14 };
+    enum { SEGMENT_SIZE = 2, WINDOW_SCALE = 3, TIMESTAMPS = 8, MD5_SIGNATURE = 19, AUTHENTICATION = 29, SCALE_MAX = 14 };
     switch (kind) {
+    case SEGMENT_SIZE: segment->mss = reader_be16(value, 0); break;
     case WINDOW_SCALE:
         segment->marks |= SMTPSCOPE_MARK_SCALED;
         segment->scale = reader_u8(value, 0) < SCALE_MAX ? reader_u8(value, 0) : SCALE_MAX; /* RFC 7323 2.3 */
@@ -336,6 +337,7 @@ enum layer layer_tcp(struct walk *walk)
     segment->header = walk->beyond == 0 ? (uint8_t)header_len : 0;
     segment->scale = 0;
     segment->stamp = 0;
+    segment->mss = 0;
     if (header_len > 20)
         segment_options(segment, options);
     return walk->verify_checksums && segment->header != 0 && !checksum_of_segment_is_right(segment) ? END_DAMAGED : END_SEGMENT;

@@ -90,10 +90,22 @@ static void followed_urgent(void *ctx, void *user, const struct smtpscope_gap *g
     smtpscope_session_urgent(&followed->session, gap);
 }
 
+static void followed_connected(void *ctx, void *user, const struct smtpscope_connecting *connecting)
+{
+    struct followed *followed = user;
+
+    (void)ctx;
+    followed->connecting = *connecting;
+}
+
 static void followed_close(void *ctx, void *user, const struct smtpscope_ending *ending)
 {
-    if (!linger_begin(ctx, user, ending))
-        followed_end(ctx, user, ending);
+    const struct followed *followed = user;
+    struct smtpscope_ending whole = *ending;
+
+    whole.connecting = followed->connecting;
+    if (!linger_begin(ctx, user, &whole))
+        followed_end(ctx, user, &whole);
 }
 
 static void followed_clock_stepped(void *ctx, void *user, smtpscope_time delta)
@@ -112,6 +124,7 @@ static const struct smtpscope_stream_events stream_events = {
     .gap = followed_gap,
     .conflict = followed_conflict,
     .urgent = followed_urgent,
+    .connected = followed_connected,
     .closed = followed_close,
     .attempted = follow_attempted,
     .clock_stepped = followed_clock_stepped,

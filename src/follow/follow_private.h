@@ -14,10 +14,11 @@ struct followed {
     struct smtpscope_hello_key hello;
     struct smtpscope_tls_connection *tls; /* NULL: it is not inside TLS */
     struct waiting *waiting;              /* its findings that wait to be told; NULL: none does */
-    bool in_clear;                        /* the octets come by smtpscope_follow_clear(): those of the flow are not read */
-    bool decrypted;                       /* smtpscope_session_decrypted() was called */
-    bool opened;                          /* ... by what `tls` has opened */
-    bool alone;                           /* it is a struct lone */
+    struct smtpscope_connecting connecting;
+    bool in_clear;  /* the octets come by smtpscope_follow_clear(): those of the flow are not read */
+    bool decrypted; /* smtpscope_session_decrypted() was called */
+    bool opened;    /* ... by what `tls` has opened */
+    bool alone;     /* it is a struct lone */
 };
 
 /* A session that the caller opened. They stand in a list, in the order in which they were opened. */

@@ -333,14 +333,30 @@ static void put_milliseconds(struct writer *line, const char *key, smtpscope_tim
     put_member_number(line, key, (uint64_t)(time / (SMTPSCOPE_SECOND / 1000)));
 }
 
+/* null where it is not known. */
+static void put_known(struct writer *line, const char *key, uint32_t number)
+{
+    put_key(line, key);
+    if (number)
+        put_number(line, number);
+    else
+        put_null(line);
+}
+
 static void put_network_side(struct writer *line, const struct smtpscope_network_side *figures)
 {
     put_open(line, '{');
     put_member_number(line, "octets_resent", figures->resent);
     put_member_number(line, "segments_resent", figures->resent_segments);
+    put_member_number(line, "segments_copied", figures->copies);
+    put_milliseconds(line, "recovered_ms", figures->recovered);
+    put_milliseconds(line, "recovered_longest_ms", figures->recovered_longest);
+    put_known(line, "rtt_min_us", figures->rtt_min_us);
+    put_known(line, "rtt_95_us", figures->rtt_95_us);
     put_member_number(line, "octets_not_arrived", figures->not_arrived);
     put_member_number(line, "octets_unacknowledged", figures->unacked);
     put_member_number(line, "tries", figures->unacked_tries);
+    put_member_number(line, "window_smallest", figures->window_smallest);
     put_member_number(line, "window_closings", figures->window_closings);
     put_milliseconds(line, "window_closed_ms", figures->window_closed);
     put_milliseconds(line, "window_longest_ms", figures->window_longest);
@@ -350,17 +366,44 @@ static void put_network_side(struct writer *line, const struct smtpscope_network
     put_close(line, '}');
 }
 
-static void put_network(struct writer *line, const struct smtpscope_network *network)
+static void put_of_sides(struct writer *line, const char *key, uint32_t client, uint32_t server)
 {
-    put_key(line, "network");
-    if (!network) {
+    put_key(line, key);
+    put_open(line, '{');
+    put_known(line, format_side(SMTPSCOPE_CLIENT), client);
+    put_known(line, format_side(SMTPSCOPE_SERVER), server);
+    put_close(line, '}');
+}
+
+static void put_stall(struct writer *line, const struct smtpscope_stall *stall)
+{
+    put_key(line, "longest_stall");
+    if (!stall->kind) {
         put_null(line);
         return;
     }
     put_open(line, '{');
+    put_member_name(line, "kind", smtpscope_stall_name(stall->kind));
+    put_member_name(line, "side", format_side(stall->side));
+    put_milliseconds(line, "ms", stall->lasted);
+    put_close(line, '}');
+}
+
+static void put_network(struct writer *line, const struct transcript *transcript)
+{
+    const struct smtpscope_ending *ending = &transcript->ending;
+
+    put_key(line, "network");
+    put_open(line, '{');
+    put_of_sides(line, "handshake_us", ending->connecting.took_us[0], ending->connecting.took_us[1]);
+    put_of_sides(line, "mss", ending->mss[0], ending->mss[1]);
+    put_stall(line, &transcript->stall);
     for (int side = SMTPSCOPE_CLIENT; side <= SMTPSCOPE_SERVER; side++) {
         put_key(line, format_side((enum smtpscope_side)side));
-        put_network_side(line, &network->side[side]);
+        if (transcript->in_trouble)
+            put_network_side(line, &transcript->network.side[side]);
+        else
+            put_null(line);
     }
     put_close(line, '}');
 }
@@ -393,7 +436,7 @@ static void json_session(struct output *output, void *state, const struct smtpsc
     put_member_bool(line, "midstream", flow->midstream);
     put_gaps(line, transcript);
     put_octets(line, transcript);
-    put_network(line, transcript->in_trouble ? &transcript->network : NULL);
+    put_network(line, transcript);
     put_exchanges(output, transcript);
     json_end(output, "session", SMTPSCOPE_INFO);
 }

@@ -76,6 +76,7 @@ void summary_fact(struct summary *summary, const struct smtpscope_session *sessi
     case SMTPSCOPE_FACT_PROXY:
     case SMTPSCOPE_FACT_TLS:
     case SMTPSCOPE_FACT_CROSS:
+    case SMTPSCOPE_FACT_STALL:
     case SMTPSCOPE_FACT_URGENT: break;
     }
 }

@@ -202,13 +202,35 @@ static void transcript_tls_end(struct transcript_tls *tls, const struct smtpscop
     tls->end = *end;
 }
 
+static void transcript_stall(struct transcript *transcript, const struct smtpscope_stall *stall)
+{
+    if (stall->lasted > transcript->stall.lasted)
+        transcript->stall = *stall;
+}
+
+/* What the stream counted may be longer than any silence: a window that is probed, segments that are sent again. */
+static void transcript_network(struct transcript *transcript, const struct smtpscope_network *network)
+{
+    transcript->network = *network;
+    for (enum smtpscope_side side = SMTPSCOPE_CLIENT; side <= SMTPSCOPE_SERVER; side++) {
+        const struct smtpscope_network_side *figures = &network->side[side];
+
+        transcript_stall(transcript, &(struct smtpscope_stall){
+                                         .kind = SMTPSCOPE_STALL_RECEIVER, .side = side, .lasted = figures->window_longest});
+        transcript_stall(transcript, &(struct smtpscope_stall){
+                                         .kind = SMTPSCOPE_STALL_NETWORK, .side = side, .lasted = figures->recovered_longest});
+        transcript_stall(transcript, &(struct smtpscope_stall){
+                                         .kind = SMTPSCOPE_STALL_NETWORK, .side = side, .lasted = figures->unacked_time});
+    }
+}
+
 static void transcript_end(struct transcript *transcript, const struct smtpscope_end *end)
 {
     transcript->ending = *end->ending;
     transcript->ending.network = NULL; /* it is there during the call only */
     transcript->in_trouble = end->ending->network;
     if (transcript->in_trouble)
-        transcript->network = *end->ending->network;
+        transcript_network(transcript, end->ending->network);
     transcript->quit_sent = end->quit_sent;
     memcpy(transcript->octets_seen, end->octets, sizeof end->octets);
 }
@@ -221,6 +243,7 @@ void transcript_fact(struct transcript *transcript, const struct smtpscope_fact 
     case SMTPSCOPE_FACT_PROXY: transcript->proxy = *fact->proxy; break;
     case SMTPSCOPE_FACT_TLS: transcript_tls(transcript, fact); break;
     case SMTPSCOPE_FACT_GAP: transcript_gap(transcript, fact->gap); break;
+    case SMTPSCOPE_FACT_STALL: transcript_stall(transcript, fact->stall); break;
     case SMTPSCOPE_FACT_END: transcript_end(transcript, fact->end); break;
     case SMTPSCOPE_FACT_HANDSHAKE: transcript_handshake(transcript, fact->handshake); break;
     case SMTPSCOPE_FACT_INFERRED: transcript_inferred(transcript, fact->inferred); break;

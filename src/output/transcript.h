@@ -68,6 +68,7 @@ struct transcript {
     struct smtpscope_proxy proxy;     /* its version is 0: there was none */
     struct smtpscope_network network; /* with `in_trouble` */
     bool in_trouble;
+    struct smtpscope_stall stall;   /* the longest; its kind is NONE: there was none of a second or more */
     struct smtpscope_ending ending; /* from here on: since the fact of the session's end */
     bool quit_sent;
     uint64_t octets_seen[2]; /* in clear, of each side */

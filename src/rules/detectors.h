@@ -73,6 +73,8 @@ void judge_duplicate_at_end(struct smtpscope_judge *judge, const struct smtpscop
 /* network.c: what TCP shows under the session, before the first fact of its end; and what of the rest only follows from that. */
 void judge_network(struct smtpscope_judge *judge, const struct smtpscope_ending *ending, const struct smtpscope_fact *fact);
 void judge_network_effects(struct smtpscope_judge *judge);
+/* A pause inside the session. */
+void judge_stall(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
 /* A session in which the server said nothing. */
 void judge_no_greeting(struct smtpscope_judge *judge, const struct smtpscope_fact *fact);
 

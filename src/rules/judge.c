@@ -299,6 +299,7 @@ static void judge_exchange(struct smtpscope_judge *judge, const struct smtpscope
     judge->session.message_accepted |= verb == SMTPSCOPE_VERB_EOD && code < 400;
     judge_duplicate(judge, exchange);
     judge->last_reply = exchange->reply->time;
+    judge->transaction.hindered = judge->transaction.hindered_by_client = false;
 }
 
 static void judge_early(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
@@ -418,6 +419,7 @@ void smtpscope_judge_fact(struct smtpscope_judge *judge, const struct smtpscope_
     case SMTPSCOPE_FACT_HANDSHAKE: judge_handshake(judge, fact); break;
     case SMTPSCOPE_FACT_INFERRED: break;
     case SMTPSCOPE_FACT_TLS_END: judge_tls_end(judge, fact); break;
+    case SMTPSCOPE_FACT_STALL: judge_stall(judge, fact); break;
     case SMTPSCOPE_FACT_OVERFLOW: judge_overflow(judge, fact); break;
     case SMTPSCOPE_FACT_END:
         judge_end(judge, fact);

@@ -94,12 +94,14 @@ struct session_facts {
 };
 
 struct transaction_facts {
-    uint32_t recipients : 27; /* RCPTs */
-    bool chunk_told : 1;      /* a chunk was over the limit */
-    bool smtputf8 : 1;        /* MAIL said so */
-    bool null_sender : 1;     /* MAIL FROM:<> */
-    bool unopened : 1;        /* a RCPT was let pass without MAIL: the server may say later that there is no transaction */
-    bool accepted_last : 1;   /* the last reply accepted a message */
+    uint32_t recipients : 25;    /* RCPTs */
+    bool hindered : 1;           /* the next reply is late because of the network, or of a closed window */
+    bool hindered_by_client : 1; /* ... the client's window */
+    bool chunk_told : 1;         /* a chunk was over the limit */
+    bool smtputf8 : 1;           /* MAIL said so */
+    bool null_sender : 1;        /* MAIL FROM:<> */
+    bool unopened : 1;           /* a RCPT was let pass without MAIL: the server may say later that there is no transaction */
+    bool accepted_last : 1;      /* the last reply accepted a message */
 };
 
 struct smtpscope_judge {

@@ -11,8 +11,10 @@
 
 /* A segment near the size that a path may refuse: IPv4's least MTU is far below, tunnels take some tens of octets off 1500. */
 #define SEGMENT_FULL 1000u
-/* A closed window that a person would notice. */
-#define CLOSED_LONG (10 * SMTPSCOPE_SECOND)
+/* A closed window, or octets that did not arrive, for as long as a person would notice. */
+#define HINDERED_LONG (10 * SMTPSCOPE_SECOND)
+/* RFC 5321 4.5.3.2.5 lets a client pause for three minutes inside a message; programs do not, unless something keeps them. */
+#define SENDER_LONG (30 * SMTPSCOPE_SECOND)
 /* A client that leaves sooner is a port check, or changed its mind. */
 #define GREETING_PATIENCE (10 * SMTPSCOPE_SECOND)
 
@@ -86,7 +88,7 @@ static uint16_t judge_side(struct smtpscope_judge *judge, enum smtpscope_side si
 static void judge_window(struct smtpscope_judge *judge, enum smtpscope_side side, const struct smtpscope_network_side *figures,
                          const struct smtpscope_fact *fact)
 {
-    if (figures->window_closed >= CLOSED_LONG)
+    if (figures->window_closed >= HINDERED_LONG)
         note_add(judge, &(struct claim){.rule = SMTPSCOPE_RULE_NETWORK_STALL,
                                         .fact = fact,
                                         .side = side,
@@ -94,6 +96,47 @@ static void judge_window(struct smtpscope_judge *judge, enum smtpscope_side side
                                         .detail = SMTPSCOPE_DETAIL_WINDOW_CLOSED,
                                         .detail_text = side_text(side),
                                         .detail_number = seconds_of(figures->window_closed)});
+}
+
+/* Octets that got through in the end: one long silence is a stall, many short ones are a path that loses much. */
+static void judge_recovered(struct smtpscope_judge *judge, enum smtpscope_side side,
+                            const struct smtpscope_network_side *figures, const struct smtpscope_fact *fact)
+{
+    bool stall = figures->recovered_longest >= HINDERED_LONG;
+    struct number number = number_text(seconds_of(figures->recovered));
+    struct claim claim = {.rule = stall ? SMTPSCOPE_RULE_NETWORK_STALL : SMTPSCOPE_RULE_NETWORK_LOSS,
+                          .fact = fact,
+                          .side = side,
+                          .fault = SMTPSCOPE_FAULT_NETWORK,
+                          .detail = stall ? SMTPSCOPE_DETAIL_RECOVERED : SMTPSCOPE_DETAIL_RESENT,
+                          .detail_text = stall ? side_text(side) : number_digits(&number),
+                          .detail_number = stall ? seconds_of(figures->recovered_longest) : figures->resent};
+
+    if (figures->recovered >= HINDERED_LONG)
+        note_add(judge, &claim);
+}
+
+/*
+ * The client has its reply, nothing is on the way, and it goes on late. Where the server has lost its patience, the timeout is told;
+ * what keeps TCP is told from its figures at the end.
+ */
+void judge_stall(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_stall *stall = fact->stall;
+    bool below = stall->kind == SMTPSCOPE_STALL_RECEIVER || stall->kind == SMTPSCOPE_STALL_NETWORK;
+
+    judge->transaction.hindered |= below;
+    judge->transaction.hindered_by_client |= stall->kind == SMTPSCOPE_STALL_RECEIVER && stall->side == SMTPSCOPE_CLIENT;
+    if (stall->kind == SMTPSCOPE_STALL_SENDER && fact->breaks == stall->side && stall->lasted >= SENDER_LONG &&
+        judge->session.client_seen && judge->session.server_seen && !judge->session.doubtful && !is_alien(judge))
+        note_add(judge, &(struct claim){.rule = SMTPSCOPE_RULE_NETWORK_STALL,
+                                        .fact = fact,
+                                        .side = stall->side,
+                                        .fault = fault_of(stall->side),
+                                        .confidence = SMTPSCOPE_LIKELY, /* what it sent may be lost before the capture */
+                                        .detail = fact->in_message ? SMTPSCOPE_DETAIL_IDLE_IN_MESSAGE : SMTPSCOPE_DETAIL_IDLE,
+                                        .detail_text = side_text(stall->side),
+                                        .detail_number = seconds_of(stall->lasted)});
 }
 
 void judge_network(struct smtpscope_judge *judge, const struct smtpscope_ending *ending, const struct smtpscope_fact *fact)
@@ -108,6 +151,7 @@ void judge_network(struct smtpscope_judge *judge, const struct smtpscope_ending 
 
         if (note)
             judge->memory->session.network = note;
+        judge_recovered(judge, (enum smtpscope_side)side, &network->side[side], fact);
         judge_window(judge, (enum smtpscope_side)side, &network->side[side], fact);
     }
 }

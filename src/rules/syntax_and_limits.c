@@ -65,7 +65,10 @@ static void judge_late(struct smtpscope_judge *judge, const struct smtpscope_exc
             wait = waits[i].wait;
     if (waited <= (smtpscope_time)wait * SMTPSCOPE_SECOND)
         return;
-    claim = claim_of(exchange, SMTPSCOPE_RULE_REPLY_LATE, SMTPSCOPE_FAULT_SERVER);
+    claim = claim_of(exchange, SMTPSCOPE_RULE_REPLY_LATE,
+                     judge->transaction.hindered_by_client ? SMTPSCOPE_FAULT_CLIENT
+                     : judge->transaction.hindered         ? SMTPSCOPE_FAULT_NETWORK
+                                                           : SMTPSCOPE_FAULT_SERVER);
     claim.detail = SMTPSCOPE_DETAIL_LATE;
     claim.detail_number = (uint64_t)(waited / SMTPSCOPE_SECOND);
     note_add(judge, &claim);

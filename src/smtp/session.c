@@ -108,6 +108,58 @@ const struct smtpscope_state *smtpscope_session_state(const struct smtpscope_ses
     return &session->state;
 }
 
+/* Shorter pauses are no stalls, but the round trips and the work of any session. */
+#define PAUSE (1 * SMTPSCOPE_SECOND)
+
+static bool is_in_message(const struct smtpscope_session *session)
+{
+    return session->client == CLIENT_DATA || session->client == CLIENT_BDAT;
+}
+
+/*
+ * Who had to speak, where TCP had nothing to do with the pause, and only then: a client that keeps a connection open between two
+ * transactions owes nothing. What a side breaks the silence with is what it owed; a server that does so unasked has waited in vain.
+ */
+static void stall_of_smtp(const struct smtpscope_session *session, enum smtpscope_side side, struct smtpscope_stall *stall)
+{
+    bool asked = queue_first(session) || !session->greeted;
+
+    if (session->client == CLIENT_OPAQUE)
+        return;
+    if (side == SMTPSCOPE_SERVER && asked && !is_in_message(session)) {
+        stall->kind = SMTPSCOPE_STALL_REPLY;
+        stall->side = SMTPSCOPE_SERVER;
+    } else if (is_in_message(session) || (session->state.transaction && !asked)) {
+        stall->kind = SMTPSCOPE_STALL_SENDER;
+        stall->side = SMTPSCOPE_CLIENT;
+    }
+}
+
+/* Tells it if it is one. A session begins with the wait for the greeting. */
+static void stall_look(struct smtpscope_session *session, enum smtpscope_side role, const struct smtpscope_octets *octets)
+{
+    const struct smtpscope_stall *hindrance = octets->hindrance;
+    smtpscope_time since = session->last_octets ? session->last_octets : session->flow->first_time;
+    struct smtpscope_stall stall = {.since = since, .lasted = octets->time - since};
+
+    if (stall.lasted < PAUSE)
+        return;
+
+    if (hindrance && hindrance->since + hindrance->lasted > since) {
+        stall.kind = hindrance->kind;
+        stall.side = role_of(session, hindrance->side);
+    } else {
+        stall_of_smtp(session, role, &stall);
+    }
+    if (stall.kind)
+        fact_tell(session, &(struct smtpscope_fact){.type = SMTPSCOPE_FACT_STALL,
+                                                    .time = octets->time,
+                                                    .packet = octets->packet,
+                                                    .stall = &stall,
+                                                    .in_message = is_in_message(session),
+                                                    .breaks = role});
+}
+
 void smtpscope_session_feed(struct smtpscope_session *session, const struct smtpscope_octets *octets)
 {
     struct octet_origin origin = {
@@ -116,6 +168,8 @@ void smtpscope_session_feed(struct smtpscope_session *session, const struct smtp
 
     if (!side_is_opaque(session, role))
         session->next[role] = octets->offset + octets->len;
+    if (octets->time - session->last_octets >= PAUSE)
+        stall_look(session, role, octets);
     session->last_octets = octets->time;
     if (session->unanchored && start_takes(session, octets->side, (const char *)octets->data, octets->len, &origin)) {
         session->client_seen |= octets->side == SMTPSCOPE_CLIENT;

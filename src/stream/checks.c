@@ -119,6 +119,7 @@ void checks_handshake(struct direction *direction, struct direction *other, cons
     direction->secured = segment->marks & SMTPSCOPE_MARK_SIGNED;
     direction->stamped = segment->marks & SMTPSCOPE_MARK_STAMPED;
     direction->stamp = segment->stamp;
+    direction->mss = segment->mss;
     direction->scale = (segment->marks & SMTPSCOPE_MARK_SCALED ? segment->scale + 1u : 1u) & 15;
     if (direction->scale == 1 && !(segment->marks & SMTPSCOPE_MARK_SCALED) && segment->flags & SMTPSCOPE_TCP_ACK)
         other->scale = 1; /* RFC 7323 2.2: both, or none */
@@ -126,7 +127,7 @@ void checks_handshake(struct direction *direction, struct direction *other, cons
 
 void checks_excuse(struct direction *direction, uint16_t doubts, uint8_t hops)
 {
-    direction->excused |= (uint8_t)(doubts & DOUBTS_EXCUSABLE);
+    direction->excused = (uint8_t)((direction->excused | doubts) & DOUBTS_EXCUSABLE);
     if (hops < direction->hops)
         direction->hops = hops;
 }

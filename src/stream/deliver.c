@@ -2,6 +2,7 @@
 #include "deliver.h"
 
 #include "events.h"
+#include "trouble.h"
 
 /* Takes off what was delivered before. */
 static void cut_front(struct deliverable *part, uint32_t cut)
@@ -25,6 +26,7 @@ static void deliver_octets(struct smtpscope_streams *streams, struct flow *flow,
                     .acked = acked_offset(&flow->direction[!side], part->has_ack, part->ack),
                     .time = part->time,
                     .packet = part->packet,
+                    .hindrance = trouble_hindrance(flow),
                 });
 }
 

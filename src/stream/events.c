@@ -3,8 +3,19 @@
 #include "events.h"
 
 #include "attempt.h"
+#include "connecting.h"
 #include "trouble.h"
 #include "waiting.h"
+
+/* How the handshake went, to the owner, who has room for it. */
+static void tell_connected(struct smtpscope_streams *streams, const struct flow *flow)
+{
+    struct smtpscope_connecting connecting = {
+        .took_us = {connecting_us(flow, SMTPSCOPE_CLIENT), connecting_us(flow, SMTPSCOPE_SERVER)}};
+
+    if (flow->user && streams->config.events->connected)
+        streams->config.events->connected(streams->config.ctx, flow->user, &connecting);
+}
 
 void tell_opened(struct smtpscope_streams *streams, struct flow *flow)
 {
@@ -14,6 +25,7 @@ void tell_opened(struct smtpscope_streams *streams, struct flow *flow)
     flow->user = streams->config.events->opened(streams->config.ctx, &flow->public);
     streams->stats.flows++;
     streams->stats.flows_now++;
+    tell_connected(streams, flow);
     if (flow->list == LIST_EMBRYO)
         flow_wait(streams, flow, LIST_IDLE);
 }
@@ -98,6 +110,7 @@ void tell_closed(struct smtpscope_streams *streams, struct flow *flow, enum smtp
         .fin_time = flow_fin_time(flow),
         .time = flow->last_time,
         .packet = flow->last_packet,
+        .mss = {flow->direction[0].mss, flow->direction[1].mss},
         .network = trouble_end(streams, flow),
     };
 

@@ -66,7 +66,8 @@ struct unsettled {
  * is not `known`, `nxt` and `acked` are the lowest and the highest acknowledgement of this direction, with `has_acked`.
  */
 struct direction {
-    uint64_t delivered : 48; /* octets told of, gaps included: the stream offset of `nxt` */
+    uint64_t delivered : 40; /* octets told of, gaps included: the stream offset of `nxt` */
+    uint64_t excused : 8;    /* checks (enum doubt) that its segments fail, and the receiver takes them all the same */
     uint64_t vlan : 12;      /* as in a segment: of the first one */
     uint64_t scale : 4;      /* of the windows in this direction's segments, plus 1; 0: not known */
     uint32_t nxt;
@@ -74,8 +75,8 @@ struct direction {
     uint32_t stamp;       /* of the last segment that was delivered in order, RFC 7323 5 */
     struct recent recent; /* what stands before `nxt` */
     uint16_t window;      /* for this direction's octets, as the other side sent it last */
+    uint16_t mss;         /* that this side announced; 0: not known */
     uint8_t hops;         /* the fewest with which a segment has reached the receiver */
-    uint8_t excused;      /* checks (enum doubt) that its segments fail, and the receiver takes them all the same */
     bool known : 1;       /* nxt is known */
     bool seen : 1;        /* at least one segment of this direction was captured */
     bool has_acked : 1;
@@ -109,7 +110,7 @@ struct flow {
     struct unsettled *unsettled; /* NULL: there is nothing */
     smtpscope_time since;        /* when it entered its list; of an idle one, when it was last heard */
     smtpscope_time last_time;    /* of its last segment */
-    uint64_t fin_after : 48;     /* flow_fin_time() */
+    uint64_t fin_after : 48;     /* flow_fin_time(); before the first FIN: the handshake, see connecting.h */
     uint64_t list : 16;          /* enum flow_list; from LIST_IDLE on, one of the wheel's */
     uint64_t last_packet : 48;
     uint64_t fin_by : 1, reset_by : 1;
@@ -194,14 +195,16 @@ static inline void now_advance(struct smtpscope_streams *streams, smtpscope_time
     }
 }
 
-/* What fits in 48 bits: 256 TiB of one connection, that many packets, and four years of microseconds either way. */
+/* What fits in 40 bits: a TiB of one connection. */
+#define BITS_40 (((uint64_t)1 << 40) - 1)
+/* What fits in 48 bits: as many packets, and four years of microseconds either way. */
 #define BITS_48 (((uint64_t)1 << 48) - 1)
 
 /* The next octets begin `len` further on. */
 static inline void direction_advance(struct direction *direction, uint32_t len)
 {
     direction->nxt += len;
-    direction->delivered = (direction->delivered + len) & BITS_48;
+    direction->delivered = (direction->delivered + len) & BITS_40;
 }
 
 /* When the first FIN came, kept as microseconds after the first segment; rounded up, so that it is never before what it follows. */

@@ -460,6 +460,18 @@ static void compare_old(struct smtpscope_streams *streams, struct flow *flow, en
         tell_conflict(streams, flow, side, part);
 }
 
+/* Does it fill a hole of its side that the other side has, too? */
+static void note_filled(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                        const struct smtpscope_segment *segment, const struct deliverable *part)
+{
+    const struct direction *direction = &flow->direction[side];
+
+    if (flow->list == LIST_STUCK && held_first(flow, side) && direction->known && direction->has_acked &&
+        seq_diff(part->seq, direction->nxt) <= 0 && seq_diff(part_end(part), direction->nxt) > 0 &&
+        seq_diff(direction->acked, direction->nxt) <= 0)
+        trouble_filled(streams, flow, side, segment, streams->now - flow->since);
+}
+
 static void take_octets(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                         const struct smtpscope_segment *segment, const struct deliverable *part)
 {
@@ -469,6 +481,7 @@ static void take_octets(struct smtpscope_streams *streams, struct flow *flow, en
     if (ahead > WINDOW_MAX)
         return;
     compare_old(streams, flow, side, segment, part);
+    note_filled(streams, flow, side, segment, part);
     if (direction->known && ahead <= 0 && !held_first(flow, side) && ack_is_covered(other, part->has_ack, part->ack))
         deliver(streams, flow, side, part);
     else if (!direction->known || ahead >= 0 || seq_diff(part_end(part), direction->nxt + direction->fin) > 0)

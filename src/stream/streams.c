@@ -6,6 +6,7 @@
 
 #include "another.h"
 #include "attempt.h"
+#include "connecting.h"
 #include "expire.h"
 #include "held.h"
 #include "life.h"
@@ -227,6 +228,8 @@ void smtpscope_streams_follow(struct smtpscope_streams *streams, const struct sm
     }
     if (flow_is_idle(flow))
         flow->since = streams->now;
+    else if (flow->list == LIST_EMBRYO)
+        connecting_note(flow, side, segment);
     flow->last_time = segment->time;
     flow->last_packet = segment->packet & BITS_48;
     nxt = flow->direction[side].nxt;

@@ -7,6 +7,7 @@
 #define STREAM_TROUBLE_H
 
 #include "flow.h"
+#include "rtt.h"
 
 /* The first segment of a direction that is not acknowledged, once it was sent again. */
 struct unacked {
@@ -24,6 +25,9 @@ struct trouble {
     } hole[2];
     smtpscope_time closed_since[2]; /* when the window of this side closed; 0: it is open */
     uint32_t syns[2];               /* 0: one at most */
+    bool windows[2];                /* window_smallest is known */
+    struct rtt rtt[2];
+    struct smtpscope_stall hindrance; /* the last one, so far */
 };
 
 /* NULL: there was none. */
@@ -32,9 +36,23 @@ static inline struct trouble *trouble_of(const struct flow *flow)
     return flow->unsettled ? flow->unsettled->trouble : NULL;
 }
 
+/* See struct smtpscope_octets. */
+static inline const struct smtpscope_stall *trouble_hindrance(const struct flow *flow)
+{
+    const struct trouble *trouble = trouble_of(flow);
+
+    return trouble && trouble->hindrance.kind ? &trouble->hindrance : NULL;
+}
+
 /* A segment that is sent again, wholly or in part: `segment` begins before `nxt`. */
 void trouble_resent(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                     const struct smtpscope_segment *segment);
+/*
+ * A segment that fills a hole, for which others that were captured have waited so long, and which the other side had not
+ * acknowledged: it was lost before it came to where the capture was made, and is sent again.
+ */
+void trouble_filled(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                    const struct smtpscope_segment *segment, smtpscope_time waited);
 /* The SYN of this side came again. */
 void trouble_syn(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side);
 /*

@@ -214,13 +214,116 @@ def fast_retransmit(talk):
     talk.end()
 
 
-def keep_alive(talk):
-    talk.begin()
+def keep_alives(talk, key):
     for _ in range(5):
-        talk.send("C", ACK, b"\n", after=60, seq=talk.side["C"].snd_nxt - 1)
-        talk.send("S", ACK)
+        talk.send(key, ACK, b"\n" if key == "C" else b"", after=60, seq=talk.side[key].snd_nxt - 1)
+        talk.send("S" if key == "C" else "C", ACK)
+
+
+def sent(talk):
+    """A message, from behind the 354."""
     talk.say("C", b"text\r\n.\r\n")
     talk.say("S", b"250 queued\r\n")
+
+
+def keep_alive(talk):
+    """A connection that is kept open between two messages."""
+    talk.begin()
+    sent(talk)
+    keep_alives(talk, "C")
+    keep_alives(talk, "S")
+    talk.end()
+
+
+def client_idle_in_message(talk):
+    """It is alive, all that it sent has arrived, and its program does not go on."""
+    talk.begin()
+    keep_alives(talk, "C")
+    sent(talk)
+    talk.end()
+
+
+def client_idle_in_transaction(talk):
+    talk.shake()
+    talk.say("S", b"220 mx ESMTP\r\n")
+    for line in b"EHLO c.example", b"MAIL FROM:<a@c.example>":
+        talk.say("C", line + b"\r\n")
+        talk.say("S", b"250 ok\r\n")
+    talk.say("C", b"RCPT TO:<b@d.example>\r\n", after=45)
+    talk.say("S", b"250 ok\r\n")
+    talk.end()
+
+
+def idle_before_mail(talk):
+    talk.begin()
+    sent(talk)
+    talk.say("C", b"NOOP\r\n", after=250)
+    talk.say("S", b"250 ok\r\n")
+    talk.end()
+
+
+def client_slow_in_message(talk):
+    """It thinks a while, as programs do that read from a queue."""
+    talk.begin()
+    for _ in range(10):
+        talk.say("C", b"text\r\n", after=5)
+    sent(talk)
+    talk.end()
+
+
+def slow_replies(talk):
+    """A server that looks up much, and is healthy."""
+    talk.begin()
+    talk.say("C", b"text\r\n.\r\n")
+    talk.say("S", b"250 queued\r\n", after=90)
+    talk.end()
+
+
+def recovered(talk):
+    """The network was away for a while."""
+    talk.begin()
+    talk.send("C", PSH | ACK, FULL)
+    seq = talk.side["C"].snd_nxt - len(FULL)
+    for after in 1, 2, 4, 8:
+        talk.send("C", PSH | ACK, FULL, after, seq=seq)
+    talk.send("S", ACK)
+    sent(talk)
+    talk.end()
+
+
+def recovered_at_the_receiver(talk):
+    """The same loss before the capture: what stands behind it has come, and waits."""
+    talk.begin()
+    seq = talk.side["C"].snd_nxt
+    talk.side["C"].snd_nxt += len(FULL)
+    talk.send("C", PSH | ACK, b"more\r\n")
+    talk.send("S", ACK, ack=seq)
+    talk.send("C", PSH | ACK, FULL, after=14, seq=seq)
+    talk.send("S", ACK)
+    sent(talk)
+    talk.end()
+
+
+def lossy(talk):
+    """Many short waits: none is long, and together they are."""
+    talk.begin()
+    for _ in range(12):
+        talk.send("C", PSH | ACK, FULL)
+        seq = talk.side["C"].snd_nxt - len(FULL)
+        for after in 0.3, 0.6, 1.2:
+            talk.send("C", PSH | ACK, FULL, after, seq=seq)
+        talk.send("S", ACK)
+    sent(talk)
+    talk.end()
+
+
+def reply_late_by_the_network(talk):
+    """The command arrived after two minutes only; the server answered at once."""
+    talk.begin()
+    talk.say("C", b"text\r\n")
+    talk.send("C", PSH | ACK, b".\r\n")
+    talk.again("C", talk.side["C"].snd_nxt - 3, b".\r\n", 3, 200, heard=False)
+    talk.say("S", b"250 queued\r\n", after=50)
     talk.end()
 
 
@@ -329,6 +432,15 @@ SITUATIONS = (
     (window_closed_shortly, None),
     (fast_retransmit, None),
     (keep_alive, None),
+    (idle_before_mail, None),
+    (client_slow_in_message, None),
+    (slow_replies, None),
+    (client_idle_in_message, ("network.stall", "client", "client sent nothing for 300 seconds inside the message")),
+    (client_idle_in_transaction, ("network.stall", "client", "it sent nothing for 45 seconds")),
+    (recovered, ("network.stall", "network", "sent again for 14 seconds")),
+    (recovered_at_the_receiver, ("network.stall", "network", "sent again for 14 seconds")),
+    (lossy, ("network.loss", "network", "52560 octets")),
+    (reply_late_by_the_network, ("network.stall", "network", "sent again for 4")),
     (port_unreachable, ("connection.refused", "server", "port unreachable (192.0.2.25)")),
     (prohibited, ("connection.refused", "network", "administratively prohibited (203.0.113.1)")),
     (host_unreachable, ("connection.refused", "network", "host unreachable (203.0.113.1)")),
@@ -424,7 +536,29 @@ class Network(ProgramTest):
                     self.assertEqual(self.session(packets, "--workers", workers)["network"][side][key], want)
         packets = []
         slow_greeting(Talk(packets))
-        self.assertIsNone(self.session(packets)["network"])
+        network = self.session(packets)["network"]
+        self.assertEqual((network["client"], network["server"]), (None, None))
+        self.assertEqual(network["handshake_us"], {"client": 10000, "server": 10000})
+        self.assertEqual(network["longest_stall"], {"kind": "reply-late", "side": "server", "ms": 120020})
+
+    def test_the_longest_stall_has_its_kind(self):
+        for situation, kind, side, ms in ((window_closed, "receiver-limited", "server", 40010), (recovered, "network-limited", "client", 15020),
+                                          (client_idle_in_message, "sender-limited", "client", 300060), (slow_replies, "reply-late", "server", 90000)):
+            with self.subTest(situation=situation.__name__):
+                packets = []
+                situation(Talk(packets))
+                stall = self.session(packets)["network"]["longest_stall"]
+                self.assertEqual((stall["kind"], stall["side"]), (kind, side))
+                self.assertAlmostEqual(stall["ms"], ms, delta=100)
+
+    def test_a_reply_that_the_network_made_late_is_not_the_servers(self):
+        packets = []
+        reply_late_by_the_network(Talk(packets))
+        path = self.path("talk.pcap")
+        with open(path, "wb") as file:
+            tcpwire.write_pcap(file, packets)
+        found = {f["rule"]: f for f in run("-r", path, "--format", "json").events("finding")}
+        self.assertEqual(found["reply.late"]["fault"], "network")
 
     def session(self, packets, *arguments):
         path = self.path("talk.pcap")

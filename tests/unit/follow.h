@@ -110,6 +110,7 @@ static inline void follow_fact(void *ctx, struct smtpscope_session *session, con
     case SMTPSCOPE_FACT_GAP:
     case SMTPSCOPE_FACT_CONFLICT:
     case SMTPSCOPE_FACT_URGENT: assert(fact->phase != NULL); break;
+    case SMTPSCOPE_FACT_STALL: assert(fact->stall->kind && fact->stall->lasted > 0); break;
     case SMTPSCOPE_FACT_END:
         assert(fact->end->exchanges == follow->exchanges);
         for (int side = 0; side < 2; side++)

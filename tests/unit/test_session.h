@@ -195,6 +195,7 @@ static inline void log_fact(void *ctx, const struct smtpscope_fact *fact)
         break;
     case SMTPSCOPE_FACT_CONFLICT: log_word(log, "conflict"); break;
     case SMTPSCOPE_FACT_URGENT: log_word(log, "urgent"); break;
+    case SMTPSCOPE_FACT_STALL: break; /* the tests have one time, or say what it is about */
     case SMTPSCOPE_FACT_HANDSHAKE:
     case SMTPSCOPE_FACT_INFERRED:
     case SMTPSCOPE_FACT_TLS_END: break;
