@@ -19,7 +19,7 @@ EXCEPTIONS = {
     "transport.output-lost": ("unit/test_own_losses.c", "program/test_losses.py"),
     **{"tls." + name: ("program/test_keys.py",) for name in ("no-keys", "wrong-keys")},
     **{"connection." + name: NETWORK for name in ("unanswered", "refused", "no-greeting", "lost")},
-    **{"network." + name: NETWORK for name in ("path-mtu", "loss", "stall")},
+    **{"network." + name: NETWORK for name in ("path-mtu", "loss")},
 }
 
 
