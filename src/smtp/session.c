@@ -148,7 +148,7 @@ static void stall_look(struct smtpscope_session *session, enum smtpscope_side ro
     if (hindrance && hindrance->since + hindrance->lasted > since) {
         stall.kind = hindrance->kind;
         stall.side = role_of(session, hindrance->side);
-    } else {
+    } else if (octets->acked <= session->next[!role]) { /* else the other side has closed, and nobody waits */
         stall_of_smtp(session, role, &stall);
     }
     if (stall.kind)
