@@ -223,8 +223,8 @@ static inline enum plain plain_look(const struct decoder *decoder, struct reader
 }
 
 /* Apart from decoder_frame(): what is dismissed there does not pay for the room that a walk takes on the stack. */
-__attribute__((noinline)) static bool frame_walk(struct decoder *decoder, int link_type, bool plain, struct reader frame,
-                                                 uint32_t beyond, struct smtpscope_segment *segment)
+__attribute__((noinline)) static enum layer frame_walk(struct decoder *decoder, int link_type, struct reader frame,
+                                                       uint32_t beyond, struct smtpscope_segment *segment)
 {
     struct walk walk;
     enum layer end;
@@ -239,31 +239,36 @@ __attribute__((noinline)) static bool frame_walk(struct decoder *decoder, int li
     walk.hops = walk.marks = 0;
     walk.vlan = 0;
     walk.segment = segment;
-    end = plain ? walk_plain(&walk) : walk_frame(&walk, decoder_link(decoder, link_type));
-    decoder->ends[end - END_SEGMENT]++;
+    end = walk_frame(&walk, decoder_link(decoder, link_type));
     decoder->datagram = walk.datagram;
-    if (end != END_SEGMENT)
-        return false;
-    decoder->snapped += segment->missing > 0;
-    return true;
+    return end;
 }
 
 bool decoder_frame(struct decoder *decoder, int link_type, const uint8_t *data, uint32_t caplen, uint32_t len,
                    smtpscope_time time, uint64_t number, struct smtpscope_segment *segment)
 {
-    enum plain plain = link_type == ETHERNET ? plain_look(decoder, reader_over(data, caplen)) : PLAIN_NOT;
+    struct reader frame = reader_over(data, caplen);
+    enum plain plain = link_type == ETHERNET ? plain_look(decoder, frame) : PLAIN_NOT;
+    enum layer end;
+    uint32_t beyond;
 
     decoder->frames++;
+    decoder->datagram = 0;
     if (plain == PLAIN_OTHER) {
         decoder->ends[END_DISMISSED - END_SEGMENT]++;
-        decoder->datagram = 0;
         return false;
     }
     segment->time = time;
     segment->packet = number;
     len = len < FRAME_MOST ? len : FRAME_MOST;
-    return frame_walk(decoder, link_type, plain == PLAIN_TCP, reader_over(data, caplen), len > caplen ? len - caplen : 0,
-                      segment);
+    beyond = len > caplen ? len - caplen : 0;
+    end = plain == PLAIN_TCP ? walk_plain(frame, beyond, decoder->config.verify_checksums, segment)
+                             : frame_walk(decoder, link_type, frame, beyond, segment);
+    decoder->ends[end - END_SEGMENT]++;
+    if (end != END_SEGMENT)
+        return false;
+    decoder->snapped += segment->missing > 0;
+    return true;
 }
 
 uint64_t decoder_datagram(const struct decoder *decoder)

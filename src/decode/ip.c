@@ -241,7 +241,8 @@ static void endpoint_set_ipv6(struct smtpscope_endpoint *endpoint, const uint8_t
     endpoint->port = port;
 }
 
-void segment_addresses(struct smtpscope_segment *segment, struct reader addresses, uint16_t src_port, uint16_t dst_port)
+__attribute__((always_inline)) static inline void set_addresses(struct smtpscope_segment *segment, struct reader addresses,
+                                                                uint16_t src_port, uint16_t dst_port)
 {
     if (reader_left(&addresses) == IPV6_ADDRESSES) {
         endpoint_set_ipv6(&segment->src, addresses.at, src_port);
@@ -250,6 +251,11 @@ void segment_addresses(struct smtpscope_segment *segment, struct reader addresse
         endpoint_set_ipv4(&segment->src, addresses.at, src_port);
         endpoint_set_ipv4(&segment->dst, addresses.at + 4, dst_port);
     }
+}
+
+void segment_addresses(struct smtpscope_segment *segment, struct reader addresses, uint16_t src_port, uint16_t dst_port)
+{
+    set_addresses(segment, addresses, src_port, dst_port);
 }
 
 /* The option at `options`, taken off: its kind; 0 at the end of the list, or where it is broken. RFC 9293 3.2. */
@@ -306,13 +312,10 @@ static bool checksum_of_segment_is_right(const struct smtpscope_segment *segment
  *  0 source port | 2 destination port | 4 sequence number | 8 acknowledgment number
  * 12 data offset | 13 flags | 14 window | 16 checksum | 18 urgent pointer | 20 options
  */
-enum layer layer_tcp(struct walk *walk)
+__attribute__((always_inline)) static inline enum layer take_tcp(struct walk *walk)
 {
     uint16_t src_port = reader_be16(&walk->in, 0), dst_port = reader_be16(&walk->in, 2);
     struct reader header;
-    bool watched = port_is_watched(walk, src_port) || port_is_watched(walk, dst_port);
-    if (!watched && reader_has(&walk->in, 0, 4))
-        return END_DISMISSED;
     if (!reader_part(&walk->in, 20, &header))
         return walk_short(walk);
     uint32_t header_len = (reader_u8(&header, 12) >> 4) * 4u;
@@ -321,7 +324,7 @@ enum layer layer_tcp(struct walk *walk)
         return END_MALFORMED;
     options.end = walk->in.at;
     struct smtpscope_segment *segment = walk->segment;
-    segment_addresses(segment, walk->addresses, src_port, dst_port);
+    set_addresses(segment, walk->addresses, src_port, dst_port);
     segment->seq = reader_be32(&header, 4);
     segment->ack = reader_be32(&header, 8);
     segment->flags = reader_u8(&header, 13) & 0x3f;
@@ -343,10 +346,18 @@ enum layer layer_tcp(struct walk *walk)
     return walk->verify_checksums && segment->header != 0 && !checksum_of_segment_is_right(segment) ? END_DAMAGED : END_SEGMENT;
 }
 
-enum layer walk_plain(struct walk *walk)
+enum layer layer_tcp(struct walk *walk)
+{
+    uint16_t src_port = reader_be16(&walk->in, 0), dst_port = reader_be16(&walk->in, 2);
+    if (!port_is_watched(walk, src_port) && !port_is_watched(walk, dst_port) && reader_has(&walk->in, 0, 4))
+        return END_DISMISSED;
+    return take_tcp(walk);
+}
+
+/* `ipv4` is a constant where it is called: what it asks for is at fixed places, and the walk never leaves the registers. */
+__attribute__((always_inline)) static inline enum layer take_plain(struct walk *walk, bool ipv4)
 {
     struct reader ip;
-    bool ipv4 = plain_ethernet(&walk->in, &walk->vlan) == ETHERTYPE_IPV4;
     if (!reader_part(&walk->in, ipv4 ? 20 : 40, &ip))
         return walk_short(walk);
     walk_trim(walk, ipv4 ? reader_be16(&ip, 2) - 20u : reader_be16(&ip, 4));
@@ -356,5 +367,11 @@ enum layer walk_plain(struct walk *walk)
         walk->hops = reader_u8(&ip, 7);
     reader_skip(&ip, ipv4 ? 12 : 8);
     walk->addresses = ip;
-    return layer_tcp(walk);
+    return take_tcp(walk);
+}
+
+enum layer walk_plain(struct reader frame, uint32_t beyond, bool verify_checksums, struct smtpscope_segment *segment)
+{
+    struct walk walk = {.in = frame, .beyond = beyond, .verify_checksums = verify_checksums, .segment = segment};
+    return plain_ethernet(&walk.in, &walk.vlan) == ETHERTYPE_IPV4 ? take_plain(&walk, true) : take_plain(&walk, false);
 }

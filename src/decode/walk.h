@@ -148,8 +148,11 @@ static inline uint16_t plain_ethernet(struct reader *frame, uint16_t *vlan)
     return reader_be16(&tag, 2);
 }
 
-/* The whole walk of a frame that is TCP, straight on IPv4 without options or on IPv6, and these on plain_ethernet(); ip.c. */
-enum layer walk_plain(struct walk *walk);
+/*
+ * The whole walk of a frame that is TCP, straight on IPv4 without options or on IPv6, and these on plain_ethernet(), by ports that
+ * are watched; ip.c.
+ */
+enum layer walk_plain(struct reader frame, uint32_t beyond, bool verify_checksums, struct smtpscope_segment *segment);
 
 /* The layers, by the file that has them. Each takes its header off walk->in and returns what follows. */
 enum layer layer_ethertype(struct walk *walk);
