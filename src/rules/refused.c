@@ -96,6 +96,12 @@ static bool waited_for_nobody(const struct refusal_view *refused)
            refused->reply->time - refused->command->time < WAITED_LEAST;
 }
 
+/* Is there a detector besides the last that goes by the reason, and not by the state and the words? */
+static bool reason_decides(enum smtpscope_verb verb)
+{
+    return verb == SMTPSCOPE_VERB_NONE || verb == SMTPSCOPE_VERB_EOD || smtpscope_verb_hello(verb);
+}
+
 uint16_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange)
 {
     struct smtpscope_reply reply = *exchange->reply;
@@ -114,12 +120,17 @@ uint16_t judge_refused(struct smtpscope_judge *judge, const struct smtpscope_exc
     if (reply.code == 221)
         reply.code = 421;
     refused.code = code_meant(&reply);
-    refused.reading = reading_of(refused.verb, &reply, server_name(judge->session.server), NULL);
+    refused.reading = reading_of_words(refused.verb, &reply, server_name(judge->session.server), NULL);
+    if (reason_decides(refused.verb))
+        reading_learned(&refused.reading, &reply);
     if (waited_for_nobody(&refused))
         refused.reading.reason = SMTPSCOPE_REASON_SERVER_ERROR;
     refused.meaning = refused.reading.meaning;
-    for (size_t i = 0; !note && i < sizeof procedure / sizeof *procedure; i++)
+    for (size_t i = 0; !note && i < sizeof procedure / sizeof *procedure; i++) {
+        if (procedure[i] == detect_mail)
+            reading_learned(&refused.reading, &reply);
         note = procedure[i](judge, &refused);
+    }
     judge->memory->last.refused = refused.meaning == MEANING_CLIENT_GONE ? 0 : note;
     judge->memory->last.meaning = refused.meaning;
     judge->memory->last.index = exchange->index;

@@ -240,8 +240,8 @@ bool reading_is_silent(const struct reading *reading)
     }
 }
 
-struct reading reading_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
-                          const bool *left_out)
+struct reading reading_of_words(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
+                                const bool *left_out)
 {
     struct reading reading = {.meaning = MEANING_NONE, .reason = SMTPSCOPE_REASON_UNSPECIFIED};
     unsigned when = when_of(verb, reply);
@@ -258,11 +258,27 @@ struct reading reading_of(enum smtpscope_verb verb, const struct smtpscope_reply
         reading.weak = reply_phrases.rows[find.row].weak;
     }
     reason_find(&reading, reply, when, words.count == 0);
-    if (reading_is_silent(&reading)) {
-        struct learned_reply learned = learned_reply_of(&reading, reply, &words);
+    return reading;
+}
 
-        settle(&reading, SOURCE_LEARNED, learned_reason(&learned));
-    }
+void reading_learned(struct reading *reading, const struct smtpscope_reply *reply)
+{
+    struct learned_reply learned;
+    struct words words;
+
+    if (!reading_is_silent(reading))
+        return;
+    words_read(&words, &reply->text);
+    learned = learned_reply_of(reading, reply, &words);
+    settle(reading, SOURCE_LEARNED, learned_reason(&learned));
+}
+
+struct reading reading_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
+                          const bool *left_out)
+{
+    struct reading reading = reading_of_words(verb, reply, server, left_out);
+
+    reading_learned(&reading, reply);
     return reading;
 }
 

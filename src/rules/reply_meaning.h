@@ -32,6 +32,10 @@ struct reading {
  */
 struct reading reading_of(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
                           const bool *left_out);
+/* The same in two steps. The second, asked only of a reading that is silent, costs more than the first. */
+struct reading reading_of_words(enum smtpscope_verb verb, const struct smtpscope_reply *reply, const char *server,
+                                const bool *left_out);
+void reading_learned(struct reading *reading, const struct smtpscope_reply *reply);
 
 /* Each of the features that the fallback judges by, see learned.h. */
 void reading_features(const struct reading *reading, const struct smtpscope_reply *reply,

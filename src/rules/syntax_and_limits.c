@@ -134,14 +134,15 @@ static void judge_reply(struct smtpscope_judge *judge, const struct smtpscope_ex
 /* Without a code a reply answers nothing, so nothing could wait for it: reply.malformed says so. 421 is allowed (RFC 5321 3.8). */
 void judge_unsolicited(struct smtpscope_judge *judge, const struct smtpscope_exchange *exchange, uint16_t note)
 {
-    uint16_t lookalike = memory_of(judge)->transaction.lookalike;
-    struct claim claim =
-        claim_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED, lookalike ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER);
+    uint16_t lookalike;
+    struct claim claim;
 
     if (!(exchange->reply->oddities & SMTPSCOPE_REPLY_UNSOLICITED) || exchange->reply->code == 421 || is_alien(judge) ||
         judge->session.doubtful ||
         (note && (note == memory_of(judge)->session.closing || note == memory_of(judge)->transaction.unknown_bdat)))
         return;
+    lookalike = memory_of(judge)->transaction.lookalike;
+    claim = claim_of(exchange, SMTPSCOPE_RULE_REPLY_UNSOLICITED, lookalike ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER);
     claim.cause = lookalike;
     note_add(judge, &claim);
 }

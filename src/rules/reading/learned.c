@@ -214,9 +214,11 @@ enum smtpscope_reason learned_reason(const struct learned_reply *reply)
 
         others += reasons[i] != best && behind < COUNT(odds) ? odds[behind] : 0;
     }
+    if (others > LEARNED_OTHERS_MAX || !says_something(best))
+        return SMTPSCOPE_REASON_NONE;
     quoted.reason = best;
     learned_features(reply, word_weigh, &quoted);
-    return others <= LEARNED_OTHERS_MAX && says_something(best) && quoted.count ? best : SMTPSCOPE_REASON_NONE;
+    return quoted.count ? best : SMTPSCOPE_REASON_NONE;
 }
 
 size_t learned_quote(const struct learned_reply *reply, enum smtpscope_reason reason, char *to, size_t size)
