@@ -224,21 +224,15 @@ static enum fit fit_plainly(const struct smtpscope_session *session, const struc
     return fit == FIT_MAY && session->queue->count > 1 ? FIT_NO : fit;
 }
 
-struct reply_match match_reply(const struct smtpscope_session *session, const struct reply_evidence *evidence)
+/* Weighs all that waits. */
+static struct reply_match match_by_score(const struct smtpscope_session *session, const struct reply_evidence *evidence,
+                                         struct pending *first)
 {
-    struct pending *first = queue_first(session);
     struct pair_reading reading = {session->queue, evidence->reply, {0, SMTPSCOPE_VERB_NONE}, evidence->acked};
     struct pair_reading next = {session->queue, evidence->next, {0, SMTPSCOPE_VERB_NONE}, evidence->next_acked};
     struct choice choice = {NULL, SCORE_NO * 4, SCORE_NO * 4};
     struct reply_match match = {0};
 
-    if (!was_received(session->queue, first, evidence->acked) && !first->maybe_answered && !is_lost(first))
-        return match;
-    match.fit = fit_plainly(session, evidence);
-    if (match.fit != FIT_NO) {
-        match.entry = first;
-        return match;
-    }
     reading.anchor = anchor_of(evidence->reply);
     if (evidence->aftermath == AFTERMATH_REPLY)
         next.anchor = anchor_of(evidence->next);
@@ -252,4 +246,15 @@ struct reply_match match_reply(const struct smtpscope_session *session, const st
                    (evidence->aftermath == AFTERMATH_END && next_received(session->queue, first, evidence->acked) &&
                     is_open(session, &reading, &choice, first));
     return match;
+}
+
+struct reply_match match_reply(const struct smtpscope_session *session, const struct reply_evidence *evidence)
+{
+    struct pending *first = queue_first(session);
+    enum fit fit;
+
+    if (!was_received(session->queue, first, evidence->acked) && !first->maybe_answered && !is_lost(first))
+        return (struct reply_match){0};
+    fit = fit_plainly(session, evidence);
+    return fit != FIT_NO ? (struct reply_match){.entry = first, .fit = fit} : match_by_score(session, evidence, first);
 }
