@@ -54,24 +54,23 @@ static const char *word_end(const char *at, const char *end)
 /* The user of "user:password@host", all of an address. An IPv6 literal has its colons behind the last "@". */
 static const char *login_end(const char *at, const char *end)
 {
-    const char *colon, *sign = end;
+    const char *colon = memchr(at, ':', (size_t)(end - at));
 
-    while (sign > at && sign[-1] != '@')
-        sign--;
-    colon = sign > at ? memchr(at, ':', (size_t)(sign - at)) : NULL;
-    return colon ? colon : end;
+    return colon && memchr(colon, '@', (size_t)(end - colon)) ? colon : end;
 }
 
 /* A word of an argument that has no form of its own: a name, an address, a number, a keyword. `strict`: it may be a secret. */
 static bool argument_is_harmless(const char *at, size_t len, bool strict)
 {
-    bool named = memchr(at, '.', len) || memchr(at, '@', len), digits = true;
+    bool digits = true;
 
-    for (size_t i = 0; i < len; i++)
-        digits &= is_digit(at[i]);
     if (word_looks_secret(at, len))
         return false;
-    return !strict || digits || named || word_may_be_shown(at, len) || verb_find(at, len) > SMTPSCOPE_VERB_UNKNOWN;
+    if (!strict || memchr(at, '.', len) || memchr(at, '@', len))
+        return true;
+    for (size_t i = 0; i < len; i++)
+        digits &= is_digit(at[i]);
+    return digits || word_may_be_shown(at, len) || verb_find(at, len) > SMTPSCOPE_VERB_UNKNOWN;
 }
 
 /* Words one after the other: as many as are harmless, and the first one behind which a secret stands. */
@@ -203,10 +202,10 @@ static const char *argument_shown(const struct smtpscope_session *session, const
 /* A line goes on behind a bare CR or a NUL for some servers, and so does a secret. */
 static const char *text_end(const char *at, const char *end, unsigned seen)
 {
-    if (!(seen & KIND_CONTROL) && !memchr(at, '\r', (size_t)(end - at)))
+    if (!(seen & (KIND_CONTROL | KIND_RETURN)))
         return end;
     for (; at < end; at++)
-        if (kind_of(*at) & KIND_CONTROL || *at == '\r')
+        if (kind_of(*at) & (KIND_CONTROL | KIND_RETURN))
             return at;
     return end;
 }
@@ -259,13 +258,14 @@ static void known_show(struct smtpscope_session *session, struct smtpscope_comma
     if (extra_of(session)->secrets)
         argument.len = secret_find(session, argument, 0, false, &len);
     shown = argument.at + argument.len;
+    if (shown == end)
+        return;
     text_end_at(&command->argument, shown);
     text_end_at(&command->path, shown);
     text_end_at(&command->unknown_parameter, shown);
-    if (shown < end && smtpscope_verb_is_login(command->verb) && kind == SECRET_USER)
+    if (smtpscope_verb_is_login(command->verb) && kind == SECRET_USER)
         session->user_next = false; /* here it is */
-    if (shown < end)
-        secret_note(session, shown, (size_t)(end - shown), kind);
+    secret_note(session, shown, (size_t)(end - shown), kind);
 }
 
 static void unknown_show(struct smtpscope_session *session, struct smtpscope_command *command, const char *line, size_t len,

@@ -21,6 +21,8 @@
 #define WINDOWS_DENSE 64
 /* As many as one session needs: thirty logins, or a few tokens of some thousand octets. */
 #define WINDOWS_MAX 2048
+/* Places for one short word in all its forms. */
+#define WINDOWS_FIRST 128
 #define RECENT_MAX 16
 #define RECENT_MIN 4
 /* In one line. */
@@ -77,14 +79,14 @@ static uint32_t rolling_hash(const struct rolling *rolling)
     return hash ? hash : 1;
 }
 
-/* Its place in the table, or the free one where it would be. There is a free one. */
-static uint32_t *window_place(const struct secrets *secrets, uint32_t hash)
+/* Its place in the table, or the free one where it would be. There is a free one. `mask`: the room, less one. */
+static uint32_t *window_place(uint32_t *windows, uint32_t mask, uint32_t hash)
 {
-    uint32_t at = hash & (secrets->room - 1);
+    uint32_t at = hash & mask;
 
-    while (secrets->windows[at] && secrets->windows[at] != hash)
-        at = (at + 1) & (secrets->room - 1);
-    return &secrets->windows[at];
+    while (windows[at] && windows[at] != hash)
+        at = (at + 1) & mask;
+    return &windows[at];
 }
 
 static bool windows_grow(struct smtpscope_session *session, struct secrets *secrets)
@@ -93,17 +95,41 @@ static bool windows_grow(struct smtpscope_session *session, struct secrets *secr
 
     if (secrets->count >= WINDOWS_MAX)
         return false;
-    grown.room = secrets->room ? secrets->room * 2 : 64;
+    grown.room = secrets->room ? secrets->room * 2 : WINDOWS_FIRST;
     grown.windows = memory_resize(session->config->allocator, NULL, grown.room * sizeof *grown.windows);
     if (!grown.windows)
         return false;
     memset(grown.windows, 0, grown.room * sizeof *grown.windows);
     for (uint32_t i = 0; i < secrets->room; i++)
         if (secrets->windows[i])
-            *window_place(&grown, secrets->windows[i]) = secrets->windows[i];
+            *window_place(grown.windows, grown.room - 1, secrets->windows[i]) = secrets->windows[i];
     memory_free(session->config->allocator, secrets->windows);
     *secrets = grown;
     return true;
+}
+
+/* Puts windows in the table, from the one at `*at` on, until no octets are left or the table is three quarters full. */
+static void windows_fill(struct secrets *secrets, struct smtpscope_text text, size_t *at, struct rolling *rolling)
+{
+    uint32_t *const windows = secrets->windows, mask = secrets->room - 1;
+    uint32_t left = secrets->room / 4 * 3 - secrets->count;
+    size_t i = *at;
+
+    for (; left; i++) {
+        if (i < WINDOWS_DENSE || i % WINDOW == 0 || i + WINDOW == text.len) {
+            uint32_t hash = rolling_hash(rolling), *place = window_place(windows, mask, hash);
+
+            left -= !*place;
+            *place = hash;
+        }
+        if (i + WINDOW == text.len) {
+            i = text.len;
+            break;
+        }
+        rolling_move(rolling, text.at[i], text.at[i + WINDOW]);
+    }
+    secrets->count = secrets->room / 4 * 3 - left;
+    *at = i;
 }
 
 /* What is not remembered could come back: then no text is shown. */
@@ -114,21 +140,12 @@ static void windows_add(struct smtpscope_session *session, struct secrets *secre
     if (len < WINDOW)
         return;
     rolling = rolling_of(at, WINDOW);
-    for (size_t i = 0;; i++) {
-        if (i < WINDOWS_DENSE || i % WINDOW == 0 || i + WINDOW == len) {
-            uint32_t hash = rolling_hash(&rolling), *place;
-
-            if (secrets->count * 4 >= secrets->room * 3 && !windows_grow(session, secrets)) {
-                session->secrets_lost = true;
-                return;
-            }
-            place = window_place(secrets, hash);
-            secrets->count += !*place;
-            *place = hash;
-        }
-        if (i + WINDOW == len)
+    for (size_t i = 0; i < len;) {
+        if (secrets->count * 4 >= secrets->room * 3 && !windows_grow(session, secrets)) {
+            session->secrets_lost = true;
             return;
-        rolling_move(&rolling, at[i], at[i + WINDOW]);
+        }
+        windows_fill(secrets, (struct smtpscope_text){at, len}, &i, &rolling);
     }
 }
 
@@ -169,8 +186,12 @@ static void clear_add(struct smtpscope_session *session, struct secrets *secrets
     recent_add(secrets, at, len);
     for (unsigned before = 0; before < 3 && len >= RECENT_MIN; before++)
         windows_add(session, secrets, encoded, base64_encode(at, len < ENCODED_MAX ? len : ENCODED_MAX, before, encoded));
-    for (int url = 0; url < 2 && len >= RECENT_MIN; url++)
-        windows_add(session, secrets, encoded, hex_encode(at, len < HEX_MAX ? len : HEX_MAX, url, encoded));
+    for (int url = 0; url < 2 && len >= RECENT_MIN; url++) {
+        size_t part = len < HEX_MAX ? len : HEX_MAX, hex = hex_encode(at, part, url, encoded);
+
+        if (hex != part) /* a URL has most words as they are */
+            windows_add(session, secrets, encoded, hex);
+    }
 }
 
 /* The part of what was decoded that is secret: behind "auth=" (RFC 7628 3.1), else behind the last NUL (RFC 4616 2). */
@@ -315,7 +336,7 @@ static size_t window_find(const struct secrets *secrets, struct smtpscope_text t
         return text.len;
     rolling = rolling_of(text.at + at, WINDOW);
     for (;; at++) {
-        if (*window_place(secrets, rolling_hash(&rolling)))
+        if (*window_place(secrets->windows, secrets->room - 1, rolling_hash(&rolling)))
             return at;
         if (at + WINDOW == text.len)
             return text.len;

@@ -13,7 +13,7 @@
 /* clang-format off */
 const uint16_t octet_kinds[256] = {
     ['\0'] = KIND_NUL | KIND_CONTROL, [0x01] = TIMES_8(KIND_CONTROL), ['\t'] = KIND_SPACE,
-    [0x0b] = TIMES_2(KIND_CONTROL), [0x0e] = TIMES_8(KIND_CONTROL), TIMES_8(KIND_CONTROL), TIMES_2(KIND_CONTROL),
+    [0x0b] = TIMES_2(KIND_CONTROL), ['\r'] = KIND_RETURN, [0x0e] = TIMES_8(KIND_CONTROL), TIMES_8(KIND_CONTROL), TIMES_2(KIND_CONTROL),
     [' '] = KIND_SPACE, ['!'] = KIND_ATEXT, ['"'] = KIND_QUOTING, ['#'] = KIND_ATEXT, ['$'] = SHELL, ['%'] = KIND_ATEXT,
     ['&'] = TIMES_2(KIND_ATEXT), ['*'] = KIND_ATEXT, ['+'] = KIND_ATEXT | KIND_BASE64, ['-'] = KIND_WORD | KIND_NAME | KIND_ATEXT,
     ['.'] = KIND_NAME | KIND_DOTTED | KIND_DOT, ['/'] = KIND_ATEXT | KIND_BASE64, ['0'] = TIMES_8(DIGIT), TIMES_2(DIGIT),

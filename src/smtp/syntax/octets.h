@@ -25,6 +25,7 @@ enum octet_kind {
     KIND_ATEXT = 1 << 12, /* an atom: RFC 5322 3.2.3, and what is beyond ASCII (RFC 6531 3.3) */
     KIND_BASE64 = 1 << 13,
     KIND_BASE64_LOW = 1 << 14, /* a digit of base64 below 8: an octet of 0 or 1 has one, wherever it stands */
+    KIND_RETURN = 1 << 15,     /* CR */
 };
 extern const uint16_t octet_kinds[256];
 

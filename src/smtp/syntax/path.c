@@ -80,16 +80,14 @@ struct path path_split(const struct smtpscope_text *text)
 /* Atoms of these kinds, with a dot between any two. */
 static bool is_dotted(const struct smtpscope_text *text, unsigned kinds)
 {
-    bool atom = false;
+    unsigned kind, before = KIND_DOT;
 
-    for (size_t i = 0; i < text->len; i++) {
-        unsigned kind = kind_of(text->at[i]);
-
-        if (!(kind & kinds) && !(kind & KIND_DOT && atom))
+    for (const char *at = text->at, *end = at + text->len; at < end; at++, before = kind) {
+        kind = kind_of(*at);
+        if (!(kind & (kinds | (~before & KIND_DOT))))
             return false;
-        atom = !(kind & KIND_DOT);
     }
-    return atom;
+    return !(before & KIND_DOT);
 }
 
 static bool domain_is_valid(const struct smtpscope_text *domain)

@@ -128,16 +128,21 @@ bool word_looks_secret(const char *at, size_t len)
 {
     bool large = false, small = false, digit = false, sign = false;
 
-    if (len < SECRET_MIN || is_name(at, len))
+    if (len < SECRET_MIN)
         return false;
     for (size_t i = 0; i < len; i++) {
-        large |= at[i] >= 'A' && at[i] <= 'Z';
-        small |= at[i] >= 'a' && at[i] <= 'z';
-        digit |= is_digit(at[i]);
-        sign |= !is_alpha(at[i]) && !is_digit(at[i]) && !strchr("-_.,:<>[]()'\"/", at[i]);
+        if (at[i] >= 'a' && at[i] <= 'z')
+            small = true;
+        else if (at[i] >= 'A' && at[i] <= 'Z')
+            large = true;
+        else if (is_digit(at[i]))
+            digit = true;
+        else
+            sign = sign || !strchr("-_.,:<>[]()'\"/", at[i]);
     }
-    return large + small + digit + sign > 2 || (digit && (large || small) && !memchr(at, '/', len)) ||
-           (large && small && !is_one_case(at, len) && !memchr(at, '-', len));
+    return (large + small + digit + sign > 2 || (digit && (large || small) && !memchr(at, '/', len)) ||
+            (large && small && !is_one_case(at, len) && !memchr(at, '-', len))) &&
+           !is_name(at, len);
 }
 
 /* "\0user\0password", or with the name of another user in front; "\1auth=". All else in it is text. */
@@ -159,21 +164,29 @@ static bool is_sasl(const char *at, size_t len)
 #define SASL_LEAST 8
 #define SASL_MOST 128
 
+/* So long a run has one of every so many octets: only those are looked at, and what is around them if they may be of one. */
 const char *sasl_find(const char *at, size_t len)
 {
     char decoded[BASE64_DECODED(SASL_MOST)];
+    const char *end = at + len;
 
-    for (const char *end = at + len; at < end; at++) {
-        const char *begin = at;
+    while (end - at >= SASL_LEAST) {
+        const char *begin = at + SASL_LEAST, *behind = begin;
         unsigned kinds = 0, kind;
         size_t run;
 
-        for (; at < end && (kind = kind_of(*at)) & KIND_BASE64; at++)
+        while (begin > at && kind_of(begin[-1]) & KIND_BASE64)
+            kinds |= kind_of(*--begin);
+        if (begin > at) { /* what is in between cannot be the beginning of a run that is long enough */
+            at = begin;
+            continue;
+        }
+        for (; behind < end && (kind = kind_of(*behind)) & KIND_BASE64; behind++)
             kinds |= kind;
-        run = (size_t)(at - begin);
-        if (run >= SASL_LEAST && kinds & KIND_BASE64_LOW &&
-            is_sasl(decoded, base64_decode(begin, run < SASL_MOST ? run : SASL_MOST, decoded)))
+        run = (size_t)(behind - begin);
+        if (kinds & KIND_BASE64_LOW && is_sasl(decoded, base64_decode(begin, run < SASL_MOST ? run : SASL_MOST, decoded)))
             return begin;
+        at = behind;
     }
     return NULL;
 }
@@ -233,10 +246,10 @@ static bool is_userinfo(const char *at, const char *end)
 
 const char *userinfo_find(const char *at, size_t len)
 {
-    const char *end = at + len;
+    const char *end = at + len, *begin = at;
 
-    for (const char *colon = at; (colon = memchr(colon, ':', (size_t)(end - colon))); colon++)
-        if (end - colon > 3 && colon[1] == '/' && colon[2] == '/' && is_userinfo(colon + 3, end))
-            return colon + 3;
+    for (const char *slash; (slash = memchr(at, '/', (size_t)(end - at))); at = slash + 1)
+        if (end - slash > 2 && slash > begin && slash[-1] == ':' && slash[1] == '/' && is_userinfo(slash + 2, end))
+            return slash + 2;
     return NULL;
 }
