@@ -164,6 +164,7 @@ class Words(ProgramTest):
     def test_explain_a_bounce(self):
         """The reply is found in the line of a bounce or a log, and where it was said."""
         for line, stage, code, reason in (
+                ("535 5.7.8 authentication failed", "auth", "535", "credentials"),
                 ("host mx.example.org[192.0.2.1] said: 554 5.7.1 judged spam (in reply to end of DATA command)", "data", "554", "spam"),
                 ("Diagnostic-Code: smtp; 550 5.1.1 User unknown", "rcpt", "550", "mailbox-unknown"),
                 ("SMTP error from remote mail server after MAIL FROM:<a@example.org>: 451 sender domain not found", "mail", "451",

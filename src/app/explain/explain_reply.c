@@ -28,11 +28,12 @@
 #define MAIL "MAIL FROM:<a@client.example>\r\n"
 #define RCPT "RCPT TO:<b@server.example>\r\n"
 
-/* The step of a session; what the client says before it, each of which is answered; and how bounces call it. */
+/* The step of a session; what the client says before it, each of which is answered; how bounces call it; codes of it alone. */
 static const struct stage {
     const char *word;
     const char *commands[5]; /* the last one is answered by the line */
     const char *marks[6];    /* in small letters */
+    unsigned codes[4];
 } stages[] = {
     {"rcpt", {EHLO, MAIL, RCPT}, {"rcpt to", "rcpt-to"}},
     {"data",
@@ -41,7 +42,7 @@ static const struct stage {
     {"mail", {EHLO, MAIL}, {"mail from", "mail-from"}},
     {"connect", {NULL}, {"initial connection", "initial server greeting", "refused to talk to me", "greeting"}},
     {"helo", {EHLO}, {"ehlo command", "helo command", "after ehlo", "after helo"}},
-    {"auth", {EHLO, "AUTH PLAIN AGEAYg==\r\n"}, {"auth command", "after auth"}},
+    {"auth", {EHLO, "AUTH PLAIN AGEAYg==\r\n"}, {"auth command", "after auth"}, {432, 534, 535, 538}}, /* RFC 4954 6 */
     {"tls", {EHLO, "STARTTLS\r\n"}, {"starttls command", "after starttls"}},
 };
 
@@ -74,6 +75,15 @@ static const struct stage *stage_of_marks(const char *text, size_t len)
     for (size_t i = 0; i < COUNT(stages); i++)
         for (size_t mark = 0; mark < COUNT(stages[i].marks) && stages[i].marks[mark] != NULL; mark++)
             if (has_mark(text, len, stages[i].marks[mark]))
+                return &stages[i];
+    return NULL;
+}
+
+static const struct stage *stage_of_code(unsigned code)
+{
+    for (size_t i = 0; i < COUNT(stages); i++)
+        for (size_t n = 0; n < COUNT(stages[i].codes) && stages[i].codes[n] != 0; n++)
+            if (stages[i].codes[n] == code)
                 return &stages[i];
     return NULL;
 }
@@ -130,6 +140,8 @@ static struct reply_line said_in(const char *text, const char *stage)
         said.stage = stage_of_marks(said.at + said.len, strlen(said.at + said.len)); /* what stands behind it is meant more */
     if (said.stage == NULL)
         said.stage = stage_of_marks(text, (size_t)(said.at - text));
+    if (said.stage == NULL)
+        said.stage = stage_of_code((unsigned)strtoul(said.at, NULL, 10));
     if (said.stage == NULL)
         said.stage = &stages[0];
     return said;
