@@ -8,6 +8,7 @@
 #   mutations    the program broken in one place after the other: a test must notice each
 #   pairing      a line without a reply, or a reply without a line, at each place of each clean session, with ten seeds
 #   flood        a million SYNs that nobody answers around sessions: bounded, and the sessions judged as ever
+#   stacks       real TCP stacks behind filters, narrow links, full queues and lossy links: who is blamed for what (root, nft)
 #   recipients   Dovecot's LMTP and Exim's PRDR: what the program says of each recipient is what the server logged (root, apt)
 #   processors   unit tests and fuzz replay on i386, arm64 and a big-endian processor (root, debootstrap)
 #   roots        ./run.sh and ./test.sh in fresh Debian 12, 13 and sid (root, debootstrap)
@@ -15,7 +16,7 @@ set -u
 cd -- "$(dirname -- "$0")/.." || exit 2
 minutes=60
 [ "${1-}" != --minutes ] || { minutes=$2; shift 2; }
-[ $# -gt 0 ] || set -- fuzz thread mutations pairing flood recipients processors roots
+[ $# -gt 0 ] || set -- fuzz thread mutations pairing flood stacks recipients processors roots
 mkdir -p build/long
 passed=0
 failed=0
@@ -61,6 +62,13 @@ part_flood() {
     for capture in all-three-families postfix-out-of-order postfix-aborted; do
         tests/long/flood.py build/dev/bin/smtpscope pcaps/$capture.pcap || return 1
     done
+}
+
+part_stacks() {
+    cmake --preset dev && cmake --build --preset dev --target smtpscope-program || return 1
+    python3 tests/long/stacks.py build/dev/bin/smtpscope # skips loudly without root, namespaces or nft(8)
+    status=$?
+    [ $status -eq 0 ] || [ $status -eq 77 ]
 }
 
 part_recipients() {

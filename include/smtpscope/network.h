@@ -15,7 +15,7 @@ struct smtpscope_icmp_seen {
     enum smtpscope_icmp icmp; /* NONE: none was seen */
     bool by_peer;             /* the one that the segments were for says so itself, and no router */
     uint16_t mtu;             /* of TOO_BIG; 0: it names none */
-    uint32_t from;            /* IPv4 address of who says so; 0: it is none */
+    uint8_t from[16];         /* who says so, as in an endpoint; all zero: not known */
     uint32_t count;
     smtpscope_time time;
 };
@@ -84,6 +84,8 @@ struct smtpscope_network_side {
     uint32_t unacked_tries;             /* how often that one was sent */
     smtpscope_time unacked_time;        /* from its first repetition to the last */
     bool unacked_heard;                 /* the other side was heard meanwhile: it lives, and lacks them */
+    uint32_t probes;                    /* keep-alives, or probes of a closed window, since the other side was heard last */
+    smtpscope_time probes_time;         /* from the first of these to the last */
     uint64_t not_arrived;               /* octets that the capture lacks, and that the other side lacked too */
     uint32_t arrived_behind;            /* octets of the segment behind these, which did arrive; 0: none */
     uint32_t window_closings;           /* how often this side closed its window */

@@ -31,7 +31,8 @@ enum smtpscope_segment_mark {
 /*
  * What an ICMP error says of the segment that it quotes (RFC 792, 1191 4, 1812 5.2.7.1, 4443 3). With MARK_ICMP `src`, `dst` and
  * `seq` are those of the segment quoted, and there are no octets; `scale` is one of these, `window` the MTU that TOO_BIG names (0:
- * none), `stamp` 1 when `dst` itself says so and 0 when a router does, `ack` the IPv4 address of who says so (0: it is none).
+ * none), `stamp` 1 when `dst` itself says so and 0 when a router does. `data` is the address of who says so, of `header` octets: 4,
+ * 16, or 0 when it is not known.
  */
 enum smtpscope_icmp {
     SMTPSCOPE_ICMP_NONE,

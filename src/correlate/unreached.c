@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "unreached.h"
 
+#include "base/address.h"
 #include "base/hash.h"
+
+#include <string.h>
 
 #define MINUTE (60 * SMTPSCOPE_SECOND)
 #define MILLISECOND (SMTPSCOPE_SECOND / 1000)
@@ -28,30 +31,23 @@ static const char *digits_of(uint64_t number, char *buffer, size_t size)
     return at;
 }
 
-/* Room for what ICMP says, and an IPv4 address in parentheses. */
-#define ICMP_TEXT 64
+/* Room for what ICMP says, and an address in parentheses. */
+#define ICMP_TEXT (48 + ADDRESS_TEXT)
 
-/* "administratively prohibited (192.0.2.1)": what was said, and by whom, where that has an IPv4 address. */
+/* "administratively prohibited (192.0.2.1)": what was said, and by whom. */
 static const char *icmp_text(const struct smtpscope_icmp_seen *icmp, char buffer[ICMP_TEXT])
 {
+    static const uint8_t unknown[sizeof icmp->from];
     const char *name = smtpscope_icmp_name(icmp->icmp);
-    size_t len = 0;
-    char digits[4];
+    size_t len = strlen(name);
 
-    for (; name[len]; len++)
-        buffer[len] = name[len];
-    for (int octet = 0; icmp->from && octet < 4; octet++) {
-        const char *number = digits_of(icmp->from >> (24 - 8 * octet) & 0xff, digits, sizeof digits);
-
-        buffer[len++] = octet ? '.' : ' ';
-        if (!octet)
-            buffer[len++] = '(';
-        while (*number)
-            buffer[len++] = *number++;
+    memcpy(buffer, name, len + 1);
+    if (memcmp(icmp->from, unknown, sizeof unknown)) {
+        memcpy(buffer + len, " (", 2);
+        address_text(icmp->from, buffer + len + 2);
+        len = strlen(buffer);
+        memcpy(buffer + len, ")", 2);
     }
-    if (icmp->from)
-        buffer[len++] = ')';
-    buffer[len] = '\0';
     return buffer;
 }
 

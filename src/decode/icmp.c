@@ -92,14 +92,15 @@ static enum layer walk_error(struct walk *walk, enum smtpscope_icmp icmp, uint32
         return END_DISMISSED;
     segment_addresses(segment, quoted, src_port, dst_port);
     segment->seq = reader_be32(&walk->in, 4);
-    segment->ack = reader_left(&outer) == IPV4_ADDRESSES ? reader_be32(&outer, 0) : 0;
+    segment->ack = 0;
     segment->flags = 0;
     segment->window = (uint16_t)(mtu < UINT16_MAX ? mtu : UINT16_MAX);
-    segment->data = walk->in.at;
+    segment->data = outer.at;
     segment->len = segment->missing = 0;
     segment->hash = 0;
     segment->marks = SMTPSCOPE_MARK_ICMP;
-    segment->header = segment->hops = 0;
+    segment->header = (uint8_t)(reader_left(&outer) / 2);
+    segment->hops = 0;
     segment->scale = (uint8_t)icmp;
     segment->vlan = walk->vlan;
     segment->mss = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "output/format.h"
 
+#include "base/address.h"
 #include "base/digits.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 struct date {
@@ -64,32 +64,24 @@ void format_time(struct writer *writer, smtpscope_time time, char between, unsig
     writer->len = (size_t)(to - writer->at);
 }
 
-static bool is_mapped(const uint8_t addr[16])
-{
-    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-    return !memcmp(addr, prefix, sizeof prefix);
-}
-
 void format_address(struct writer *writer, const struct smtpscope_endpoint *endpoint)
 {
-    char text[INET6_ADDRSTRLEN];
+    char text[ADDRESS_TEXT];
 
-    if (is_mapped(endpoint->addr)) {
-        for (size_t i = 12; i < sizeof endpoint->addr; i++) {
-            if (i > 12)
-                writer_char(writer, '.');
-            writer_unsigned(writer, endpoint->addr[i]);
-        }
+    if (!address_is_ipv4(endpoint->addr)) {
+        writer_string(writer, address_text(endpoint->addr, text));
         return;
     }
-    inet_ntop(AF_INET6, endpoint->addr, text, sizeof text);
-    writer_string(writer, text);
+    for (size_t i = 12; i < sizeof endpoint->addr; i++) {
+        if (i > 12)
+            writer_char(writer, '.');
+        writer_unsigned(writer, endpoint->addr[i]);
+    }
 }
 
 void format_endpoint(struct writer *writer, const struct smtpscope_endpoint *endpoint)
 {
-    bool bare = is_mapped(endpoint->addr);
+    bool bare = address_is_ipv4(endpoint->addr);
 
     writer_string(writer, bare ? "" : "[");
     format_address(writer, endpoint);

@@ -2,24 +2,15 @@
 /* What stands between client and server, and shows: a proxy's header, a firewall that writes over what it does not know. */
 #include "detectors.h"
 
-#include <arpa/inet.h>
+#include "base/address.h"
+
 #include <string.h>
-
-/* The address alone, without a port. */
-static struct smtpscope_text address_text(const struct smtpscope_endpoint *endpoint, char *room, size_t size)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    bool ipv4 = !memcmp(endpoint->addr, mapped, sizeof mapped);
-    const char *text = inet_ntop(ipv4 ? AF_INET : AF_INET6, endpoint->addr + (ipv4 ? sizeof mapped : 0), room, (socklen_t)size);
-
-    return smtpscope_text_of(text ? text : "");
-}
 
 void judge_proxy(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_proxy *proxy = fact->proxy;
     bool refused = proxy->outcome == SMTPSCOPE_PROXY_REFUSED;
-    char address[INET6_ADDRSTRLEN];
+    char address[ADDRESS_TEXT];
     struct claim claim = {.rule = SMTPSCOPE_RULE_TRANSPORT_PROXY_HEADER,
                           .fact = fact,
                           .severity = refused ? 0 : SEVERITY(INFO),
@@ -32,7 +23,7 @@ void judge_proxy(struct smtpscope_judge *judge, const struct smtpscope_fact *fac
 
     if (proxy->has_client) {
         claim.detail = SMTPSCOPE_DETAIL_PROXY_FOR;
-        claim.detail_text = address_text(&proxy->client, address, sizeof address);
+        claim.detail_text = smtpscope_text_of(address_text(proxy->client.addr, address));
     }
     note = note_add(judge, &claim);
     if (!note)

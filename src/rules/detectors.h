@@ -84,4 +84,17 @@ static inline bool session_ended(const struct smtpscope_ending *ending)
     return ending && ending->why != SMTPSCOPE_CLOSE_END && ending->why != SMTPSCOPE_CLOSE_EVICTED;
 }
 
+/*
+ * Who closed with the message under way: a side that closes, or resets, although all was acknowledged had its reasons itself. What
+ * did not arrive is told of the network, see judge_network_effects().
+ */
+static inline enum smtpscope_fault fault_of_ending(const struct smtpscope_ending *ending)
+{
+    bool closed = ending && (ending->why == SMTPSCOPE_CLOSE_FIN || ending->why == SMTPSCOPE_CLOSE_RESET);
+
+    if (!closed || !ending->seen[SMTPSCOPE_CLIENT] || !ending->seen[SMTPSCOPE_SERVER])
+        return SMTPSCOPE_FAULT_UNDETERMINED;
+    return ending->by == SMTPSCOPE_CLIENT ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER;
+}
+
 #endif

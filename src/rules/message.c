@@ -117,19 +117,6 @@ static uint16_t cause_of_loss(const struct smtpscope_judge *judge)
     return session->reply_behind;
 }
 
-/*
- * Who closed with the message under way: a side that closes, or resets, although all was acknowledged had its reasons itself. What
- * did not arrive is told of the network, see judge_network_effects().
- */
-static enum smtpscope_fault fault_of_ending(const struct smtpscope_ending *ending)
-{
-    bool closed = ending && (ending->why == SMTPSCOPE_CLOSE_FIN || ending->why == SMTPSCOPE_CLOSE_RESET);
-
-    if (!closed || !ending->seen[SMTPSCOPE_CLIENT] || !ending->seen[SMTPSCOPE_SERVER])
-        return SMTPSCOPE_FAULT_UNDETERMINED;
-    return ending->by == SMTPSCOPE_CLIENT ? SMTPSCOPE_FAULT_CLIENT : SMTPSCOPE_FAULT_SERVER;
-}
-
 static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_fact *fact,
                           const struct smtpscope_ending *ending)
 {
@@ -142,11 +129,11 @@ static void judge_outcome(struct smtpscope_judge *judge, const struct smtpscope_
     judge->session.lost_message = true;
     claim = message_claim(fact, lost ? SMTPSCOPE_RULE_DATA_CONNECTION_LOST : SMTPSCOPE_RULE_DATA_OUTCOME_UNKNOWN);
     claim.offset = message->offset;
-    claim.fault = fault_of_ending(ending);
     claim.cause = lost ? cause_of_loss(judge)
                   : message->oddities & SMTPSCOPE_DATA_END_SPLIT
                       ? memory_of(judge)->session.middlebox /* it misses such an end */
                       : 0;
+    claim.fault = claim.cause ? note_find(judge, claim.cause)->fault : fault_of_ending(ending);
     claim.detail = SMTPSCOPE_DETAIL_LINE_OCTETS;
     claim.detail_number = message->size;
     if (judge->session.doubtful || message->oddities & SMTPSCOPE_DATA_GAP)

@@ -15,6 +15,8 @@
 #define HINDERED_LONG (10 * SMTPSCOPE_SECOND)
 /* RFC 5321 4.5.3.2.5 lets a client pause for three minutes inside a message; programs do not, unless something keeps them. */
 #define SENDER_LONG (30 * SMTPSCOPE_SECOND)
+/* A keep-alive may be lost as any segment, or its answer; RFC 9293 3.8.4 forbids to give up for one. */
+#define PROBES_MANY 3u
 /* A client that leaves sooner is a port check, or changed its mind. */
 #define GREETING_PATIENCE (10 * SMTPSCOPE_SECOND)
 
@@ -71,6 +73,13 @@ static uint16_t judge_side(struct smtpscope_judge *judge, enum smtpscope_side si
 
     if (figures->unacked_tries >= SMTPSCOPE_UNACKED_MANY)
         return judge_unacked(judge, side, figures, &claim);
+    if (figures->probes >= PROBES_MANY) {
+        claim.rule = SMTPSCOPE_RULE_CONNECTION_LOST;
+        claim.detail = SMTPSCOPE_DETAIL_VANISHED_SIDE;
+        claim.detail_text = side_text((enum smtpscope_side) !side);
+        claim.detail_number = seconds_of(figures->probes_time);
+        return note_add(judge, &claim);
+    }
     if (figures->not_arrived) {
         bool full = figures->not_arrived >= SEGMENT_FULL && figures->arrived_behind && figures->arrived_behind < SEGMENT_FULL;
 
@@ -188,22 +197,42 @@ static bool is_inside_tls(const struct smtpscope_judge *judge)
     return judge->session.tls_told & 1u << SMTPSCOPE_TLS_STARTED;
 }
 
+/* The server spoke first when the client had closed: it never was greeted, so far as it knows. */
+static bool is_greeted_too_late(const struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_ending *ending = fact->end->ending;
+
+    return ending->fin[SMTPSCOPE_CLIENT] && ending->fin_time - judge->flow->first_time >= GREETING_PATIENCE &&
+           fact->end->exchanges == 1 && !fact->end->octets[SMTPSCOPE_CLIENT] && judge->last_reply > ending->fin_time;
+}
+
+/* Both sides were captured from the beginning, and the client waited for a greeting in clear. */
+static bool may_lack_greeting(const struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
+{
+    const struct smtpscope_ending *ending = fact->end->ending;
+
+    return !fact->end->lost[SMTPSCOPE_SERVER] && !judge->flow->midstream && !is_alien(judge) &&
+           !memory_of(judge)->session.early && /* it spoke out of turn, and was cut off for that */
+           ending->seen[SMTPSCOPE_SERVER] && ending->seen[SMTPSCOPE_CLIENT] && !is_inside_tls(judge);
+}
+
 void judge_no_greeting(struct smtpscope_judge *judge, const struct smtpscope_fact *fact)
 {
     const struct smtpscope_ending *ending = fact->end->ending;
-    bool reset = ending->why == SMTPSCOPE_CLOSE_RESET, ended = reset || ending->why == SMTPSCOPE_CLOSE_FIN;
+    bool gave_up = ending->fin[SMTPSCOPE_CLIENT] && !ending->fin[SMTPSCOPE_SERVER]; /* what was reset then was over */
+    bool reset = ending->why == SMTPSCOPE_CLOSE_RESET && !gave_up;
+    bool ended = reset || gave_up || ending->why == SMTPSCOPE_CLOSE_FIN;
+    enum smtpscope_side by = gave_up ? SMTPSCOPE_CLIENT : ending->by;
     smtpscope_time waited = (ended && !reset ? ending->fin_time : ending->time) - judge->flow->first_time;
-    bool left = ended && ending->by == SMTPSCOPE_CLIENT;
+    bool left = ended && by == SMTPSCOPE_CLIENT;
     struct claim claim = {.rule = SMTPSCOPE_RULE_CONNECTION_NO_GREETING,
                           .fact = fact,
                           .side = SMTPSCOPE_SERVER,
                           .fault = SMTPSCOPE_FAULT_SERVER,
-                          .detail_text = side_text(ending->by),
+                          .detail_text = side_text(by),
                           .detail_number = seconds_of(waited)};
 
-    if (fact->end->octets[SMTPSCOPE_SERVER] || fact->end->lost[SMTPSCOPE_SERVER] || judge->flow->midstream || is_alien(judge) ||
-        memory_of(judge)->session.early /* it spoke out of turn, and was cut off for that */ ||
-        !ending->seen[SMTPSCOPE_SERVER] || !ending->seen[SMTPSCOPE_CLIENT] || is_inside_tls(judge) ||
+    if (!may_lack_greeting(judge, fact) || (fact->end->octets[SMTPSCOPE_SERVER] && !is_greeted_too_late(judge, fact)) ||
         (!ended && waited < GREETING_PATIENCE))
         return;
     claim.detail = reset   ? SMTPSCOPE_DETAIL_NO_GREETING_RESET

@@ -330,7 +330,9 @@ static void judge_no_quit(struct smtpscope_judge *judge, const struct smtpscope_
     claim = end_claim(fact, rule);
     claim.severity = end->state->transaction || judge->session.unanswered ? 0 : SEVERITY(INFO);
     claim.cause = missing && end->ending->by == SMTPSCOPE_SERVER ? missing->id : 0; /* why it closed is why it did not answer */
-    claim.fault = claim.cause ? missing->fault : SMTPSCOPE_FAULT_UNDETERMINED;
+    claim.fault = claim.cause                   ? missing->fault
+                  : judge->session.lost_message ? fault_of_ending(end->ending)
+                                                : SMTPSCOPE_FAULT_UNDETERMINED;
     claim.detail = SMTPSCOPE_DETAIL_CLOSED_BY;
     claim.detail_text = smtpscope_text_of(side_name(end->ending->by));
     note_add(judge, &claim);

@@ -524,6 +524,9 @@ __attribute__((noinline)) static bool segment_any(struct smtpscope_streams *stre
         trouble_segment(streams, flow, side, segment);
         note_numbers(streams, flow, side, segment, &part);
         note_absent(streams, flow, side, &part);
+        if (!(segment->flags & ~(SMTPSCOPE_TCP_ACK | SMTPSCOPE_TCP_PSH)) && flow->direction[side].known &&
+            is_probe(&flow->direction[side], &part))
+            trouble_probe(streams, flow, side, segment);
         if (part.len || part.missing || part.fin)
             take_octets(streams, flow, side, segment, &part);
     }

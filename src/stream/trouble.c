@@ -5,6 +5,8 @@
 
 #include "unsettled.h"
 
+#include <string.h>
+
 /* A capture of two interfaces, or by two clocks, may be out of order by less. */
 #define FILLED_LATE (1 * SMTPSCOPE_SECOND)
 
@@ -80,6 +82,20 @@ void trouble_filled(struct smtpscope_streams *streams, struct flow *flow, enum s
     trouble_recovered(trouble, side, waited, segment->time);
 }
 
+void trouble_probe(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                   const struct smtpscope_segment *segment)
+{
+    struct trouble *trouble = trouble_begin(streams, flow);
+    struct smtpscope_network_side *figures;
+
+    if (!trouble)
+        return;
+    figures = &trouble->network.side[side];
+    if (!figures->probes++)
+        trouble->probed[side] = segment->time;
+    figures->probes_time = segment->time - trouble->probed[side];
+}
+
 void trouble_resent(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                     const struct smtpscope_segment *segment)
 {
@@ -108,6 +124,17 @@ void trouble_resent(struct smtpscope_streams *streams, struct flow *flow, enum s
         unacked->len = segment->len + segment->missing;
 }
 
+static void icmp_sender(const struct smtpscope_segment *error, uint8_t from[16])
+{
+    static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff};
+
+    memset(from, 0, 16);
+    if (error->header == 4)
+        memcpy(from, mapped, 12);
+    if (error->header == 4 || error->header == 16)
+        memcpy(from + 16 - error->header, error->data, error->header);
+}
+
 void trouble_icmp(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                   const struct smtpscope_segment *error)
 {
@@ -120,7 +147,7 @@ void trouble_icmp(struct smtpscope_streams *streams, struct flow *flow, enum smt
     seen->icmp = (enum smtpscope_icmp)error->scale;
     seen->by_peer = error->stamp;
     seen->mtu = error->window;
-    seen->from = error->ack;
+    icmp_sender(error, seen->from);
     seen->count++;
     seen->time = error->time;
 }
@@ -211,6 +238,7 @@ void trouble_segment(struct smtpscope_streams *streams, struct flow *flow, enum 
     if (!(segment->flags & SMTPSCOPE_TCP_ACK))
         return;
     trouble_acked(trouble, (enum smtpscope_side) !side, segment);
+    trouble->network.side[!side].probes = 0;
     trouble->unacked[!side].heard |= trouble->unacked[!side].tries > 0;
     trouble->hole[!side].heard |= trouble->network.side[!side].not_arrived > 0;
 }

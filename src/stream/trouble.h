@@ -25,6 +25,7 @@ struct trouble {
     } hole[2];
     smtpscope_time closed_since[2]; /* when the window of this side closed; 0: it is open */
     uint32_t syns[2];               /* 0: one at most */
+    smtpscope_time probed[2];       /* when the first of the unanswered probes came */
     bool windows[2];                /* window_smallest is known */
     struct rtt rtt[2];
     struct smtpscope_stall hindrance; /* the last one, so far */
@@ -53,6 +54,9 @@ void trouble_resent(struct smtpscope_streams *streams, struct flow *flow, enum s
  */
 void trouble_filled(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
                     const struct smtpscope_segment *segment, smtpscope_time waited);
+/* A keep-alive, or a probe of a closed window: what was sent last, or nothing, in front of what comes next (RFC 9293 3.8.4). */
+void trouble_probe(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side,
+                   const struct smtpscope_segment *segment);
 /* The SYN of this side came again. */
 void trouble_syn(struct smtpscope_streams *streams, struct flow *flow, enum smtpscope_side side);
 /*

@@ -235,6 +235,35 @@ def keep_alive(talk):
     talk.end()
 
 
+def keep_alives_unanswered(talk):
+    """The server, or the way to it, is gone from an idle connection."""
+    talk.begin()
+    sent(talk)
+    for _ in range(5):
+        talk.send("C", ACK, after=75, seq=talk.side["C"].snd_nxt - 1)
+    talk.send("C", RST, after=75)
+
+
+def keep_alive_lost(talk):
+    """One keep-alive is lost, the next one is answered."""
+    talk.begin()
+    sent(talk)
+    for _ in range(3):
+        talk.send("C", ACK, after=75, seq=talk.side["C"].snd_nxt - 1)
+        talk.send("C", ACK, after=75, seq=talk.side["C"].snd_nxt - 1)
+        talk.send("S", ACK)
+    talk.end()
+
+
+def greeted_too_late(talk):
+    """The client had left by then."""
+    talk.shake()
+    talk.send("C", FIN | ACK, after=60)
+    talk.send("S", ACK)
+    talk.send("S", PSH | ACK, b"220 mx ESMTP\r\n", after=30)
+    talk.send("C", RST)
+
+
 def client_idle_in_message(talk):
     """It is alive, all that it sent has arrived, and its program does not go on."""
     talk.begin()
@@ -432,6 +461,9 @@ SITUATIONS = (
     (window_closed_shortly, None),
     (fast_retransmit, None),
     (keep_alive, None),
+    (keep_alives_unanswered, ("connection.lost", "network", "nothing came from the server for 300 seconds")),
+    (keep_alive_lost, None),
+    (greeted_too_late, ("connection.no-greeting", "server", "closed by the client after 60")),
     (idle_before_mail, None),
     (client_slow_in_message, None),
     (slow_replies, None),
