@@ -27,7 +27,7 @@ static inline void connecting_note(struct flow *flow, enum smtpscope_side side, 
         return;
     if (took > CONNECTING_MAX)
         took = CONNECTING_MAX;
-    flow->fin_after |= ((uint64_t)took << (side * CONNECTING_BITS)) & BITS_48;
+    flow->fin_after = (flow->fin_after | (uint64_t)took << (side * CONNECTING_BITS)) & BITS_48;
 }
 
 #endif
