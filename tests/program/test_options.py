@@ -213,6 +213,63 @@ class Words(ProgramTest):
         self.assertIn("smtpscope explain 450", run("--lang", "en", "explain", "450").err, "a subcommand behind an option")
 
 
+class WhatToRead(ProgramTest):
+    """Words without an option: captures as long as there are such files, then a filter."""
+
+    def rules(self, *arguments):
+        done = run(*arguments, "--format", "json")
+        self.assert_status(done, 0)
+        return done.rules()
+
+    def test_a_capture_is_a_word_of_its_own(self):
+        self.assertTrue(self.rules(FAMILIES))
+        self.assertEqual(self.rules(FAMILIES), self.rules("-r", FAMILIES))
+
+    def test_filter(self):
+        everything = run("-r", FAMILIES, "--format", "json").events("finding")
+        clients = {finding["src_ip"] for finding in everything}
+        ports = sorted({finding["src_port"] for finding in everything})
+        self.assertGreater(len(ports), 1)
+        want = sorted(finding["rule"] for finding in everything if finding["src_port"] == ports[0])
+        for words in (("port", str(ports[0])), ("port %d" % ports[0],), ("--filter", "port %d" % ports[0])):
+            self.assertEqual(self.rules("-r", FAMILIES, *words), want)
+            self.assertEqual(self.rules(FAMILIES, *words), want)
+        self.assertEqual(self.rules(FAMILIES, "host", clients.pop(), "and", "tcp"), self.rules(FAMILIES))
+        self.assertEqual(self.rules(FAMILIES, "host", "192.0.2.254"), [])
+
+    def test_a_filtered_packet_keeps_its_number(self):
+        def packets(*words):
+            return {(f["id"], f["src_port"]): f["packet"] for f in run(FAMILIES, *words, "--format", "json").events("finding")}
+        everything = packets()
+        port = max(port for _, port in everything)
+        self.assertEqual(packets("port", str(port)), {key: packet for key, packet in everything.items() if key[1] == port})
+
+    def test_directory(self):
+        everything = self.rules(FAMILIES)
+        for name in ("a.pcap", "a.pcap10", "b.CAP"):
+            self.path(name, read(FAMILIES))
+        self.path("notes.txt", b"of the captures")
+        os.mkdir(self.path("more.pcap"))
+        for arguments in ((self.folder,), ("-r", self.folder)):
+            done = run(*arguments, "--format", "json", "--summary")
+            self.assert_status(done, 0)
+            self.assertEqual(done.events("stats")[0]["files"], 3)
+        self.assertTrue(set(everything) & set(self.rules(self.folder, "port", "25")))
+
+    def test_wrong(self):
+        empty = self.path("empty")
+        os.mkdir(empty)
+        for arguments, words in (((FAMILIES, "nosuch.pcap"), ("nosuch.pcap", "no such file", "filter")),
+                                 (("nosuch.pcap",), ("nosuch.pcap", "file", "command")),
+                                 (("-r", "nosuch.pcap"), ("nosuch.pcap", "No such file")),
+                                 ((empty,), (empty, ".pcap")),
+                                 ((FAMILIES, "--filter", "tcp", "port", "25"), ("port 25", "--filter"))):
+            done = run(*arguments)
+            self.assert_status(done, 2)
+            self.assert_one_line(done, *words)
+            self.assertEqual(done.out, "")
+
+
 class Output(ProgramTest):
     def test_disk_full(self):
         for form in ("text", "json"):

@@ -96,8 +96,11 @@ static void test_tasks(void **state)
         size_t want_files, want_interfaces;
         const char *want_expression;
     } cases[] = {
-        {"-r a b c", TASK_ANALYSE, 3, 0, NULL},
-        {"-r a --summary b", TASK_ANALYSE, 2, 0, NULL},
+        {"-r a /dev/null /dev/zero", TASK_ANALYSE, 3, 0, NULL},
+        {"/dev/null /dev/zero", TASK_ANALYSE, 2, 0, NULL},
+        {"/dev/null host 192.0.2.1 or port 25", TASK_ANALYSE, 1, 0, "host 192.0.2.1 or port 25"},
+        {"-r a --filter tcp", TASK_ANALYSE, 1, 0, "tcp"},
+        {"-r a --summary /dev/null", TASK_ANALYSE, 2, 0, NULL},
         {"-i eth0 -i eth1", TASK_WATCH, 0, 2, NULL},
         {"-i eth0 host 192.0.2.1 and port 25", TASK_WATCH, 0, 1, "host 192.0.2.1 and port 25"},
         {"-i eth0 not --summary port 26 -- or port 27", TASK_WATCH, 0, 1, "not port 26 or port 27"},
@@ -105,7 +108,7 @@ static void test_tasks(void **state)
         {"-c CONFIG", TASK_WATCH, 0, 2, "port 25"},
         {"-c CONFIG port 26", TASK_WATCH, 0, 2, "port 26"},
         {"-c CONFIG -i eth5", TASK_WATCH, 0, 1, "port 25"},
-        {"-r a -c CONFIG b", TASK_ANALYSE, 2, 2, "port 25"},
+        {"-r a -c CONFIG /dev/null", TASK_ANALYSE, 2, 2, "port 25"},
         {"-D", TASK_INTERFACES, 0, 0, NULL},
         {"-h", TASK_HELP, 0, 0, NULL},
         {"--version --nonsense", TASK_VERSION, 0, 0, NULL},
@@ -162,7 +165,7 @@ static void test_wrong(void **state)
         "-r x -i eth0",
         "-i eth0 -r x",
         "-r x --metrics 127.0.0.1:80",
-        "-r x --filter tcp",
+        "-r x nosuchfile",
         "--check-config -c /dev/null --user",
         "-i eth0 --filter tcp port 25",
         "-i eth0 port port",

@@ -32,6 +32,7 @@ struct analysis {
     struct key_store *keys;
     struct totals totals;
     struct file_reader *reader;
+    struct frame_filter *filter; /* NULL: none was asked for */
     struct sessions_config sessions;
     unsigned workers;
     bool failed;
@@ -99,6 +100,19 @@ static bool analysis_init_publication(struct analysis *analysis, FILE *out, uint
     return publication_new(&analysis->publication, &config) && publication_open(&analysis->publication);
 }
 
+/* Before the sandbox, where names of hosts cannot be looked up. */
+static bool analysis_init_filter(struct analysis *analysis)
+{
+    const char *expression = analysis->options->expression;
+
+    if (!expression)
+        return true;
+    analysis->filter = frame_filter_new(expression);
+    if (!analysis->filter)
+        warn_user(_("out of memory"));
+    return analysis->filter;
+}
+
 static bool analysis_init_keys(struct analysis *analysis, uint64_t seed)
 {
     const struct options *options = analysis->options;
@@ -154,7 +168,8 @@ static bool analysis_init(struct analysis *analysis, FILE *out)
     struct evidence *evidence;
     uint64_t seed = random_seed();
 
-    if (!analysis_init_keys(analysis, seed) || !analysis_init_publication(analysis, out, seed) || !analysis_confine(options))
+    if (!analysis_init_filter(analysis) || !analysis_init_keys(analysis, seed) ||
+        !analysis_init_publication(analysis, out, seed) || !analysis_confine(options))
         return false;
     evidence = evidence_writer_store(analysis->publication.evidence, 0);
     analysis->workers = options_workers(options);
@@ -167,6 +182,7 @@ static bool analysis_init(struct analysis *analysis, FILE *out)
         .files = options->files,
         .file_count = options->file_count,
         .decoder = options_decoder(options),
+        .filter = analysis->filter,
         .numbering = &analysis->publication.numbering,
         .summary = &analysis->totals.summary,
         .workers = analysis->workers,
@@ -196,6 +212,7 @@ static enum status analysis_fini(struct analysis *analysis)
                                                                                   : publication_status(&analysis->publication);
 
     file_reader_free(analysis->reader);
+    frame_filter_free(analysis->filter);
     handover_close();
     key_store_free(analysis->keys);
     return publication_close(&analysis->publication, 0) ? status : STATUS_FAILED;

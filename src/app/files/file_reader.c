@@ -102,18 +102,27 @@ static bool batch_own(struct batch_decoded *batch, struct smtpscope_segment *seg
     return true;
 }
 
-static void file_reader_frame(struct file_reader *reader, struct batch_decoded *batch, const struct frame *frame)
+static void file_reader_count(struct summary *summary, const struct frame *frame)
 {
-    struct summary *summary = reader->config.summary;
-    struct decoded_segment *entry = decoded_segment(batch);
-    struct smtpscope_segment *segment = entry ? &entry->segment : NULL;
-    bool followed;
-
     if (!summary->packets++)
         summary->first_time = summary->last_time = frame->time;
     if (frame->time > summary->last_time)
         summary->last_time = frame->time;
     summary->octets += frame->len;
+}
+
+static void file_reader_frame(struct file_reader *reader, struct batch_decoded *batch, const struct frame *frame)
+{
+    struct summary *summary = reader->config.summary;
+    struct decoded_segment *entry;
+    struct smtpscope_segment *segment;
+    bool followed;
+
+    file_reader_count(summary, frame);
+    if (reader->config.filter && !frame_filter_passes(reader->config.filter, frame))
+        return;
+    entry = decoded_segment(batch);
+    segment = entry ? &entry->segment : NULL;
     if (!entry) {
         summary->overflowed++;
         return;

@@ -9,6 +9,7 @@
 
 #include "app/sessions/batch_decoded.h"
 #include "base/packet_numbering.h"
+#include "capture/frame_filter.h"
 #include "capture/savefile.h"
 #include "decode/decode.h"
 #include "output/summary.h"
@@ -20,6 +21,7 @@ struct file_reader_config {
     const char *const *files; /* as savefile_open() takes them, `file_count` of them */
     size_t file_count;
     struct decoder_config decoder;
+    struct frame_filter *filter;        /* frames that do not pass are left out; NULL: all pass */
     struct packet_numbering *numbering; /* filled file by file */
     struct summary *summary;            /* files, packets, octets, times, damage */
     unsigned workers;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE 1 /* strcasestr(), versionsort() */
 #include "app/options/option_set.h"
 
 #include "app/options/option_store.h"
@@ -6,10 +7,15 @@
 #include "app/process/warn_user.h"
 #include "base/gettext.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
 #include <pcap/pcap.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Every packet of a tap; the expression is compiled for real on the interface itself. */
 #define ANY_LENGTH 262144
@@ -66,6 +72,50 @@ bool set_word(const struct setting *setting, const char *value)
         return set_string(setting, value);
     warn_user(_("%s: its value is empty"), setting->where);
     return false;
+}
+
+/* What tcpdump -C and -W number has its number behind the name: x.pcap12. Others in the directory are none of ours. */
+static int is_capture_name(const struct dirent *entry)
+{
+    return *entry->d_name != '.' && (strcasestr(entry->d_name, ".pcap") || strcasestr(entry->d_name, ".cap"));
+}
+
+/* The captures of a directory, by their names; nothing is opened, for what is in them was written by strangers. */
+static bool set_read_directory(const struct setting *setting, const char *path)
+{
+    struct dirent **entries;
+    char file[PATH_MAX];
+    struct stat status;
+    size_t found = 0;
+    bool right = true;
+    int count = scandir(path, &entries, is_capture_name, versionsort);
+
+    if (count < 0) {
+        warn_user("%s: %s", path, strerror(errno));
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        int len = snprintf(file, sizeof file, "%s/%s", path, entries[i]->d_name);
+
+        if (right && len > 0 && (size_t)len < sizeof file && !stat(file, &status) && S_ISREG(status.st_mode)) {
+            right = set_word(setting, file);
+            found++;
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    if (!found)
+        warn_user(_("%s: a directory, and no file in it has .pcap or .cap in its name"), path);
+    return found && right;
+}
+
+bool set_read(const struct setting *setting, const char *value)
+{
+    struct stat status;
+
+    if (strcmp(value, "-") && !stat(value, &status) && S_ISDIR(status.st_mode))
+        return set_read_directory(setting, value);
+    return set_word(setting, value);
 }
 
 bool set_choice(const struct setting *setting, const char *value)

@@ -12,6 +12,7 @@ bool set_task(const struct setting *setting, const char *value);
 /* Any text: replaces a string, is added to a list. Only want of memory fails. */
 bool set_string(const struct setting *setting, const char *value);
 /* Any text but an empty one. */
+bool set_read(const struct setting *setting, const char *value); /* a file, or those of a directory */
 bool set_word(const struct setting *setting, const char *value);
 /* One of row->words, as its index. */
 bool set_choice(const struct setting *setting, const char *value);

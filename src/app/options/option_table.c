@@ -38,13 +38,13 @@ static const char *const colours[] = {[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = 
 static const char *const stages[] = {"rcpt", "data", "mail", "connect", "helo", "auth", "tls", NULL};
 
 const struct option_row option_table[OPTION_COUNT] = {
-    [OPTION_READ] = {"read", "FILE...", N_("captures, also .gz or .zst; - is standard input"), FILES, 'r', .set = set_word,
+    [OPTION_READ] = {"read", "FILE...", N_("captures (.gz, .zst), their folder, - is stdin"), FILES, 'r', .set = set_read,
                      LIST(files, file_count)},
     [OPTION_INTERFACE] = {"interface", "IFACE", N_("watch an interface, or any; repeatable"), LIVE, 'i', .in_file = true,
                           .set = set_interface, LIST(interfaces, interface_count)},
     [OPTION_LIST_INTERFACES] = {"list-interfaces", NULL, N_("list the interfaces"), LISTING, 'D', .set = set_task,
                                 .task = TASK_INTERFACES},
-    [OPTION_FILTER] = {"filter", "EXPRESSION", N_("only such packets, see pcap-filter(7)"), LIVE, .in_file = true,
+    [OPTION_FILTER] = {"filter", "EXPRESSION", N_("only such packets, see pcap-filter(7)"), BOTH, .in_file = true,
                        .set = set_filter, STRING(expression)},
     [OPTION_PORTS] = {"ports", "LIST", N_("of servers, as in 25,2500-2599 (25,465,587)"), BOTH, .in_file = true,
                       .set = set_ports, PLAIN(ports)},

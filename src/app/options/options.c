@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* getopt's value of a long option is its row's place behind this, clear of all letters. */
 #define LONG_BASE 256
@@ -35,7 +36,7 @@ struct parse {
     struct getopt_words words;
     enum origin origin[OPTION_COUNT];
     unsigned line[OPTION_COUNT]; /* of the file */
-    char *expression;            /* of words behind -i; owned */
+    char *expression;            /* of words behind -i or the files; owned */
 };
 
 /* The subcommands and how many words they take. */
@@ -160,12 +161,22 @@ static bool add_expression(struct parse *parse, const char *word)
     return true;
 }
 
-/* A word that is no option: a file behind -r, part of an expression behind -i. */
+static bool is_file(const char *word)
+{
+    return !strcmp(word, "-") || !access(word, F_OK);
+}
+
+/*
+ * A word that is no option. Behind -i it is part of a filter's expression. Else it is a capture, as long as there are such files; the
+ * first that is none begins the expression.
+ */
 static bool add_word(struct parse *parse, const char *word)
 {
-    if (is_given(parse, OPTION_READ))
+    if (parse->expression || (parse->options->interface_count && !is_given(parse, OPTION_READ)))
+        return add_expression(parse, word);
+    if (is_file(word))
         return set_option(parse, &option_table[OPTION_READ], word);
-    if (parse->options->interface_count)
+    if (is_given(parse, OPTION_READ))
         return add_expression(parse, word);
     for (size_t i = 0; i < SUBCOMMANDS; i++) {
         if (!strcmp(word, subcommands[i].name)) {
@@ -173,7 +184,7 @@ static bool add_word(struct parse *parse, const char *word)
             return false;
         }
     }
-    warn_user(_("%s: to read a capture write -r %s; 'smtpscope --help' shows all commands"), word, word);
+    warn_user(_("%s: neither a file nor a command; 'smtpscope --help' shows all commands"), word);
     return false;
 }
 
@@ -255,13 +266,19 @@ static bool read_config(struct parse *parse, const char *path)
            config_read(path, &(struct config_reader){.entry = set_entry, .ctx = parse});
 }
 
-/* The expression of the words behind -i, stronger than the file's; both --filter and words: which of them? */
+/* The expression of the words, stronger than the file's; both --filter and words: which of them? */
 static bool take_expression(struct parse *parse)
 {
     if (!parse->expression)
         return true;
-    if (!is_given(parse, OPTION_FILTER))
-        return set_option(parse, &option_table[OPTION_FILTER], parse->expression);
+    if (!is_given(parse, OPTION_FILTER)) {
+        char where[WHERE_SIZE] = "--filter";
+
+        if (is_given(parse, OPTION_READ))
+            snprintf(where, sizeof where, _("%.*s: no such file; as a filter"), (int)strcspn(parse->expression, " "),
+                     parse->expression);
+        return set(parse, &option_table[OPTION_FILTER], where, parse->expression, ORIGIN_COMMAND_LINE);
+    }
     warn_user(_("%s: there is a --filter already; write the whole expression there or here"), parse->expression);
     return false;
 }
