@@ -234,7 +234,7 @@ class WhatToRead(ProgramTest):
         for words in (("port", str(ports[0])), ("port %d" % ports[0],), ("--filter", "port %d" % ports[0])):
             self.assertEqual(self.rules("-r", FAMILIES, *words), want)
             self.assertEqual(self.rules(FAMILIES, *words), want)
-        self.assertEqual(self.rules(FAMILIES, "host", clients.pop(), "and", "tcp"), self.rules(FAMILIES))
+        self.assertEqual(self.rules(FAMILIES, *" or ".join(map("host {}".format, clients)).split()), self.rules(FAMILIES))
         self.assertEqual(self.rules(FAMILIES, "host", "192.0.2.254"), [])
 
     def test_a_filtered_packet_keeps_its_number(self):
@@ -268,6 +268,77 @@ class WhatToRead(ProgramTest):
             self.assert_status(done, 2)
             self.assert_one_line(done, *words)
             self.assertEqual(done.out, "")
+
+
+class WhatToShow(ProgramTest):
+    """Two mails of two senders, in two sessions an hour apart, at two servers; the first is deferred, then refused."""
+
+    SESSION = ("session: client=%s server=%s after=%s\nS: 220 mx.example ESMTP\nC: EHLO client.example\nS: 250 mx.example\n"
+               "C: MAIL FROM:<%s>\nS: 250 ok\nC: RCPT TO:<%s>\nS: %s\nC: QUIT\nS: 221 bye\n")
+
+    def setUp(self):
+        super().setUp()
+        import dialogue
+        import tcpwire
+        text = self.SESSION % ("198.51.100.7", "192.0.2.1", "0s", "Alice@A.example", "joe@one.example", "450 4.2.1 mailbox busy")
+        text += self.SESSION % ("198.51.100.8", "192.0.2.2", "1h", "", "joe@two.example", "550 5.1.1 no such user")
+        self.capture = self.path("two.pcap")
+        with open(self.capture, "wb") as file:
+            tcpwire.write_pcap(file, sorted(dialogue.play(dialogue.parse(self.path("two.txt", text.encode())))))
+        self.times = [session["first_timestamp"] if "first_timestamp" in session else session["timestamp"]
+                      for session in self.shown()["session"]]
+
+    def shown(self, *arguments):
+        done = run(self.capture, "--format", "json", "--sessions", "--messages", *arguments)
+        self.assert_status(done, 0)
+        return {kind: done.events(kind) for kind in ("finding", "session", "message")}
+
+    def test_either(self):
+        between = self.times[1][:14] + "00"
+        first, second = self.shown()["session"]
+        for one, other in ((("--server", "192.0.2.1"), ("--server", "192.0.2.2/32")),
+                           (("--client", "198.51.100.6/31"), ("--client", "198.51.100.8/29")),
+                           (("--from", "@a.EXAMPLE"), ("--from", "<>")),
+                           (("--from", "alice@a.example"), ("--to", "*@two.*")),
+                           (("--to", "joe@one.example"), ("--to", "@two.example")),
+                           (("--code", "45?"), ("--code", "550")),
+                           (("--session", str(first["session"])), ("--session", str(second["session"]))),
+                           (("--until", between), ("--since", between))):
+            for choice, session in ((one, first), (other, second)):
+                shown = self.shown(*choice)
+                if choice == other and "/29" in choice[1]:
+                    self.assertEqual([s["session"] for s in shown["session"]], [second["session"]])
+                for kind in shown:
+                    self.assertEqual({event["session"] for event in shown[kind]}, {session["session"]}, (choice, kind))
+
+    def test_both_and_none(self):
+        self.assertEqual(len(self.shown("--client", "198.51.100.0/24", "--to", "joe@*", "--code", "*")["message"]), 2)
+        self.assertEqual(self.shown("--server", "192.0.2.1", "--to", "@two.example"), {"finding": [], "session": [], "message": []})
+        self.assertEqual(self.shown("--since", "-1h"), {"finding": [], "session": [], "message": []})
+        self.assertEqual(self.shown("--server", "2001:db8::/32")["finding"], [])
+
+    def test_zone(self):
+        """The same time in another zone, and in seconds."""
+        between = self.times[1][:14] + "00"
+        import datetime
+        when = datetime.datetime.fromisoformat(between + ":00+00:00")
+        for text in (when.astimezone(datetime.timezone(datetime.timedelta(hours=2))).strftime("%Y-%m-%dT%H:%M+02:00"),
+                     when.astimezone(datetime.timezone(datetime.timedelta(hours=-5))).strftime("%Y-%m-%d %H:%M:%S-05:00"),
+                     "@%d" % when.timestamp(), between.replace("T", " ") + "Z"):
+            self.assertEqual(self.shown("--since", text), self.shown("--since", between), text)
+            self.assertEqual(len(self.shown("--since", text)["session"]), 1, text)
+
+    def test_fail_on_looks_at_what_is_shown(self):
+        self.assert_status(run(self.capture, "--fail-on", "info", "--server", "192.0.2.9"), 0)
+        self.assert_status(run(self.capture, "--fail-on", "info", "--server", "192.0.2.1"), 1)
+
+    def test_wrong(self):
+        for option, value in (("--since", "yesterday"), ("--until", "2026-13-01"), ("--since", "2026-05-01T09:30+25:00"),
+                              ("--server", "192.0.2.1/33"), ("--client", "mx.example"), ("--server", "2001:db8::/129"),
+                              ("--code", "4x"), ("--code", ""), ("--from", ""), ("--session", "0")):
+            done = run(self.capture, option, value)
+            self.assert_status(done, 2)
+            self.assert_one_line(done, option)
 
 
 class Output(ProgramTest):

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "app/options/configs.h"
 
+#include "app/options/values.h"
+
+#include <stdio.h>
+
 /* Is the rule one that --rule chose? Without it, all are. */
 static bool is_chosen(const struct options *options, enum smtpscope_rule rule)
 {
@@ -10,9 +14,34 @@ static bool is_chosen(const struct options *options, enum smtpscope_rule rule)
     return !options->glob_count;
 }
 
+static void selection_copy(char *to, size_t size, const char *from)
+{
+    snprintf(to, size, "%s", from ? from : "");
+}
+
+/* Each value was found right when it was set. */
+struct selection options_selection(const struct options *options)
+{
+    struct selection selection = {.until = SELECTION_TIME_MAX, .session = options->session};
+
+    if (options->since)
+        value_when(options->since, &selection.since);
+    if (options->until)
+        value_when(options->until, &selection.until);
+    if (options->server)
+        selection_network_parse(options->server, &selection.server);
+    if (options->client)
+        selection_network_parse(options->client, &selection.client);
+    selection_copy(selection.from, sizeof selection.from, options->from);
+    selection_copy(selection.to, sizeof selection.to, options->to);
+    selection_copy(selection.code, sizeof selection.code, options->code);
+    return selection;
+}
+
 static struct publisher_config options_publisher(const struct options *options)
 {
-    struct publisher_config config = {.min_severity = options->min_severity, .aggregate = options->aggregate};
+    struct publisher_config config = {
+        .min_severity = options->min_severity, .aggregate = options->aggregate, .selection = options_selection(options)};
 
     for (int rule = 0; rule < SMTPSCOPE_RULES; rule++)
         config.rules[rule] = is_chosen(options, (enum smtpscope_rule)rule);
@@ -55,6 +84,7 @@ struct sessions_config options_sessions(const struct options *options)
 {
     return (struct sessions_config){
         .no_inference = !options->inference,
+        .selection = options_selection(options),
         .ports = options->ports,
         .detect = options->detect,
         .max_sessions = options->max_sessions,

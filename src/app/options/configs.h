@@ -11,6 +11,8 @@
 #include "app/sessions/sessions.h"
 #include "capture/filter.h"
 
+/* What of it all is asked for. */
+struct selection options_selection(const struct options *options);
 /* Without the captures' hash seed, the evidence's stores, and the stream of an analysis. */
 struct publication_config options_publication(const struct options *options);
 /* Without what differs from run to run: the taker of the reports, counters, the seed, evidence, patience. */

@@ -6,6 +6,7 @@
 #include "app/options/values.h"
 #include "app/process/warn_user.h"
 #include "base/gettext.h"
+#include "output/selection.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -116,6 +117,46 @@ bool set_read(const struct setting *setting, const char *value)
     if (strcmp(value, "-") && !stat(value, &status) && S_ISDIR(status.st_mode))
         return set_read_directory(setting, value);
     return set_word(setting, value);
+}
+
+bool set_when(const struct setting *setting, const char *value)
+{
+    smtpscope_time time;
+
+    if (value_when(value, &time))
+        return set_string(setting, value);
+    warn_user(
+        _("%s %s: write a time in UTC as 2026-05-01T09:30, with +02:00 behind it in another zone, or -2h for two hours ago"),
+        setting->where, value);
+    return false;
+}
+
+bool set_network(const struct setting *setting, const char *value)
+{
+    struct selection_network network;
+
+    if (selection_network_parse(value, &network))
+        return set_string(setting, value);
+    warn_user(_("%s %s: write an address or a network, as in 192.0.2.1, 192.0.2.0/24, 2001:db8::/32"), setting->where, value);
+    return false;
+}
+
+bool set_path(const struct setting *setting, const char *value)
+{
+    if (*value && strlen(value) < SELECTION_GLOB_SIZE)
+        return set_string(setting, value);
+    warn_user(
+        _("%s %s: write an address of mail, as in joe@example.org, @example.org, '*@*.example.org'; <> is the null sender"),
+        setting->where, value);
+    return false;
+}
+
+bool set_code(const struct setting *setting, const char *value)
+{
+    if (*value && strlen(value) < SELECTION_CODE_SIZE && strspn(value, "0123456789?*[-]") == strlen(value))
+        return set_string(setting, value);
+    warn_user(_("%s %s: write a reply's code, as in 450, '45?', '[45]*'"), setting->where, value);
+    return false;
 }
 
 bool set_choice(const struct setting *setting, const char *value)

@@ -22,6 +22,14 @@ enum option_id {
     OPTION_VERIFY_CHECKSUMS,
     OPTION_RULE,
     OPTION_MIN_SEVERITY,
+    OPTION_SINCE,
+    OPTION_UNTIL,
+    OPTION_SERVER,
+    OPTION_CLIENT,
+    OPTION_FROM,
+    OPTION_TO,
+    OPTION_CODE,
+    OPTION_SESSION,
     OPTION_SESSIONS,
     OPTION_MESSAGES,
     OPTION_SUMMARY,
@@ -78,6 +86,7 @@ struct option_row {
     bool in_file;         /* may stand in the configuration file */
     bool live;            /* may change at SIGHUP */
     bool flag;            /* what a flag sets its bool to */
+    bool shares;          /* --help has the next row in the same line */
     enum task task;       /* what the program does instead, with set_task() */
     enum option_storage storage;
     size_t offset, size; /* the field in struct options */

@@ -52,8 +52,10 @@ struct options {
     const char **globs;  /* of --rule; none: all rules */
     size_t glob_count;
     enum smtpscope_severity min_severity;
-    int fail_on;                     /* enum smtpscope_severity; -1: never */
-    const struct format_row *format; /* a row of format_table */
+    const char *since, *until, *server, *client, *from, *to, *code; /* see struct selection; NULL: any */
+    uint64_t session;                                               /* 0: any */
+    int fail_on;                                                    /* enum smtpscope_severity; -1: never */
+    const struct format_row *format;                                /* a row of format_table */
     bool sessions, messages, summary, detail, brief;
     const char *language; /* NULL: the environment's */
     enum colour colour;

@@ -7,6 +7,7 @@
 #include "smtpscope/version.h"
 
 #include <pcap/pcap.h>
+#include <string.h>
 
 /* Behind the longest option. */
 #define TEXT_COLUMN 29
@@ -22,12 +23,23 @@ static const struct {
     {OPTION_CONFIG, N_("Running:")},
 };
 
+/* Its name, and its value unless that is the next row's as well. Returns the columns. */
+static int print_name(FILE *out, const struct option_row *row)
+{
+    bool same = row->shares && row->argument && row[1].argument && !strcmp(row->argument, row[1].argument);
+    int column = row->letter ? fprintf(out, "-%c, --%s", row->letter, row->name) : fprintf(out, "--%s", row->name);
+
+    if (row->argument && !same)
+        column += fprintf(out, " %s", row->argument);
+    return column;
+}
+
 static void print_option(FILE *out, const struct option_row *row)
 {
-    int column = row->letter ? fprintf(out, "  -%c, --%s", row->letter, row->name) : fprintf(out, "  --%s", row->name);
+    int column = fprintf(out, "  ") + print_name(out, row);
 
-    if (row->argument)
-        column += fprintf(out, " %s", row->argument);
+    if (row->shares)
+        column += fprintf(out, ", ") + print_name(out, row + 1);
     fprintf(out, "%*s%s\n", column < TEXT_COLUMN ? TEXT_COLUMN - column : 1, "", _(row->help));
 }
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE 1 /* strptime() */
 #include "app/options/values.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
+#include <time.h>
 
 #define PORT_MAX 65535u
 #define PORTS_OCTETS 8192u
@@ -67,6 +70,59 @@ bool value_time(const char *text, smtpscope_time *time)
     if (right)
         *time = (smtpscope_time)seconds * SMTPSCOPE_SECOND;
     return right;
+}
+
+/* "Z" or "+02:00" or nothing: how far the zone is ahead of UTC. */
+static bool take_zone(const char *text, smtpscope_time *ahead)
+{
+    unsigned hours, minutes;
+    char sign;
+    int end = -1;
+
+    *ahead = 0;
+    if (!*text || !strcmp(text, "Z"))
+        return true;
+    if (sscanf(text, "%c%2u:%2u%n", &sign, &hours, &minutes, &end) != 3 || end < 0 || text[end] || !strchr("+-", sign) ||
+        hours > 14 || minutes > 59)
+        return false;
+    *ahead = (smtpscope_time)(hours * 60 + minutes) * 60 * SMTPSCOPE_SECOND * (sign == '-' ? -1 : 1);
+    return true;
+}
+
+static bool take_date(const char *text, smtpscope_time *time)
+{
+    struct tm date = {0};
+    const char *end = strptime(text, "%Y-%m-%d", &date), *clock;
+    smtpscope_time ahead;
+
+    if (!end)
+        return false;
+    if ((*end == 'T' || *end == ' ') && (clock = strptime(end + 1, "%H:%M", &date))) {
+        const char *seconds = strptime(clock, ":%S", &date);
+
+        end = seconds ? seconds : clock;
+    }
+    *time = (smtpscope_time)timegm(&date) * SMTPSCOPE_SECOND;
+    if (!take_zone(end, &ahead) || date.tm_year < 70 || date.tm_year > 200)
+        return false;
+    *time -= ahead;
+    return true;
+}
+
+bool value_when(const char *text, smtpscope_time *when)
+{
+    smtpscope_time ago;
+    uint64_t seconds = 0;
+
+    if (*text == '-' && value_time(text + 1, &ago)) {
+        *when = (smtpscope_time)time(NULL) * SMTPSCOPE_SECOND - ago;
+        return true;
+    }
+    if (*text == '@' && value_number(text + 1, UINT32_MAX, &seconds)) {
+        *when = (smtpscope_time)seconds * SMTPSCOPE_SECOND;
+        return true;
+    }
+    return take_date(text, when);
 }
 
 bool value_ports(const char *text, uint8_t *ports)

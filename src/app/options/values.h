@@ -14,6 +14,11 @@ bool value_number(const char *text, uint64_t max, uint64_t *number);
 bool value_size(const char *text, uint64_t *octets);
 /* "60s", "5m", "2h", "1d", a bare number of seconds. */
 bool value_time(const char *text, smtpscope_time *time);
+/*
+ * "2026-05-01", "2026-05-01T09:30:05" or with a blank, in UTC or with "Z" or "+02:00" behind it; "-2h" before now, "@1777627800" seconds
+ * of 1970.
+ */
+bool value_when(const char *text, smtpscope_time *time);
 /* "25,587,2500-2599" into a bit per port: 8192 octets, which are overwritten in any case. */
 bool value_ports(const char *text, uint8_t *ports);
 /* "ADDRESS:PORT" or "[IPv6]:PORT", the address a number. */

@@ -73,7 +73,7 @@ static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
 
     if (publisher->store)
         store_finding(publisher->store, finding);
-    if (!publisher->config.rules[finding->rule])
+    if (!publisher->config.rules[finding->rule] || !selection_finding(&publisher->config.selection, finding))
         return;
     if (finding->severity < publisher->worst)
         publisher->worst = finding->severity;
@@ -114,7 +114,8 @@ static void publish_session(void *ctx, const struct smtpscope_flow *flow, struct
         if (retry.doubtful)
             inferred->told.outcome = SMTPSCOPE_INFERRED_UNKNOWN;
     }
-    outputs_session(publisher->outputs, flow, transcript);
+    if (selection_transcript(&publisher->config.selection, flow, transcript))
+        outputs_session(publisher->outputs, flow, transcript);
 }
 
 static void publish_message(void *ctx, const struct smtpscope_flow *flow, const struct delivery *delivery)

@@ -9,6 +9,7 @@
 #include "app/handoff/report_taker.h"
 #include "app/publish/evidence_writer.h"
 #include "app/publish/outputs.h"
+#include "output/selection.h"
 #include "store/store.h"
 
 struct publisher;
@@ -18,6 +19,7 @@ struct publisher_config {
     bool rules[SMTPSCOPE_RULES];          /* chosen: of the others nothing is looked at */
     enum smtpscope_severity min_severity; /* what is below it is counted, and not shown */
     smtpscope_time aggregate;             /* 0: each finding goes by itself */
+    struct selection selection;           /* of what is published; without regard to the envelope */
     uint64_t hash_seed;                   /* nothing that a client can know */
 };
 

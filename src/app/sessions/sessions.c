@@ -19,10 +19,13 @@ struct sessions {
     struct smtpscope_follow *follow;
     struct detect *detect;
     struct candidates *candidates; /* NULL: only the watched ports count */
+    bool by_envelope;              /* sessions are chosen by --from or --to */
+    bool chosen;                   /* the session that told the last fact is */
 };
 
 /* What hangs on a session: what its records are made of, where these are wanted. Without memory for it they are missing, and counted. */
 struct session_records {
+    bool sender, recipient;        /* an envelope named one that was asked for */
     struct transcript *transcript; /* NULL: not wanted */
     struct deliveries *deliveries; /* NULL: not wanted */
 };
@@ -54,10 +57,11 @@ static void *sessions_opened(void *ctx, struct smtpscope_session *session)
 {
     const struct sessions *sessions = ctx;
     const struct sessions_config *config = &sessions->config;
-    struct session_records *records = config->sessions || config->messages ? records_new(config) : NULL;
+    bool wanted = config->sessions || config->messages || sessions->by_envelope;
+    struct session_records *records = wanted ? records_new(config) : NULL;
 
     (void)session;
-    config->totals->summary.overflowed += !records && (config->sessions || config->messages);
+    config->totals->summary.overflowed += !records && wanted;
     return records;
 }
 
@@ -79,8 +83,34 @@ static void sessions_closed(void *ctx, const struct smtpscope_session *session, 
     records_free(smtpscope_session_user(session));
 }
 
+/* A command that was seen: does its path make the session one that is asked for? */
+static void records_command(struct session_records *records, const struct selection *selection,
+                            const struct smtpscope_command *command)
+{
+    if (command->verb == SMTPSCOPE_VERB_MAIL)
+        records->sender |= selection_sender(selection, command->path);
+    else if (command->verb == SMTPSCOPE_VERB_RCPT)
+        records->recipient |= selection_recipient(selection, command->path);
+}
+
+static void records_envelope(struct session_records *records, const struct selection *selection,
+                             const struct smtpscope_fact *fact)
+{
+    if (fact->type == SMTPSCOPE_FACT_EXCHANGE)
+        records_command(records, selection, fact->exchange->command);
+    else if (fact->type == SMTPSCOPE_FACT_COMMAND || fact->type == SMTPSCOPE_FACT_UNANSWERED)
+        records_command(records, selection, fact->command);
+}
+
+static bool records_chosen(const struct session_records *records, const struct selection *selection)
+{
+    return records && (records->sender || !*selection->from) && (records->recipient || !*selection->to);
+}
+
 /* A record on its way to the taker. */
 struct telling {
+    const struct selection *selection;
+    bool chosen;
     const struct report_taker *taker;
     const struct smtpscope_flow *flow;
 };
@@ -89,7 +119,8 @@ static void tell_delivery(void *ctx, const struct delivery *delivery)
 {
     const struct telling *telling = ctx;
 
-    telling->taker->message(telling->taker->ctx, telling->flow, delivery);
+    if (selection_delivery(telling->selection, telling->flow, delivery))
+        telling->taker->message(telling->taker->ctx, telling->flow, delivery);
 }
 
 /* What is told of the session itself comes before its findings, which name its exchanges. */
@@ -100,36 +131,46 @@ static void records_fact(struct session_records *records, struct telling *tellin
     if (!records->transcript)
         return;
     transcript_fact(records->transcript, fact);
-    if (fact->type == SMTPSCOPE_FACT_END)
+    if (fact->type == SMTPSCOPE_FACT_END && telling->chosen)
         telling->taker->session(telling->taker->ctx, telling->flow, records->transcript);
 }
 
 static void sessions_fact(void *ctx, struct smtpscope_session *session, const struct smtpscope_fact *fact)
 {
-    const struct sessions *sessions = ctx;
+    struct sessions *sessions = ctx;
+    const struct selection *selection = &sessions->config.selection;
     struct session_records *records = smtpscope_session_user(session);
-    struct telling telling = {sessions->config.taker, smtpscope_session_flow(session)};
+    struct telling telling = {
+        .selection = selection, .chosen = true, .taker = sessions->config.taker, .flow = smtpscope_session_flow(session)};
 
     summary_fact(&sessions->config.totals->summary, session, fact);
     if (sessions->config.time_replies)
         reply_times_fact(&sessions->config.totals->reply_times, session, fact);
+    if (sessions->by_envelope && records)
+        records_envelope(records, selection, fact);
+    if (sessions->by_envelope)
+        sessions->chosen = telling.chosen = records_chosen(records, selection);
     if (records)
         records_fact(records, &telling, fact);
 }
 
 static void sessions_finding(void *ctx, const struct smtpscope_session *session, const struct smtpscope_finding *finding)
 {
-    const struct report_taker *taker = ((const struct sessions *)ctx)->config.taker;
+    const struct sessions *sessions = ctx;
+    const struct report_taker *taker = sessions->config.taker;
 
-    (void)session;
-    taker->finding(taker->ctx, finding);
+    if (!sessions->by_envelope || records_chosen(smtpscope_session_user(session), &sessions->config.selection))
+        taker->finding(taker->ctx, finding);
 }
 
 static void sessions_trace(void *ctx, const struct smtpscope_trace *trace)
 {
-    const struct report_taker *taker = ((const struct sessions *)ctx)->config.taker;
+    const struct sessions *sessions = ctx;
+    const struct report_taker *taker = sessions->config.taker;
 
-    taker->trace(taker->ctx, trace);
+    /* That of a fact comes right behind it; a connection without a word has no envelope. */
+    if (!sessions->by_envelope || (sessions->chosen && trace->kind != SMTPSCOPE_TRACE_ATTEMPT))
+        taker->trace(taker->ctx, trace);
 }
 
 /* Octets on a watched port that are not SMTP: whatever nDPI says, they are not. */
@@ -182,6 +223,7 @@ struct sessions *sessions_new(const struct sessions_config *config)
         return NULL;
     pool_init(&sessions->pool);
     sessions->config = *config;
+    sessions->by_envelope = selection_has_envelope(&config->selection);
     sessions->follow =
         smtpscope_follow_new(&(struct smtpscope_follow_config){.allocator = &sessions->pool.allocator,
                                                                .ports = config->ports,

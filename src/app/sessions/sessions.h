@@ -10,6 +10,7 @@
 #include "app/handoff/report_taker.h"
 #include "app/handoff/totals.h"
 #include "follow/prefetch.h"
+#include "output/selection.h"
 #include "smtpscope/segment.h"
 #include "smtpscope/tls.h"
 
@@ -26,6 +27,7 @@ struct sessions_config {
     smtpscope_time key_patience; /* they may still come: see struct smtpscope_follow_config */
     size_t max_sessions;         /* of all workers; 0: as many as the machine should hold */
     bool sessions, messages;     /* these are told, too */
+    struct selection selection;  /* of --from and --to: other sessions say nothing */
     const struct report_taker *taker;
     struct totals *totals;     /* what is counted, apart from frames */
     bool time_replies;         /* totals->reply_times is wanted */
