@@ -26,14 +26,14 @@ static bool is_of_server(const struct setting_row *row, const char *server)
     return strncasecmp(server, row->software, strlen(row->software)) == 0;
 }
 
-struct selection {
+struct settings_choice {
     int rule, reason;
     const char *server; /* NULL: of any software */
     struct smtpscope_setting *settings;
     size_t max, count;
 };
 
-static void select_rows(struct selection *selection)
+static void select_rows(struct settings_choice *selection)
 {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0] && selection->count < selection->max; i++) {
         const struct setting_row *row = &rows[i];
@@ -52,7 +52,7 @@ size_t smtpscope_advice_settings(enum smtpscope_rule rule, enum smtpscope_reason
                                  struct smtpscope_setting *settings, size_t max)
 {
     enum smtpscope_reason speaking = smtpscope_advice_refine(rule, reason);
-    struct selection selection = {
+    struct settings_choice selection = {
         .rule = (int)rule,
         .reason = speaking == SMTPSCOPE_REASON_NONE ? -2 : (int)speaking,
         .server = server != NULL && *server != '\0' ? server : NULL,
