@@ -4,6 +4,7 @@
 #include "base/entrusted.h"
 #include "base/gettext.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
@@ -17,6 +18,8 @@
 /* pcap(5): the file's header, and that of each record. */
 #define FILE_HEADER 24
 #define RECORD_HEADER 16
+/* Of a number that fits in 32 bits. */
+#define INDEX_DIGITS 9
 /*
  * Each link type numbers its frames by itself: in what is left of a number, two billion frames a second find room for a year.
  */
@@ -41,6 +44,7 @@ struct evidence_file {
     struct ring rings[LINK_TYPES_MAX];
     size_t ring_count;
     FILE *first; /* created and still empty: of the first ring, whose link type is not known yet */
+    unsigned first_index;
     bool failing;
     struct evidence_stats stats;
 };
@@ -81,6 +85,52 @@ static char *ring_name(const struct evidence_file *file, const char *path, unsig
     else if (name)
         snprintf(name, size, "%s", path);
     return name;
+}
+
+/* The number of a file of the ring, by its name in its folder; false: it is none. */
+static bool ring_index(const struct evidence_file *file, const char *base, const char *name, unsigned *index)
+{
+    size_t len = strlen(base), digits = strlen(name) - len;
+    unsigned long number;
+
+    if (strncmp(name, base, len) != 0 || strspn(name + len, "0123456789") != digits || digits > INDEX_DIGITS)
+        return false;
+    number = digits ? strtoul(name + len, NULL, 10) : 0;
+    *index = (unsigned)number;
+    return !file->config.count || (number < file->config.count && digits == (size_t)digits_of(file->config.count));
+}
+
+static bool is_newer(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
+}
+
+/*
+ * The place behind the newest file of an earlier run: it has the greatest number, or, where numbers come again, was written last.
+ * Files without a packet are written over.
+ */
+static unsigned ring_begin(const struct evidence_file *file, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    DIR *entries = folder && file->config.continues ? opendir(folder) : NULL;
+    struct timespec newest = {0};
+    unsigned begin = 0, index;
+    struct stat status;
+
+    for (struct dirent *entry; entries && (entry = readdir(entries));) {
+        if (!ring_index(file, base, entry->d_name, &index) || fstatat(dirfd(entries), entry->d_name, &status, 0) ||
+            !S_ISREG(status.st_mode) || status.st_size <= FILE_HEADER)
+            continue;
+        if (file->config.count ? !is_newer(&status.st_mtim, &newest) : index < begin)
+            continue;
+        newest = status.st_mtim;
+        begin = file->config.count ? (index + 1) % file->config.count : index + 1;
+    }
+    if (entries)
+        closedir(entries);
+    free(folder);
+    return begin;
 }
 
 /* --- one file */
@@ -190,8 +240,10 @@ static bool ring_init(struct evidence_file *file, struct ring *ring, int link_ty
         snprintf(ring->path, size, "%s.%s", file->path, kind);
     else if (ring->path)
         snprintf(ring->path, size, "%s.%d", file->path, link_type);
-    if (ring->path)
-        ring->name = ring_name(file, ring->path, 0);
+    if (ring->path) {
+        ring->index = file->first ? file->first_index : ring_begin(file, ring->path);
+        ring->name = ring_name(file, ring->path, ring->index);
+    }
     if (ring->name && ring->handle)
         return true;
     free(ring->path);
@@ -327,7 +379,8 @@ struct evidence_file *evidence_file_open(const struct evidence_file_config *conf
     if (file) {
         file->config = *config;
         file->path = strdup(config->path);
-        name = ring_name(file, config->path, 0);
+        file->first_index = ring_begin(file, config->path);
+        name = ring_name(file, config->path, file->first_index);
     }
     if (name && file->path)
         file->first = create(file, name);
@@ -377,7 +430,7 @@ static bool is_moved(FILE *stream, const char *name)
 /* As is_moved(), of the file that has no link type yet. */
 static void first_reopen(struct evidence_file *file)
 {
-    char *name = ring_name(file, file->path, 0);
+    char *name = ring_name(file, file->path, file->first_index);
 
     if (name && is_moved(file->first, name)) {
         fclose(file->first);

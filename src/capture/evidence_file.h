@@ -20,6 +20,7 @@ struct evidence_file_config {
     const char *path;
     uint64_t octets; /* a new file is begun when this would be exceeded; 0: never */
     unsigned count;  /* files, the oldest of which is overwritten; 0: no limit */
+    bool continues;  /* behind what an earlier run has left, rather than over it */
     /* true: the file is one that must not be overwritten. NULL: there are none. */
     bool (*spare)(void *ctx, const struct stat *status);
     /* A file was begun: its frames' numbers are those above `before`. `name` is valid during the call. */

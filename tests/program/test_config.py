@@ -13,7 +13,7 @@ RIGHT = """\
 # a comment
 interface = eth0
 interface=eth1\t# not the last
-ports = 25,2525-2530
+ports = 25, 587,2500-2599
 filter = host 192.0.2.1 and not port 26
 no-promiscuous-mode = yes
 rule = sequence.*
@@ -24,7 +24,7 @@ output = syslog:tcp:[2001:db8::1]:601
 output = syslog:udp:log.example:514
 output = journald
 output = -
-rotate-size = 10M
+rotate-size = 100 MB
 rotate-count = 3
 write = /tmp/x.pcap
 file-size = 5
@@ -35,7 +35,7 @@ stats = 60
 workers = auto
 max-sessions = 1000
 user = nobody
-no-sandbox = no
+no-sandbox = false
 
 lang = de\r
 """

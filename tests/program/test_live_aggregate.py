@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""--aggregate, in a network of the test's own: deferrals that are alike are one line, which needs no packet to come out."""
+"""--aggregate, in a network of the test's own: of deferrals that are alike the first is told at once, and once more with all of them."""
 import os
 import time
 
@@ -17,6 +17,13 @@ HOSTS = ["127.0.0.%d" % number for number in range(1, 8)]
 class LiveAggregate(LiveTest):
     def start(self, *arguments):
         super().start("--output", "file:" + self.log, "--min-severity", "notice", *arguments)
+
+    def updates(self, count):
+        """Those of the finding, when there are so many."""
+        def those():
+            return [event for event in self.events() if event["event_type"] == "update" and event["rule"] == "deferral.mailbox-busy"]
+        self.wait("%d updates" % count, lambda: len(those()) >= count)
+        return those()
 
     def wait_counted(self, count):
         """Until statistics say that so many were found, one line or not."""
@@ -38,9 +45,13 @@ class LiveAggregate(LiveTest):
 
     def test_one_for_many(self):
         begun, ports = self.converse_quickly()
-        found = self.findings(1)
+        first = self.findings(1)
+        self.assertEqual([(event["event_type"], event["count"], event["src_port"]) for event in first], [("finding", 1, ports[0])])
+        self.assertNotIn("clients", first[0])
+        found = self.updates(1)
         self.assertGreater(time.monotonic() - begun, WINDOW_S - 0.1)
         self.assertEqual(len(found), 1)
+        self.assertEqual((found[0]["session"], found[0]["id"]), (first[0]["session"], first[0]["id"]))
         self.assertEqual((found[0]["count"], found[0]["clients"], found[0]["client_count"]), (7, HOSTS[:5], 7))
         self.assertEqual((found[0]["src_ip"], found[0]["src_port"]), (HOSTS[0], ports[0]))
         harness.check_schema(found)
@@ -49,7 +60,7 @@ class LiveAggregate(LiveTest):
         self.assertEqual(kept[found[0]["packet"] - 1].ports[1], ports[0])
         self.assertEqual(kept[found[0]["last_packet"] - 1].ports[1], ports[-1])
         self.stop()
-        self.assertEqual([event["event_type"] for event in self.events() if event.get("rule") == "deferral.mailbox-busy"], ["finding"])
+        self.assertEqual([event["event_type"] for event in self.events() if event.get("rule") == "deferral.mailbox-busy"], ["finding", "update"])
         stats = [event for event in self.events() if event["event_type"] == "stats"][-1]
         self.assertEqual(stats["findings"]["by_rule"]["deferral.mailbox-busy"], 7, "each counts")
 
@@ -64,22 +75,22 @@ class LiveAggregate(LiveTest):
         with open(config, "w", encoding="utf-8") as file:
             file.write("stats = 1s\n")
         self.reload()
-        found = self.findings(1)
+        found = self.updates(1)
         self.assertEqual([(event["count"], event["client_count"]) for event in found], [(2, 1)])
         port = self.converse(BUSY)
-        found = self.findings(2)
-        self.assertNotIn("clients", found[1])
-        self.assertEqual(found[1]["src_port"], port)
+        found = self.findings(3)
+        self.assertNotIn("clients", found[2])
+        self.assertEqual(found[2]["src_port"], port)
         with open(config, "w", encoding="utf-8") as file:
             file.write("stats = 1s\naggregate = 1h\n")
         self.reload()
         self.converse(BUSY)
         self.converse(BUSY)
         self.wait_counted(5)
-        self.assertEqual(len(self.findings(2)), 2)
+        self.assertEqual(len(self.findings(4)), 4)
         self.stop()
-        found = self.busy()
-        self.assertEqual([(event["count"], event["client_count"]) for event in found[2:]], [(2, 1)])
+        found = [event for event in self.busy() if event["event_type"] == "update"]
+        self.assertEqual([(event["count"], event["client_count"]) for event in found[1:]], [(2, 1)])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@
 import glob
 import os
 
+import harness
+
 import live
 from live import BUSY, CLEAN, LiveTest, PORT
 
@@ -93,6 +95,22 @@ class LiveEvidence(LiveTest):
         kept = [tcp(octets) for _, octets in frames(self.evidence)]
         self.assertEqual(len({packet.ports for packet in kept if packet.flags & 0x3f == 0x02}), 1, "the second session's SYN")
         self.assertGreaterEqual(len(frames(self.path("moved.pcap"))), moved)
+
+    def test_restart(self):
+        """The evidence of the run before stays, and each run's findings point into its own."""
+        self.start("-C", "1", "-W", "3")
+        self.converse(BUSY)
+        first = self.findings(1)[0]
+        self.stop()
+        before = harness.read(first["file"])
+        self.start("-C", "1", "-W", "3")
+        self.converse(BUSY)
+        second = self.findings(2)[1]
+        self.stop()
+        self.assertEqual((first["file"], second["file"]), (self.evidence + "0", self.evidence + "1"))
+        self.assertEqual(harness.read(first["file"]), before)
+        self.assert_points(first)
+        self.assert_points(second)
 
     def test_ring(self):
         """More than three files of a megabyte hold: the last three are there, and whoever is told names one of them."""

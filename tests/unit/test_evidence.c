@@ -599,6 +599,57 @@ static void test_cannot_be_created(void **state)
     assert_string_equal(error, strerror(ENOENT));
 }
 
+static void touch(const char *name, time_t when)
+{
+    struct timespec times[2] = {{.tv_sec = when}, {.tv_sec = when}};
+
+    assert_int_equal(utimensat(AT_FDCWD, path_of(name), times, 0), 0);
+}
+
+/* The capture that a run which continues begins, as it finds the folder. */
+static const char *begun_by(const char *path, uint64_t octets, unsigned count)
+{
+    static char begun[512];
+    struct heard heard = {0};
+    char error[EVIDENCE_ERROR_SIZE] = "";
+    struct evidence_file *file = evidence_file_open(&(struct evidence_file_config){.path = path_of(path),
+                                                                                   .octets = octets,
+                                                                                   .count = count,
+                                                                                   .continues = true,
+                                                                                   .begun = heard_begun,
+                                                                                   .gone = heard_gone,
+                                                                                   .failed = heard_failed,
+                                                                                   .ctx = &heard},
+                                                    error);
+
+    assert_string_equal(error, "");
+    write_frames(file, DLT_EN10MB, 1, 100);
+    evidence_file_close(file);
+    snprintf(begun, sizeof begun, "%s", strrchr(heard.name, '/') + 1);
+    return begun;
+}
+
+/* What an earlier run has written stays, but for the oldest of a full ring. */
+static void test_continues(void **state)
+{
+    (void)state;
+    assert_string_equal(begun_by("again", 0, 0), "again");
+    assert_string_equal(begun_by("again", 0, 0), "again1");
+    assert_string_equal(begun_by("again", 1000, 0), "again2");
+    unlink(path_of("again")); /* the oldest ones were thrown away */
+    unlink(path_of("again1"));
+    assert_string_equal(begun_by("again", 1000, 0), "again3");
+    assert_string_equal(begun_by("round", 1000, 3), "round0");
+    touch("round0", 1000);
+    assert_string_equal(begun_by("round", 1000, 3), "round1");
+    touch("round1", 2000);
+    assert_string_equal(begun_by("round", 1000, 3), "round2");
+    touch("round2", 3000);
+    assert_string_equal(begun_by("round", 1000, 3), "round0");
+    assert_string_equal(begun_by("round", 1000, 3), "round1"); /* now the oldest */
+    assert_string_equal(begun_by("roundabout", 1000, 3), "roundabout0");
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -620,23 +671,15 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_order_and_later),
-        cmocka_unit_test(test_fragments),
-        cmocka_unit_test(test_not_written),
-        cmocka_unit_test(test_port_used_again),
-        cmocka_unit_test(test_disorder),
-        cmocka_unit_test(test_dropped),
-        cmocka_unit_test(test_closed_share),
-        cmocka_unit_test(test_what_gives_way),
-        cmocka_unit_test(test_lingers),
-        cmocka_unit_test(test_long_message),
-        cmocka_unit_test(test_one_file),
-        cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_link_types),
-        cmocka_unit_test(test_moved),
-        cmocka_unit_test(test_no_room),
-        cmocka_unit_test(test_cannot_be_created),
+        cmocka_unit_test(test_continues),       cmocka_unit_test(test_in_order_and_later),
+        cmocka_unit_test(test_fragments),       cmocka_unit_test(test_not_written),
+        cmocka_unit_test(test_port_used_again), cmocka_unit_test(test_disorder),
+        cmocka_unit_test(test_dropped),         cmocka_unit_test(test_closed_share),
+        cmocka_unit_test(test_what_gives_way),  cmocka_unit_test(test_lingers),
+        cmocka_unit_test(test_long_message),    cmocka_unit_test(test_one_file),
+        cmocka_unit_test(test_nothing),         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_link_types),      cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_no_room),         cmocka_unit_test(test_cannot_be_created),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -159,6 +159,22 @@ static void test_values(void **state)
     options_fini(&options);
 }
 
+/* As people write them. */
+static void test_lenient_values(void **state)
+{
+    struct options options;
+
+    (void)state;
+    config_write(
+        "interface = eth0\nports = 25, 587 ,2525\ndetect = true\nno-sandbox = off\noutput = -\nrotate-size = 100 MB\n");
+    assert_true(parse(&options, "-c CONFIG"));
+    assert_true(options.detect && options.sandbox);
+    assert_int_equal(options.rotate_octets, 100 << 20);
+    for (unsigned port = 1; port < 65536; port++)
+        assert_int_equal(options.ports[port / 8] >> port % 8 & 1, port == 25 || port == 587 || port == 2525);
+    options_fini(&options);
+}
+
 static void test_wrong(void **state)
 {
     static const char *const lines[] = {
@@ -396,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_tasks),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_lenient_values),
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_table),

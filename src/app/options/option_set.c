@@ -47,8 +47,17 @@ static int choose(const struct setting *setting, const char *word, const char *c
 
 bool set_flag(const struct setting *setting, const char *value)
 {
-    int chosen = choose(setting, value, yes_no);
+    static const struct {
+        const char *word;
+        int chosen;
+    } others[] = {{"true", 1}, {"on", 1}, {"1", 1}, {"false", 0}, {"off", 0}, {"0", 0}};
+    int chosen = -1;
 
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (!strcmp(value, others[i].word))
+            chosen = others[i].chosen;
+    if (chosen < 0)
+        chosen = choose(setting, value, yes_no);
     return chosen >= 0 && store(setting, chosen ? setting->row->flag : !setting->row->flag);
 }
 

@@ -57,8 +57,18 @@ static bool take_quantity(const char *text, const char *units, const uint64_t *f
 bool value_size(const char *text, uint64_t *octets)
 {
     static const uint64_t factors[] = {1u << 10, 1u << 20, 1u << 30, 1u << 10, 1u << 20, 1u << 30};
+    size_t digits = strspn(text, "0123456789"), blanks = strspn(text + digits, " ");
+    const char *unit = text + digits + blanks;
+    char bare[32]; /* the number and its letter: "100 MB" and "100 MiB" are "100M" */
 
-    return take_quantity(text, "KMGkmg", factors, INT64_MAX, octets);
+    if (!digits || digits > 20)
+        return false;
+    if (*unit && strcmp(unit + 1, "") != 0 && strcmp(unit + 1, "B") != 0 && strcmp(unit + 1, "iB") != 0)
+        return false;
+    memcpy(bare, text, digits);
+    bare[digits] = *unit;
+    bare[digits + (*unit != 0)] = '\0';
+    return take_quantity(bare, "KMGkmg", factors, INT64_MAX, octets);
 }
 
 bool value_time(const char *text, smtpscope_time *time)
@@ -132,6 +142,7 @@ bool value_ports(const char *text, uint8_t *ports)
     memset(ports, 0, PORTS_OCTETS);
     do {
         text += *text == ',';
+        text += strspn(text, " ");
         if (!take_number(&text, PORT_MAX, &first))
             return false;
         last = first;
@@ -140,6 +151,7 @@ bool value_ports(const char *text, uint8_t *ports)
             if (!take_number(&text, PORT_MAX, &last))
                 return false;
         }
+        text += strspn(text, " ");
         if (!first || last < first || (*text && *text != ','))
             return false;
         for (uint64_t port = first; port <= last; port++)

@@ -10,7 +10,7 @@
 
 /* "17", decimal, at most `max`. */
 bool value_number(const char *text, uint64_t max, uint64_t *number);
-/* "500", "64K", "10M", "2G": octets; K is 1024. */
+/* "500", "64K", "10M", "2 GB", "2 GiB": octets; K is 1024. */
 bool value_size(const char *text, uint64_t *octets);
 /* "60s", "5m", "2h", "1d", a bare number of seconds. */
 bool value_time(const char *text, smtpscope_time *time);
@@ -19,7 +19,7 @@ bool value_time(const char *text, smtpscope_time *time);
  * of 1970.
  */
 bool value_when(const char *text, smtpscope_time *time);
-/* "25,587,2500-2599" into a bit per port: 8192 octets, which are overwritten in any case. */
+/* "25, 587,2500-2599" into a bit per port: 8192 octets, which are overwritten in any case. */
 bool value_ports(const char *text, uint8_t *ports);
 /* "ADDRESS:PORT" or "[IPv6]:PORT", the address a number. */
 bool value_address_port(const char *text);

@@ -129,6 +129,7 @@ bool evidence_writer_open(struct evidence_writer *writer)
     writer->file = evidence_file_open(&(struct evidence_file_config){.path = path,
                                                                      .octets = writer->config.octets,
                                                                      .count = writer->config.count,
+                                                                     .continues = writer->config.numbers,
                                                                      .spare = file_spare,
                                                                      .begun = file_begun,
                                                                      .gone = file_gone,

@@ -24,10 +24,16 @@ static void publish_repeat(void *ctx, const struct smtpscope_finding *finding, c
 {
     struct publisher *publisher = ctx;
     struct smtpscope_finding one = *finding;
-    const struct output_clients shown = {.sample = clients->sample,
-                                         .sample_count = clients->sample_count,
-                                         .count = clients->count,
-                                         .more = clients->count == REPEATS_CLIENTS_MAX};
+    struct output_clients shown;
+
+    if (!clients) {
+        outputs_finding(publisher->outputs, finding);
+        return;
+    }
+    shown = (struct output_clients){.sample = clients->sample,
+                                    .sample_count = clients->sample_count,
+                                    .count = clients->count,
+                                    .more = clients->count == REPEATS_CLIENTS_MAX};
 
     if (publisher->evidence)
         evidence_writer_one_file(publisher->evidence, &one);

@@ -25,6 +25,7 @@ struct window {
     struct smtpscope_finding finding; /* its texts and exchanges are behind the window */
     struct smtpscope_flow flow;
     struct repeats_clients clients;
+    bool more;             /* than was told at once */
     uint64_t *client_keys; /* of the clients counted */
     struct share *shares;
     size_t client_room, share_count, share_room;
@@ -117,7 +118,7 @@ static void window_open(struct repeats *repeats, struct window *window, uint64_t
     repeats->count++;
 }
 
-/* The oldest one is told and forgotten. */
+/* The oldest one is told, with what was added to it, and forgotten. */
 static void window_end(struct repeats *repeats)
 {
     struct window *window = repeats->oldest, **link = place_of(repeats, window->key);
@@ -129,7 +130,8 @@ static void window_end(struct repeats *repeats)
     if (!repeats->oldest)
         repeats->newest = NULL;
     repeats->count--;
-    repeats->config.finding(repeats->config.ctx, &window->finding, &window->clients);
+    if (window->more)
+        repeats->config.finding(repeats->config.ctx, &window->finding, &window->clients);
     window_free(window);
 }
 
@@ -198,6 +200,7 @@ static void add_judgement(struct smtpscope_finding *to, const struct smtpscope_f
 
 static void add_finding(struct window *window, const struct smtpscope_finding *finding, uint64_t seed)
 {
+    window->more = true;
     window->finding.count += finding->count;
     window->finding.folded += finding->folded;
     add_judgement(&window->finding, finding);
@@ -217,6 +220,7 @@ static void change_share(struct repeats *repeats, const struct smtpscope_finding
 
             if (share->session != finding->flow->first_packet || share->id != finding->id)
                 continue;
+            window->more = true;
             window->finding.count += finding->count - share->count;
             window->finding.folded += finding->folded - share->folded;
             share->count = finding->count;
@@ -249,13 +253,6 @@ void repeats_free(struct repeats *repeats)
     free(repeats);
 }
 
-static void pass_through(struct repeats *repeats, const struct smtpscope_finding *finding)
-{
-    const struct repeats_clients clients = {.sample = {*smtpscope_finding_client(finding)}, .sample_count = 1, .count = 1};
-
-    repeats->config.finding(repeats->config.ctx, finding, &clients);
-}
-
 void repeats_finding(struct repeats *repeats, const struct smtpscope_finding *finding, smtpscope_time now,
                      smtpscope_time window)
 {
@@ -274,11 +271,12 @@ void repeats_finding(struct repeats *repeats, const struct smtpscope_finding *fi
     }
     if (repeats->count == WINDOWS_MAX)
         window_end(repeats);
+    repeats->config.finding(repeats->config.ctx, finding, NULL);
     like = window_new(finding);
-    if (!like) {
-        pass_through(repeats, finding);
+    if (!like)
         return;
-    }
+    like->finding.told = true;
+    like->finding.told_severity = finding->severity;
     add_client(like, smtpscope_finding_client(finding), repeats->config.hash_seed);
     add_share(like, finding);
     window_open(repeats, like, key, now + window);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Findings that are alike, as one: the same rule at the same server for the same cause, whoever the clients are. The first one
- * opens a window; when it ends one finding is told in their stead, the first with what the others add: count, last time,
+ * is told at once and opens a window; when it ends, and there were others, it is told again with what they add: count, last time,
  * severity. Windows are bounded: beyond that many the oldest ends early.
  */
 #ifndef APP_PUBLISH_REPEATS_H
@@ -22,7 +22,7 @@ struct repeats_clients {
     size_t sample_count, count;                        /* named, and in all */
 };
 
-/* `finding` takes each one that is put together; all it points to is valid during the call. */
+/* `finding` takes each one, the first without clients; all it points to is valid during the call. */
 struct repeats_config {
     void (*finding)(void *ctx, const struct smtpscope_finding *finding, const struct repeats_clients *clients);
     void *ctx;
