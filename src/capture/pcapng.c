@@ -174,19 +174,29 @@ static enum feed_state secrets_begin(struct pcapng *file, uint32_t len)
 }
 
 /* LINKTYPE_ values are the file's, DLT_ values the program's; most are equal. */
+static const struct {
+    uint16_t value;
+    int link_type;
+} other_links[] = {
+    {100, DLT_ATM_RFC1483}, {101, DLT_RAW}, {102, DLT_SLIP_BSDOS}, {103, DLT_PPP_BSDOS}, {106, DLT_ATM_CLIP}, {246, DLT_PFSYNC},
+};
+
+#define OTHER_LINKS (sizeof other_links / sizeof other_links[0])
+
 static int link_type_of(uint16_t value)
 {
-    static const struct {
-        uint16_t value;
-        int link_type;
-    } others[] = {
-        {100, DLT_ATM_RFC1483}, {101, DLT_RAW},      {102, DLT_SLIP_BSDOS},
-        {103, DLT_PPP_BSDOS},   {106, DLT_ATM_CLIP}, {246, DLT_PFSYNC},
-    };
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        if (others[i].value == value)
-            return others[i].link_type;
+    for (size_t i = 0; i < OTHER_LINKS; i++)
+        if (other_links[i].value == value)
+            return other_links[i].link_type;
     return value;
+}
+
+uint16_t pcapng_link_value(int link_type)
+{
+    for (size_t i = 0; i < OTHER_LINKS; i++)
+        if (other_links[i].link_type == link_type)
+            return other_links[i].value;
+    return (uint16_t)link_type;
 }
 
 /* Options are pairs of a code and a length, each padded to 4 octets. What is not all there is not looked at. */

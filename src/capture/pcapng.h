@@ -23,4 +23,7 @@ void pcapng_secrets(struct pcapng *file, const struct secrets_taker *taker, bool
 enum feed_state pcapng_next(struct pcapng *file, struct frame *frame);
 const char *pcapng_error(const struct pcapng *file);
 
+/* What a file calls a link of libpcap's type (LINKTYPE_). */
+uint16_t pcapng_link_value(int link_type);
+
 #endif

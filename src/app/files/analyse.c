@@ -32,7 +32,8 @@ struct analysis {
     struct key_store *keys;
     struct totals totals;
     struct file_reader *reader;
-    struct frame_filter *filter; /* NULL: none was asked for */
+    struct frame_filter *filter;     /* NULL: none was asked for */
+    struct annotations *annotations; /* NULL: none are wanted */
     struct sessions_config sessions;
     unsigned workers;
     bool failed;
@@ -113,6 +114,17 @@ static bool analysis_init_filter(struct analysis *analysis)
     return analysis->filter;
 }
 
+static bool analysis_init_annotations(struct analysis *analysis)
+{
+    const struct options *options = analysis->options;
+
+    if (!options->annotate)
+        return true;
+    analysis->annotations = annotations_open(options->annotate, options->files, options->file_count);
+    publisher_annotations(analysis->publication.publisher, analysis->annotations);
+    return analysis->annotations;
+}
+
 static bool analysis_init_keys(struct analysis *analysis, uint64_t seed)
 {
     const struct options *options = analysis->options;
@@ -125,8 +137,11 @@ static bool analysis_init_keys(struct analysis *analysis, uint64_t seed)
     return analysis->keys;
 }
 
-/* Each capture is read once, and may be looked through for secrets; of many, those behind the first are opened again. */
-#define CAPTURE_OPENINGS 3
+/*
+ * Each capture is read once, and may be looked through for secrets; of many, those behind the first are opened again; and for
+ * --annotate twice more, to be told apart and to be read.
+ */
+#define CAPTURE_OPENINGS 5
 
 /* Descriptors for all captures, and those that the program needs itself. */
 static void descriptors_allow(size_t captures)
@@ -169,7 +184,7 @@ static bool analysis_init(struct analysis *analysis, FILE *out)
     uint64_t seed = random_seed();
 
     if (!analysis_init_filter(analysis) || !analysis_init_keys(analysis, seed) ||
-        !analysis_init_publication(analysis, out, seed) || !analysis_confine(options))
+        !analysis_init_publication(analysis, out, seed) || !analysis_init_annotations(analysis) || !analysis_confine(options))
         return false;
     evidence = evidence_writer_store(analysis->publication.evidence, 0);
     analysis->workers = options_workers(options);
@@ -202,6 +217,8 @@ static void analysis_print_end(struct analysis *analysis)
     summary_add(&analysis->totals.summary, publisher_summary(analysis->publication.publisher));
     publication_summary(&analysis->publication, &analysis->totals, &summary);
     outputs_totals(analysis->publication.outputs, &summary);
+    if (analysis->annotations && !annotations_write(analysis->annotations, &analysis->publication.numbering, &summary))
+        analysis->failed = true;
 }
 
 /* What is still queued goes out before the program ends. */
@@ -214,6 +231,7 @@ static enum status analysis_fini(struct analysis *analysis)
     file_reader_free(analysis->reader);
     frame_filter_free(analysis->filter);
     handover_close();
+    annotations_free(analysis->annotations);
     key_store_free(analysis->keys);
     return publication_close(&analysis->publication, 0) ? status : STATUS_FAILED;
 }

@@ -112,6 +112,8 @@ const struct option_row option_table[OPTION_COUNT] = {
                           PLAIN(evidence_octets)},
     [OPTION_FILE_COUNT] = {"file-count", "N", NULL, BOTH, 'W', .in_file = true, .set = set_number, .min = 1,
                            .max = FILES_KEPT_MAX, .needs = OPTION_FILE_SIZE, PLAIN(evidence_count)},
+    [OPTION_ANNOTATE] = {"annotate", "FILE.pcapng", N_("the captures, findings as packet comments"), FILES, .set = set_word,
+                         STRING(annotate)},
     [OPTION_STORE] = {"store", "FILE", N_("history: read by export and mail"), FILES, .set = set_word, STRING(store)},
     [OPTION_METRICS] = {"metrics", "ADDRESS:PORT", N_("counters for Prometheus, served there"), LIVE, .in_file = true,
                         .set = set_metrics, STRING(metrics)},

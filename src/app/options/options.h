@@ -67,6 +67,7 @@ struct options {
     smtpscope_time aggregate, stats_interval; /* 0: off */
     const char *evidence;                     /* of -w; NULL: none */
     uint64_t evidence_octets;                 /* of one file; 0: no limit */
+    const char *annotate;                     /* of --annotate; NULL: none */
     const char *store;                        /* file of the history; NULL: none */
     unsigned evidence_count;                  /* files, the oldest of which is overwritten; 0: no limit */
     const char *user;                         /* whom to become; NULL: the default */

@@ -14,6 +14,7 @@ struct publisher {
     void *watch_ctx;
     struct store *store; /* NULL: no history is kept */
     struct evidence_writer *evidence;
+    struct annotations *annotations; /* NULL: none are wanted */
     struct repeats *repeats;
     smtpscope_time now, window; /* of --aggregate: as last told; the length of the windows that are open */
     struct summary summary;
@@ -56,6 +57,8 @@ static void publish_shown(struct publisher *publisher, const struct smtpscope_fi
     /* What a run says of itself has no flow. */
     bool alone = !publisher->config.aggregate || !finding->flow;
 
+    if (publisher->annotations)
+        annotations_finding(publisher->annotations, finding);
     if (publisher->evidence && finding->flow)
         evidence_writer_finding(publisher->evidence, &numbered);
     publish_window(publisher);
@@ -176,6 +179,11 @@ void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, con
     publisher->watch = finding;
     publisher->watch_ctx = ctx;
     smtpscope_correlate_settle(publisher->correlate);
+}
+
+void publisher_annotations(struct publisher *publisher, struct annotations *annotations)
+{
+    publisher->annotations = annotations;
 }
 
 void publisher_store(struct publisher *publisher, struct store *store)

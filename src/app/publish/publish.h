@@ -7,6 +7,7 @@
 #define APP_PUBLISH_PUBLISH_H
 
 #include "app/handoff/report_taker.h"
+#include "app/publish/annotations.h"
 #include "app/publish/evidence_writer.h"
 #include "app/publish/outputs.h"
 #include "output/selection.h"
@@ -36,6 +37,9 @@ void publisher_outputs(struct publisher *publisher, struct outputs *outputs);
  */
 void publisher_watch(struct publisher *publisher, void (*finding)(void *ctx, const struct smtpscope_finding *finding),
                      void *ctx);
+
+/* What is published becomes comments there. NULL: nowhere. It must outlive the publisher. */
+void publisher_annotations(struct publisher *publisher, struct annotations *annotations);
 
 /* All that is found is kept there, chosen or not. NULL: nowhere. It must outlive the publisher. */
 void publisher_store(struct publisher *publisher, struct store *store);
