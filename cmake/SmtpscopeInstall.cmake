@@ -34,7 +34,7 @@ add_custom_command(OUTPUT "${rules_page}"
     DEPENDS smtpscope-program man/rules.awk VERBATIM)
 add_custom_target(manual ALL DEPENDS "${rules_page}")
 install(FILES "${rules_page}" DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
-install(FILES share/smtpscope.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/smtpscope)
+install(FILES share/smtpscope.schema.json share/smtpscope-eve.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/smtpscope)
 install(FILES share/grafana/smtpscope.json DESTINATION ${CMAKE_INSTALL_DATADIR}/smtpscope/grafana)
 install(FILES share/smtpscope.conf.example LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

@@ -32,12 +32,17 @@ struct cached_detail {
 struct finding_cache {
     struct cached_kind *by_rule[SMTPSCOPE_RULES];
     size_t count;
+    enum output_remediation remediation;
     struct cached_detail details[SMTPSCOPE_DETAILS];
 };
 
-struct finding_cache *finding_cache_new(void)
+struct finding_cache *finding_cache_new(enum output_remediation remediation)
 {
-    return calloc(1, sizeof(struct finding_cache));
+    struct finding_cache *cache = calloc(1, sizeof *cache);
+
+    if (cache)
+        cache->remediation = remediation;
+    return cache;
 }
 
 static void kind_free(struct cached_kind *kind)
@@ -130,14 +135,31 @@ static void put_settings(struct writer *writer, const struct smtpscope_finding *
     put_close(writer, ']');
 }
 
-static void put_remediation(struct writer *writer, const struct smtpscope_finding *finding)
+/* The first thing to do, of the side that has to act. */
+static const char *first_step(const struct smtpscope_advice *advice)
+{
+    const char *first = advice->audience == SMTPSCOPE_FAULT_CLIENT ? advice->sender_first : advice->receiver_first;
+
+    if (first)
+        return first;
+    return advice->sender_first ? advice->sender_first : advice->receiver_first;
+}
+
+static void put_remediation(struct writer *writer, const struct smtpscope_finding *finding, enum output_remediation how)
 {
     struct smtpscope_advice advice = {0};
 
+    if (how == OUTPUT_REMEDIATION_NONE)
+        return;
     smtpscope_advice_rule(finding->rule, finding->reason, &advice);
     put_key(writer, "remediation");
     put_open(writer, '{');
     put_member_string(writer, "audience", audience_name(advice.audience));
+    if (how == OUTPUT_REMEDIATION_BRIEF) {
+        put_member_string(writer, "first", first_step(&advice));
+        put_close(writer, '}');
+        return;
+    }
     put_member_string(writer, "meaning", advice.meaning);
     put_steps(writer, "sender", advice.sender_first, advice.sender_then);
     put_steps(writer, "receiver", advice.receiver_first, advice.receiver_then);
@@ -159,7 +181,7 @@ static struct cached_kind *kind_new(struct finding_cache *cache, const struct sm
     kind->confidence = finding->confidence;
     kind->server = strdup(finding->server ? finding->server : "");
     put_judgement(&kind->judgement, finding);
-    put_remediation(&kind->remediation, finding);
+    put_remediation(&kind->remediation, finding, cache->remediation);
     if (!kind->server || kind->judgement.failed || kind->remediation.failed) {
         kind_free(kind);
         return NULL;
@@ -200,8 +222,8 @@ void finding_cache_put_remediation(struct finding_cache *cache, struct writer *w
 {
     const struct cached_kind *kind = kind_find(cache, finding);
 
-    if (kind)
+    if (kind && kind->remediation.len)
         put_raw(writer, kind->remediation.at, kind->remediation.len);
     else
-        put_remediation(writer, finding);
+        put_remediation(writer, finding, cache->remediation);
 }

@@ -13,12 +13,14 @@ struct format_row {
     bool json;                         /* what else the program lists, rules or interfaces, is JSON then */
 };
 
-#define FORMATS 2
+#define FORMATS 4
 
 extern const struct output_format output_text; /* for people: grouped, the remedy once a group */
 /* For people who look on: a finding as it comes, the remedy with the first of a kind. */
 extern const struct output_format output_live;
 extern const struct output_format output_json; /* JSON Lines: one object a line, see share/smtpscope.schema.json */
+extern const struct output_format output_eve;  /* as Suricata's eve.json: see share/smtpscope-eve.schema.json */
+extern const struct output_format output_csv;  /* a row a finding, RFC 4180 */
 
 /* The first is what is written unless --format says. */
 extern const struct format_row format_table[FORMATS];

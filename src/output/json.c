@@ -31,12 +31,12 @@ static void json_destroy(void *state)
     free(json);
 }
 
-static void *json_create(void)
+static void *json_create(const struct output_config *config)
 {
     struct json *json = calloc(1, sizeof *json);
 
     if (json)
-        json->findings = finding_cache_new();
+        json->findings = finding_cache_new(config->remediation);
     if (json && !json->findings) {
         free(json);
         return NULL;
@@ -88,6 +88,7 @@ static void json_describe_flow(struct output *output, struct writer *writer, con
     put_member_name(writer, "proto", "TCP");
     output->config.community_id(flow, id);
     put_member_nonempty(writer, "community_id", id);
+    put_member_flow_id(writer, flow);
 }
 
 /* A finding about the program itself has no session. */
@@ -112,6 +113,7 @@ static void json_begin(struct output *output, struct json *json, const char *eve
     put_open(line, '{');
     put_member_time(line, "timestamp", time);
     put_member_name(line, "event_type", event);
+    put_members_of_sensor(output);
     if (!flow) {
         put_no_flow(line);
         return;
@@ -125,6 +127,22 @@ static void json_end(struct output *output, const char *kind, enum smtpscope_sev
     put_close(&output->line, '}');
     writer_char(&output->line, '\n');
     output_write(output, kind, severity);
+}
+
+static void put_lines(struct writer *line, const char *key, struct smtpscope_text lines)
+{
+    struct smtpscope_text first;
+
+    put_key(line, key);
+    put_open(line, '[');
+    while (lines.len) {
+        first = format_first_line(lines);
+        put_text(line, first.at, first.len);
+        first.len += first.len < lines.len;
+        lines.at += first.len;
+        lines.len -= first.len;
+    }
+    put_close(line, ']');
 }
 
 /* --- findings */
@@ -144,6 +162,7 @@ static void put_finding_exchange(struct writer *line, const struct smtpscope_fin
     put_member_nonzero(line, "code", finding->code);
     put_member_enhanced(line, &finding->enhanced);
     put_member_text(line, "text", format_first_line(smtpscope_text_of(finding->text)));
+    put_lines(line, "lines", smtpscope_text_of(finding->text));
     put_close(line, '}');
 }
 
@@ -277,22 +296,6 @@ static void put_exchanges(struct output *output, const struct transcript *transc
     }
     put_close(line, ']');
     put_member_number(line, "omitted", transcript->omitted);
-}
-
-static void put_lines(struct writer *line, const char *key, struct smtpscope_text lines)
-{
-    struct smtpscope_text first;
-
-    put_key(line, key);
-    put_open(line, '[');
-    while (lines.len) {
-        first = format_first_line(lines);
-        put_text(line, first.at, first.len);
-        first.len += first.len < lines.len;
-        lines.at += first.len;
-        lines.len -= first.len;
-    }
-    put_close(line, ']');
 }
 
 static void put_closing(struct writer *line, const struct transcript *transcript)
@@ -567,6 +570,7 @@ static void json_finish(struct output *output, void *state, const struct summary
     put_open(line, '{');
     put_member_packet_time(line, "timestamp", summary, summary->last_time);
     put_member_name(line, "event_type", "stats");
+    put_members_of_sensor(output);
     put_member_packet_time(line, "first_timestamp", summary, summary->first_time);
     put_counters(line, &summary_totals, summary_totals_of(summary));
     put_outcomes(line, "messages", summary->messages, true);

@@ -5,6 +5,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+static void output_discard(struct output *output)
+{
+    free(output->sensor);
+    free(output->interface);
+    free(output);
+}
 
 struct output *output_new(const struct output_config *config)
 {
@@ -15,10 +23,13 @@ struct output *output_new(const struct output_config *config)
     output->config = *config;
     if (!config->evidence)
         output->config.evidence = config->numbering;
-    output->state = config->format->create();
+    output->config.sensor = output->sensor = config->sensor ? strdup(config->sensor) : NULL;
+    output->config.interface = output->interface = config->interface ? strdup(config->interface) : NULL;
+    if (!output->sensor == !config->sensor && !output->interface == !config->interface)
+        output->state = config->format->create(config);
     if (output->state)
         return output;
-    free(output);
+    output_discard(output);
     return NULL;
 }
 
@@ -28,7 +39,7 @@ void output_free(struct output *output)
         return;
     output->config.format->destroy(output->state);
     writer_fini(&output->line);
-    free(output);
+    output_discard(output);
 }
 
 int output_to_stream(void *stream, const struct output_line *line)

@@ -36,6 +36,9 @@ struct output_clients {
     bool more;      /* so many or more */
 };
 
+/* How much of what to do each finding says; what people read has its own ways. */
+enum output_remediation { OUTPUT_REMEDIATION_FULL, OUTPUT_REMEDIATION_BRIEF, OUTPUT_REMEDIATION_NONE };
+
 /* All that it points to must outlive the output. */
 struct output_config {
     const struct output_format *format;
@@ -46,6 +49,9 @@ struct output_config {
     const struct packet_numbering *evidence;  /* of those of findings, where they are others; NULL: the same */
     /* Writes the flow's community ID, terminated; "" when it has none. */
     void (*community_id)(const struct smtpscope_flow *flow, char id[OUTPUT_COMMUNITY_ID_SIZE]);
+    const char *sensor;    /* who says it, in formats for programs; NULL: nobody says */
+    const char *interface; /* where it was captured; NULL: there are several, or none */
+    enum output_remediation remediation;
     unsigned columns; /* of the terminal; text only */
     bool colour;      /* text only */
     bool messages;    /* show each message */

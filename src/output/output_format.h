@@ -11,7 +11,7 @@
 
 /* `state` is what create() returned. Each puts its lines into output->line and ends them with output_write(). */
 struct output_format {
-    void *(*create)(void); /* NULL: out of memory */
+    void *(*create)(const struct output_config *config); /* NULL: out of memory */
     void (*destroy)(void *state);
     /* `clients` is NULL where the finding stands for itself alone. */
     void (*finding)(struct output *output, void *state, const struct smtpscope_finding *finding,
@@ -28,6 +28,7 @@ struct output {
     void *state;
     struct writer line; /* what is being put together */
     int error;
+    char *sensor, *interface; /* the config's, for the strings of options change at a reload */
 };
 
 /* Writes the line and empties it. */

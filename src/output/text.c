@@ -19,10 +19,11 @@ void text_destroy(void *state)
     free(text);
 }
 
-void *text_create(void)
+void *text_create(const struct output_config *config)
 {
     struct text_state *text = calloc(1, sizeof *text);
 
+    (void)config;
     if (text)
         text->groups = groups_new();
     if (text && !text->groups) {
@@ -32,9 +33,9 @@ void *text_create(void)
     return text;
 }
 
-static void *text_create_whole(void)
+static void *text_create_whole(const struct output_config *config)
 {
-    struct text_state *text = text_create();
+    struct text_state *text = text_create(config);
 
     if (text)
         text->tally = tally_new();

@@ -18,7 +18,7 @@ struct text_state {
     uint64_t dropped;                                           /* findings that memory was too short for */
     enum text_last { LAST_BLANK, LAST_LINE, LAST_TOTALS } last; /* what stands last while watching: blocks are set apart */
 };
-void *text_create(void);
+void *text_create(const struct output_config *config);
 void text_destroy(void *state);
 struct layout text_layout(struct output *output);
 void text_session_event(struct output *output, void *state, const struct smtpscope_flow *flow,

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "detect/community_id.h"
+#include "output/eve.h"
 #include "output/format.h"
 #include "output/format_table.h"
 #include "output/groups.h"
@@ -755,6 +756,19 @@ static void write_errors_are_kept(void **state)
     fclose(full);
 }
 
+/* By which an alert of Suricata's is known: each rule has its own. */
+static void signature_ids(void **state)
+{
+    (void)state;
+    for (int rule = 0; rule < SMTPSCOPE_RULES; rule++)
+        for (int other = 0; other < rule; other++)
+            if (eve_signature_id(smtpscope_rule_info((enum smtpscope_rule)rule)->id) ==
+                eve_signature_id(smtpscope_rule_info((enum smtpscope_rule)other)->id))
+                fail_msg("%s, %s", smtpscope_rule_info((enum smtpscope_rule)rule)->id,
+                         smtpscope_rule_info((enum smtpscope_rule)other)->id);
+    assert_int_equal(eve_signature_id("deferral.mailbox-busy"), 1904356); /* it stays */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -780,6 +794,7 @@ int main(void)
         cmocka_unit_test(record_is_bounded),
         cmocka_unit_test(summary_counts),
         cmocka_unit_test(write_errors_are_kept),
+        cmocka_unit_test(signature_ids),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

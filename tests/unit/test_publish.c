@@ -23,8 +23,9 @@ static const struct row {
 static char lines[256];
 static unsigned watched;
 
-static void *format_create(void)
+static void *format_create(const struct output_config *config)
 {
+    (void)config;
     return lines;
 }
 

@@ -3,7 +3,9 @@
 
 #include "app/options/values.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* Is the rule one that --rule chose? Without it, all are. */
 static bool is_chosen(const struct options *options, enum smtpscope_rule rule)
@@ -48,6 +50,18 @@ static struct publisher_config options_publisher(const struct options *options)
     return config;
 }
 
+/* Captures were taken by somebody else, somewhere; what watches is this machine. */
+static const char *options_sensor(const struct options *options)
+{
+    static char host[HOST_NAME_MAX + 1];
+
+    if (options->sensor || options->task != TASK_WATCH)
+        return options->sensor;
+    if (!*host && gethostname(host, sizeof host - 1))
+        return NULL;
+    return host;
+}
+
 static struct outputs_config options_outputs(const struct options *options)
 {
     return (struct outputs_config){
@@ -57,6 +71,9 @@ static struct outputs_config options_outputs(const struct options *options)
         .rotate_count = options->rotate_count,
         .format = options->format,
         .colour = options->colour,
+        .sensor = options_sensor(options),
+        .interface = options->task == TASK_WATCH && options->interface_count == 1 ? options->interfaces[0] : NULL,
+        .remediation = options_remediation(options),
         .messages = options->messages,
         .detail = options->detail,
         .brief = options->brief,

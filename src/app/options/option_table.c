@@ -35,6 +35,9 @@
 
 static const char *const colours[] = {[COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always", [COLOUR_NEVER] = "never", NULL};
 
+static const char *const remediations[] = {
+    [OUTPUT_REMEDIATION_FULL] = "full", [OUTPUT_REMEDIATION_BRIEF] = "brief", [OUTPUT_REMEDIATION_NONE] = "none", NULL};
+
 static const char *const stages[] = {"rcpt", "data", "mail", "connect", "helo", "auth", "tls", NULL};
 
 const struct option_row option_table[OPTION_COUNT] = {
@@ -92,12 +95,14 @@ const struct option_row option_table[OPTION_COUNT] = {
     [OPTION_AGGREGATE] = {"aggregate", "TIME", N_("like ones as one, in 60s; totals every 5m"), LIVE, .shares = true,
                           .in_file = true, .live = true, .set = set_time, PLAIN(aggregate)},
     [OPTION_STATS] = {"stats", "TIME", NULL, LIVE, .in_file = true, .live = true, .set = set_time, PLAIN(stats_interval)},
-    [OPTION_FORMAT] = {"format", "text|json", N_("for people, or one object a line (text)"), ANY, .in_file = true, .live = true,
+    [OPTION_FORMAT] = {"format", "text|json|eve|csv", N_("for people; for programs (text)"), ANY, .in_file = true, .live = true,
                        .set = set_format, PLAIN(format)},
-    [OPTION_LANG] = {"lang", "en|fr|de", N_("the language (that of the environment)"), ANY, .in_file = true,
+    [OPTION_REMEDIATION] = {"remediation", "WHAT", N_("full, brief, none in JSON; who says it"), BOTH, .in_file = true,
+                            .live = true, .shares = true, .set = set_choice, .words = remediations, PLAIN(remediation)},
+    [OPTION_SENSOR_NAME] = {"sensor-name", "NAME", NULL, BOTH, .in_file = true, .set = set_word, STRING(sensor)},
+    [OPTION_LANG] = {"lang", "en|fr|de", N_("the language; auto, always, never"), ANY, .in_file = true, .shares = true,
                      .set = set_language, STRING(language)},
-    [OPTION_COLOR] = {"color", "WHEN", N_("auto (on a terminal), always, never"), ANY, .in_file = true, .set = set_choice,
-                      .words = colours, PLAIN(colour)},
+    [OPTION_COLOR] = {"color", "WHEN", NULL, ANY, .in_file = true, .set = set_choice, .words = colours, PLAIN(colour)},
 
     [OPTION_OUTPUT] = {"output", "SPEC", N_("-, file:PATH, syslog, journald, unix:PATH"), BOTH, .in_file = true, .live = true,
                        .set = set_output, LIST(outputs, output_count)},

@@ -419,6 +419,10 @@ static bool parse_subcommand(struct parse *parse, int argc, char **argv, size_t 
     }
     if (wrong)
         return false;
+    if (!options->format->for_people && !options->format->json) {
+        warn_user(_("write: %s"), subcommands[which].usage);
+        return false;
+    }
     return take_topics(options, argv + optind, (size_t)(argc - optind), subcommands[which].topics, subcommands[which].usage);
 }
 
@@ -434,6 +438,7 @@ bool options_parse(struct options *options, int argc, char **argv)
     options->promiscuous = options->sandbox = options->inference = true;
     options->rotate_count = ROTATE_COUNT_DEFAULT;
     options->workers = WORKERS_UNSAID;
+    options->remediation = REMEDIATION_UNSAID;
     value_ports(PORTS_DEFAULT, options->ports);
     for (size_t i = 0; argc > 1 && i < SUBCOMMANDS; i++)
         if (!strcmp(argv[1], subcommands[i].name))
@@ -489,9 +494,17 @@ unsigned options_workers(const struct options *options)
     return workers < WORKERS_MAX ? workers : WORKERS_MAX;
 }
 
+/* Over files people ask once and want to know what to do; a pipeline that watches can look it up by rule and reason. */
+enum output_remediation options_remediation(const struct options *options)
+{
+    if (options->remediation != REMEDIATION_UNSAID)
+        return (enum output_remediation)options->remediation;
+    return options->task == TASK_WATCH ? OUTPUT_REMEDIATION_NONE : OUTPUT_REMEDIATION_FULL;
+}
+
 bool options_same_outputs(const struct options *a, const struct options *b)
 {
-    static const int rows[] = {OPTION_OUTPUT, OPTION_ROTATE_SIZE, OPTION_ROTATE_COUNT, OPTION_FORMAT};
+    static const int rows[] = {OPTION_OUTPUT, OPTION_ROTATE_SIZE, OPTION_ROTATE_COUNT, OPTION_FORMAT, OPTION_REMEDIATION};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (!option_equal(&option_table[rows[i]], a, b))

@@ -25,6 +25,7 @@ enum task {
 };
 
 #define WORKERS_UNSAID UINT_MAX
+#define REMEDIATION_UNSAID UINT_MAX
 
 /* A bit per TCP port. */
 #define PORTS_OCTETS 8192
@@ -67,6 +68,8 @@ struct options {
     smtpscope_time aggregate, stats_interval; /* 0: off */
     const char *evidence;                     /* of -w; NULL: none */
     uint64_t evidence_octets;                 /* of one file; 0: no limit */
+    unsigned remediation;                     /* enum output_remediation; REMEDIATION_UNSAID */
+    const char *sensor;                       /* NULL: the host, while watching */
     const char *annotate;                     /* of --annotate; NULL: none */
     const char *store;                        /* file of the history; NULL: none */
     unsigned evidence_count;                  /* files, the oldest of which is overwritten; 0: no limit */
@@ -90,6 +93,8 @@ bool options_reload(const struct options *now, struct options *fresh, int argc, 
 bool options_copy(struct options *to, const struct options *from);
 /* How many workers --workers means here: with auto one a processor; unless it says, that for files, and one for interfaces. */
 unsigned options_workers(const struct options *options);
+/* What --remediation means here, also where it was not said. */
+enum output_remediation options_remediation(const struct options *options);
 /* Do both ask for the same outputs? */
 bool options_same_outputs(const struct options *a, const struct options *b);
 /*

@@ -24,6 +24,8 @@ struct outputs_config {
     unsigned rotate_count;
     const struct format_row *format;
     enum colour colour;
+    const char *sensor, *interface; /* see struct output_config */
+    enum output_remediation remediation;
     bool messages;                            /* show them */
     bool detail;                              /* on a terminal not only the first screen */
     bool brief;                               /* over files as while watching */
