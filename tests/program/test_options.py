@@ -341,6 +341,21 @@ class WhatToShow(ProgramTest):
             self.assert_one_line(done, option)
 
 
+class Slips(ProgramTest):
+    """What was meant is proposed."""
+
+    def test_proposals(self):
+        for arguments, proposal in ((("explian", "450"), "explain"), (("rule",), "rules"), (("list",), "rules"), (("help",), "--help"),
+                                    (("comapre", "450", "503"), "compare"), (("explain", "450", "503"), "smtpscope compare 450 503"),
+                                    (("-r", FAMILIES, "--min-severity", "warn"), "is it warning?"),
+                                    (("-r", FAMILIES, "--fail-on", "eror"), "is it error?"),
+                                    (("-r", FAMILIES, "--format", "jsn"), "is it json?")):
+            done = run(*arguments)
+            self.assert_status(done, 2)
+            self.assert_one_line(done, proposal)
+        self.assertNotIn("is it", run("-r", FAMILIES, "--min-severity", "loud").err)
+
+
 class Output(ProgramTest):
     def test_disk_full(self):
         for form in ("text", "json"):

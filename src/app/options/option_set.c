@@ -6,6 +6,7 @@
 #include "app/options/values.h"
 #include "app/process/warn_user.h"
 #include "base/gettext.h"
+#include "base/unlike.h"
 #include "output/selection.h"
 
 #include <dirent.h>
@@ -34,14 +35,24 @@ static bool store(const struct setting *setting, uint64_t number)
 static int choose(const struct setting *setting, const char *word, const char *const *words)
 {
     char allowed[128];
-    size_t len = 0;
+    const char *near = NULL;
+    size_t len = 0, best = UNLIKE_MAX;
 
     for (int i = 0; words[i]; i++)
         if (!strcmp(word, words[i]))
             return i;
     for (int i = 0; words[i] && len < sizeof allowed; i++)
         len += (size_t)snprintf(allowed + len, sizeof allowed - len, "%s%s", i ? ", " : "", words[i]);
-    warn_user(_("%s %s: write one of %s"), setting->where, word, allowed);
+    for (int i = 0; words[i]; i++) {
+        size_t unlike = unlikeness(word, words[i]);
+
+        near = unlike < best ? words[i] : near;
+        best = unlike < best ? unlike : best;
+    }
+    if (near)
+        warn_user(_("%s %s: write one of %s; is it %s?"), setting->where, word, allowed, near);
+    else
+        warn_user(_("%s %s: write one of %s"), setting->where, word, allowed);
     return -1;
 }
 

@@ -9,6 +9,7 @@
 #include "app/process/processors.h"
 #include "app/process/warn_user.h"
 #include "base/gettext.h"
+#include "base/unlike.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -161,6 +162,28 @@ static bool add_expression(struct parse *parse, const char *word)
     return true;
 }
 
+/* The subcommand that was meant, or what does what a word asks for that other programs know; NULL: none. */
+static const char *subcommand_near(const char *word)
+{
+    static const struct {
+        const char *word, *meant;
+    } others[] = {{"list", "rules"}, {"help", "--help"}, {"version", "--version"}, {"diff", "compare"}};
+    size_t best = UNLIKE_MAX, unlike;
+    const char *near = NULL;
+
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (!strcmp(word, others[i].word))
+            return others[i].meant;
+    for (size_t i = 0; i < SUBCOMMANDS; i++) {
+        unlike = unlikeness(word, subcommands[i].name);
+        if (unlike < best) {
+            best = unlike;
+            near = subcommands[i].name;
+        }
+    }
+    return near;
+}
+
 static bool is_file(const char *word)
 {
     return !strcmp(word, "-") || !access(word, F_OK);
@@ -172,6 +195,8 @@ static bool is_file(const char *word)
  */
 static bool add_word(struct parse *parse, const char *word)
 {
+    const char *near;
+
     if (parse->expression || (parse->options->interface_count && !is_given(parse, OPTION_READ)))
         return add_expression(parse, word);
     if (is_file(word))
@@ -184,7 +209,11 @@ static bool add_word(struct parse *parse, const char *word)
             return false;
         }
     }
-    warn_user(_("%s: neither a file nor a command; 'smtpscope --help' shows all commands"), word);
+    near = subcommand_near(word);
+    if (near)
+        warn_user(_("%s: neither a file nor a command; is it %s?"), word, near);
+    else
+        warn_user(_("%s: neither a file nor a command; 'smtpscope --help' shows all commands"), word);
     return false;
 }
 
@@ -358,6 +387,11 @@ static bool parse_all(struct parse *parse, int argc, char **argv)
             (take_expression(parse) && choose_task(parse) && check_task(parse) && check_needs(parse)));
 }
 
+static bool is_code(const char *word)
+{
+    return strspn(word, "0123456789") == 3 && !word[3];
+}
+
 /* "450 4.7.1" may come as one word or as two; and, where one topic is wanted, a reply line as many. */
 static bool is_more(const char *topic, const char *word, size_t wanted)
 {
@@ -371,6 +405,10 @@ static bool take_topics(struct options *options, char **words, size_t count, siz
 {
     size_t topic = 0, len;
 
+    if (options->task == TASK_EXPLAIN && count == 2 && is_code(words[0]) && is_code(words[1])) {
+        warn_user(_("two codes: smtpscope compare %s %s"), words[0], words[1]);
+        return false;
+    }
     for (size_t i = 0; i < count; i++) {
         if (topic && is_more(options->topic[topic - 1], words[i], wanted)) {
             char *joined = realloc(options->topic[topic - 1], strlen(options->topic[topic - 1]) + strlen(words[i]) + 2);
