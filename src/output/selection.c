@@ -110,6 +110,75 @@ static bool is_time(const struct selection *selection, smtpscope_time first, smt
     return last >= selection->since && first <= selection->until;
 }
 
+/* --- what is not wanted */
+
+static bool is_rule_glob(const char *glob)
+{
+    for (int rule = 0; rule < SMTPSCOPE_RULES; rule++)
+        if (smtpscope_rule_matches((enum smtpscope_rule)rule, glob))
+            return true;
+    return false;
+}
+
+static bool is_reason(const char *word)
+{
+    for (int reason = SMTPSCOPE_REASON_NONE + 1; reason < SMTPSCOPE_REASONS; reason++)
+        if (!strcmp(smtpscope_reason_name((enum smtpscope_reason)reason), word))
+            return true;
+    return false;
+}
+
+static bool ignored_put(struct selection_ignored *ignored, const char *name, const char *value)
+{
+    if (!strcmp(name, "rule") && !*ignored->rule && is_rule_glob(value))
+        snprintf(ignored->rule, sizeof ignored->rule, "%s", value);
+    else if (!strcmp(name, "reason") && !*ignored->reason && is_reason(value))
+        snprintf(ignored->reason, sizeof ignored->reason, "%s", value);
+    else if (!strcmp(name, "client") && !ignored->client.wanted)
+        return selection_network_parse(value, &ignored->client);
+    else if (!strcmp(name, "server") && !ignored->server.wanted)
+        return selection_network_parse(value, &ignored->server);
+    else
+        return false;
+    return true;
+}
+
+bool selection_ignored_parse(const char *text, struct selection_ignored *ignored)
+{
+    char word[2 * SELECTION_WORD_SIZE], *equals;
+    size_t len;
+
+    *ignored = (struct selection_ignored){.rule = ""};
+    for (text += strspn(text, " "); *text; text += len + strspn(text + len, " ")) {
+        len = strcspn(text, " ");
+        if (len >= SELECTION_WORD_SIZE)
+            return false;
+        memcpy(word, text, len);
+        word[len] = '\0';
+        equals = strchr(word, '=');
+        if (!equals || !equals[1])
+            return false;
+        *equals = '\0';
+        if (!ignored_put(ignored, word, equals + 1))
+            return false;
+    }
+    return *ignored->rule || *ignored->reason || ignored->client.wanted || ignored->server.wanted;
+}
+
+bool selection_is_ignored(const struct selection_ignored *ignored, const struct smtpscope_finding *finding)
+{
+    const char *reason = smtpscope_reason_name(finding->reason);
+    const struct selection networks = {.server = ignored->server, .client = ignored->client};
+
+    if (*ignored->rule && !smtpscope_rule_matches(finding->rule, ignored->rule))
+        return false;
+    if (*ignored->reason && (!reason || strcmp(reason, ignored->reason) != 0))
+        return false;
+    if (!finding->flow)
+        return !ignored->server.wanted && !ignored->client.wanted;
+    return is_flow(&networks, finding->flow, finding->is_proxied ? &finding->proxied_for : NULL);
+}
+
 bool selection_finding(const struct selection *selection, const struct smtpscope_finding *finding)
 {
     if (!finding->flow)

@@ -31,6 +31,21 @@ struct selection {
     uint64_t session;               /* by its first packet; 0: any */
 };
 
+#define SELECTION_WORD_SIZE 64
+/* Each finding is compared with all of them. */
+#define SELECTION_IGNORED_MAX 32
+
+/* What is known and of no interest: all that is said has to be so. */
+struct selection_ignored {
+    char rule[SELECTION_WORD_SIZE];   /* a glob, as smtpscope_rule_matches() takes it; empty: any */
+    char reason[SELECTION_WORD_SIZE]; /* its word; empty: any */
+    struct selection_network server, client;
+};
+
+/* "rule=deferral.* client=192.0.2.0/24 server=192.0.2.1 reason=greylisted", some of it. false: it is none, or names nothing there is. */
+bool selection_ignored_parse(const char *text, struct selection_ignored *ignored);
+bool selection_is_ignored(const struct selection_ignored *ignored, const struct smtpscope_finding *finding);
+
 /* "192.0.2.1", "192.0.2.0/24", "2001:db8::/32". false: it is none. */
 bool selection_network_parse(const char *text, struct selection_network *network);
 

@@ -328,6 +328,25 @@ class WhatToShow(ProgramTest):
             self.assertEqual(self.shown("--since", text), self.shown("--since", between), text)
             self.assertEqual(len(self.shown("--since", text)["session"]), 1, text)
 
+    def test_ignore(self):
+        everything = [(finding["rule"], finding["dest_ip"]) for finding in self.shown()["finding"]]
+        first = next(finding for finding in self.shown()["finding"] if finding["reason"] and finding["dest_ip"] == "192.0.2.1")
+
+        def left(*ignored):
+            return [(f["rule"], f["dest_ip"]) for f in self.shown(*[word for text in ignored for word in ("--ignore", text)])["finding"]]
+        self.assertEqual(left("rule=deferral"), [pair for pair in everything if not pair[0].startswith("deferral.")])
+        self.assertEqual(left("client=198.51.100.7 server=192.0.2.0/30"), [pair for pair in everything if pair[1] != "192.0.2.1"])
+        self.assertEqual(left("client=198.51.100.7 server=192.0.2.2"), everything, "all of it has to be so")
+        self.assertEqual(left("server=192.0.2.1", "server=192.0.2.2"), [])
+        self.assertEqual(left("reason=" + first["reason"]), [pair for pair in everything if pair != (first["rule"], first["dest_ip"])])
+        stats = run(self.capture, "--format", "json", "--summary", "--ignore", "server=192.0.2.0/24").events("stats")[0]
+        self.assertEqual((stats["findings"]["total"], stats["findings_hidden"]), (0, len(everything)))
+        self.assert_status(run(self.capture, "--fail-on", "info", "--ignore", "server=192.0.2.0/24"), 0)
+        for wrong in ("", "rule", "rule=", "rule=nonsense.*", "reason=none-such", "client=x", "colour=red", "rule=deferral rule=data"):
+            done = run(self.capture, "--ignore", wrong)
+            self.assert_status(done, 2)
+            self.assert_one_line(done, "--ignore")
+
     def test_fail_on_looks_at_what_is_shown(self):
         self.assert_status(run(self.capture, "--fail-on", "info", "--server", "192.0.2.9"), 0)
         self.assert_status(run(self.capture, "--fail-on", "info", "--server", "192.0.2.1"), 1)

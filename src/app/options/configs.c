@@ -45,6 +45,8 @@ static struct publisher_config options_publisher(const struct options *options)
     struct publisher_config config = {
         .min_severity = options->min_severity, .aggregate = options->aggregate, .selection = options_selection(options)};
 
+    for (size_t i = 0; i < options->ignored_count; i++)
+        selection_ignored_parse(options->ignored[i], &config.ignored[config.ignored_count++]);
     for (int rule = 0; rule < SMTPSCOPE_RULES; rule++)
         config.rules[rule] = is_chosen(options, (enum smtpscope_rule)rule);
     return config;

@@ -139,6 +139,21 @@ bool set_read(const struct setting *setting, const char *value)
     return set_word(setting, value);
 }
 
+bool set_ignore(const struct setting *setting, const char *value)
+{
+    struct selection_ignored ignored;
+
+    if (setting->options->ignored_count == SELECTION_IGNORED_MAX) {
+        warn_user(_("%s %s: %d of them are all that there may be"), setting->where, value, SELECTION_IGNORED_MAX);
+        return false;
+    }
+    if (selection_ignored_parse(value, &ignored))
+        return set_string(setting, value);
+    warn_user(_("%s %s: write some of rule=deferral.* reason=greylisted client=192.0.2.0/24 server=192.0.2.1"), setting->where,
+              value);
+    return false;
+}
+
 bool set_when(const struct setting *setting, const char *value)
 {
     smtpscope_time time;

@@ -13,6 +13,7 @@ bool set_task(const struct setting *setting, const char *value);
 bool set_string(const struct setting *setting, const char *value);
 /* Any text but an empty one. */
 bool set_read(const struct setting *setting, const char *value);    /* a file, or those of a directory */
+bool set_ignore(const struct setting *setting, const char *value);  /* what is known and of no interest */
 bool set_when(const struct setting *setting, const char *value);    /* a time, for --since */
 bool set_network(const struct setting *setting, const char *value); /* an address or a network */
 bool set_path(const struct setting *setting, const char *value);    /* a glob for an address of mail */

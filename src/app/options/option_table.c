@@ -68,8 +68,10 @@ const struct option_row option_table[OPTION_COUNT] = {
     [OPTION_VERIFY_CHECKSUMS] = {"verify-checksums", NULL, N_("leave out segments that arrived damaged"), BOTH, .in_file = true,
                                  .flag = true, .set = set_flag, PLAIN(verify_checksums)},
 
-    [OPTION_RULE] = {"rule", "GLOB", N_("only such: deferral, 'sequence.*'; repeatable"), BOTH, .in_file = true, .live = true,
-                     .set = set_rule, LIST(globs, glob_count)},
+    [OPTION_RULE] = {"rule", "GLOB", N_("only such: 'sequence.*'; not such"), BOTH, .in_file = true, .live = true,
+                     .shares = true, .set = set_rule, LIST(globs, glob_count)},
+    [OPTION_IGNORE] = {"ignore", "WHAT", NULL, BOTH, .in_file = true, .live = true, .set = set_ignore,
+                       LIST(ignored, ignored_count)},
     [OPTION_MIN_SEVERITY] = {"min-severity", "LEVEL", N_("error, warning, notice, info and above (info)"), BOTH,
                              .in_file = true, .live = true, .set = set_severity, PLAIN(min_severity)},
     [OPTION_SINCE] = {"since", "TIME", N_("as 2026-05-01T09:30, or -2h from now"), BOTH, .shares = true, .set = set_when,

@@ -52,6 +52,8 @@ struct options {
     size_t max_sessions; /* 0: the table's own default */
     const char **globs;  /* of --rule; none: all rules */
     size_t glob_count;
+    const char **ignored; /* of --ignore, SELECTION_IGNORED_MAX at most */
+    size_t ignored_count;
     enum smtpscope_severity min_severity;
     const char *since, *until, *server, *client, *from, *to, *code; /* see struct selection; NULL: any */
     uint64_t session;                                               /* 0: any */

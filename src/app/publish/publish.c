@@ -68,6 +68,14 @@ static void publish_shown(struct publisher *publisher, const struct smtpscope_fi
         outputs_finding(publisher->outputs, &numbered);
 }
 
+static bool is_ignored(const struct publisher_config *config, const struct smtpscope_finding *finding)
+{
+    for (size_t i = 0; i < config->ignored_count; i++)
+        if (selection_is_ignored(&config->ignored[i], finding))
+            return true;
+    return false;
+}
+
 /*
  * --rule chooses what is looked at, and so what --fail-on sees; --min-severity only what is shown. What was shown goes to the
  * outputs again when it has changed, also when that makes it less than what is shown: of two lines of a finding the last one
@@ -84,6 +92,10 @@ static void publish_finding(void *ctx, const struct smtpscope_finding *finding)
         store_finding(publisher->store, finding);
     if (!publisher->config.rules[finding->rule] || !selection_finding(&publisher->config.selection, finding))
         return;
+    if (is_ignored(&publisher->config, finding)) {
+        publisher->summary.findings_hidden += !finding->told;
+        return;
+    }
     if (finding->severity < publisher->worst)
         publisher->worst = finding->severity;
     if (finding->severity > least && !was_shown) {

@@ -17,11 +17,13 @@ struct publisher;
 
 /* What the user wants to see of it. */
 struct publisher_config {
-    bool rules[SMTPSCOPE_RULES];          /* chosen: of the others nothing is looked at */
-    enum smtpscope_severity min_severity; /* what is below it is counted, and not shown */
-    smtpscope_time aggregate;             /* 0: each finding goes by itself */
-    struct selection selection;           /* of what is published; without regard to the envelope */
-    uint64_t hash_seed;                   /* nothing that a client can know */
+    bool rules[SMTPSCOPE_RULES];                             /* chosen: of the others nothing is looked at */
+    enum smtpscope_severity min_severity;                    /* what is below it is counted, and not shown */
+    smtpscope_time aggregate;                                /* 0: each finding goes by itself */
+    struct selection_ignored ignored[SELECTION_IGNORED_MAX]; /* `ignored_count` of them: counted, not shown */
+    size_t ignored_count;
+    struct selection selection; /* of what is published; without regard to the envelope */
+    uint64_t hash_seed;         /* nothing that a client can know */
 };
 
 /* `config` is copied. NULL when out of memory. */
