@@ -14,7 +14,7 @@ import dialogue as dialogues  # noqa: E402
 import tcpwire  # noqa: E402
 
 # What may differ between two ways of cutting the same octets into segments, some of them sent again.
-POSITION_FIELDS = ("packet", "last_packet", "timestamp", "last_timestamp", "end_timestamp", "file", "network")
+POSITION_FIELDS = ("packet", "last_packet", "timestamp", "last_timestamp", "end_timestamp", "file", "network", "flow_id")
 TIMEOUT_S = 60
 
 

@@ -121,7 +121,7 @@ def printable(text):
     return text and UNPRINTABLE.sub(" ", text.replace("\\\\", "\\").replace('\\"', '"')).strip()
 
 
-def exchange_line(command, argument, code, enhanced, text):
+def exchange_line(command, argument, code, enhanced, text, lines=None):
     """"RCPT TO:<a@example.org> -> 450 4.2.0 try again"; None where there is none."""
     said = " ".join(filter(None, (command, argument)))
     replied = " ".join(str(part) for part in (code, enhanced, text) if part) if code else ""
