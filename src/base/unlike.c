@@ -46,3 +46,20 @@ size_t unlikeness(const char *topic, const char *word)
         return len / 4 + 3;
     return UNLIKE_MAX;
 }
+
+const char *likest(const char *topic, const void *rows, size_t count, size_t size)
+{
+    const char *found = NULL;
+    size_t best = UNLIKE_MAX;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *word = *(const char *const *)((const char *)rows + i * size);
+        size_t unlike = unlikeness(topic, word);
+
+        if (unlike < best) {
+            best = unlike;
+            found = word;
+        }
+    }
+    return found;
+}

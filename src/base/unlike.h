@@ -10,4 +10,10 @@
 /* 0 for the same, small for a slip of the keyboard, a part of it, or the same beginning; UNLIKE_MAX for no likeness. */
 size_t unlikeness(const char *topic, const char *word);
 
+/*
+ * The likest of words, the first of equals; NULL: none is like it. Each stands as a const char * at the beginning of one of `count`
+ * rows of `size` octets.
+ */
+const char *likest(const char *topic, const void *rows, size_t count, size_t size);
+
 #endif

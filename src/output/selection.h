@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What of all that was found somebody asks for: by time, by whose connection it was, by envelope, by reply. The program's options and
- * whoever else shows findings fill it in; all zero, with `until` at SMTPSCOPE_TIME_MAX, is everything.
+ * whoever else shows findings fill it in; all zero, with `until` at SELECTION_TIME_MAX, is everything.
  */
 #ifndef OUTPUT_SELECTION_H
 #define OUTPUT_SELECTION_H

@@ -35,20 +35,15 @@ static bool store(const struct setting *setting, uint64_t number)
 static int choose(const struct setting *setting, const char *word, const char *const *words)
 {
     char allowed[128];
-    const char *near = NULL;
-    size_t len = 0, best = UNLIKE_MAX;
+    const char *near;
+    size_t len = 0, count = 0;
 
-    for (int i = 0; words[i]; i++)
-        if (!strcmp(word, words[i]))
-            return i;
-    for (int i = 0; words[i] && len < sizeof allowed; i++)
+    for (; words[count]; count++)
+        if (!strcmp(word, words[count]))
+            return (int)count;
+    for (size_t i = 0; i < count && len < sizeof allowed; i++)
         len += (size_t)snprintf(allowed + len, sizeof allowed - len, "%s%s", i ? ", " : "", words[i]);
-    for (int i = 0; words[i]; i++) {
-        size_t unlike = unlikeness(word, words[i]);
-
-        near = unlike < best ? words[i] : near;
-        best = unlike < best ? unlike : best;
-    }
+    near = likest(word, words, count, sizeof words[0]);
     if (near)
         warn_user(_("%s %s: write one of %s; is it %s?"), setting->where, word, allowed, near);
     else

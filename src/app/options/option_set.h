@@ -12,13 +12,13 @@ bool set_task(const struct setting *setting, const char *value);
 /* Any text: replaces a string, is added to a list. Only want of memory fails. */
 bool set_string(const struct setting *setting, const char *value);
 /* Any text but an empty one. */
+bool set_word(const struct setting *setting, const char *value);
 bool set_read(const struct setting *setting, const char *value);    /* a file, or those of a directory */
 bool set_ignore(const struct setting *setting, const char *value);  /* what is known and of no interest */
 bool set_when(const struct setting *setting, const char *value);    /* a time, for --since */
 bool set_network(const struct setting *setting, const char *value); /* an address or a network */
 bool set_path(const struct setting *setting, const char *value);    /* a glob for an address of mail */
 bool set_code(const struct setting *setting, const char *value);    /* a glob for a reply's code */
-bool set_word(const struct setting *setting, const char *value);
 /* One of row->words, as its index. */
 bool set_choice(const struct setting *setting, const char *value);
 /* One of row->words, as a string. */

@@ -68,7 +68,7 @@ const struct option_row option_table[OPTION_COUNT] = {
     [OPTION_VERIFY_CHECKSUMS] = {"verify-checksums", NULL, N_("leave out segments that arrived damaged"), BOTH, .in_file = true,
                                  .flag = true, .set = set_flag, PLAIN(verify_checksums)},
 
-    [OPTION_RULE] = {"rule", "GLOB", N_("only such: 'sequence.*'; not such"), BOTH, .in_file = true, .live = true,
+    [OPTION_RULE] = {"rule", "GLOB", N_("only such, as 'sequence.*'; never such"), BOTH, .in_file = true, .live = true,
                      .shares = true, .set = set_rule, LIST(globs, glob_count)},
     [OPTION_IGNORE] = {"ignore", "WHAT", NULL, BOTH, .in_file = true, .live = true, .set = set_ignore,
                        LIST(ignored, ignored_count)},
@@ -94,7 +94,7 @@ const struct option_row option_table[OPTION_COUNT] = {
     [OPTION_DETAIL] = {"detail", NULL, N_("all of each finding; a line of each"), FILES, .shares = true, .flag = true,
                        .set = set_flag, PLAIN(detail)},
     [OPTION_BRIEF] = {"brief", NULL, NULL, FILES, .flag = true, .set = set_flag, PLAIN(brief)},
-    [OPTION_AGGREGATE] = {"aggregate", "TIME", N_("like ones as one, in 60s; totals every 5m"), LIVE, .shares = true,
+    [OPTION_AGGREGATE] = {"aggregate", "TIME", N_("like findings as one for 60s; totals each 5m"), LIVE, .shares = true,
                           .in_file = true, .live = true, .set = set_time, PLAIN(aggregate)},
     [OPTION_STATS] = {"stats", "TIME", NULL, LIVE, .in_file = true, .live = true, .set = set_time, PLAIN(stats_interval)},
     [OPTION_FORMAT] = {"format", "text|json|eve|csv", N_("for people; for programs (text)"), ANY, .in_file = true, .live = true,
@@ -102,7 +102,7 @@ const struct option_row option_table[OPTION_COUNT] = {
     [OPTION_REMEDIATION] = {"remediation", "WHAT", N_("full, brief, none in JSON; who says it"), BOTH, .in_file = true,
                             .live = true, .shares = true, .set = set_choice, .words = remediations, PLAIN(remediation)},
     [OPTION_SENSOR_NAME] = {"sensor-name", "NAME", NULL, BOTH, .in_file = true, .set = set_word, STRING(sensor)},
-    [OPTION_LANG] = {"lang", "en|fr|de", N_("the language; auto, always, never"), ANY, .in_file = true, .shares = true,
+    [OPTION_LANG] = {"lang", "en|fr|de", N_("the language; colours auto, always, never"), ANY, .in_file = true, .shares = true,
                      .set = set_language, STRING(language)},
     [OPTION_COLOR] = {"color", "WHEN", NULL, ANY, .in_file = true, .set = set_choice, .words = colours, PLAIN(colour)},
 
@@ -114,7 +114,7 @@ const struct option_row option_table[OPTION_COUNT] = {
                              .max = FILES_KEPT_MAX, .needs = OPTION_ROTATE_SIZE, PLAIN(rotate_count)},
     [OPTION_WRITE] = {"write", "FILE", N_("the packets of findings, as a capture"), BOTH, 'w', .in_file = true, .set = set_word,
                       STRING(evidence)},
-    [OPTION_FILE_SIZE] = {"file-size", "MB", N_("of them, then the oldest again"), BOTH, 'C', .shares = true, .in_file = true,
+    [OPTION_FILE_SIZE] = {"file-size", "MB", N_("how large each is; how many"), BOTH, 'C', .shares = true, .in_file = true,
                           .set = set_number, .min = 1, .max = MEGABYTES_MAX, .unit = MEGABYTE, .needs = OPTION_WRITE,
                           PLAIN(evidence_octets)},
     [OPTION_FILE_COUNT] = {"file-count", "N", NULL, BOTH, 'W', .in_file = true, .set = set_number, .min = 1,
@@ -154,15 +154,5 @@ const struct option_row *option_find(const char *name)
 
 const char *option_near(const char *name)
 {
-    size_t best = UNLIKE_MAX, unlike;
-    const char *near = NULL;
-
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        unlike = unlikeness(name, option_table[i].name);
-        if (unlike < best) {
-            best = unlike;
-            near = option_table[i].name;
-        }
-    }
-    return near;
+    return likest(name, option_table, OPTION_COUNT, sizeof option_table[0]);
 }

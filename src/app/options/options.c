@@ -168,20 +168,11 @@ static const char *subcommand_near(const char *word)
     static const struct {
         const char *word, *meant;
     } others[] = {{"list", "rules"}, {"help", "--help"}, {"version", "--version"}, {"diff", "compare"}};
-    size_t best = UNLIKE_MAX, unlike;
-    const char *near = NULL;
 
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (!strcmp(word, others[i].word))
             return others[i].meant;
-    for (size_t i = 0; i < SUBCOMMANDS; i++) {
-        unlike = unlikeness(word, subcommands[i].name);
-        if (unlike < best) {
-            best = unlike;
-            near = subcommands[i].name;
-        }
-    }
-    return near;
+    return likest(word, subcommands, SUBCOMMANDS, sizeof subcommands[0]);
 }
 
 static bool is_file(const char *word)

@@ -9,8 +9,8 @@
 #include <pcap/pcap.h>
 #include <string.h>
 
-/* Behind the longest option. */
-#define TEXT_COLUMN 29
+/* Behind most options, two blanks at least: programs that complete a command line read it, too. */
+#define TEXT_COLUMN 30
 
 /* The headings of --help, each in front of an option. */
 static const struct {
@@ -40,7 +40,7 @@ static void print_option(FILE *out, const struct option_row *row)
 
     if (row->shares)
         column += fprintf(out, ", ") + print_name(out, row + 1);
-    fprintf(out, "%*s%s\n", column < TEXT_COLUMN ? TEXT_COLUMN - column : 1, "", _(row->help));
+    fprintf(out, "%*s%s\n", column + 2 < TEXT_COLUMN ? TEXT_COLUMN - column : 2, "", _(row->help));
 }
 
 void usage_help(FILE *out)
